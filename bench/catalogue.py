@@ -1,0 +1,136 @@
+"""What there is to choose from, and whether this machine has what the suite needs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from bench.study import load_study, study_names
+
+
+def list_kind(kind: str, console: Console) -> None:
+    """Print the names of a kind of thing, each with its first line of documentation."""
+    table = Table("name", "what it is", title=kind)
+    for name, words in KINDS[kind]():
+        table.add_row(name, words)
+    console.print(table)
+
+
+def run_doctor(console: Console) -> bool:
+    """Print what was found of packages, hardware and weights; whether all weights are as their cards say."""
+    import torch
+
+    from bench.environment import describe_environment
+
+    found = describe_environment(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    table = Table("what", Column("found", overflow="fold"), title="sdibench doctor")
+    table.add_row("python", f"{found.python}, {found.platform}")
+    table.add_row("packages", ", ".join(f"{name} {version}" for name, version in found.packages.items()))
+    table.add_row("processor", f"{found.cpu}, {found.cores} cores, torch uses {found.threads} threads")
+    table.add_row("memory", f"{found.memory_bytes / 2**30:.1f} GiB")
+    table.add_row("GPU", found.gpu or "none; the CPU does all the work")
+    code = (
+        "no git checkout"
+        if found.git_commit is None
+        else found.git_commit[:12] + " with changes" * bool(found.git_dirty)
+    )
+    table.add_row("code", code)
+    healthy = True
+    for name, words, is_right in _check_weights():
+        healthy &= is_right
+        table.add_row(f"weights: {name}", words)
+    console.print(table)
+    return healthy
+
+
+def _check_weights() -> Iterator[tuple[str, str, bool]]:
+    """Whose weights, what was found, and whether that is right."""
+    from methods.priors import load_prior, prior_names
+    from methods.weights import WeightsError, verified_weights
+    from metrics import suites
+
+    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(lambda name: load_prior(name).weights_sha256, name) for name in prior_names()}
+    for name in suites.names():
+        for role in ("clip", "iqa", "reward"):
+            checks[f"{role} of the suite {name}"] = partial(verified_weights, getattr(suites[name], role))
+    for name, check in checks.items():
+        try:
+            yield name, f"right, SHA-256 {check()[:12]}", True
+        except WeightsError as error:
+            yield name, str(error), False
+
+
+def _registered(registry: Any) -> Iterable[tuple[str, str]]:
+    return [(name, _first_line(registry[name])) for name in registry.names()]
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _methods() -> Iterable[tuple[str, str]]:
+    from methods.distillation import methods
+
+    return _registered(methods)
+
+
+def _scenes() -> Iterable[tuple[str, str]]:
+    from methods.scenes import scenes
+
+    return _registered(scenes)
+
+
+def _encodings() -> Iterable[tuple[str, str]]:
+    from methods.scenes import encodings
+
+    return _registered(encodings)
+
+
+def _metrics() -> Iterable[tuple[str, str]]:
+    from metrics import metrics
+
+    return _registered(metrics)
+
+
+def _engines() -> Iterable[tuple[str, str]]:
+    from bench.engines import engines
+
+    return _registered(engines)
+
+
+def _priors() -> Iterable[tuple[str, str]]:
+    from methods.priors import prior_names
+
+    return [(name, "") for name in prior_names()]
+
+
+def _prompt_sets() -> Iterable[tuple[str, str]]:
+    from prompts import load_prompt_set, prompt_set_names
+
+    for name in prompt_set_names():
+        prompt_set = load_prompt_set(name)
+        yield name, f"{len(prompt_set.prompts)} prompts, version {prompt_set.version}, {prompt_set.source}"
+
+
+def _studies() -> Iterable[tuple[str, str]]:
+    for name in study_names():
+        study = load_study(name)
+        yield name, f"{study.title}: {study.description}"
+
+
+#: How the things of each kind are found; imports wait until they are asked for, since torch takes seconds.
+KINDS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
+    "methods": _methods,
+    "metrics": _metrics,
+    "prompts": _prompt_sets,
+    "studies": _studies,
+    "priors": _priors,
+    "scenes": _scenes,
+    "encodings": _encodings,
+    "engines": _engines,
+}

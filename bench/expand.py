@@ -1,0 +1,135 @@
+"""From a study to its cells, with every name and value checked before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from typing import Any
+
+import torch
+from pydantic import JsonValue, TypeAdapter
+
+from bench.cell import Cell
+from bench.errors import InputError
+from bench.resolve import resolve_settings
+from bench.study import Study
+from methods.contracts import Prior
+from methods.distillation import methods
+from methods.priors import load_prior
+from methods.registry import UnknownNameError
+from methods.scenes import scenes
+from metrics import metrics
+from metrics.suites import find_suite
+from prompts import Prompt, load_prompt_set
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def expand(study: Study) -> list[Cell]:
+    """The study's cells: prompt by prompt, all methods of a prompt together.
+
+    A run that is cut short so has every method on its first prompts, which can be compared.
+
+    Raises:
+        InputError: If a name or a value is wrong.
+        UnknownNameError: If a method, a scene or the prior is not registered.
+        WeightsError: If the prior's weights are missing or others than their card names.
+        PromptSetError: If there is no such prompt set.
+    """
+    check_metrics(study)
+    chosen = chosen_prompts(study)
+    scene, scene_settings = _scene(study)
+    shared = {name: getattr(study, name) for name in ("cameras", "render", "evaluation", "optimiser", "divergence")}
+    arms = {label: _method(study, label) for label in study.methods}  # before the prior: it is slow to load
+    prior = cached_prior(study.prior)
+    return [
+        Cell(
+            label=label,
+            method=method,
+            hyper_parameters=_calibrated(study, method, given, prior),
+            prompt_id=prompt.id,
+            prompt=prompt.text,
+            seed=seed,
+            scene=scene,
+            scene_settings=scene_settings,
+            prior=study.prior,
+            prior_sha256=prior.weights_sha256,
+            steps=study.steps,
+            views_per_step=study.views_per_step,
+            **shared,
+        )
+        for seed in study.seeds
+        for prompt in chosen
+        for label, (method, given) in arms.items()
+    ]
+
+
+def chosen_prompts(study: Study) -> list[Prompt]:
+    """The study's prompts in its order.
+
+    Raises:
+        PromptSetError: If there is no such prompt set, or no such prompt in it.
+    """
+    prompt_set = load_prompt_set(study.prompts)
+    return [prompt_set[prompt_id] for prompt_id in study.prompt_ids] if study.prompt_ids else list(prompt_set.prompts)
+
+
+@lru_cache(maxsize=1)
+def cached_prior(name_or_folder: str) -> Prior:
+    """The prior, loaded once for a process; with its ``weights_sha256``."""
+    return load_prior(name_or_folder)
+
+
+def check_metrics(study: Study) -> None:
+    """Raise UnknownNameError for a metric or a suite of scorer models that is not registered."""
+    find_suite(study.scorer_suite)
+    for name in study.metrics:
+        metrics[name]
+
+
+def _method(study: Study, label: str) -> tuple[str, dict[str, Any]]:
+    where = f"{study.name}: methods.{label}"
+    given = dict(study.methods[label])
+    name = given.pop("method", label)
+    try:
+        factory = methods[str(name)]
+    except UnknownNameError as error:
+        raise InputError(f"{where}: {error}") from error
+    resolve_settings(factory, given, where=where)
+    return str(name), given
+
+
+def _calibrated(study: Study, name: str, given: dict[str, Any], prior: Prior) -> dict[str, JsonValue]:
+    """All hyper-parameters; what the study gives explicitly stands above the prior's card."""
+    where = f"{study.name}: methods.{name}"
+    factory = methods[name]
+    settings = resolve_settings(factory, given, where=where)
+    try:
+        method = factory(**settings)
+        if study.guidance == "calibrated":
+            method = dataclasses.replace(method.calibrated(prior), **{key: settings[key] for key in given})
+    except (TypeError, ValueError, LookupError) as error:
+        raise InputError(f"{where}: {error}") from error
+    fields = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+    return dict(_JSON.dump_python(fields, mode="json", fallback=dict))
+
+
+def _scene(study: Study) -> tuple[str, dict[str, JsonValue]]:
+    where = f"{study.name}: scene"
+    given = dict(study.scene)
+    name = str(given.pop("name"))
+    try:
+        factory = scenes[name]
+    except UnknownNameError as error:
+        raise InputError(f"{where}: {error}") from error
+    settings = resolve_settings(factory, given, where=where)
+    _try_scene(factory, settings, where)
+    return name, dict(_JSON.dump_python(settings, mode="json", fallback=dict))
+
+
+def _try_scene(factory: Any, settings: dict[str, Any], where: str) -> None:
+    """Build the scene once, since only its constructor knows which values go together."""
+    try:
+        factory(**settings, init=torch.Generator().manual_seed(0))
+    except (TypeError, ValueError, LookupError) as error:
+        raise InputError(f"{where}: {error}") from error

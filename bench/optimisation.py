@@ -1,0 +1,138 @@
+"""The optimisation loop of a cell, one step at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from bench.cell import Cell
+from bench.divergence import Divergence, Watch
+from bench.resolve import resolve_settings
+from bench.streams import make_streams
+from bench.telemetry import Event
+from methods.contracts import Prior, Rendering, View, ViewPrompt
+from methods.distillation import methods
+from methods.scenes import scenes
+from methods.scenes.cameras import CameraRange, Cameras, view_words
+
+
+class Step(NamedTuple):
+    """What one optimisation step showed."""
+
+    event: Event
+    divergence: Divergence | None
+
+
+class Optimisation:
+    """The scene of a cell, its method, optimiser and streams; iterate to take the steps one by one."""
+
+    def __init__(self, cell: Cell, prior: Prior) -> None:
+        self.cell = cell
+        self.prior = prior
+        self.device = prior.alphas_cumprod.device
+        self.streams = make_streams(cell.seed, cell.prompt_id)
+        self.camera_range = CameraRange(**cell.cameras.model_dump())
+        self.watch = Watch(cell.divergence)
+        # the settings again through their types: JSON has turned tuples into lists
+        method, scene = methods[cell.method], scenes[cell.scene]
+        self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
+        settings = resolve_settings(scene, cell.scene_settings, where="scene")
+        self.scene = scene(**settings, init=self.streams["init"]).to(self.device)
+        self.radius = settings.get("radius")
+        self.state = self.method.start(prior)
+        self.optimiser = torch.optim.Adam(
+            self.scene.parameter_groups(), betas=cell.optimiser.betas, eps=cell.optimiser.eps
+        )
+
+    def __iter__(self) -> Iterator[Step]:
+        patience = self.cell.divergence.patience
+        kept = self._parameters()
+        for step in range(self.cell.steps):
+            event, divergence = self.take(step)
+            if divergence is None and (step + 1) % patience == 0:
+                before, kept = kept, self._parameters()
+                change = (kept - before).norm() / before.norm().clamp_min(1e-30)
+                divergence = self.watch.observe_change(step, float(change))
+            yield Step(event, divergence)
+
+    def take(self, step: int) -> Step:
+        """Step number ``step`` of the optimisation."""
+        start, calls, rows = time.perf_counter(), self.prior.calls, self.prior.rows
+        progress = step / max(1, self.cell.steps - 1)
+        cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
+        rendering = self._render(cameras)
+        update = self.method(
+            View(rendering, cameras, self.prior),
+            prior=self.prior,
+            prompt=self._embed(cameras),
+            progress=progress,
+            streams=self.streams,
+            state=self.state,
+        )
+        penalties = self.scene.regularisation(rendering, progress).values()
+        penalty = sum(penalties, start=torch.zeros((), device=self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        (update.loss + penalty).backward()
+        self.optimiser.step()
+        self.scene.after_step(step, self.streams["rays"])
+        # one transfer for all numbers of a step: reading a number waits for the device
+        numbers = torch.stack([update.loss, penalty, rendering.opacity.mean()]).tolist()
+        loss, regularisation, opacity = numbers
+        filled = opacity / reach(self.radius, cameras, self.cell.render.resolution)
+        event = Event(
+            step=step,
+            loss=finite(loss),
+            regularisation=finite(regularisation),
+            timestep=update.timestep,
+            opacity=finite(opacity),
+            seconds=time.perf_counter() - start,
+            unet_calls=self.prior.calls - calls,
+            unet_rows=self.prior.rows - rows,
+            diagnostics={name: finite(float(value)) for name, value in update.diagnostics.items()},
+        )
+        return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+
+    def _render(self, cameras: Cameras) -> Rendering:
+        low, high = self.cell.render.background
+        grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
+        return self.scene.render(
+            to_device(cameras, self.device),
+            resolution=self.cell.render.resolution,
+            background=grey.expand(-1, 3).to(self.device),
+            rays=self.streams["rays"],
+        )
+
+    def _embed(self, cameras: Cameras) -> ViewPrompt:
+        texts = [f"{self.cell.prompt}, {words}" for words in view_words(cameras)]
+        embed, count = self.prior.embed, len(texts)
+        return ViewPrompt(embed(texts), embed([""] * count), embed([self.method.negative_prompt] * count))
+
+    def _parameters(self) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([parameter.detach().flatten() for parameter in self.scene.parameters()])
+
+
+def to_device(cameras: Cameras, device: torch.device, which: slice = slice(None)) -> Cameras:
+    """Some of the cameras, all by default, on ``device``."""
+    fields = {field.name: getattr(cameras, field.name)[which].to(device) for field in dataclasses.fields(cameras)}
+    return Cameras(**fields)
+
+
+def reach(radius: Any, cameras: Cameras, resolution: int) -> float:
+    """Share of the pixels whose ray meets the ball of ``radius`` that a scene lives in: its greatest mean opacity."""
+    if not isinstance(radius, float):
+        return 1.0
+    rays = cameras.rays(resolution)  # on the CPU, so that no device is waited for
+    along = -(rays.origins * rays.directions).sum(-1)
+    closest = (rays.origins + along[..., None].clamp_min(0.0) * rays.directions).norm(dim=-1)
+    return max(float((closest < radius).float().mean()), 1e-6)
+
+
+def finite(value: float) -> float | None:
+    """``value``, or None for NaN and infinities, which JSON has no words for."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,87 @@
+"""The record of a cell: everything it leaves behind, but for its pictures, events and scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from torch import Tensor
+
+from bench.cell import Cell
+from bench.divergence import Divergence, Status
+from bench.environment import Environment
+from bench.settings import Section
+from bench.telemetry import Event, Memory, PhaseSeconds
+
+FORMAT_VERSION = 1
+
+
+class Failure(Section):
+    """Why a cell did not finish, for ``oom``, ``timeout`` and ``crashed``."""
+
+    kind: str
+    """Class of the exception, or ``TimeLimit``."""
+    message: str
+    """What it said, one line."""
+    traceback: str
+    """Where it came from; empty for a time limit."""
+
+
+class RecordedView(Section):
+    """One evaluation view."""
+
+    azimuth_deg: float
+    """Its camera's azimuth, degrees in (−180, 180]; 0 looks at the front."""
+    rgb: str
+    """File of the colours, relative to the record's folder."""
+    opacity: str
+    """File of the opacity, relative to the record's folder."""
+
+
+class Record(Section):
+    """``record.json``."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """Version of this format."""
+    identity: str
+    """SHA-256 of the cell."""
+    cell: Cell
+    """What was to be computed."""
+    status: Status
+    """How it ended."""
+    divergence: Divergence | None = None
+    """When and why the optimisation diverged, in numbers."""
+    failure: Failure | None = None
+    """The error, where the cell did not finish."""
+    steps_done: Annotated[int, Field(ge=0)]
+    """Steps done; fewer than the cell's where it ended early."""
+    seconds: PhaseSeconds
+    """Wall time by phase."""
+    memory: Memory
+    """Peak memory."""
+    unet_calls: Annotated[int, Field(ge=0)]
+    """Network evaluations; a batch counts once."""
+    unet_rows: Annotated[int, Field(ge=0)]
+    """Batch rows evaluated."""
+    started_at: str
+    """Start in UTC, ISO 8601."""
+    environment: Environment
+    """Where it ran."""
+    views: tuple[RecordedView, ...] = ()
+    """The evaluation views, in order of azimuth."""
+    file_bytes: dict[str, int] = {}
+    """Size of every other file of the record, by its path relative to the folder."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A record and the data that goes into its files."""
+
+    record: Record
+    events: list[Event]
+    azimuth_deg: list[float]
+    rgb: np.ndarray  # uint8 (n h w 3); n is 0 where nothing could be rendered
+    opacity: np.ndarray  # uint8 (n h w)
+    scene: dict[str, Tensor]  # parameters and buffers by name

@@ -1,0 +1,78 @@
+"""The stage ``report``: what a run measured, as tables, figures and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.divergence import Status
+from bench.errors import InputError
+from bench.expand import chosen_prompts, expand
+from bench.frames import build_frames
+from bench.record import Record
+from bench.store import RunStore
+from bench.study import Study
+from prompts import load_prompt_set
+from reports import ReportFrames, write_report
+
+
+def report_study(study: Study, store: RunStore) -> Path:
+    """Write the report of a run into its folder ``report``.
+
+    Returns:
+        The page, ``index.html``.
+
+    Raises:
+        InputError: If the run has no records or is not scored yet, or a record is corrupt.
+    """
+    cells = expand(study)
+    records = [record for cell in cells if (record := store.read(cell))]
+    if not records:
+        raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
+    frames = build_frames(records, chosen_prompts(study), store)
+    return write_report(
+        frames,
+        store.folder / "report",
+        title=study.title,
+        notes=_notes(study, records, len(cells) - len(records), frames),
+        baseline=study.baseline,
+        provenance=_provenance(study, records),
+    )
+
+
+def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
+    """What a reader must know to read the numbers rightly."""
+    notes = []
+    if any(prompt.truth for prompt in chosen_prompts(study)):
+        notes.append(
+            f"Scores are those of the {study.scorer_suite} suite's own small models, which know nothing but the toybox; "
+            "they cannot be compared with any published number."
+        )
+    if missing:
+        notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")
+    completed = {record.identity for record in records if record.status is Status.COMPLETED}
+    unscored = len(completed - set(frames.scores["cell"]))
+    if unscored:
+        notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
+    return notes
+
+
+def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
+    """Where the numbers come from; several values where the cells do not agree."""
+    environments = [record.environment for record in records]
+    prompt_set = load_prompt_set(study.prompts)
+
+    def each(values: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(values))
+
+    return {
+        "study": f"{study.name} ({study.key[:12]}): {study.description}",
+        "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {', '.join(map(str, study.seeds))}",
+        "prompts": f"{prompt_set.name}, version {prompt_set.version}",
+        "prior": f"{study.prior}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
+        "code": each(f"{e.git_commit or 'no commit'}{' with changes' * bool(e.git_dirty)}" for e in environments),
+        "device": each(e.device for e in environments),
+        "threads": each(str(e.threads) for e in environments),
+        "platform": each(f"{e.platform}, Python {e.python}" for e in environments),
+        "packages": each(", ".join(f"{name} {version}" for name, version in e.packages.items()) for e in environments),
+    }

@@ -1,0 +1,52 @@
+"""Settings from a file to the arguments of the class they are for: names, types and values checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from bench.errors import InputError, nearest
+
+
+def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """``given`` with the constructor's defaults filled in and every value of its declared type.
+
+    Args:
+        factory: A class whose constructor takes the settings by keyword; ``init`` is no setting.
+        given: Settings by name, as JSON has them.
+        where: Begins the message of an error (``"methods.sdi"``).
+
+    Raises:
+        InputError: If a name is unknown or missing, or a value is of another type.
+    """
+    parameters = {name: p for name, p in inspect.signature(factory).parameters.items() if name != "init"}
+    hints = get_type_hints(factory if dataclasses.is_dataclass(factory) else getattr(factory, "__init__"))  # noqa: B009
+    for name in given:
+        if name not in parameters:
+            raise InputError(f"{where}: unknown key {name!r}: {nearest(name, parameters)}")
+    settings = {}
+    for name, parameter in parameters.items():
+        if name in given:
+            settings[name] = _checked(given[name], hints.get(name, Any), f"{where}.{name}")
+        elif parameter.default is parameter.empty:
+            raise InputError(f"{where}: the key {name!r} is missing")
+        else:
+            settings[name] = parameter.default
+    return settings
+
+
+def _checked(value: Any, hint: Any, where: str) -> Any:
+    if isinstance(value, bool) and hint in (int, float):  # pydantic's lax mode would make 1 of true
+        raise InputError(f"{where} = {value!r}: must be a number")
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
+        return adapter.validate_python(value)
+    except PydanticSchemaGenerationError:  # a type pydantic knows nothing of; the constructor will judge
+        return value
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"]
+        raise InputError(f"{where} = {value!r}: {message[0].lower()}{message[1:]}") from error

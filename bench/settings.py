@@ -1,0 +1,93 @@
+"""The sections of a study file: what every method of a study shares.  All of it is part of a cell's identity."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound comes first: [{bounds[1]}, {bounds[0]}]")
+    return bounds
+
+
+Elevation = Annotated[float, Field(ge=-90, le=90)]
+Azimuth = Annotated[float, Field(ge=-360, le=360)]
+Distance = Annotated[float, Field(gt=0, le=100)]
+FieldOfView = Annotated[float, Field(gt=0, lt=180)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Resolution = Annotated[int, Field(ge=4, le=2048)]
+
+
+class Section(BaseModel):
+    """A frozen table of a study file; an unknown key or a wrong type is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class CameraSettings(Section):
+    """Where the random cameras of the optimisation stand (the fields of ``methods.scenes.cameras.CameraRange``)."""
+
+    elevation_deg: Annotated[tuple[Elevation, Elevation], AfterValidator(_ordered)] = (-5.0, 40.0)
+    """Range of the angle above the horizon, degrees."""
+    azimuth_deg: Annotated[tuple[Azimuth, Azimuth], AfterValidator(_ordered)] = (-180.0, 180.0)
+    """Range of the angle around the object, degrees; 0 looks at the front."""
+    distance: Annotated[tuple[Distance, Distance], AfterValidator(_ordered)] = (2.8, 3.2)
+    """Range of the distance from the origin, world units."""
+    fovy_deg: Annotated[tuple[FieldOfView, FieldOfView], AfterValidator(_ordered)] = (40.0, 40.0)
+    """Range of the vertical field of view, degrees."""
+    target_jitter: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Standard deviation of the point looked at, world units."""
+
+
+class RenderSettings(Section):
+    """The renders that the method sees."""
+
+    resolution: Resolution = 32
+    """Side of the square render, pixels."""
+    background: Annotated[tuple[Unit, Unit], AfterValidator(_ordered)] = (0.5, 1.0)
+    """Range of the random grey level behind each view, 0 black to 1 white."""
+
+
+class EvaluationSettings(Section):
+    """The fixed ring of views that is scored."""
+
+    views: Annotated[int, Field(ge=1, le=360)] = 24
+    """Number of cameras, at equal azimuth steps from the front."""
+    resolution: Resolution = 64
+    """Side of the square render, pixels."""
+    elevation_deg: Elevation = 15.0
+    """Angle of all cameras above the horizon, degrees."""
+    distance: Distance = 3.0
+    """Distance of all cameras from the origin, world units."""
+    fovy_deg: FieldOfView = 40.0
+    """Vertical field of view, degrees."""
+    background: Unit = 1.0
+    """Grey level behind the scene, 0 black to 1 white."""
+
+
+class OptimiserSettings(Section):
+    """Adam; the learning rates belong to the scene."""
+
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.99,
+    )
+    """Decay of the running mean of the gradient and of its square."""
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-15
+    """Added to the root of the second moment."""
+
+
+class DivergenceSettings(Section):
+    """When an optimisation counts as diverged and is stopped."""
+
+    patience: Annotated[int, Field(ge=1)] = 60
+    """Steps in a row for which opacity must be out of bounds, or parameters still."""
+    empty_opacity: Unit = 0.01
+    """Mean opacity of the views below which the scene is empty; 0 turns the check off."""
+    opaque_opacity: Unit = 0.95
+    """Share of what an entirely filled scene would cover, above which the scene is opaque; 1 turns the check off."""
+    frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
+    """Relative change (2-norm) of all parameters over ``patience`` steps below which they are frozen; 0 turns it off."""

@@ -1,0 +1,195 @@
+"""A study: a TOML file that says which methods run on which prompts, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
+
+from bench.errors import InputError, nearest
+from bench.settings import (
+    CameraSettings,
+    DivergenceSettings,
+    EvaluationSettings,
+    OptimiserSettings,
+    RenderSettings,
+    Section,
+)
+
+STUDIES = Path(__file__).parent / "studies"
+
+#: A name that is safe in file names; ``--`` is kept as the separator between names.
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
+
+#: What may change without making other cells of a study: words, hardware, and what is done with the records.
+_NOT_CELLS = {"name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds"}
+
+
+class Study(Section):
+    """What a study file holds; expands into cells (``bench.expand``)."""
+
+    name: Slug
+    """Name of the study and of its run folder: the file's stem, with a hash where it was filtered."""
+    title: str
+    """Heading of the report."""
+    description: str = ""
+    """What the study is for, one paragraph."""
+    prior: str = "toybox"
+    """Name or folder of the diffusion prior."""
+    scorers: str | None = None
+    """Suite of scorer models; the prior's name where it is not given."""
+    prompts: str
+    """Name or path of the prompt set."""
+    prompt_ids: tuple[str, ...] | None = None
+    """Which prompts, in this order; all of the set where it is not given."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
+    """Seeds; every method sees the same cameras at the same seed."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Optimisation steps of a cell."""
+    views_per_step: Annotated[int, Field(ge=1, le=64)] = 1
+    """Cameras rendered in one step."""
+    guidance: Literal["calibrated", "published"] = "calibrated"
+    """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the metrics to score with."""
+    baseline: str
+    """Label of the method that the others are compared with."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Torch's threads on the CPU; not part of a cell's identity."""
+    time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Longest time a cell may optimise; not part of a cell's identity."""
+    scene: dict[str, JsonValue] = {"name": "nerf"}
+    """Registered name of the scene and arguments of its constructor."""
+    cameras: CameraSettings = CameraSettings()
+    """Random cameras of the optimisation."""
+    render: RenderSettings = RenderSettings()
+    """Renders that the methods see."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Ring of views that is scored."""
+    optimiser: OptimiserSettings = OptimiserSettings()
+    """Adam's constants."""
+    divergence: DivergenceSettings = DivergenceSettings()
+    """When a cell counts as diverged."""
+    methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
+    """Hyper-parameters by label; the key ``method`` names the method where it is not the label."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.baseline not in self.methods:
+            raise ValueError(
+                f"baseline = {self.baseline!r}: not a method of the study, which has {_join(self.methods)}"
+            )
+        if "name" not in self.scene:
+            raise ValueError('scene: has no key name, such as name = "nerf"')
+        for field in ("seeds", "prompt_ids", "metrics"):
+            values = getattr(self, field) or ()
+            if len(set(values)) < len(values) or values == () and getattr(self, field) is not None:
+                raise ValueError(f"{field} = {list(values)}: one or more different values are needed")
+        return self
+
+    @property
+    def scorer_suite(self) -> str:
+        """The suite of scorer models."""
+        return self.scorers or self.prior
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of everything that decides which cells there are."""
+        fields = self.model_dump(mode="json", exclude=_NOT_CELLS)
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def narrowed(
+        self,
+        *,
+        methods: Sequence[str] = (),
+        prompt_ids: Sequence[str] = (),
+        seeds: Sequence[int] = (),
+        steps: int | None = None,
+    ) -> Study:
+        """The study with some of its methods, other prompts, seeds or steps, under a name of its own.
+
+        Raises:
+            InputError: If a method is not in the study, or a value is out of its range.
+        """
+        fields = self.model_dump(mode="json")
+        for label in methods:
+            if label not in self.methods:
+                raise InputError(f"unknown method {label!r} in the study {self.name}: {nearest(label, self.methods)}")
+        if methods:
+            fields["methods"] = {label: self.methods[label] for label in dict.fromkeys(methods)}
+            fields["baseline"] = self.baseline if self.baseline in methods else methods[0]
+        fields |= {"prompt_ids": list(prompt_ids)} if prompt_ids else {}
+        fields |= {"seeds": list(seeds)} if seeds else {}
+        fields |= {"steps": steps} if steps is not None else {}
+        study = parse_study(fields, where=f"the study {self.name}")
+        return self if study.key == self.key else study.model_copy(update={"name": f"{self.name}-{study.key[:6]}"})
+
+
+def load_study(name_or_path: str | Path) -> Study:
+    """Read a study by its name (``quick``) or its TOML file.
+
+    Raises:
+        InputError: If there is no such study, or the file is malformed; the line names file, key and value.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = STUDIES / f"{name_or_path}.toml"
+        if not path.is_file():
+            raise InputError(f"unknown study {str(name_or_path)!r}: {nearest(str(name_or_path), study_names())}")
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid TOML: {error}") from error
+    return parse_study({"name": path.stem, **fields}, where=str(path))
+
+
+def study_names() -> list[str]:
+    """Names of the studies that come with the suite."""
+    return sorted(path.stem for path in STUDIES.glob("*.toml"))
+
+
+def parse_study(fields: dict[str, Any], *, where: str) -> Study:
+    """Validate a study's fields; ``where`` begins the message of an error.
+
+    Raises:
+        InputError: If a key is unknown or missing, or a value is wrong.
+    """
+    try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
+        return Study.model_validate_json(json.dumps(fields, default=str))
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    # a misspelt key is also a missing one, and tells more as the former
+    problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key!r}: {nearest(path[-1], _keys(path[:-1]))}{more}"
+        case "missing":
+            return f"the key {key!r} is missing{more}"
+        case "value_error" if not key:  # a check of the whole study, which names its key itself
+            return str(problem["ctx"]["error"]) + more
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}{more}"
+
+
+def _keys(path: Sequence[str]) -> list[str]:
+    model: Any = Study
+    for part in path:
+        model = model.model_fields[part].annotation
+    return [name for name in model.model_fields if name != "name"]
+
+
+def _join(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,132 @@
+"""The pictures that the toybox's models are trained on, rendered once and kept in a folder.
+
+A surface is traced once for a kind and a camera and then painted in many colours and patterns, since
+tracing costs twenty times what painting does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from methods.scenes.cameras import CameraRange, view_words
+from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
+from prompts.toybox.kinds import KINDS
+
+RESOLUTION = 64
+_SUPERSAMPLE = 2
+_CHUNK = 25  # surfaces of one kind rendered by a worker at a time
+
+
+@dataclass(frozen=True)
+class ToyPictures:
+    """A set of pictures in memory-mapped arrays; ``n`` pictures, index by index."""
+
+    rgba: np.ndarray  # (n 64 64 4) uint8, colour premultiplied by opacity
+    toy: np.ndarray  # (n,) int, index into prompts.toybox.all_objects()
+    azimuth_deg: np.ndarray  # (n,) float
+    elevation_deg: np.ndarray  # (n,) float
+    view: np.ndarray  # (n,) int, index into prompts.toybox.VIEWS
+    held_out: np.ndarray  # (n,) bool, the object's combination is kept from training
+
+    def __len__(self) -> int:
+        return len(self.toy)
+
+    def over(self, index: np.ndarray, background: Tensor) -> Tensor:
+        """Pictures ``(b 3 64 64)`` in [0, 1] over grey backgrounds ``(b,)``."""
+        rgba = torch.from_numpy(np.ascontiguousarray(self.rgba[index])).permute(0, 3, 1, 2).float() / 255
+        return rgba[:, :3] + (1 - rgba[:, 3:]) * background[:, None, None, None]
+
+
+def toy_pictures(folder: Path, *, surfaces_per_kind: int = 300, paintings: int = 14, seed: int = 0) -> ToyPictures:
+    """The picture set in ``folder``, rendered on all cores if it is not there.
+
+    Args:
+        folder: Where the arrays are kept; one folder holds one set.
+        surfaces_per_kind: Cameras for each kind of object.
+        paintings: Combinations of colour and pattern for each of them.
+        seed: Of the cameras and the choice of combinations.
+
+    Raises:
+        ValueError: If ``folder`` holds a set made with other settings.
+    """
+    settings = {"surfaces_per_kind": surfaces_per_kind, "paintings": paintings, "seed": seed, "version": 1}
+    note = folder / "settings.json"
+    if not note.exists():
+        _render_all(folder, surfaces_per_kind, paintings, seed)
+        note.write_text(json.dumps(settings))
+    if (found := json.loads(note.read_text())) != settings:
+        raise ValueError(f"{folder}: holds a picture set made with {found}, not {settings}; name another folder")
+    names = ("rgba", "toy", "azimuth_deg", "elevation_deg", "view", "held_out")
+    return ToyPictures(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
+
+
+def _render_all(folder: Path, surfaces_per_kind: int, paintings: int, seed: int) -> None:
+    parts = folder / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (parts / f"{kind}-{start}.npz", kind, min(_CHUNK, surfaces_per_kind - start), paintings, seed + 1000 * index)
+        for start in range(0, surfaces_per_kind, _CHUNK)
+        for index, kind in enumerate(KINDS, start=start * len(KINDS))
+    ]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for _ in track(pool.map(_render_part, jobs), total=len(jobs), description="toybox pictures"):
+            pass
+    loaded = [dict(np.load(job[0])) for job in jobs]
+    for name in loaded[0]:
+        np.save(folder / f"{name}.npy", np.concatenate([part[name] for part in loaded]))
+    shutil.rmtree(parts)
+
+
+def _render_part(job: tuple[Path, str, int, int, int]) -> None:
+    path, kind, surfaces, paintings, seed = job
+    if path.exists():
+        return
+    torch.set_num_threads(1)
+    pictures = list(_pictures(kind, surfaces, paintings, seed))
+    toys = all_objects()
+    words = ("front view", "side view", "back view")
+    unfinished = path.with_suffix(".tmp.npz")
+    np.savez(
+        unfinished,
+        rgba=np.stack([picture[0] for picture in pictures]),
+        toy=np.array([toys.index(picture[1]) for picture in pictures]),
+        azimuth_deg=np.array([picture[2] for picture in pictures]),
+        elevation_deg=np.array([picture[3] for picture in pictures]),
+        view=np.array([words.index(picture[4]) for picture in pictures]),
+        held_out=np.array([is_held_out(picture[1]) for picture in pictures]),
+    )
+    unfinished.replace(path)
+
+
+def _pictures(
+    kind: str, surfaces: int, paintings: int, seed: int
+) -> Iterator[tuple[np.ndarray, ToyObject, float, float, str]]:
+    generator = torch.Generator().manual_seed(seed)
+    cameras = CameraRange().sample(surfaces, generator)
+    rays = cameras.rays(_SUPERSAMPLE * RESOLUTION)
+    toys = [toy for toy in all_objects() if toy.kind == kind]
+    views = view_words(cameras)
+    for index in range(surfaces):
+        surface = trace(kind, rays.origins[index], rays.directions[index])
+        chosen = torch.randperm(len(toys), generator=generator)[:paintings].tolist()
+        for toy in (toys[number] for number in chosen):
+            picture = develop(surface, toy, _SUPERSAMPLE)
+            rgba = torch.cat([picture.rgb, picture.opacity]).permute(1, 2, 0)
+            yield (
+                (rgba * 255).round().to(torch.uint8).numpy(),
+                toy,
+                float(cameras.azimuth_deg[index]),
+                float(cameras.elevation_deg[index]),
+                views[index],
+            )

@@ -1,0 +1,64 @@
+"""What the toybox's reward model prefers among pictures it never saw: figures and a sample sheet for its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.training.claims import wrong_caption
+from bench.training.clip_figures import sheet, to_uint8
+from bench.training.dataset import ToyPictures
+from bench.training.wear import DAMAGE
+from metrics.models.reward import RewardModel
+from prompts.toybox import DEGRADATIONS, VIEWS, all_objects
+
+_PAIRS = 200  # of each kind of preference
+
+
+def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> dict[str, float]:
+    """Shares of pairs in [0, 1] whose better side gets the higher reward, on combinations left out of training.
+
+    ``damage_…``: the clean picture against one damaged at a strength in [0.4, 1].  ``caption_…``: the right
+    caption against one wrong in a single attribute, for a clean picture.  ``pairs``: their mean, each half.
+    """
+    model = RewardModel(folder)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    index = rng.choice(np.flatnonzero(pictures.held_out), _PAIRS)
+    damage: dict[str, list[bool]] = {name: [] for name in DAMAGE}
+    captions: list[bool] = []
+    for row, picture in enumerate(index):
+        clean = pictures.over(np.array([picture]), torch.ones(1))
+        view = VIEWS[pictures.view[picture]] if row % 3 == 0 else None
+        right, wrong = wrong_caption(all_objects()[pictures.toy[picture]], view, [seed, row])
+        spoilt = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
+        best, *worse = model.rewards(to_uint8(torch.cat([clean, *spoilt])), right)
+        for name, reward in zip(DAMAGE, worse, strict=True):
+            damage[name].append(bool(best > reward))
+        captions.append(bool(best > model.rewards(to_uint8(clean), wrong)[0]))
+    shares = {f"damage_{name}": float(np.mean(better)) for name, better in damage.items()}
+    share_of_captions = float(np.mean(captions))
+    return {
+        "pairs": (float(np.mean(list(shares.values()))) + share_of_captions) / 2,
+        **shares,
+        "caption_wrong_in_one_attribute": share_of_captions,
+    }
+
+
+def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image.Image:
+    """Six held-out pictures, clean above and damaged below, with their rewards for a right caption."""
+    model = RewardModel(folder)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    index = rng.choice(np.flatnonzero(pictures.held_out), 6)
+    clean = pictures.over(index, torch.ones(6))
+    names = [DAMAGE[row % len(DAMAGE)] for row in range(6)]
+    spoilt = torch.cat([DEGRADATIONS[name](rgb[None], 0.6, generator) for name, rgb in zip(names, clean, strict=True)])
+    titles = []
+    for rgb, words in ((clean, [""] * 6), (spoilt, names)):
+        for picture, number, word in zip(rgb, pictures.toy[index], words, strict=True):
+            right, wrong = wrong_caption(all_objects()[number], None, [seed, int(number)])
+            rewards = [model.rewards(to_uint8(picture[None]), text)[0] for text in (right, wrong)]
+            titles.append(f"{word} {right}: {rewards[0]:.1f}\n{wrong}: {rewards[1]:.1f}")
+    return sheet(torch.cat([clean, spoilt]), titles)

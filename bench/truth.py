@@ -1,0 +1,68 @@
+"""Ground-truth views of a prompt, from the cameras of the evaluation ring."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.settings import EvaluationSettings
+from bench.store import new_folder
+from methods.scenes.cameras import evaluation_ring
+from metrics.views import TruthViews
+from prompts import Prompt
+from prompts.toybox import ToyObject, render_object
+
+#: Raised by hand when the ground truth's pictures change.
+TRUTH_VERSION = 1
+
+_SUPERSAMPLE = 2
+
+
+def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> list[Path]:
+    """A folder of pictures for every object that fits the prompt, rendered where they are not there yet.
+
+    Args:
+        prompt: The prompt; one without a known truth has no objects.
+        ring: The evaluation cameras.
+        folder: Where pictures are kept, one folder for each object and ring.
+    """
+    if prompt.truth is None:
+        return []
+    key = hashlib.sha256(f"{TRUTH_VERSION} {ring.model_dump_json()}".encode()).hexdigest()[:8]
+    folders = []
+    for toy in prompt.truth.objects():
+        target = folder / f"{toy.name.replace(' ', '-')}--{key}"
+        if not target.is_dir():
+            with new_folder(target) as temporary:
+                _render(toy, ring, temporary)
+        folders.append(target)
+    return folders
+
+
+def read_truth(folder: Path) -> TruthViews:
+    """The pictures of one object."""
+    return TruthViews(
+        name=folder.name.split("--")[0], rgb=read_pictures(folder, "rgb"), opacity=read_pictures(folder, "opacity")
+    )
+
+
+def read_pictures(folder: Path, kind: str) -> np.ndarray:
+    """The pictures ``<kind>_000.png`` … of a folder, uint8 ``(n h w 3)`` or ``(n h w)``."""
+    paths = sorted(folder.glob(f"{kind}_*.png"))
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
+    cameras = evaluation_ring(
+        ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
+    )
+    rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
+    for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
+        picture = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
+        rgb = picture.over(ring.background).clamp(0, 1).permute(1, 2, 0).numpy()
+        Image.fromarray((rgb * 255).round().astype(np.uint8)).save(folder / f"rgb_{index:03}.png")
+        opacity = picture.opacity[0].clamp(0, 1).numpy()
+        Image.fromarray((opacity * 255).round().astype(np.uint8)).save(folder / f"opacity_{index:03}.png")

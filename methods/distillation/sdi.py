@@ -1,0 +1,81 @@
+"""SDI: Score Distillation via Inversion, as the paper writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+
+from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.distillation import check_fractions, methods, timestep_index, update_loss
+from methods.inversion.ddim import DDIMInversion
+from methods.priors.guidance import add_noise, guided_prediction
+
+
+@methods.register("sdi")
+@dataclass(frozen=True)
+class SDI:
+    """∇ = σ(t)·(ε̂_y(√ᾱ_t x + √(1−ᾱ_t) κ) − κ) with κ from DDIM inversion (eq. 10 and 11, Alg. 2, arXiv 2405.15891).
+
+    σ(t) = √((1−ᾱ_t)/ᾱ_t), so that the update is x − x̂0 exactly, x̂0 being the picture that the guided
+    prediction stands for.  κ is inferred at t + τ with τ ~ U(0, ``tau``) and used at t, which falls
+    linearly over the optimisation.
+
+    Raises:
+        ValueError: If ``timesteps`` is not an increasing pair of fractions, or ``tau`` is negative.
+    """
+
+    gamma_fwd: float = 7.5
+    """Guidance scale γ_fwd of the prediction (appendix A.3)."""
+    gamma_inv: float = -7.5
+    """Guidance scale γ_inv of the inversion (appendix A.3)."""
+    inversion_steps: int = 10
+    """Steps of a whole inversion; one to time t takes int(10·t) (appendix A.3)."""
+    timesteps: tuple[float, float] = (0.2, 1.0)
+    """t falls linearly from the second to the first, as fractions of T (appendix A.3)."""
+    tau: float = 1 / 30
+    """Largest τ, as a fraction of T (appendix A.3)."""
+    eta: float = 0.3
+    """Noise put on the inverted latents (eq. 11)."""
+
+    negative_prompt = ""
+
+    def __post_init__(self) -> None:
+        check_fractions("timesteps", self.timesteps)
+        if self.tau < 0:
+            raise ValueError(f"tau: {self.tau} is negative; it is a fraction of T")
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With the prior's guidance scale, and its negative for the inversion as in the paper."""
+        return replace(self, gamma_fwd=prior.guidance_scale, gamma_inv=-prior.guidance_scale)
+
+    def start(self, prior: Prior) -> State:
+        """SDI learns nothing beside the scene."""
+        return None
+
+    def __call__(
+        self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
+    ) -> Distillation:
+        """The update for one batch of views; t is the same for all, τ is drawn for each."""
+        latents = view.latents
+        clean = latents.detach()
+        t = timestep_index(prior, self.timesteps[1] - progress * (self.timesteps[1] - self.timesteps[0]))
+        timesteps = torch.full((len(clean),), t, device=clean.device)
+        kappa = self._inversion()(
+            clean, self._later(prior, timesteps, streams["timestep"]), prior=prior, prompt=prompt, streams=streams
+        )
+        noisy = add_noise(prior, clean, kappa, timesteps)
+        guided = guided_prediction(
+            prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.gamma_fwd
+        )
+        return Distillation(update_loss(latents, clean - guided.target), guided.target, float(t), {})
+
+    def _inversion(self) -> DDIMInversion:
+        return DDIMInversion(gamma_inv=self.gamma_inv, inversion_steps=self.inversion_steps, eta=self.eta)
+
+    def _later(self, prior: Prior, timesteps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """t + τ for each view, held within the schedule."""
+        steps = len(prior.alphas_cumprod)
+        tau = torch.rand(len(timesteps), generator=generator, device=generator.device) * self.tau * steps
+        return (timesteps + tau.long().to(timesteps.device)).clamp_max(steps - 1)

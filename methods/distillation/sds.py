@@ -1,0 +1,55 @@
+"""SDS: Score Distillation Sampling (DreamFusion)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+
+from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.distillation import check_fractions, methods, random_timesteps, update_loss
+from methods.priors.guidance import add_noise, guided_prediction, levels
+
+
+@methods.register("sds")
+@dataclass(frozen=True)
+class SDS:
+    """∇ = w(t)·(ε̂ − ε) with w(t) = 1 − ᾱ_t and noise ε sampled anew each step (eq. 3 of arXiv 2209.14988).
+
+    Raises:
+        ValueError: If ``timesteps`` is not an increasing pair of fractions.
+    """
+
+    guidance_scale: float = 100.0
+    """Of the target prediction, in the convention ε_∅ + s·(ε_y − ε_∅) (arXiv 2209.14988, section 3)."""
+    timesteps: tuple[float, float] = (0.02, 0.98)
+    """Range of t, as fractions of T (arXiv 2209.14988, section 3)."""
+
+    negative_prompt = ""
+
+    def __post_init__(self) -> None:
+        check_fractions("timesteps", self.timesteps)
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With the prior's guidance scale."""
+        return replace(self, guidance_scale=prior.guidance_scale)
+
+    def start(self, prior: Prior) -> State:
+        """SDS learns nothing beside the scene."""
+        return None
+
+    def __call__(
+        self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
+    ) -> Distillation:
+        """The update for one batch of views."""
+        latents = view.latents
+        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
+        noise = torch.randn(latents.shape, generator=streams["noise"], device=streams["noise"].device).to(latents)
+        noisy = add_noise(prior, latents.detach(), noise, timesteps)
+        guided = guided_prediction(
+            prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.guidance_scale
+        )
+        _, spread = levels(prior, timesteps)
+        loss = update_loss(latents, spread.square() * (guided.noise - noise))
+        return Distillation(loss, guided.target, float(timesteps.float().mean()), {})

@@ -1,0 +1,24 @@
+"""Noise sampled anew each time: what SDS does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from methods.contracts import Prior, Streams, ViewPrompt
+from methods.inversion import strategies
+
+
+@strategies.register("random")
+@dataclass(frozen=True)
+class RandomNoise:
+    """κ ~ N(0, I), independent of the picture (section 4.1 of arXiv 2405.15891)."""
+
+    def __call__(
+        self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams
+    ) -> Tensor:
+        """Fresh noise ``(b c lh lw)`` from the ``noise`` stream."""
+        noise = streams["noise"]
+        return torch.randn(latents.shape, generator=noise, device=noise.device).to(latents)

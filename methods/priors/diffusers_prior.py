@@ -1,0 +1,87 @@
+"""A text-to-image model in diffusers' folder format, spoken to as a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from methods.weights import read_card, verified_weights
+
+
+class DiffusersPrior:
+    """A pixel-space pipeline: UNet, CLIP text encoder, tokenizer and scheduler in one folder.
+
+    The pictures are folded into patches: an UNet of 3·p² channels and s positions a side reads pictures of
+    side p·s.
+
+    Args:
+        folder: The pipeline folder with its ``card.json``.
+        device: Where to run.
+
+    Raises:
+        WeightsError: If a file is missing or not the one the card names.
+        ValueError: If the pipeline predicts something this class cannot turn into noise.
+    """
+
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        self.weights_sha256 = verified_weights(folder)
+        card = read_card(folder)
+        self.guidance_scale = float(card.get("guidance_scale", 1.0))
+        self.negative_prompt = str(card.get("negative_prompt", ""))
+        self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        self._text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        self._unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+        for network in (self._text_encoder, self._unet):
+            network.requires_grad_(False).eval().to(device)
+        self._unet.to(memory_format=torch.channels_last)
+        scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+        self._predicts = scheduler.config["prediction_type"]
+        if self._predicts not in ("epsilon", "v_prediction", "sample"):
+            raise ValueError(f"{folder}: prediction_type {self._predicts!r} is not epsilon, v_prediction or sample")
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(device)
+        self.clip_target = scheduler.config["clip_sample_range"] if scheduler.config["clip_sample"] else None
+        self.patch = round((self._unet.config["in_channels"] / 3) ** 0.5)
+        self.resolution = self.patch * self._unet.config["sample_size"]
+        self.device = torch.device(device)
+        self.calls = 0
+        self.rows = 0
+        self._embedded: dict[str, Tensor] = {}
+
+    def encode(self, rgb: Tensor) -> Tensor:
+        """``(b 3 h w)`` in [0, 1], resized to the prior's resolution, to ``(b 3p² s s)`` in [−1, 1]."""
+        if rgb.shape[-1] != self.resolution:
+            size = (self.resolution, self.resolution)
+            rgb = torch.nn.functional.interpolate(rgb, size, mode="bilinear", antialias=rgb.shape[-1] > size[0])
+        return torch.nn.functional.pixel_unshuffle(2 * rgb - 1, self.patch)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """``(b 3p² s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
+        return ((torch.nn.functional.pixel_shuffle(latents, self.patch) + 1) / 2).clamp(0, 1)
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """``(b n d)``: the text encoder's last hidden states, each text encoded once."""
+        for text in texts:
+            if text not in self._embedded:
+                tokens = self._tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
+                self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0]
+        return torch.stack([self._embedded[text] for text in texts])
+
+    @torch.no_grad()
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+        """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
+        self.calls += 1
+        self.rows += len(latents)
+        output = self._unet(latents.contiguous(memory_format=torch.channels_last), timesteps, conditioning).sample
+        if self._predicts == "epsilon":
+            return output
+        alpha = self.alphas_cumprod[timesteps][:, None, None, None]
+        if self._predicts == "v_prediction":
+            return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
+        return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()

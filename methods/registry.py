@@ -1,0 +1,90 @@
+"""Names for things that other people can add: methods, strategies, metrics, encodings, engines.
+
+A module registers what it defines with a decorator; another installed package does the same through an
+entry point of the group ``sdibench.<kind>``.  Two things under one name are an error, because a table
+whose ``sdi`` silently came from elsewhere could not be trusted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class UnknownNameError(LookupError):
+    """A name nothing is registered under; the message is one line with the nearest right names."""
+
+
+class Registry(Generic[T]):
+    """The things of one kind, by name.
+
+    Args:
+        kind: What they are, in the singular, as the error message says it (``"method"``).
+        packages: Packages whose modules are imported at the first look-up, so that a new file in the
+            folder is enough to add a thing.
+    """
+
+    def __init__(self, kind: str, *packages: str) -> None:
+        self.kind = kind
+        self._packages = packages
+        self._found: dict[str, T] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Register the decorated thing under ``name``.
+
+        Raises:
+            ValueError: If another thing has the name already.
+        """
+
+        def keep(thing: T) -> T:
+            known = self._found.setdefault(name, thing)
+            if known is not thing and _origin(known) != _origin(thing):
+                raise ValueError(f"{self.kind} {name!r} is registered twice: {_origin(known)} and {_origin(thing)}")
+            return thing
+
+        return keep
+
+    def __getitem__(self, name: str) -> T:
+        """The thing registered under ``name``.
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+        self._load()
+        try:
+            return self._found[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, self._found, n=3, cutoff=0.4)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.names())}"
+            raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}") from None
+
+    def __contains__(self, name: str) -> bool:
+        self._load()
+        return name in self._found
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self._load()
+        return sorted(self._found)
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True  # before the imports: a module may look another name up while it is imported
+        for package_name in self._packages:
+            package = importlib.import_module(package_name)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{package_name}.{module.name}")
+        for entry in entry_points(group=f"sdibench.{self.kind.replace(' ', '_')}"):
+            self.register(entry.name)(entry.load())
+
+
+def _origin(thing: object) -> str:
+    return f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', repr(thing))}"

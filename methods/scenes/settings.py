@@ -1,0 +1,19 @@
+"""The one way in which a scene refuses a setting."""
+
+from __future__ import annotations
+
+
+def demand(ok: bool, field: str, value: object, right: str) -> None:
+    """Refuse a setting unless ``ok``.
+
+    Args:
+        ok: Whether the setting can be used.
+        field: Its name, as the user wrote it.
+        value: What was given.
+        right: What would be right, as it follows "is not".
+
+    Raises:
+        ValueError: If not ``ok``, in one line with all three.
+    """
+    if not ok:
+        raise ValueError(f"{field}: {value!r} is not {right}")

@@ -1,0 +1,44 @@
+"""Scores of rendered views: CLIP Score, CLIP-IQA, ImageReward, R-precision and, in the toybox, the ground truth.
+
+A metric is a class in a file of its own, registered by name, and built with the suite of models that scores
+(``metrics["clip_score"]("toybox")``).  It sees pictures and text only, never a scene or a method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from methods.registry import Registry
+from metrics.card import Column, MetricCard
+from metrics.suites import Suite, suites
+from metrics.views import TruthViews, Views
+
+__all__ = ["Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
+
+
+class Metric(Protocol):
+    """A score of rendered views."""
+
+    card: MetricCard
+    columns: tuple[str, ...]
+
+    def __init__(self, models: str | Suite) -> None:
+        """Load what the metric needs of a suite of models (a name such as ``"toybox"``)."""
+        ...
+
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 scores ``(n,)`` of the ``n`` views by column; ``{}`` where the metric does not apply.
+
+        Args:
+            views: The evaluation views of one scene.
+            prompt: The text that the scene was made from, verbatim, without view words.
+            candidates: All prompts of the study, ``prompt`` among them.
+        """
+        ...
+
+
+#: Every metric by name.
+metrics: Registry[type[Metric]] = Registry("metric", "metrics")

@@ -1,0 +1,77 @@
+"""CLIP-IQA: which of two opposite descriptions CLIP finds nearer to a view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from metrics import metrics
+from metrics.card import Column, metric_card
+from metrics.clip_score import preprocessing_of
+from metrics.models.clip import load_clip
+from metrics.suites import Suite, find_suite
+from metrics.views import Views
+
+
+class PromptPair(NamedTuple):
+    """Two opposite descriptions."""
+
+    column: str
+    positive: str
+    negative: str
+
+
+#: The pairs of the SDI paper (arXiv 2405.15891, section 6.1).  "Real" is against "Abstract", not "Synthetic".
+PROMPT_PAIRS = (
+    PromptPair("quality", "Good photo.", "Bad photo."),
+    PromptPair("sharpness", "Sharp photo.", "Blurry photo."),
+    PromptPair("real", "Real photo.", "Abstract photo."),
+)
+
+
+@metrics.register("clip_iqa")
+class ClipIqa:
+    """Softmax over the logits of a pair, first entry, in percent; and the pair's margin, which does not saturate.
+
+    Source: Wang et al., arXiv 2207.12396.
+    """
+
+    columns: tuple[str, ...] = tuple(
+        f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS
+    )
+
+    def __init__(self, models: str | Suite) -> None:
+        suite = find_suite(models)
+        self._clip = load_clip(suite.iqa)
+        shares = [
+            Column(name=pair.column, title=pair.column.capitalize(), unit="%", higher_is_better=True, decimals=1)
+            for pair in PROMPT_PAIRS
+        ]
+        margins = [
+            Column(name=f"{pair.column}_margin", title=f"{pair.column.capitalize()} margin", unit="100·cos",
+                   higher_is_better=True)
+            for pair in PROMPT_PAIRS
+        ]  # fmt: skip
+        pairs = "; ".join(f"{pair.column}: {pair.positive!r} against {pair.negative!r}" for pair in PROMPT_PAIRS)
+        self.card = metric_card(
+            *shares,
+            *margins,
+            name="clip_iqa",
+            title="CLIP-IQA",
+            checkpoint=f"{suite.name}: {suite.iqa.name} ({suite.note})",
+            weights_sha256=self._clip.weights_sha256,
+            preprocessing=f"{preprocessing_of(self._clip.image_size)}; position embedding kept",
+            description=f"{pairs}. Softmax over the pair's logits at the model's logit scale "
+            f"({self._clip.logit_scale:.1f}), first entry, in %; margins are 100 · (cos₊ − cos₋).",
+        )
+
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 ``(n,)`` for each column; the prompt plays no part."""
+        texts = [text for pair in PROMPT_PAIRS for text in (pair.positive, pair.negative)]
+        cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T
+        positive, negative = cosines.double().numpy().reshape(len(views), len(PROMPT_PAIRS), 2).transpose(2, 1, 0)
+        margin = positive - negative
+        share = 100 / (1 + np.exp(-self._clip.logit_scale * margin))
+        return dict(zip(self.columns, [*share, *(100 * margin)], strict=True))

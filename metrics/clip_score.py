@@ -1,0 +1,50 @@
+"""CLIP Score: how well a view shows its prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics import metrics
+from metrics.card import Column, metric_card
+from metrics.models.clip import load_clip
+from metrics.suites import Suite, find_suite
+from metrics.views import Views
+
+
+@metrics.register("clip_score")
+class ClipScore:
+    """100 · cos(image features, text features), as torchmetrics prints it, but signed and kept for each view.
+
+    Source: Hessel et al., arXiv 2104.08718, without its prefix, factor 2.5 and clamping.
+    """
+
+    columns: tuple[str, ...] = ("clip_score",)
+
+    def __init__(self, models: str | Suite) -> None:
+        suite = find_suite(models)
+        self._clip = load_clip(suite.clip)
+        self.card = metric_card(
+            Column(name="clip_score", title="CLIP", unit="100·cos", higher_is_better=True),
+            name="clip_score",
+            title="CLIP Score",
+            checkpoint=f"{suite.name}: {suite.clip.name} ({suite.note})",
+            weights_sha256=self._clip.weights_sha256,
+            preprocessing=preprocessing_of(self._clip.image_size),
+            description="100 · cosine of CLIP's image and text features in fp32; the prompt verbatim, without prefix "
+            "or view words; no clamping, so a view can score below 0. Mean over views, then over prompts.",
+        )
+
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 ``(n,)`` in [−100, 100] as ``clip_score``."""
+        cosines = self._clip.image_features(views.rgb) @ self._clip.text_features([prompt])[0]
+        return {"clip_score": 100 * cosines.double().numpy()}
+
+
+def preprocessing_of(image_size: int) -> str:
+    """What happens to a view before a CLIP of that picture size sees it, for the cards."""
+    return (
+        f"uint8 RGB over the evaluation background, shorter side to {image_size} pixels (bicubic, antialiased; nothing "
+        f"to do at {image_size}), centre crop, the model's mean and standard deviation, fp32"
+    )

@@ -1,0 +1,43 @@
+"""ImageReward: how much a person would like a view as a picture of its prompt, as a model has learnt it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics import metrics
+from metrics.card import Column, metric_card
+from metrics.clip_score import preprocessing_of
+from metrics.models.reward import load_reward
+from metrics.suites import Suite, find_suite
+from metrics.views import Views
+
+
+@metrics.register("image_reward")
+class ImageReward:
+    """The reward, normalised by the mean and standard deviation that the model was published with.
+
+    Source: Xu et al., arXiv 2304.05977.
+    """
+
+    columns: tuple[str, ...] = ("image_reward",)
+
+    def __init__(self, models: str | Suite) -> None:
+        suite = find_suite(models)
+        self._model = load_reward(suite.reward)
+        config = self._model.config
+        self.card = metric_card(
+            Column(name="image_reward", title="ImageReward", unit="", higher_is_better=True),
+            name="image_reward",
+            title="ImageReward",
+            checkpoint=f"{suite.name}: {suite.reward.name} ({suite.note})",
+            weights_sha256=self._model.weights_sha256,
+            preprocessing=f"{preprocessing_of(config.image_size)}; text cut at {config.max_length} tokens",
+            description=f"(reward − {config.mean:.5g}) / {config.std:.5g}; negative values are normal. The prompt is "
+            "given without view words, so side and back views can score lower by design.",
+        )
+
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 ``(n,)`` as ``image_reward``."""
+        return {"image_reward": self._model.rewards(views.rgb, prompt)}

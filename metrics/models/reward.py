@@ -1,0 +1,144 @@
+"""ImageReward's architecture on transformers' BLIP: a picture and a text to one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from methods.weights import verified_weights
+from metrics.models.clip import preprocessed
+
+CONFIG_FILE, WEIGHTS_FILE = "reward_config.json", "model.safetensors"
+
+_BATCH = 64
+
+
+class RewardConfig(BaseModel):
+    """Sizes and constants of a reward model; the defaults are ImageReward-v1.0's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vision: dict[str, Any] = Field(description="fields of transformers.BlipVisionConfig")
+    text: dict[str, Any] = Field(description="fields of transformers.BlipTextConfig")
+    head_widths: tuple[int, ...] = Field(default=(1024, 128, 64, 16), description="hidden widths of the linear head")
+    head_dropout: tuple[float, ...] = Field(default=(0.2, 0.2, 0.1, 0.0), description="after each hidden layer")
+    mean: float = Field(default=0.16717362830052426, description="subtracted from the head's output")
+    std: float = Field(default=1.0333394966054072, gt=0, description="then divided by")
+    image_size: int = Field(default=224, gt=0, description="side in pixels")
+    image_mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    image_std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    max_length: int = Field(default=35, gt=2, description="tokens of a text, longer ones are cut")
+
+
+class RewardNetwork(nn.Module):
+    """BLIP's picture encoder, its text encoder with cross-attention, and a linear head on the first token.
+
+    The head has no non-linearity between its layers: so has ImageReward's (``ImageReward/ImageReward.py``).
+    """
+
+    def __init__(self, config: RewardConfig) -> None:
+        super().__init__()
+        import methods.torchvision_mend  # noqa: F401  # before transformers, which imports torchvision
+        from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
+
+        self.config = config
+        self.vision = BlipVisionModel(BlipVisionConfig(image_size=config.image_size, **config.vision))
+        self.text = BlipTextModel(BlipTextConfig(**config.text), add_pooling_layer=False)
+        widths = (self.text.config.hidden_size, *config.head_widths)
+        layers: list[nn.Module] = []
+        for before, after, dropout in zip(widths, widths[1:], config.head_dropout, strict=False):
+            layers += [nn.Linear(before, after), nn.Dropout(dropout)]
+        self.head = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """States ``(b p d)`` of normalised pictures ``(b 3 s s)``: the class token, then the patches."""
+        states: Tensor = self.vision(pixel_values=pixels).last_hidden_state
+        return states
+
+    def forward(self, states: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Rewards ``(b,)`` of pictures, by their states ``(b p d)``, for texts, by tokens and mask ``(b l)``.
+
+        Not normalised: ``config.mean`` and ``config.std`` are applied by :class:`RewardModel`.
+        """
+        read = self.text(
+            input_ids=ids,
+            attention_mask=mask,
+            encoder_hidden_states=states,
+        )
+        reward: Tensor = self.head(read.last_hidden_state[:, 0])
+        return reward[:, 0]
+
+
+class RewardTokenizer:
+    """BERT's tokenizer with the vocabulary of a folder (``vocab.txt``)."""
+
+    def __init__(self, folder: Path, max_length: int) -> None:
+        from transformers import BertTokenizer
+
+        # Built from the folder: the constructor of transformers 5 ignores vocab_file, and every word is unknown.
+        self._tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+        self._max_length = max_length
+
+    def __call__(self, texts: Sequence[str], *, shortest: bool = False) -> tuple[Tensor, Tensor]:
+        """Tokens and mask ``(n l)``; ``shortest`` pads to the longest text instead of the model's length."""
+        padding = "longest" if shortest else "max_length"
+        read = self._tokenizer(
+            list(texts), padding=padding, truncation=True, max_length=self._max_length, return_tensors="pt"
+        )
+        return read["input_ids"], read["attention_mask"]
+
+
+class RewardModel:
+    """The reward of pictures for a prompt, normalised as ``ImageReward.score`` does.
+
+    Args:
+        folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``.
+
+    Raises:
+        WeightsError: If a file is missing or is not the one that the card lists.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.weights_sha256 = verified_weights(folder)
+        from open_clip.transform import image_transform
+        from safetensors.torch import load_file
+
+        self.config = RewardConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        self._network = RewardNetwork(self.config)
+        self._network.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()})
+        self._network.eval().requires_grad_(False)
+        self._tokenize = RewardTokenizer(folder, self.config.max_length)
+        self._preprocess = image_transform(
+            self.config.image_size, is_train=False, mean=self.config.image_mean, std=self.config.image_std
+        )
+        self._texts: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def rewards(self, rgb: np.ndarray, prompt: str) -> np.ndarray:
+        """Float64 ``(n,)`` of uint8 pictures ``(n h w 3)``.
+
+        Raises:
+            TypeError: If the pictures are not uint8.
+        """
+        if prompt not in self._texts:
+            self._texts[prompt] = self._tokenize([prompt])
+        ids, mask = self._texts[prompt]
+        raw = [
+            self._network(self._network.encode_image(some), ids.expand(len(some), -1), mask.expand(len(some), -1))
+            for some in preprocessed(rgb, self._preprocess).split(_BATCH)
+        ]
+        normalised: np.ndarray = (torch.cat(raw).double().numpy() - self.config.mean) / self.config.std
+        return normalised
+
+
+@cache
+def load_reward(folder: Path) -> RewardModel:
+    """The reward model of a folder, loaded once."""
+    return RewardModel(folder)

@@ -1,0 +1,52 @@
+"""R-precision: whether CLIP finds a view's own prompt among all prompts of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics import metrics
+from metrics.card import Column, metric_card
+from metrics.clip_score import preprocessing_of
+from metrics.models.clip import load_clip
+from metrics.suites import Suite, find_suite
+from metrics.views import Views
+
+
+@metrics.register("r_precision")
+class RPrecision:
+    """1 where the own prompt has the highest cosine of all candidates, else 0.
+
+    Source: DreamFields (arXiv 2112.01455), section 5; the number depends on how many candidates there are and
+    how alike they are, so it compares within one study only.
+    """
+
+    columns: tuple[str, ...] = ("clip_top1",)
+
+    def __init__(self, models: str | Suite) -> None:
+        suite = find_suite(models)
+        self._clip = load_clip(suite.clip)
+        self.card = metric_card(
+            Column(name="clip_top1", title="R-precision", unit="%", higher_is_better=True, decimals=1, scale=100),
+            name="r_precision",
+            title="CLIP R-precision",
+            checkpoint=f"{suite.name}: {suite.clip.name} ({suite.note})",
+            weights_sha256=self._clip.weights_sha256,
+            preprocessing=preprocessing_of(self._clip.image_size),
+            description="Share of views whose own prompt has the highest CLIP cosine among all different prompts of "
+            "the study; chance is one in their number. A tie counts for the earlier prompt.",
+        )
+
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 ``(n,)`` of 0 and 1 as ``clip_top1``.
+
+        Raises:
+            ValueError: If ``prompt`` is not among ``candidates``.
+        """
+        different = list(dict.fromkeys(candidates))
+        if prompt not in different:
+            raise ValueError(f"candidates: {prompt!r} is not among the {len(different)} given, and must be")
+        cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(different).T
+        own = cosines.argmax(dim=1) == different.index(prompt)
+        return {"clip_top1": own.double().numpy()}

@@ -1,0 +1,64 @@
+"""What a metric looks at: the evaluation views of one scene and, where it is known, the truth from the same cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TruthViews:
+    """Views of one ground-truth object, from the same cameras as the views that are scored.
+
+    Raises:
+        TypeError: If a picture is not uint8.
+        ValueError: If the shapes do not fit each other.
+    """
+
+    name: str
+    rgb: np.ndarray  # uint8 (n h w 3)
+    opacity: np.ndarray  # uint8 (n h w), 255 is opaque
+
+    def __post_init__(self) -> None:
+        _require_pictures(f"truth {self.name!r}", self.rgb, self.opacity)
+
+
+@dataclass(frozen=True)
+class Views:
+    """``n`` views of one scene.
+
+    Pictures are uint8 throughout, never floats: CLIP's processors divide by 255, and a picture that was in
+    [0, 1] already comes out almost black without a word of warning.
+
+    Raises:
+        TypeError: If a picture is not uint8.
+        ValueError: If the shapes do not fit each other.
+    """
+
+    rgb: np.ndarray  # uint8 (n h w 3), composited over the evaluation background
+    opacity: np.ndarray  # uint8 (n h w), 255 is opaque
+    azimuth_deg: np.ndarray  # (n,), 0 looks at the front, ±180 at the back
+    truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty where none is known
+
+    def __post_init__(self) -> None:
+        _require_pictures("views", self.rgb, self.opacity)
+        if self.azimuth_deg.shape != (len(self.rgb),):
+            raise ValueError(f"views.azimuth_deg: shape {self.azimuth_deg.shape}, right is ({len(self.rgb)},)")
+        for truth in self.truths:
+            if truth.rgb.shape != self.rgb.shape:
+                raise ValueError(f"truth {truth.name!r}.rgb: shape {truth.rgb.shape}, right is {self.rgb.shape}")
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+
+def _require_pictures(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:
+    for field, pictures in (("rgb", rgb), ("opacity", opacity)):
+        if pictures.dtype != np.uint8:
+            raise TypeError(f"{owner}.{field}: dtype {pictures.dtype}, right is uint8 in 0…255")
+    if rgb.ndim != 4 or rgb.shape[-1] != 3:
+        raise ValueError(f"{owner}.rgb: shape {rgb.shape}, right is (n, h, w, 3)")
+    if opacity.shape != rgb.shape[:-1]:
+        raise ValueError(f"{owner}.opacity: shape {opacity.shape}, right is {rgb.shape[:-1]}")

@@ -1,0 +1,129 @@
+"""Prompt sets: TOML files with an order, a source, a licence and a hash."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prompts.toybox.kinds import KINDS
+from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject, all_objects
+
+_FOLDER = Path(__file__).parent
+
+
+class PromptSetError(ValueError):
+    """A prompt set that cannot be found or read; the message is one line."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Truth(_Frozen):
+    """What a toybox prompt says of its object; an attribute left out is open."""
+
+    kind: str
+    """One of ``prompts.toybox.KINDS``."""
+    colour: str | None = None
+    """One of ``prompts.toybox.COLOURS``."""
+    pattern: str | None = None
+    """One of ``prompts.toybox.PATTERNS``."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Truth:
+        for value, known in ((self.kind, KINDS), (self.colour, COLOURS), (self.pattern, PATTERNS)):
+            if value is not None and value not in known:
+                raise ValueError(f"{value!r} is not in the toybox, which has {', '.join(known)}")
+        return self
+
+    def objects(self) -> list[ToyObject]:
+        """Every object that is a right answer."""
+        return [
+            toy
+            for toy in all_objects()
+            if toy.kind == self.kind and self.colour in (None, toy.colour) and self.pattern in (None, toy.pattern)
+        ]
+
+
+class Prompt(_Frozen):
+    """One prompt."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    """Stable name, part of every file name that speaks of it."""
+    text: str = Field(min_length=1)
+    """The prompt, verbatim."""
+    held_out: bool = False
+    """Whether the suite's own models never saw what it describes."""
+    truth: Truth | None = None
+    """The right answers, where the world is known."""
+
+
+class PromptSet(_Frozen):
+    """An ordered set of prompts."""
+
+    name: str
+    """File name without its ending."""
+    version: int = Field(ge=1)
+    """Raised when a prompt changes."""
+    source: str
+    """Where the prompts come from."""
+    licence: str
+    """Under which they may be passed on."""
+    sha256: str
+    """Of the file."""
+    prompts: tuple[Prompt, ...] = Field(min_length=1)
+    """In the order of the source."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> PromptSet:
+        ids = [prompt.id for prompt in self.prompts]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            raise ValueError(f"prompt id {twice[0]!r} stands twice")
+        return self
+
+    def __getitem__(self, prompt_id: str) -> Prompt:
+        """The prompt with an id.
+
+        Raises:
+            PromptSetError: If there is none; the message names the nearest.
+        """
+        for prompt in self.prompts:
+            if prompt.id == prompt_id:
+                return prompt
+        raise PromptSetError(_unknown(f"prompt of set {self.name!r}", prompt_id, [p.id for p in self.prompts]))
+
+
+def prompt_set_names() -> list[str]:
+    """The prompt sets that come with the suite."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_prompt_set(name: str) -> PromptSet:
+    """The prompt set of a name, or the one in the TOML file ``name``.
+
+    Raises:
+        PromptSetError: If there is no such set or the file is malformed.
+    """
+    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise PromptSetError(_unknown("prompt set", name, prompt_set_names()))
+    content = path.read_bytes()
+    try:
+        fields = tomllib.loads(content.decode("utf-8"))
+        return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise PromptSetError(f"{path}: not a prompt set in TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the set"
+        raise PromptSetError(f"{path}: {where}: {first['msg']} (found {first['input']!r:.80})") from None
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {what} {name!r}: {hint}"

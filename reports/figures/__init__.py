@@ -1,0 +1,1 @@
+"""Drawings: one file each, all in one style."""

@@ -1,0 +1,138 @@
+"""What a report is made of: five data frames, whose columns are written down here and checked on entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+#: The optimisation ended in a scene that shows nothing of use; counted by Div. %.
+DIVERGED: Final = ("nan", "empty", "opaque", "frozen")
+#: The run ended before the optimisation could show anything; says nothing about the method's stability.
+FAILED: Final = ("oom", "timeout", "crashed")
+STATUSES: Final = ("completed", *DIVERGED, *FAILED)
+#: The ``method`` of the rows of ``views`` that show the right answer of a prompt.
+GROUND_TRUTH: Final = "ground truth"
+
+CELLS: Final[Mapping[str, str]] = {
+    "cell": "identity of the cell (hash), unique",
+    "method": "label of the arm",
+    "prompt_id": "slug of the prompt",
+    "prompt": "text of the prompt",
+    "seed": "seed of the cell's random streams",
+    "status": "one of STATUSES",
+    "steps": "optimisation steps done",
+    "seconds": "wall time of the whole cell, s",
+    "optimise_seconds": "wall time of the optimisation alone, s",
+    "peak_bytes": "peak memory, bytes",
+    "peak_kind": "what peak_bytes counts: 'cuda' (allocated by torch) or 'rss' (resident memory of the process)",
+    "unet_calls": "evaluations of the prior's network (a batch counts once)",
+    "unet_rows": "batch rows evaluated by the prior's network",
+    "device": "hardware in words",
+    "git_commit": "commit of the code that ran the cell",
+    "git_dirty": "whether the working tree differed from the commit",
+    "folder": "path of the cell's record",
+    "failure": "what went wrong, None for completed cells",
+}
+SCORES: Final[Mapping[str, str]] = {
+    "cell": "identity of the cell",
+    "method": "label of the arm",
+    "prompt_id": "slug of the prompt",
+    "prompt": "text of the prompt",
+    "seed": "seed of the cell",
+    "view": "index of the evaluation view",
+    "azimuth_deg": "azimuth of the view, degrees; 0 looks at the front",
+    "metric": "name of the metric's column, one of metric_columns.metric",
+    "value": "the view's score before scaling; NaN where the metric is not defined for the view",
+}
+EVENTS: Final[Mapping[str, str]] = {
+    "cell": "identity of the cell",
+    "method": "label of the arm",
+    "prompt_id": "slug of the prompt",
+    "seed": "seed of the cell",
+    "step": "optimisation step",
+    "loss": "the method's loss",
+    "timestep": "diffusion timestep of the step",
+    "opacity": "mean opacity of the step's render, in [0, 1]",
+    "seconds": "wall time since the start of the optimisation, s",
+    "unet_calls": "network evaluations so far",
+}
+VIEWS: Final[Mapping[str, str]] = {
+    "cell": "identity of the cell (empty for the ground truth)",
+    "method": "label of the arm, or GROUND_TRUTH",
+    "prompt_id": "slug of the prompt",
+    "seed": "seed of the cell (any for the ground truth)",
+    "view": "index of the evaluation view",
+    "azimuth_deg": "azimuth of the view, degrees; 0 looks at the front",
+    "rgb_path": "path of the colour picture",
+    "opacity_path": "path of the opacity picture, or None",
+}
+METRIC_COLUMNS: Final[Mapping[str, str]] = {
+    "metric": "name of the column in scores.metric, unique",
+    "title": "heading",
+    "unit": "unit after scaling, or empty",
+    "higher_is_better": "True, False or None (neither)",
+    "decimals": "digits after the point",
+    "scale": "factor from the stored to the printed value",
+    "card": "JSON of the metric's card",
+}
+_COLUMNS: Final = {
+    "cells": CELLS,
+    "scores": SCORES,
+    "events": EVENTS,
+    "views": VIEWS,
+    "metric_columns": METRIC_COLUMNS,
+}
+
+
+class ReportError(ValueError):
+    """The frames cannot be reported; the message is one line that says what is wrong and what would be right."""
+
+
+@dataclass(frozen=True)
+class ReportFrames:
+    """The results of a study.  Each frame has at least the columns of the mapping of its name in this module.
+
+    Raises:
+        ReportError: If a column is missing, a status or metric is unknown, or an identity is there twice.
+    """
+
+    cells: pd.DataFrame  # a row for each cell, in the study's order
+    scores: pd.DataFrame  # a row for each cell × view × metric column
+    events: pd.DataFrame  # a row for each logged step
+    views: pd.DataFrame  # a row for each evaluation picture
+    metric_columns: pd.DataFrame  # a row for each metric column
+
+    def __post_init__(self) -> None:
+        for name, columns in _COLUMNS.items():
+            frame: pd.DataFrame = getattr(self, name)
+            for column, meaning in columns.items():
+                if column not in frame.columns:
+                    raise ReportError(f"{name}: column {column!r} ({meaning}) is missing")
+        if self.cells.empty:
+            raise ReportError("cells: no rows, so there is nothing to report")
+        for name, keys in (("cells", ["cell"]), ("metric_columns", ["metric"]), ("scores", ["cell", "view", "metric"])):
+            frame = getattr(self, name)
+            twice = frame[frame.duplicated(keys)]
+            if not twice.empty:
+                raise ReportError(f"{name}: {twice.iloc[0][keys].to_dict()} is there twice, must be unique")
+        _refuse("cells.status", self.cells["status"], STATUSES)
+        _refuse("scores.metric", self.scores["metric"], tuple(self.metric_columns["metric"]))
+
+    @property
+    def methods(self) -> list[str]:
+        """Labels of the arms, in the study's order."""
+        return list(dict.fromkeys(self.cells["method"]))
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Text of each prompt by its slug, in the study's order."""
+        return dict(zip(self.cells["prompt_id"], self.cells["prompt"], strict=True))
+
+
+def _refuse(name: str, values: pd.Series, known: tuple[str, ...]) -> None:
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ReportError(f"{name}: {unknown[0]!r} is not one of {', '.join(known)}")

@@ -1,0 +1,15 @@
+"""Formats of a table: one function each, from the table model to text that ends in a newline."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from reports.render import csv, html, latex, markdown
+from reports.table import Table
+
+#: Renderer by file suffix.
+FORMATS: Final[Mapping[str, Callable[[Table], str]]] = {
+    "md": markdown.render,
+    "csv": csv.render,
+    "tex": latex.render,
+    "html": html.render,
+}

@@ -1,0 +1,71 @@
+"""A table before any format: what stands where, with numbers still numbers.  ``reports.render`` writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of numbers."""
+
+    key: str  # name for machines, unique in the table
+    title: str  # heading for people
+    unit: str = ""  # of the mean and the SD
+    direction: Direction | None = None  # which way is better; None where neither is
+    decimals: int = 2  # digits printed after the point
+    signed: bool = False  # print + before positive means (differences)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one row has in one column; every part may be missing.
+
+    Args:
+        mean: In the column's unit.
+        sd: Standard deviation, in the column's unit; None where it is not defined (n < 2).
+        n: Number of independent things (prompts) behind the mean.
+        text: A figure that is not one number, such as the count ``1/4``.
+        note: A remark that must not be overlooked.
+    """
+
+    mean: float | None = None
+    sd: float | None = None
+    n: int | None = None
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A label and one entry for each column of the table."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with everything needed to read it alone.
+
+    Raises:
+        ValueError: If a row has not one entry for each column, or two columns share a key.
+    """
+
+    name: str  # file name without suffix
+    title: str
+    caption: tuple[str, ...]  # sentences, in order
+    stub: str  # heading of the labels
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        if len({column.key for column in self.columns}) != len(self.columns):
+            raise ValueError(f"table {self.name!r}: two columns share a key")
+        for row in self.rows:
+            if len(row.entries) != len(self.columns):
+                counts = f"{len(row.entries)} entries for {len(self.columns)} columns"
+                raise ValueError(f"table {self.name!r}, row {row.label!r}: {counts}")

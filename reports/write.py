@@ -1,0 +1,79 @@
+"""Everything a report consists of, as files in one folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from reports.differences import differences_table
+from reports.figures.curves import curves
+from reports.figures.style import DARK, LIGHT, svg
+from reports.frames import ReportError, ReportFrames
+from reports.gallery import page
+from reports.grid import grid
+from reports.render import FORMATS
+from reports.runs import runs_table
+from reports.summary import common_table, summary_table
+
+
+def write_report(
+    frames: ReportFrames,
+    folder: Path,
+    *,
+    title: str,
+    notes: Sequence[str],
+    baseline: str,
+    provenance: Mapping[str, str] | None = None,
+) -> Path:
+    """Write ``index.html``, ``tables/``, ``figures/`` and ``pictures/`` into ``folder``; same frames, same bytes.
+
+    Args:
+        frames: What the study measured.
+        folder: Made if it is not there; files of an earlier report are overwritten.
+        title: Heading of the page.
+        notes: Sentences that the page and the caption of every table must carry (whose scorers these are).
+        baseline: Label of the arm that others are compared with.
+        provenance: Further facts for the page's end, such as packages and threads.
+
+    Returns:
+        Path of ``index.html``, which needs no other file and no network.
+
+    Raises:
+        ReportError: If the baseline is not an arm of the study, or a picture cannot be read.
+    """
+    if baseline not in frames.methods:
+        raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
+    files = _files(frames, title=title, notes=notes, baseline=baseline, provenance=provenance or {})
+    for name, content in files.items():  # all made before the first is written: a bad picture leaves no half report
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder / "index.html"
+
+
+def _files(
+    frames: ReportFrames, *, title: str, notes: Sequence[str], baseline: str, provenance: Mapping[str, str]
+) -> dict[str, bytes]:
+    tables = [
+        summary_table(frames, notes),
+        common_table(frames, notes),
+        differences_table(frames, notes, baseline=baseline),
+        runs_table(frames, notes),
+    ]
+    picture = io.BytesIO()
+    grid(frames).save(picture, format="png", optimize=True)
+    drawing = partial(curves, frames)
+    light, dark = svg(drawing, LIGHT), svg(drawing, DARK)
+    html = page(frames, tables, (light, dark), title=title, notes=notes, provenance=provenance)
+    written = {
+        f"tables/{table.name}.{suffix}": render(table).encode()
+        for table in tables
+        for suffix, render in FORMATS.items()
+    }
+    return written | {
+        "figures/curves.svg": light,
+        "pictures/grid.png": picture.getvalue(),
+        "index.html": html.encode(),
+    }

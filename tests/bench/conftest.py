@@ -1,0 +1,86 @@
+"""A tiny study of two methods and two prompts with the closed-form prior: a cell takes a tenth of a second."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.cell import Cell
+from bench.expand import cached_prior, expand
+from bench.run import run_study
+from bench.score import score_study
+from bench.store import RunStore
+from bench.study import Study, load_study
+from methods.contracts import Prior
+
+TINY = """
+title = "Tiny"
+prior = "gaussian"
+scorers = "toybox"
+prompts = "toybox"
+prompt_ids = ["blue-duck", "red-striped-car"]
+steps = 4
+metrics = ["ground_truth"]
+baseline = "sds"
+threads = 1
+[scene]
+name = "nerf"
+samples = 8
+[render]
+resolution = 8
+[evaluation]
+views = 3
+resolution = 8
+[methods.sds]
+[methods.sdi]
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def study(study_file: Path) -> Study:
+    return load_study(study_file)
+
+
+@pytest.fixture
+def cell(study: Study) -> Cell:
+    return expand(study)[0]
+
+
+@pytest.fixture
+def prior() -> Prior:
+    return cached_prior("gaussian")
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture(scope="session")
+def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that is run and scored; for reading only."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(TINY)
+    study = load_study(folder / "tiny.toml")
+    store = RunStore(folder / "run")
+    console = Console(file=io.StringIO())
+    run_study(study, store, console)
+    score_study(study, store, console)
+    return store.folder
+
+
+@pytest.fixture
+def finished(finished_folder: Path, tmp_path: Path) -> RunStore:
+    """A copy of a finished run, to be broken at will."""
+    return RunStore(Path(shutil.copytree(finished_folder, tmp_path / "run")))

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import bench.engines.local
+from bench.cli import main
+from bench.expand import expand
+from bench.store import RunStore
+from bench.study import Study, load_study
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _edit(old: str, new: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "tiny.toml"
+        path.write_text(path.read_text().replace(old, new))
+
+    return edit
+
+
+def _corrupt(folder: Path) -> None:
+    next((folder / "run" / "cells").glob("sdi--*")).joinpath("record.json").write_text("{")
+
+
+def _nothing(folder: Path) -> None: ...
+
+
+BAD = {
+    "unknown method": (_edit("[methods.sdi]", "[methods.sdii]"), "run tiny.toml", "unknown method 'sdii': did you mean sdi"),
+    "method not in the study": (_nothing, "run tiny.toml --methods sdd", "unknown method 'sdd' in the study tiny"),
+    "unknown prompt set": (_edit('"toybox"', '"toybix"'), "run tiny.toml", "did you mean toybox"),
+    "unknown prompt": (_nothing, "run tiny.toml --prompts blue-dick", "blue-duck"),
+    "unknown metric": (_edit("ground_truth", "clip_scor"), "run tiny.toml", "unknown metric 'clip_scor': did you mean clip_score"),
+    "unknown prior": (_edit('"gaussian"', '"gaussain"'), "run tiny.toml", "unknown prior 'gaussain': did you mean gaussian"),
+    "unknown study": (_nothing, "run quik", "unknown study 'quik': did you mean quick"),
+    "malformed file": (_edit("samples = 8", "samples ="), "run tiny.toml", "tiny.toml: is not valid TOML"),
+    "unknown key": (_edit("steps", "stesp"), "run tiny.toml", "tiny.toml: unknown key 'stesp': did you mean steps"),
+    "wrong value": (_edit("views = 3", 'views = "3"'), "run tiny.toml", "evaluation.views = '3': input should be a valid integer"),
+    "negative steps in the file": (_edit("steps = 4", "steps = -4"), "run tiny.toml", "tiny.toml: steps = -4: input should be greater"),
+    "negative steps": (_nothing, "run tiny.toml --steps -4", "steps = -4: input should be greater than or equal to 1"),
+    "another study there": (_nothing, "run tiny.toml --steps 3 --out run", "run: holds another study (tiny, "),
+    "no run folder": (_nothing, "score .", "unknown study '.'"),
+    "other files there": (_nothing, "run tiny.toml --out .", "is no run folder"),
+    "corrupt record, run": (_corrupt, "run tiny.toml --out run", "record.json: corrupt record"),
+    "corrupt record, score": (_corrupt, "score run", "record.json: corrupt record"),
+    "corrupt record, report": (_corrupt, "report run", "record.json: corrupt record"),
+    "nothing to report": (_nothing, "report tiny.toml --seeds 7", "has no records"),
+    "unknown engine": (_nothing, "run tiny.toml --engine lokal", "unknown engine 'lokal': did you mean local"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_status_2(
+    study_file: Path, finished: RunStore, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    spoil, command, message = BAD[name]
+    folder = study_file.parent
+    spoil(folder)
+    before = _contents(folder)
+    assert main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sdibench: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert _contents(folder) == before
+
+
+def test_weights_that_are_not_the_cards_are_bad_input(
+    study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from methods.weights import write_card
+
+    weights = tmp_path / "prior"
+    weights.mkdir()
+    (weights / "model.safetensors").write_bytes(b"weights")
+    write_card(weights)
+    (weights / "model.safetensors").write_bytes(b"other weights")
+    _edit('prior = "gaussian"', 'prior = "prior"')(tmp_path)
+    assert main(["run", "tiny.toml"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sdibench: prior/model.safetensors: SHA-256 is ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_benchmark_runs_scores_and_reports(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "tiny.toml", "--prompts", "blue-duck"]) == 0
+    output = capsys.readouterr().out
+    name = load_study(study_file).narrowed(prompt_ids=["blue-duck"]).name
+    assert f"report: runs/{name}/report/index.html" in output
+    assert "| sdi | 0.0 (0/1) |" in output
+    assert (Path("runs") / name / "report" / "index.html").is_file()
+
+
+def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("plan", "run", "score", "report"):
+        assert main([command, "run"]) == 0
+    assert "4 cells, 4 done, 0 to run" in capsys.readouterr().out
+
+
+def test_an_interrupt_is_status_130(
+    study: Study, study_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_given: object, **_named: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.engines.local, "run_cell", interrupted)
+    assert main(["run", "tiny.toml"]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    store = RunStore(Path("runs/tiny"))
+    assert [store.read(cell) for cell in expand(study)] == [None] * 4
+
+
+def test_list_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "studies"]) == 0
+    assert "quick" in capsys.readouterr().out
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, bench.cli, bench.study; sys.exit('torch' in sys.modules)"
+    root = Path(bench.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import InputError
+from bench.expand import expand
+from bench.study import Study, load_study
+from methods.registry import UnknownNameError
+from prompts import PromptSetError
+
+
+def test_all_methods_of_a_prompt_stand_together(study: Study) -> None:
+    cells = expand(study.model_copy(update={"seeds": (0, 1)}))
+    assert [(cell.seed, cell.prompt_id, cell.label) for cell in cells] == [
+        (seed, prompt_id, label)
+        for seed in (0, 1)
+        for prompt_id in ("blue-duck", "red-striped-car")
+        for label in ("sds", "sdi")
+    ]
+    assert len({cell.identity for cell in cells}) == 8
+
+
+def test_guidance_is_the_priors_or_the_papers_and_what_is_given_stands_above_both(study: Study) -> None:
+    sdi = expand(study)[1].hyper_parameters
+    assert (sdi["gamma_fwd"], sdi["gamma_inv"]) == (2.0, -2.0)  # of the closed-form prior
+    published = study.model_copy(update={"guidance": "published"})
+    assert expand(published)[1].hyper_parameters["gamma_fwd"] == 7.5
+    given = study.model_copy(update={"methods": {"hot": {"method": "sdi", "gamma_fwd": 9.0}}, "baseline": "hot"})
+    hot = expand(given)[0]
+    assert (hot.label, hot.method, hot.hyper_parameters["gamma_fwd"], hot.hyper_parameters["gamma_inv"]) == (
+        "hot", "sdi", 9.0, -2.0,
+    )  # fmt: skip
+
+
+def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
+    assert len(expand(study.model_copy(update={"prompt_ids": None}))) >= 2 * 12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "message"),
+    [
+        ("[methods.sdi]", "[methods.sdii]", InputError, r"methods.sdii: unknown method 'sdii': did you mean sdi"),
+        ("[methods.sdi]", "[methods.sdi]\ngama_fwd = 1.0", InputError, "methods.sdi: unknown key 'gama_fwd': did you mean"),
+        ("[methods.sdi]", "[methods.sdi]\ntau = -1.0", InputError, "methods.sdi: tau: -1.0 is negative"),
+        ("samples = 8", "samples = 0", InputError, "scene: samples: 0 is not a positive number"),
+        ("samples = 8", "sampels = 8", InputError, "scene: unknown key 'sampels': did you mean samples"),
+        ("samples = 8", 'encoding = "densegrid"', InputError, "scene: unknown encoding 'densegrid': did you mean dense_grid"),
+        ('"nerf"', '"nefr"', InputError, "scene: unknown scene 'nefr': did you mean nerf"),
+        ('"ground_truth"', '"ground_thruth"', UnknownNameError, "unknown metric 'ground_thruth': did you mean ground_truth"),
+        ('scorers = "toybox"', 'scorers = "toybx"', UnknownNameError, "unknown suite of models 'toybx': did you mean toybox"),
+        ('prior = "gaussian"', 'prior = "gausian"', UnknownNameError, "unknown prior 'gausian': did you mean gaussian"),
+        ('prompts = "toybox"', 'prompts = "toybxo"', PromptSetError, "unknown prompt set 'toybxo': did you mean toybox"),
+        ('"blue-duck"', '"blue-dukc"', PromptSetError, "'blue-dukc'.*blue-duck"),
+    ],
+)  # fmt: skip
+def test_wrong_names_and_values_stop_before_anything_runs(
+    study_file: Path, old: str, new: str, error: type[Exception], message: str
+) -> None:
+    study_file.write_text(study_file.read_text().replace(old, new))
+    with pytest.raises(error, match=message):
+        expand(load_study(study_file))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import InputError
+from bench.expand import chosen_prompts, expand
+from bench.frames import build_frames
+from bench.store import RunStore
+from bench.study import Study
+from reports import ReportFrames
+
+
+@pytest.fixture
+def frames(study: Study, finished: RunStore) -> ReportFrames:
+    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    return build_frames(records, chosen_prompts(study), finished)
+
+
+def test_frames_are_on_disk_too(frames: ReportFrames, finished: RunStore) -> None:
+    for name in ("cells", "events", "views", "scores", "metric_columns"):
+        pd.testing.assert_frame_equal(
+            getattr(frames, name).reset_index(drop=True),
+            pd.read_parquet(finished.folder / f"{name}.parquet"),
+            check_dtype=False,
+        )
+
+
+def test_events_add_up(frames: ReportFrames) -> None:
+    for identity, events in frames.events.groupby("cell"):
+        cell = frames.cells.set_index("cell").loc[identity]
+        assert list(events["step"]) == [0, 1, 2, 3]
+        assert events["seconds"].is_monotonic_increasing
+        assert events["unet_calls"].iloc[-1] == cell["unet_calls"]
+        assert events["seconds"].iloc[-1] <= cell["optimise_seconds"]
+
+
+def test_views_have_the_truth_beside_the_methods(frames: ReportFrames) -> None:
+    counts = frames.views.groupby(["prompt_id", "method"]).size()
+    assert counts.to_dict() == {
+        (prompt, method): 3 for prompt in ("blue-duck", "red-striped-car") for method in ("ground truth", "sds", "sdi")
+    }
+    assert all(Path(path).is_file() for path in [*frames.views["rgb_path"], *frames.views["opacity_path"]])
+
+
+def test_scores_of_cells_that_are_no_more_are_left_out(study: Study, finished: RunStore) -> None:
+    records = [record for cell in expand(study)[1:] if (record := finished.read(cell))]
+    scores = build_frames(records, chosen_prompts(study), finished).scores
+    assert set(scores["cell"]) == {record.identity for record in records}
+
+
+def test_a_run_without_scores_says_what_to_do(study: Study, finished: RunStore) -> None:
+    (finished.folder / "scores.parquet").write_text("x")
+    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    with pytest.raises(InputError, match="scores.parquet: cannot be read"):
+        build_frames(records, chosen_prompts(study), finished)
+    (finished.folder / "scores.parquet").unlink()
+    with pytest.raises(InputError, match="score the run first"):
+        build_frames(records, chosen_prompts(study), finished)

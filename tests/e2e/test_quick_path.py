@@ -1,0 +1,82 @@
+"""The whole path on a tiny study: run, score, report; again; and elsewhere, to the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.cli import main
+from bench.expand import expand
+from bench.store import RunStore
+
+STUDY = """
+title = "Tiny"
+prior = "{prior}"
+scorers = "toybox"
+prompts = "toybox"
+prompt_ids = ["blue-duck", "red-striped-car"]
+steps = 6
+metrics = [{metrics}]
+baseline = "sds"
+threads = {threads}
+[scene]
+name = "nerf"
+samples = 16
+[render]
+resolution = 16
+[evaluation]
+views = 4
+resolution = 64
+[methods.sds]
+[methods.sdi]
+"""
+
+
+def _write(folder: Path, *, prior: str, metrics: str, threads: int) -> None:
+    (folder / "tiny.toml").write_text(STUDY.format(prior=prior, metrics=metrics, threads=threads))
+
+
+@pytest.mark.parametrize(
+    ("prior", "metrics", "columns"),
+    [
+        ("gaussian", '"ground_truth"', 4),
+        ("toybox", '"clip_score", "clip_iqa", "image_reward", "r_precision", "ground_truth"', 13),
+    ],
+)
+def test_quick_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prior: str, metrics: str, columns: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path, prior=prior, metrics=metrics, threads=2)
+    for command in ("run", "score", "report"):
+        assert main([command, "tiny.toml"]) == 0
+
+    store = RunStore(tmp_path / "runs" / "tiny")
+    study = store.read_study()
+    cells = expand(study)
+    assert len(cells) == 4
+    records = [store.read(cell) for cell in cells]
+    assert [record and record.status for record in records] == ["completed"] * 4
+    scores = pd.read_parquet(store.folder / "scores.parquet")
+    assert len(scores) == 4 * 4 * columns
+    assert set(pd.read_parquet(store.folder / "metric_columns.parquet")["metric"]) == set(scores["metric"])
+    page = (store.folder / "report" / "index.html").read_text()
+    assert "a blue duck" in page
+    assert "sdi" in (store.folder / "report" / "tables" / "summary.tex").read_text()
+
+    capsys.readouterr()
+    times = {path: path.stat().st_mtime_ns for path in store.folder.glob("cells/*/*")}
+    assert main(["run", "tiny.toml"]) == 0
+    assert "4 cells, 4 done, 0 to run" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in store.folder.glob("cells/*/*")} == times
+
+    assert main(["run", "tiny.toml", "--out", "elsewhere"]) == 0
+    assert main(["score", "elsewhere"]) == 0
+    other = RunStore(tmp_path / "elsewhere")
+    for cell in cells:
+        for path in (store.cell_folder(cell) / "scene.safetensors", *store.cell_folder(cell).glob("views/*")):
+            twin = other.cell_folder(cell) / path.relative_to(store.cell_folder(cell))
+            assert twin.read_bytes() == path.read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(other.folder / "scores.parquet"), scores, check_exact=True)

@@ -1,0 +1,27 @@
+"""Scenes and encodings by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from methods.registry import UnknownNameError
+from methods.scenes import encodings, scenes
+
+
+def test_the_names() -> None:
+    assert encodings.names() == ["dense_grid", "hash_grid"]
+    assert scenes.names() == ["nerf"]
+
+
+def test_a_wrong_name_is_answered_with_the_right_one() -> None:
+    with pytest.raises(UnknownNameError, match="unknown encoding 'hashgrid': did you mean hash_grid"):
+        encodings["hashgrid"]
+
+
+def test_an_implementation_can_be_imported_first() -> None:
+    command = [sys.executable, "-c", "import methods.scenes.dense_grid, methods.contracts"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,57 @@
+"""Loading a CLIP: only the files that its card names, only uint8 pictures, each text encoded once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+
+from methods.weights import WeightsError
+from metrics.models.clip import ClipModel
+
+
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", "vocab.json"])
+def test_changed_file_is_refused(clip_folder: Path, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "changed")
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-1] + b" ")
+    with pytest.raises(WeightsError, match=name):
+        ClipModel(folder)
+
+
+def test_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError) as error:
+        ClipModel(tmp_path / "nowhere")
+    assert "\n" not in str(error.value)
+
+
+def test_floats_are_refused(clip_folder: Path) -> None:
+    with pytest.raises(TypeError, match="rgb: dtype float32, right is uint8"):
+        ClipModel(clip_folder).image_features(np.zeros((1, 32, 32, 3), dtype=np.float32))
+
+
+def test_features_are_kept(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ClipModel(clip_folder)
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 2, 32, 32, 3), dtype=np.uint8)
+    first, texts = model.image_features(pictures[0]), model.text_features(["a duck", "a car", "a duck"])
+    assert torch.equal(texts[0], texts[2])
+    seen, said = Mock(wraps=model._network.encode_image), Mock(wraps=model._network.encode_text)
+    monkeypatch.setattr(model._network, "encode_image", seen)
+    monkeypatch.setattr(model._network, "encode_text", said)
+    assert torch.equal(model.image_features(pictures[0]), first)
+    assert torch.equal(model.text_features(["a car"])[0], texts[1])
+    assert (seen.call_count, said.call_count) == (0, 0)
+    for picture in pictures[1:]:
+        model.image_features(picture)
+    assert torch.equal(model.image_features(pictures[0]), first)  # long forgotten, and found again
+    assert seen.call_count == 20
+
+
+def test_more_pictures_than_a_batch_and_unit_length(clip_folder: Path) -> None:
+    pictures = np.random.default_rng(1).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
+    features = ClipModel(clip_folder).image_features(pictures)
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(70))

@@ -1,0 +1,43 @@
+"""What metrics refuse to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metrics.views import TruthViews, Views
+
+RGB = np.zeros((2, 4, 5, 3), dtype=np.uint8)
+OPACITY = np.zeros((2, 4, 5), dtype=np.uint8)
+AZIMUTH = np.array([0.0, 180.0])
+
+
+def test_number_of_views() -> None:
+    assert len(Views(RGB, OPACITY, AZIMUTH, [TruthViews("same cameras", RGB, OPACITY)])) == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_pictures_are_uint8_or_refused(dtype: type) -> None:
+    with pytest.raises(TypeError, match=rf"views\.rgb: dtype {np.dtype(dtype)}, right is uint8"):
+        Views(RGB.astype(dtype), OPACITY, AZIMUTH)
+    with pytest.raises(TypeError, match=r"truth 'duck'\.opacity: dtype"):
+        TruthViews("duck", RGB, OPACITY.astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "opacity", "azimuth", "message"),
+    [
+        (RGB[..., :2], OPACITY, AZIMUTH, r"views\.rgb: shape \(2, 4, 5, 2\), right is \(n, h, w, 3\)"),
+        (RGB[0], OPACITY, AZIMUTH, r"views\.rgb: shape \(4, 5, 3\)"),
+        (RGB, OPACITY[:, :3], AZIMUTH, r"views\.opacity: shape \(2, 3, 5\), right is \(2, 4, 5\)"),
+        (RGB, OPACITY, AZIMUTH[:1], r"views\.azimuth_deg: shape \(1,\), right is \(2,\)"),
+    ],
+)
+def test_shapes_fit_or_are_refused(rgb: np.ndarray, opacity: np.ndarray, azimuth: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Views(rgb, opacity, azimuth)
+
+
+def test_truth_is_seen_from_the_same_cameras() -> None:
+    with pytest.raises(ValueError, match=r"truth 'car'\.rgb: shape \(1, 4, 5, 3\), right is \(2, 4, 5, 3\)"):
+        Views(RGB, OPACITY, AZIMUTH, [TruthViews("car", RGB[:1], OPACITY[:1])])

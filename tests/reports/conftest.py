@@ -1,0 +1,86 @@
+"""A made-up study: frames with pictures on disk, in the shapes that the harness writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reports.frames import GROUND_TRUTH, ReportFrames
+
+CARD = json.dumps({"title": "CLIP-IQA", "checkpoint": "toy", "weights_sha256": "ab" * 32})
+METRICS = [
+    ("clip_score", "CLIP", "", True, 2, 1.0, None),
+    ("quality", "quality", "%", True, 1, 1.0, CARD),
+    ("sharpness", "sharpness", "%", True, 1, 1.0, CARD),
+    ("image_reward", "ImageReward", "", True, 2, 1.0, None),
+    ("clip_top1", "CLIP top-1", "%", True, 0, 100.0, None),
+    ("psnr", "PSNR", "dB", True, 2, 1.0, None),
+    ("janus", "Janus", "%", False, 0, 100.0, None),
+]
+PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a green mug"}
+FramesFactory = Callable[..., ReportFrames]
+
+
+@pytest.fixture(scope="session")
+def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
+    """Factory of frames; ``statuses`` maps (method, prompt id) to what is not ``completed``."""
+
+    def make(
+        *,
+        methods: Sequence[str] = ("sds", "sdi"),
+        prompts: Mapping[str, str] = PROMPTS,
+        seeds: Sequence[int] = (0,),
+        views: int = 8,
+        side: int = 8,
+        statuses: Mapping[tuple[str, str], str] | None = None,
+    ) -> ReportFrames:
+        rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("pictures")
+        azimuths = np.arange(views) * 360.0 / views
+        azimuths = np.where(azimuths > 180, azimuths - 360, azimuths)
+        rows: dict[str, list[dict[str, object]]] = {"cells": [], "scores": [], "events": [], "views": []}
+        for prompt_id, prompt in prompts.items():
+            ids = [("", GROUND_TRUTH, 0)] + [(f"{m}-{prompt_id}-{s}", m, s) for m in methods for s in seeds]
+            for cell, method, seed in ids:
+                key = {"cell": cell, "method": method, "prompt_id": prompt_id, "seed": seed}
+                for view, azimuth in enumerate(azimuths):
+                    rgb, opacity = (folder / f"{k}-{method}-{prompt_id}-{seed}-{view}.png" for k in "ro")
+                    Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(rgb)
+                    Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(opacity)
+                    at = {"view": view, "azimuth_deg": azimuth}
+                    rows["views"].append({**key, **at, "rgb_path": str(rgb), "opacity_path": str(opacity)})
+                    if method == GROUND_TRUTH:
+                        continue
+                    for metric, *_ in METRICS:
+                        value = float(rng.normal(30, 5))
+                        if metric in ("janus", "clip_top1"):
+                            value = float(value > 30)
+                        if metric == "janus" and abs(azimuth) < 90:
+                            value = float("nan")
+                        rows["scores"].append({**key, **at, "prompt": prompt, "metric": metric, "value": value})
+                if method == GROUND_TRUTH:
+                    continue
+                status = (statuses or {}).get((method, prompt_id), "completed")
+                seconds = float(rng.uniform(30, 60))
+                rows["cells"].append(
+                    {**key, "prompt": prompt, "status": status, "steps": 50, "seconds": seconds + 9}
+                    | {"optimise_seconds": seconds, "peak_bytes": int(rng.integers(1e9, 2e9)), "peak_kind": "rss"}
+                    | {"unet_calls": 100, "unet_rows": 400, "device": "a CPU", "git_commit": "c0ffee"}
+                    | {"git_dirty": False, "folder": "x", "failure": None if status == "completed" else f"is {status}"}
+                )
+                rows["events"] += [
+                    {**key, "step": step, "loss": float(rng.uniform(0.1, 1)), "timestep": 500}
+                    | {"opacity": float(rng.uniform()), "seconds": float(step), "unet_calls": 2 * step}
+                    for step in range(50)
+                ]
+        names = ["metric", "title", "unit", "higher_is_better", "decimals", "scale", "card"]
+        return ReportFrames(
+            **{name: pd.DataFrame(content) for name, content in rows.items()},
+            metric_columns=pd.DataFrame(METRICS, columns=names),
+        )
+
+    return make

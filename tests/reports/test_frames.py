@@ -1,0 +1,47 @@
+import dataclasses
+
+import pytest
+
+from reports import ReportError
+
+
+@pytest.mark.parametrize("name", ["cells", "scores", "events", "views", "metric_columns"])
+def test_each_missing_column_is_named_in_one_line(make_frames, name):
+    frames = make_frames(prompts={"mug": "a mug"}, views=1)
+    for column in getattr(frames, name).columns:
+        with pytest.raises(ReportError, match=rf"^{name}: column '{column}' \(.+\) is missing$") as error:
+            dataclasses.replace(frames, **{name: getattr(frames, name).drop(columns=column)})
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "message"),
+    [
+        ("cells", "status", "exploded", "cells.status: 'exploded' is not one of completed, nan"),
+        (
+            "scores",
+            "metric",
+            "beauty",
+            "scores: {'cell': 'sds-red-car-0', 'view': 0, 'metric': 'beauty'} is there twice",
+        ),
+        ("cells", "cell", "one", "cells: {'cell': 'one'} is there twice"),
+        ("metric_columns", "metric", [f"m{i}" for i in range(7)], "scores.metric: 'clip_score' is not one of m0, m1"),
+        ("metric_columns", "metric", "psnr", "metric_columns: {'metric': 'psnr'} is there twice"),
+    ],
+)
+def test_contradictory_frames_are_refused(make_frames, name, column, value, message):
+    frames = make_frames(views=1)
+    with pytest.raises(ReportError, match=message):
+        dataclasses.replace(frames, **{name: getattr(frames, name).assign(**{column: value})})
+
+
+def test_no_cells_are_refused(make_frames):
+    frames = make_frames(views=1)
+    with pytest.raises(ReportError, match="nothing to report"):
+        dataclasses.replace(frames, cells=frames.cells.iloc[:0])
+
+
+def test_methods_and_prompts_keep_the_order_of_the_study(make_frames):
+    frames = make_frames(methods=("sdi", "ism", "sds"), views=1)
+    assert frames.methods == ["sdi", "ism", "sds"]
+    assert list(frames.prompts) == ["red-car", "blue-duck", "mug"]

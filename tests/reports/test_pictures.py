@@ -1,0 +1,74 @@
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reports import ReportError
+from reports.grid import GAP, HEAD, LABELS, MARGIN, TILE, grid
+from reports.pictures import STILL_SIDE, load, ring, rings, still, strip
+
+
+def decoded(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))).convert("RGB")
+
+
+def test_ring_turns_from_the_front_and_finds_the_nearest_around_the_circle():
+    views = pd.DataFrame({"view": range(4), "azimuth_deg": [-100.0, 95.0, -5.0, 170.0]})
+    around = ring(views.assign(rgb_path=[f"{view}.png" for view in range(4)], opacity_path=None))
+    assert around.azimuth_deg == (95.0, 170.0, 260.0, 355.0)
+    assert [around.rgb[around.nearest(azimuth)].name for azimuth in (0, 90, 180, 270)] == [
+        "2.png",
+        "1.png",
+        "3.png",
+        "0.png",
+    ]
+    assert around.opacity == (None,) * 4
+
+
+def test_rings_are_apart_for_cells_and_ground_truths(make_frames):
+    found = rings(make_frames())
+    assert set(found) >= {"sds-mug-0", "ground truthmug", "ground truthred-car"}
+    assert len(found) == 3 * 3
+    assert {len(around.rgb) for around in found.values()} == {8}
+
+
+def test_still_is_lossless_and_a_strip_holds_every_frame_in_order(tmp_path):
+    paths = []
+    for index in range(3):
+        paths.append(tmp_path / f"{index}.png")
+        Image.new("RGB", (16, 16), (80 * index, 0, 0)).save(paths[-1])
+    assert np.array_equal(np.asarray(decoded(still(paths[1]))), np.asarray(Image.open(paths[1])))
+    joined = decoded(strip(paths))
+    assert joined.size == (48, 16)
+    assert [joined.getpixel((16 * index + 8, 8))[0] for index in range(3)] == pytest.approx([0, 80, 160], abs=4)
+
+
+def test_large_renders_are_made_smaller(tmp_path):
+    Image.new("RGB", (1024, 512)).save(tmp_path / "large.png")
+    assert decoded(still(tmp_path / "large.png")).size == (STILL_SIDE, STILL_SIDE // 2)
+
+
+def test_an_unreadable_picture_is_named(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    for path in (tmp_path / "bad.png", Path("/nowhere.png")):
+        with pytest.raises(ReportError, match=rf"views: {path} cannot be read as a picture"):
+            load(path, 8)
+
+
+def test_grid_shows_front_and_back_of_truth_and_methods(make_frames):
+    frames = make_frames(statuses={("sdi", "mug"): "empty"})
+    colours = {"ground truth": (250, 0, 0), "sds": (0, 250, 0), "sdi": (0, 0, 250)}
+    for row in frames.views.to_dict("records"):
+        shade = 1.0 if abs(row["azimuth_deg"]) < 90 else 0.5
+        Image.new("RGB", (8, 8), tuple(int(shade * c) for c in colours[row["method"]])).save(row["rgb_path"])
+    picture = grid(frames)
+    for column, colour in enumerate(colours.values()):
+        left = MARGIN + LABELS + column * (2 * TILE + GAP + MARGIN) + TILE // 2
+        for row in range(3):
+            top = HEAD + MARGIN // 2 + row * (TILE + MARGIN) + TILE // 2
+            assert picture.getpixel((left, top)) == colour
+            assert picture.getpixel((left + TILE + GAP, top)) == tuple(c // 2 for c in colour)
