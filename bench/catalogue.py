@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -54,7 +54,9 @@ def _check_weights() -> Iterator[tuple[str, str, bool]]:
     from methods.weights import WeightsError, verified_weights
     from metrics import suites
 
-    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(lambda name: load_prior(name).weights_sha256, name) for name in prior_names()}
+    checks: dict[str, Callable[[], str]] = {
+        f"prior {name}": partial(lambda name: load_prior(name).weights_sha256, name) for name in prior_names()
+    }
     for name in suites.names():
         for role in ("clip", "iqa", "reward"):
             checks[f"{role} of the suite {name}"] = partial(verified_weights, getattr(suites[name], role))
@@ -65,72 +67,33 @@ def _check_weights() -> Iterator[tuple[str, str, bool]]:
             yield name, str(error), False
 
 
-def _registered(registry: Any) -> Iterable[tuple[str, str]]:
-    return [(name, _first_line(registry[name])) for name in registry.names()]
+def _registered(package: str, name: str) -> Iterator[tuple[str, str]]:
+    registry = getattr(importlib.import_module(package), name)
+    for key in registry.names():
+        yield key, (inspect.getdoc(registry[key]) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
-
-
-def _methods() -> Iterable[tuple[str, str]]:
-    from methods.distillation import methods
-
-    return _registered(methods)
-
-
-def _scenes() -> Iterable[tuple[str, str]]:
-    from methods.scenes import scenes
-
-    return _registered(scenes)
-
-
-def _encodings() -> Iterable[tuple[str, str]]:
-    from methods.scenes import encodings
-
-    return _registered(encodings)
-
-
-def _metrics() -> Iterable[tuple[str, str]]:
-    from metrics import metrics
-
-    return _registered(metrics)
-
-
-def _engines() -> Iterable[tuple[str, str]]:
-    from bench.engines import engines
-
-    return _registered(engines)
-
-
-def _priors() -> Iterable[tuple[str, str]]:
-    from methods.priors import prior_names
-
-    return [(name, "") for name in prior_names()]
-
-
-def _prompt_sets() -> Iterable[tuple[str, str]]:
-    from prompts import load_prompt_set, prompt_set_names
-
-    for name in prompt_set_names():
-        prompt_set = load_prompt_set(name)
+def _prompt_sets() -> Iterator[tuple[str, str]]:
+    prompts = importlib.import_module("prompts")
+    for name in prompts.prompt_set_names():
+        prompt_set = prompts.load_prompt_set(name)
         yield name, f"{len(prompt_set.prompts)} prompts, version {prompt_set.version}, {prompt_set.source}"
 
 
-def _studies() -> Iterable[tuple[str, str]]:
+def _studies() -> Iterator[tuple[str, str]]:
     for name in study_names():
         study = load_study(name)
         yield name, f"{study.title}: {study.description}"
 
 
 #: How the things of each kind are found; imports wait until they are asked for, since torch takes seconds.
-KINDS: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
-    "methods": _methods,
-    "metrics": _metrics,
+KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
+    "methods": partial(_registered, "methods.distillation", "methods"),
+    "metrics": partial(_registered, "metrics", "metrics"),
     "prompts": _prompt_sets,
     "studies": _studies,
-    "priors": _priors,
-    "scenes": _scenes,
-    "encodings": _encodings,
-    "engines": _engines,
+    "priors": partial(_registered, "methods.priors", "priors"),
+    "scenes": partial(_registered, "methods.scenes", "scenes"),
+    "encodings": partial(_registered, "methods.scenes", "encodings"),
+    "engines": partial(_registered, "bench.engines", "engines"),
 }

@@ -58,6 +58,7 @@ class Plan(Selection):
     """Print the number of cells and a forecast of time and memory; run nothing."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.plan import print_plan
 
         print_plan(*self.resolve(), console)
@@ -74,6 +75,7 @@ class Run(Selection):
     """Run the cells again that ended as oom, timeout or crashed."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.run import run_study
 
         study, store = self.resolve()
@@ -86,6 +88,7 @@ class Score(Selection):
     """Score the views of all completed cells."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.score import score_study
 
         study, store = self.resolve()
@@ -99,6 +102,7 @@ class Report(Selection):
     """Write tables, figures and the page of a scored run."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.report import report_study
 
         study, store = self.resolve()
@@ -116,6 +120,7 @@ class Benchmark(Run):
     """Run, score and report in one go."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         Run.__call__(self, console)
         selection = {name: getattr(self, name) for name in Selection.__dataclass_fields__}
         Score(**selection)(console)
@@ -132,6 +137,7 @@ class List:
     """What to list."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.catalogue import list_kind
 
         list_kind(self.kind, console)
@@ -143,6 +149,7 @@ class Doctor:
     """Check packages, hardware and weights; exit status 1 if weights are not as their cards say."""
 
     def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
         from bench.catalogue import run_doctor
 
         return 0 if run_doctor(console) else 1
@@ -176,13 +183,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(Console())
     except KeyboardInterrupt:
-        print("sdibench: interrupted; finished cells are kept, the same command goes on from there", file=sys.stderr)
+        _tell("interrupted; finished cells are kept, the same command goes on from there")
         return 130
     except Exception as error:
         if not isinstance(error, _input_errors()):
             raise
-        print(f"sdibench: {' '.join(str(error).split())}", file=sys.stderr)
+        _tell(" ".join(str(error).split()))
         return 2
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"sdibench: {line}\n")
 
 
 def _input_errors() -> tuple[type[Exception], ...]:

@@ -126,9 +126,9 @@ class Watch:
 
 
 def _is_crossed(evidence: Divergence) -> bool:
-    assert evidence.value is not None and evidence.bound is not None
-    below = evidence.status is Status.EMPTY
-    return evidence.value < evidence.bound if below else evidence.value > evidence.bound
+    if evidence.value is None or evidence.bound is None:
+        return False
+    return evidence.value < evidence.bound if evidence.status is Status.EMPTY else evidence.value > evidence.bound
 
 
 def _nan(step: int, quantity: str) -> Divergence:

@@ -91,13 +91,14 @@ def _git_state() -> tuple[str | None, bool | None]:
         if Path(top) != folder.parent:  # installed somewhere below another project's checkout
             return None, None
         return _git("rev-parse", "HEAD", folder=folder), bool(_git("status", "--porcelain", folder=folder))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return None, None
 
 
 def _git(*arguments: str, folder: Path) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)  # noqa: S603, fixed words
+    return result.stdout.strip()
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import JsonValue, TypeAdapter
@@ -25,6 +25,11 @@ from prompts import Prompt, load_prompt_set
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
+class _Arm(NamedTuple):
+    method: str  # registered name
+    given: dict[str, Any]  # hyper-parameters that the study names
+
+
 def expand(study: Study) -> list[Cell]:
     """The study's cells: prompt by prompt, all methods of a prompt together.
 
@@ -40,13 +45,13 @@ def expand(study: Study) -> list[Cell]:
     chosen = chosen_prompts(study)
     scene, scene_settings = _scene(study)
     shared = {name: getattr(study, name) for name in ("cameras", "render", "evaluation", "optimiser", "divergence")}
-    arms = {label: _method(study, label) for label in study.methods}  # before the prior: it is slow to load
+    arms = {label: _arm(study, label) for label in study.methods}  # before the prior: it is slow to load
     prior = cached_prior(study.prior)
     return [
         Cell(
             label=label,
-            method=method,
-            hyper_parameters=_calibrated(study, method, given, prior),
+            method=arm.method,
+            hyper_parameters=_calibrated(study, label, arm, prior),
             prompt_id=prompt.id,
             prompt=prompt.text,
             seed=seed,
@@ -60,7 +65,7 @@ def expand(study: Study) -> list[Cell]:
         )
         for seed in study.seeds
         for prompt in chosen
-        for label, (method, given) in arms.items()
+        for label, arm in arms.items()
     ]
 
 
@@ -87,7 +92,7 @@ def check_metrics(study: Study) -> None:
         metrics[name]
 
 
-def _method(study: Study, label: str) -> tuple[str, dict[str, Any]]:
+def _arm(study: Study, label: str) -> _Arm:
     where = f"{study.name}: methods.{label}"
     given = dict(study.methods[label])
     name = given.pop("method", label)
@@ -96,18 +101,18 @@ def _method(study: Study, label: str) -> tuple[str, dict[str, Any]]:
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     resolve_settings(factory, given, where=where)
-    return str(name), given
+    return _Arm(str(name), given)
 
 
-def _calibrated(study: Study, name: str, given: dict[str, Any], prior: Prior) -> dict[str, JsonValue]:
+def _calibrated(study: Study, label: str, arm: _Arm, prior: Prior) -> dict[str, JsonValue]:
     """All hyper-parameters; what the study gives explicitly stands above the prior's card."""
-    where = f"{study.name}: methods.{name}"
-    factory = methods[name]
-    settings = resolve_settings(factory, given, where=where)
+    where = f"{study.name}: methods.{label}"
+    factory = methods[arm.method]
+    settings = resolve_settings(factory, arm.given, where=where)
     try:
-        method = factory(**settings)
+        method: Any = factory(**settings)
         if study.guidance == "calibrated":
-            method = dataclasses.replace(method.calibrated(prior), **{key: settings[key] for key in given})
+            method = dataclasses.replace(method.calibrated(prior), **{key: settings[key] for key in arm.given})
     except (TypeError, ValueError, LookupError) as error:
         raise InputError(f"{where}: {error}") from error
     fields = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}

@@ -42,7 +42,8 @@ class Optimisation:
         method, scene = methods[cell.method], scenes[cell.scene]
         self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
         settings = resolve_settings(scene, cell.scene_settings, where="scene")
-        self.scene = scene(**settings, init=self.streams["init"]).to(self.device)
+        # Any: a Scene and an nn.Module at once, which Python has no type for
+        self.scene: Any = scene(**settings, init=self.streams["init"]).to(self.device)
         self.radius = settings.get("radius")
         self.state = self.method.start(prior)
         self.optimiser = torch.optim.Adam(
@@ -100,12 +101,13 @@ class Optimisation:
     def _render(self, cameras: Cameras) -> Rendering:
         low, high = self.cell.render.background
         grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
-        return self.scene.render(
+        rendering: Rendering = self.scene.render(
             to_device(cameras, self.device),
             resolution=self.cell.render.resolution,
             background=grey.expand(-1, 3).to(self.device),
             rays=self.streams["rays"],
         )
+        return rendering
 
     def _embed(self, cameras: Cameras) -> ViewPrompt:
         texts = [f"{self.cell.prompt}, {words}" for words in view_words(cameras)]

@@ -15,6 +15,7 @@ from bench.environment import Environment
 from bench.settings import Section
 from bench.telemetry import Event, Memory, PhaseSeconds
 
+#: Raised when a record of this code can no longer be read by code of the other version.
 FORMAT_VERSION = 1
 
 
@@ -43,7 +44,7 @@ class RecordedView(Section):
 class Record(Section):
     """``record.json``."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     """Version of this format."""
     identity: str
     """SHA-256 of the cell."""
@@ -71,7 +72,7 @@ class Record(Section):
     """Where it ran."""
     views: tuple[RecordedView, ...] = ()
     """The evaluation views, in order of azimuth."""
-    file_bytes: dict[str, int] = {}
+    file_bytes: dict[str, int] = Field(default_factory=dict)
     """Size of every other file of the record, by its path relative to the folder."""
 
 

@@ -45,8 +45,8 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
     notes = []
     if any(prompt.truth for prompt in chosen_prompts(study)):
         notes.append(
-            f"Scores are those of the {study.scorer_suite} suite's own small models, which know nothing but the toybox; "
-            "they cannot be compared with any published number."
+            f"Scores are those of the {study.scorer_suite} suite's own small models, which know nothing but the "
+            "toybox; they cannot be compared with any published number."
         )
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")

@@ -45,7 +45,7 @@ def run_cell(
             run.optimise(loop, on_step, time_limit_seconds)
         with run.clock.phase("evaluate"):
             run.evaluate(loop)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         run.fail(error)
     return run.outcome()
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from rich.progress import track
 
 from bench.divergence import Status
 from bench.expand import check_metrics, chosen_prompts, expand
+from bench.frames import SCORE_COLUMNS, write_frame
 from bench.record import Record
 from bench.store import RunStore, write_atomically
 from bench.study import Study
-from bench.frames import SCORE_COLUMNS, write_frame
 from bench.truth import read_pictures, read_truth, truth_folders
 from metrics import metrics
 from metrics.views import Views

@@ -24,7 +24,9 @@ Resolution = Annotated[int, Field(ge=4, le=2048)]
 class Section(BaseModel):
     """A frozen table of a study file; an unknown key or a wrong type is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class CameraSettings(Section):
@@ -90,4 +92,4 @@ class DivergenceSettings(Section):
     opaque_opacity: Unit = 0.95
     """Share of what an entirely filled scene would cover, above which the scene is opaque; 1 turns the check off."""
     frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
-    """Relative change (2-norm) of all parameters over ``patience`` steps below which they are frozen; 0 turns it off."""
+    """Relative change (2-norm) of the parameters over ``patience`` steps, below which they are frozen; 0 turns it off."""

@@ -45,7 +45,7 @@ class Study(Section):
     """Suite of scorer models; the prior's name where it is not given."""
     prompts: str
     """Name or path of the prompt set."""
-    prompt_ids: tuple[str, ...] | None = None
+    prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Which prompts, in this order; all of the set where it is not given."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
     """Seeds; every method sees the same cameras at the same seed."""
@@ -63,7 +63,7 @@ class Study(Section):
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest time a cell may optimise; not part of a cell's identity."""
-    scene: dict[str, JsonValue] = {"name": "nerf"}
+    scene: dict[str, JsonValue] = Field(default_factory=lambda: {"name": "nerf"})
     """Registered name of the scene and arguments of its constructor."""
     cameras: CameraSettings = CameraSettings()
     """Random cameras of the optimisation."""
@@ -88,8 +88,8 @@ class Study(Section):
             raise ValueError('scene: has no key name, such as name = "nerf"')
         for field in ("seeds", "prompt_ids", "metrics"):
             values = getattr(self, field) or ()
-            if len(set(values)) < len(values) or values == () and getattr(self, field) is not None:
-                raise ValueError(f"{field} = {list(values)}: one or more different values are needed")
+            if len(set(values)) < len(values):
+                raise ValueError(f"{field} = {list(values)}: the values must differ")
         return self
 
     @property

@@ -38,9 +38,7 @@ class ClipIqa:
     Source: Wang et al., arXiv 2207.12396.
     """
 
-    columns: tuple[str, ...] = tuple(
-        f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS
-    )
+    columns: tuple[str, ...] = tuple(f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS)
 
     def __init__(self, models: str | Suite) -> None:
         suite = find_suite(models)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import methods.torchvision_mend  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

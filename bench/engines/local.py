@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 import torch
 from rich.console import Console
@@ -65,7 +66,7 @@ class _Board:
         )
         self._task = self._progress.add_task("cells", total=len(cells), now="loading the prior")
 
-    def __enter__(self) -> _Board:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

@@ -17,7 +17,18 @@ import torch
 from torch import Tensor
 
 from bench.training.wear import DAMAGE
-from prompts.toybox import BAD_WORDS, COLOURS, GOOD_WORDS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects, caption, is_held_out
+from prompts.toybox import (
+    BAD_WORDS,
+    COLOURS,
+    GOOD_WORDS,
+    KINDS,
+    PATTERNS,
+    VIEWS,
+    ToyObject,
+    all_objects,
+    caption,
+    is_held_out,
+)
 
 #: Quality words, and the damage that each one is about.
 QUALITY: dict[str, tuple[str, ...]] = {
@@ -30,6 +41,9 @@ QUALITY: dict[str, tuple[str, ...]] = {
 
 #: Damage above the first is worth its bad word, below the second a good word; between them neither word is said.
 STRONG, WEAK = 0.5, 0.3
+
+#: ``all_objects()``, which is made anew at every call.
+OBJECTS = tuple(all_objects())
 
 _OPEN = -1
 _NOTHING = -2  # no object in the picture: no claim about one fits
@@ -95,7 +109,7 @@ def write_captions(
         says = bool(fitting) and rng.random() < quality_share
         word = fitting[int(rng.integers(len(fitting)))] if says else None
         words = VIEWS[seen] if rng.random() < 0.4 else None
-        texts.append(caption(all_objects()[index], rng=rng, view=words, quality=word))
+        texts.append(caption(OBJECTS[index], rng=rng, view=words, quality=word))
     return texts
 
 
@@ -134,7 +148,7 @@ def _full(toy: ToyObject, view: str | None) -> str:
 @cache
 def _toy_attributes() -> list[tuple[int, int, int]]:
     kinds, colours, patterns, _ = _ATTRIBUTES
-    return [(kinds.index(t.kind), colours.index(t.colour), patterns.index(t.pattern)) for t in all_objects()]
+    return [(kinds.index(t.kind), colours.index(t.colour), patterns.index(t.pattern)) for t in OBJECTS]
 
 
 @cache

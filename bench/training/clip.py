@@ -26,13 +26,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from bench.training.claims import Fit, claims_of, facts_of, fit, write_captions, wrong_caption
+from bench.training.claims import OBJECTS, Fit, claims_of, facts_of, fit, write_captions, wrong_caption
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.wear import DAMAGE, damage, random_backgrounds, wear
 from methods.weights import write_card
 from metrics.clip_iqa import PROMPT_PAIRS
-from prompts.toybox import all_objects, write_clip_tokenizer
+from prompts.toybox import write_clip_tokenizer
 
 IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -135,7 +135,7 @@ def draw_batch(pictures: ToyPictures, seen: np.ndarray, *, count: int, seed: int
     rgb[torch.from_numpy(nothing)] = ground[torch.from_numpy(nothing), None, None, None]
     texts = write_captions(toy, view, worn.strengths, rng, quality_share=0.5)
     texts += [
-        wrong_caption(all_objects()[number], None, [seed, step, row])[1] for row, number in enumerate(toy[: count // 2])
+        wrong_caption(OBJECTS[number], None, [seed, step, row])[1] for row, number in enumerate(toy[: count // 2])
     ]
     goodness = pair_targets(worn.strengths)
     goodness[torch.from_numpy(nothing)] = torch.tensor([0.05, 0.5, 0.05])

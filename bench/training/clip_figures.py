@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from bench.training.claims import claims_of, facts_of, fit
+from bench.training.claims import OBJECTS, claims_of, facts_of, fit
 from bench.training.dataset import RESOLUTION, ToyPictures
 from bench.training.wear import DAMAGE
 from methods.scenes.cameras import evaluation_ring
 from metrics.clip_iqa import PROMPT_PAIRS
 from metrics.models.clip import ClipModel
 from prompts import load_prompt_set
-from prompts.toybox import DEGRADATIONS, ToyObject, all_objects, develop, is_held_out, trace, with_article
+from prompts.toybox import DEGRADATIONS, ToyObject, develop, is_held_out, trace, with_article
 
 _RING = 24
 _SUPERSAMPLE = 2
@@ -35,7 +35,7 @@ def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> d
     unseen = np.flatnonzero(pictures.held_out)
     index = np.sort(rng.choice(unseen, min(_PICTURES, len(unseen)), replace=False))
     rgb = to_uint8(pictures.over(index, torch.ones(len(index))))
-    names = [with_article(toy.name) for toy in all_objects()]
+    names = [with_article(toy.name) for toy in OBJECTS]
     nearest = (model.image_features(rgb) @ model.text_features(names).T).argmax(dim=1).numpy()
     return {
         "retrieval_top1_study_prompts": study_retrieval(model),
@@ -48,7 +48,7 @@ def study_retrieval(model: ClipModel) -> float:
     """Share of the evaluation ring's views of held-out objects whose nearest study prompt is right of them."""
     texts = [prompt.text for prompt in load_prompt_set("toybox").prompts]
     claims, right = claims_of(texts), []
-    fits = {toy: _fitting(claims, toy) for toy in all_objects() if is_held_out(toy)}
+    fits = {toy: _fitting(claims, toy) for toy in OBJECTS if is_held_out(toy)}
     for kind in dict.fromkeys(toy.kind for toy, some in fits.items() if some.any()):
         toys = [toy for toy, some in fits.items() if toy.kind == kind and some.any()]
         for toy, rgb in zip(toys, ring_views(toys), strict=True):
@@ -59,7 +59,7 @@ def study_retrieval(model: ClipModel) -> float:
 
 def _fitting(claims: Tensor, toy: ToyObject) -> Tensor:
     """Which of the claims ``(n 5)`` are right of an undamaged picture of ``toy``, ``(n,)`` bool."""
-    number, view = np.array([all_objects().index(toy)]), np.zeros(1, dtype=np.int64)
+    number, view = np.array([OBJECTS.index(toy)]), np.zeros(1, dtype=np.int64)
     return fit(claims, facts_of(number, view, torch.zeros(1, len(DAMAGE)))).right[:, 0]
 
 
@@ -103,13 +103,14 @@ def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image
     for row, name in zip(range(1, 12, 2), [*DAMAGE, *DAMAGE], strict=False):
         rgb[row : row + 1] = DEGRADATIONS[name](rgb[row : row + 1], 0.7, generator)
     seen = model.image_features(to_uint8(rgb))
-    names = [toy.name for toy in all_objects()]
+    names = [toy.name for toy in OBJECTS]
     nearest = (seen @ model.text_features([with_article(name) for name in names]).T).argmax(dim=1)
     words = [text for pair in PROMPT_PAIRS for text in (pair.positive, pair.negative)]
     logits = model.logit_scale * seen @ model.text_features(words).T
     shares = 100 * logits.reshape(12, -1, 2).softmax(dim=-1)[..., 0]
     titles = [
-        f"{names[near]}\n" + " ".join(f"{pair.column[0]}{share:.0f}" for pair, share in zip(PROMPT_PAIRS, row, strict=True))
+        f"{names[near]}\n"
+        + " ".join(f"{pair.column[0]}{share:.0f}" for pair, share in zip(PROMPT_PAIRS, row, strict=True))
         for near, row in zip(nearest.tolist(), shares.tolist(), strict=True)
     ]
     return sheet(rgb, titles)
@@ -119,9 +120,7 @@ def sheet(rgb: Tensor, titles: list[str], *, columns: int = 6) -> Image.Image:
     """Pictures ``(n 3 h w)`` in a grid, each under its title."""
     figure = Figure(figsize=(1.5 * columns, 1.75 * -(-len(rgb) // columns)), dpi=72, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    for axes, picture, title in zip(
-        figure.subplots(-(-len(rgb) // columns), columns).flat, rgb, titles, strict=False
-    ):
+    for axes, picture, title in zip(figure.subplots(-(-len(rgb) // columns), columns).flat, rgb, titles, strict=False):
         axes.imshow(picture.permute(1, 2, 0).clamp(0, 1).numpy())
         axes.set_title(title, fontsize=7)
         axes.set_axis_off()

@@ -23,14 +23,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from bench.training.claims import Facts, claims_of, facts_of, fit, wrong_caption
+from bench.training.claims import OBJECTS, Facts, claims_of, facts_of, fit, wrong_caption
 from bench.training.clip import IMAGE_MEAN, IMAGE_STD
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
 from methods.weights import verified_weights, write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork, RewardTokenizer
-from prompts.toybox import VIEWS, all_objects
+from prompts.toybox import VIEWS
 from prompts.toybox.captions import WORDS
 
 _WIDTH, _VISION_LAYERS, _TEXT_LAYERS, _MAX_LENGTH = 128, 4, 3, 35
@@ -139,7 +139,7 @@ def draw_batch(pictures: ToyPictures, among: np.ndarray, *, count: int, seed: in
     worse = damage(better, rng, generator, least=0.3, share=1.0)
     toy, view = pictures.toy[index], pictures.view[index]
     captions = [
-        wrong_caption(all_objects()[number], VIEWS[seen] if rng.random() < 0.4 else None, [seed, step, row])
+        wrong_caption(OBJECTS[number], VIEWS[seen] if rng.random() < 0.4 else None, [seed, step, row])
         for row, (number, seen) in enumerate(zip(toy, view, strict=True))
     ]
     right, wrong = [pair[0] for pair in captions], [pair[1] for pair in captions]

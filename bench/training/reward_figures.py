@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.training.claims import wrong_caption
+from bench.training.claims import OBJECTS, wrong_caption
 from bench.training.clip_figures import sheet, to_uint8
 from bench.training.dataset import ToyPictures
 from bench.training.wear import DAMAGE
 from metrics.models.reward import RewardModel
-from prompts.toybox import DEGRADATIONS, VIEWS, all_objects
+from prompts.toybox import DEGRADATIONS, VIEWS
 
 _PAIRS = 200  # of each kind of preference
 
@@ -32,7 +32,7 @@ def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> d
     for row, picture in enumerate(index):
         clean = pictures.over(np.array([picture]), torch.ones(1))
         view = VIEWS[pictures.view[picture]] if row % 3 == 0 else None
-        right, wrong = wrong_caption(all_objects()[pictures.toy[picture]], view, [seed, row])
+        right, wrong = wrong_caption(OBJECTS[pictures.toy[picture]], view, [seed, row])
         spoilt = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
         best, *worse = model.rewards(to_uint8(torch.cat([clean, *spoilt])), right)
         for name, reward in zip(DAMAGE, worse, strict=True):
@@ -58,7 +58,7 @@ def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image
     titles = []
     for rgb, words in ((clean, [""] * 6), (spoilt, names)):
         for picture, number, word in zip(rgb, pictures.toy[index], words, strict=True):
-            right, wrong = wrong_caption(all_objects()[number], None, [seed, int(number)])
+            right, wrong = wrong_caption(OBJECTS[number], None, [seed, int(number)])
             rewards = [model.rewards(to_uint8(picture[None]), text)[0] for text in (right, wrong)]
             titles.append(f"{word} {right}: {rewards[0]:.1f}\n{wrong}: {rewards[1]:.1f}")
     return sheet(torch.cat([clean, spoilt]), titles)

@@ -33,7 +33,7 @@ def random_timesteps(
 def timestep_index(prior: Prior, fraction: float) -> int:
     """The training timestep at a fraction of T, held within the schedule."""
     steps = len(prior.alphas_cumprod)
-    return min(int(fraction * steps), steps - 1)
+    return min(int(fraction * steps + 1e-6), steps - 1)  # 0.2 · 1000 must not fall to 199
 
 
 def check_fractions(name: str, bounds: tuple[float, float]) -> None:

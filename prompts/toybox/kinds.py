@@ -1,6 +1,6 @@
 """The kinds of object: each a list of parts, a part being a solid and what it is made of.
 
-Every kind fits in a ball of radius 0.95 about the origin, faces +x, and looks different from behind.
+Every kind fits in a ball of radius 1.01 about the origin, faces +x, and looks different from behind.
 The material ``"paint"`` takes the object's colour and pattern; all others are the same for every object.
 """
 

@@ -18,7 +18,7 @@ LIGHT = (0.48, 0.36, 0.80)
 AMBIENT = 0.55
 
 #: Every object lies within this distance of the origin.
-BOUNDING_RADIUS = 1.0
+BOUNDING_RADIUS = 1.02
 
 _STEPS = 48
 _CLOSE = 2e-3

@@ -65,6 +65,4 @@ def test_bounds_of_zero_and_one_turn_the_checks_off() -> None:
 
 def test_evidence_reads_as_a_sentence() -> None:
     found = Watch(SETTINGS).judge_result(300, opacity=0.002, filled=0.003)
-    assert str(found) == (
-        "mean opacity of the evaluation views 0.002 (bound 0.01) for 0 steps, noticed at step 300"
-    )
+    assert str(found) == ("mean opacity of the evaluation views 0.002 (bound 0.01) for 0 steps, noticed at step 300")

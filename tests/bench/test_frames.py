@@ -54,7 +54,7 @@ def test_scores_of_cells_that_are_no_more_are_left_out(study: Study, finished: R
 def test_a_run_without_scores_says_what_to_do(study: Study, finished: RunStore) -> None:
     (finished.folder / "scores.parquet").write_text("x")
     records = [record for cell in expand(study) if (record := finished.read(cell))]
-    with pytest.raises(InputError, match="scores.parquet: cannot be read"):
+    with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
         build_frames(records, chosen_prompts(study), finished)
     (finished.folder / "scores.parquet").unlink()
     with pytest.raises(InputError, match="score the run first"):

@@ -43,7 +43,9 @@ def test_failed_cells_are_run_again_on_request_only(
 ) -> None:
     store = RunStore(tmp_path / "run")
     monkeypatch.setattr(
-        bench.engines.local, "run_cell", lambda *given, **named: run_cell(*given, **named | {"time_limit_seconds": 1e-9})
+        bench.engines.local,
+        "run_cell",
+        lambda *given, **named: run_cell(*given, **named | {"time_limit_seconds": 1e-9}),
     )
     run_study(study, store, console)
     monkeypatch.undo()

@@ -93,9 +93,13 @@ def test_a_finished_record_is_never_overwritten(store: RunStore, outcome: Outcom
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "cells" / "a") as folder:
-        (folder / "half").write_text("x")
-        raise KeyboardInterrupt
+    def half() -> None:
+        with new_folder(tmp_path / "cells" / "a") as folder:
+            (folder / "half").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
     assert list((tmp_path / "cells").iterdir()) == []
 
 
@@ -155,7 +159,7 @@ def test_a_run_folder_holds_one_study(store: RunStore, study: Study) -> None:
     store.open(study)
     store.open(study.model_copy(update={"title": "Another title", "threads": 3}))
     assert store.read_study().title == "Another title"
-    with pytest.raises(InputError, match="holds another study .tiny, .*; give another folder with --out"):
+    with pytest.raises(InputError, match=r"holds another study .tiny, .*; give another folder with --out"):
         store.open(study.narrowed(steps=3))
     assert store.read_study().steps == 4
 
@@ -176,7 +180,9 @@ def test_a_study_file_that_cannot_be_read_is_told(store: RunStore, study: Study)
         store.check(study)
 
 
-def test_setting_aside_makes_a_cell_missing_and_keeps_its_record(store: RunStore, outcome: Outcome, study: Study) -> None:
+def test_setting_aside_makes_a_cell_missing_and_keeps_its_record(
+    store: RunStore, outcome: Outcome, study: Study
+) -> None:
     cell = expand(study)[0]
     store.write(outcome)
     store.set_aside(cell)

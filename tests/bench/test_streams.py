@@ -15,4 +15,4 @@ def test_a_stream_is_the_same_every_time_and_another_for_each_name_seed_and_prom
 
 def test_seeds_do_not_move_between_versions() -> None:
     # SHA-256 of "0\nblue-duck\ncamera": sha256sum prints the same
-    assert stream_seed(0, "blue-duck", "camera") == 0x0598fd26a743e731 >> 1
+    assert stream_seed(0, "blue-duck", "camera") == 0x0598FD26A743E731 >> 1

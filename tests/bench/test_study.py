@@ -27,7 +27,7 @@ def test_every_shipped_study_can_be_read(name: str) -> None:
         ("views = 3", "veiws = 3", "unknown key 'evaluation.veiws': did you mean views?"),
         ("views = 3", "views = 0", "evaluation.views = 0: input should be greater than or equal to 1"),
         ("threads = 1", "threads = 1\nseeds = []", "seeds = []: tuple should have at least 1 item"),
-        ("threads = 1", "threads = 1\nseeds = [1, 1]", "seeds = [1, 1]: one or more different values are needed"),
+        ("threads = 1", "threads = 1\nseeds = [1, 1]", "seeds = [1, 1]: the values must differ"),
         ("threads = 1", 'guidance = "none"', "guidance = 'none': input should be 'calibrated' or 'published'"),
         ("threads = 1", "time_limit_seconds = nan", "time_limit_seconds = nan: input should be a finite number"),
         ('baseline = "sds"', 'baseline = "vsd"', "baseline = 'vsd': not a method of the study, which has sds, sdi"),

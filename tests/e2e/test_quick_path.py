@@ -46,7 +46,12 @@ def _write(folder: Path, *, prior: str, metrics: str, threads: int) -> None:
     ],
 )
 def test_quick_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prior: str, metrics: str, columns: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    prior: str,
+    metrics: str,
+    columns: int,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _write(tmp_path, prior=prior, metrics=metrics, threads=2)

@@ -20,9 +20,7 @@ def test_the_suites_own_metrics_are_registered() -> None:
 
 
 @pytest.mark.parametrize("name", REGISTERED)
-def test_card_is_complete_and_agrees_with_the_scores(
-    suite: Suite, make_views: Callable[..., Views], name: str
-) -> None:
+def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: Callable[..., Views], name: str) -> None:
     metric = metrics[name](suite)
     views = make_views(3)
     views = dataclasses.replace(views, truths=[TruthViews("itself", views.rgb, views.opacity)])
@@ -39,7 +37,14 @@ def test_card_is_complete_and_agrees_with_the_scores(
 
 def test_first_column_speaks_for_the_card() -> None:
     column = Column(name="psnr", title="PSNR", unit="dB", higher_is_better=True)
-    texts = {"name": "x", "title": "X", "checkpoint": "c", "weights_sha256": "", "preprocessing": "p", "description": "d"}
+    texts = {
+        "name": "x",
+        "title": "X",
+        "checkpoint": "c",
+        "weights_sha256": "",
+        "preprocessing": "p",
+        "description": "d",
+    }
     card = metric_card(column, **texts)
     assert (card.unit, card.higher_is_better) == ("dB", True)
     with pytest.raises(ValidationError, match="must be those of column 'psnr'"):

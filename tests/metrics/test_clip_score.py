@@ -23,9 +23,7 @@ def _cosines(images: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 64), (40, 72), (20, 20)])
-def test_equals_open_clip_used_by_hand(
-    suite: Suite, make_views: Callable[..., Views], height: int, width: int
-) -> None:
+def test_equals_open_clip_used_by_hand(suite: Suite, make_views: Callable[..., Views], height: int, width: int) -> None:
     import open_clip
 
     views = make_views(4, height, width)

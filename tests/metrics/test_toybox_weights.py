@@ -51,7 +51,9 @@ def test_margin_falls_as_damage_grows(clean: torch.Tensor, column: str, name: st
 @SHIPPED[0]
 def test_own_prompt_is_found_from_every_side(clean: torch.Tensor) -> None:
     views = _views(clean)
-    np.testing.assert_array_equal(metrics["r_precision"]("toybox").score(views, PROMPT, OTHERS)["clip_top1"], np.ones(4))
+    np.testing.assert_array_equal(
+        metrics["r_precision"]("toybox").score(views, PROMPT, OTHERS)["clip_top1"], np.ones(4)
+    )
     scorer = metrics["clip_score"]("toybox")
     own, *others = (scorer.score(views, prompt, OTHERS)["clip_score"] for prompt in OTHERS)
     assert all((own > other).all() for other in others)

@@ -1,0 +1,119 @@
+"""A small classifier of toybox pictures, trained on ground-truth renders only: the judge of the prior's samples.
+
+    python -m bench.training.classifier
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bench.training.dataset import ToyPictures, toy_pictures
+from prompts.toybox import COLOURS, DEGRADATIONS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects
+
+#: What is told apart, and into how many classes.
+ATTRIBUTES = {"kind": len(KINDS), "colour": len(COLOURS), "pattern": len(PATTERNS), "view": len(VIEWS)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the classifier is trained."""
+
+    pictures: Path = Path(".cache/toybox-pictures")
+    """Where the training pictures are kept."""
+    out: Path = Path(".cache/classifier.safetensors")
+    """The file to write."""
+    steps: int = 1500
+    """Optimiser steps."""
+    batch: int = 64
+    """Pictures a step."""
+    learning_rate: float = 2e-3
+    """Of AdamW, one cycle."""
+    seed: int = 0
+    """Of the initialisation and the batches."""
+    threads: int = 2
+    """CPU threads."""
+
+
+class Classifier(nn.Module):
+    """Logits of each attribute from pictures ``(b 3 64 64)`` in [0, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 96, 128)
+        blocks = [
+            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(8, b), nn.SiLU())
+            for a, b in zip(widths, widths[1:], strict=False)
+        ]
+        self.body = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(128 * 16, 256), nn.SiLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(256, count) for name, count in ATTRIBUTES.items()})
+
+    def forward(self, rgb: Tensor) -> dict[str, Tensor]:
+        features = self.body(2 * rgb - 1)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+def classes(toy: ToyObject) -> dict[str, int]:
+    """The class numbers of an object's attributes (its view aside)."""
+    return {
+        "kind": list(KINDS).index(toy.kind),
+        "colour": list(COLOURS).index(toy.colour),
+        "pattern": PATTERNS.index(toy.pattern),
+    }
+
+
+def train(options: Options) -> Classifier:
+    """Train a classifier on every combination of attributes and write it."""
+    torch.set_num_threads(options.threads)
+    pictures = toy_pictures(options.pictures)
+    labels = {name: np.array([classes(toy)[name] for toy in all_objects()])[pictures.toy] for name in ATTRIBUTES if name != "view"}
+    labels["view"] = np.asarray(pictures.view)
+    with torch.random.fork_rng():
+        torch.random.default_generator.manual_seed(options.seed)  # nn.Module initialises from the global generator
+        network = Classifier()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=options.steps)
+    for step in track(range(options.steps), description="classifier"):
+        rgb, index = _batch(pictures, options, step)
+        logits = network(rgb)
+        loss = sum(
+            (nn.functional.cross_entropy(logits[name], torch.from_numpy(labels[name][index])) for name in ATTRIBUTES),
+            start=torch.zeros(()),
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), options.out)
+    return network.eval()
+
+
+def load(path: Path) -> Classifier:
+    """The classifier in a file, trained first if there is none."""
+    if not path.exists():
+        return train(Options(out=path))
+    network = Classifier()
+    network.load_state_dict(load_file(path))
+    return network.eval()
+
+
+def _batch(pictures: ToyPictures, options: Options, step: int) -> tuple[Tensor, np.ndarray]:
+    rng = np.random.default_rng([options.seed, step])
+    generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+    index = np.sort(rng.choice(len(pictures), options.batch, replace=False))
+    rgb = pictures.over(index, 0.5 + 0.5 * torch.rand(options.batch, generator=generator))
+    # Mild blur and noise, so that it judges what is shown rather than how crisply.
+    rgb = DEGRADATIONS["blur"](rgb, float(rng.uniform(0, 0.3)), generator)
+    return DEGRADATIONS["noise"](rgb, float(rng.uniform(0, 0.3)), generator), index
+
+
+if __name__ == "__main__":
+    train(tyro.cli(Options))

@@ -1,0 +1,82 @@
+"""The hot paths: a render, a network call, a step of each method, and what the harness adds to a cell.
+
+Run by ``nox -s perf``, which stores each run; ``--benchmark-compare`` prints the ratios to an earlier one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from bench.run import run_study
+from bench.store import RunStore
+from bench.streams import make_streams
+from bench.study import load_study
+from methods.contracts import View, ViewPrompt
+from methods.distillation import methods
+from methods.scenes.cameras import CameraRange, evaluation_ring
+
+
+@pytest.mark.benchmark(group="render")
+@pytest.mark.parametrize("resolution", [32, 64])
+def test_evaluation_view(benchmark, scene, resolution) -> None:
+    ring, background = evaluation_ring(1), torch.ones(1, 3)
+    with torch.no_grad():
+        out = benchmark(scene.render, ring, resolution=resolution, background=background)
+    assert out.rgb.shape == (1, 3, resolution, resolution)
+
+
+@pytest.mark.benchmark(group="render")
+def test_training_view(benchmark, scene) -> None:
+    cameras, background = evaluation_ring(1), torch.ones(1, 3)
+
+    def forward_and_backward() -> None:
+        scene.render(cameras, resolution=32, background=background).rgb.square().mean().backward()
+
+    benchmark(forward_and_backward)
+
+
+@pytest.mark.benchmark(group="network call")
+@pytest.mark.parametrize("rows", [1, 2, 4, 8, 16])
+def test_network_call(benchmark, prior, rows) -> None:
+    noisy = torch.randn(rows, 48, 16, 16, generator=torch.Generator().manual_seed(0))
+    timesteps = torch.full((rows,), 500)
+    conditioning = prior.embed(["a red car"] * rows)
+    benchmark.extra_info["rows"] = rows
+    assert benchmark(prior.predict_noise, noisy, timesteps, conditioning).shape == noisy.shape
+
+
+@pytest.mark.benchmark(group="step of a method")
+@pytest.mark.parametrize("name", methods.names())
+def test_method_step(benchmark, prior, scene, name) -> None:
+    method = methods[name]().calibrated(prior)
+    streams = make_streams(0, "speed")
+    cameras = CameraRange().sample(1, streams["camera"])
+    prompt = ViewPrompt(*(prior.embed([text]) for text in ("a red car", "", method.negative_prompt)))
+    state = method.start(prior)
+
+    def step() -> None:
+        rendering = scene.render(cameras, resolution=32, background=torch.ones(1, 3), rays=streams["rays"])
+        view = View(rendering, cameras, prior)
+        method(view, prior=prior, prompt=prompt, progress=0.5, streams=streams, state=state).loss.backward()
+
+    benchmark(step)
+
+
+@pytest.mark.benchmark(group="harness")
+def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
+    """A whole cell of one step on the closed-form prior: nearly all of it is the harness and its record."""
+    study = load_study("quick").model_copy(
+        update={"prior": "gaussian", "steps": 1, "prompt_ids": ("blue-duck",), "name": "speed"}
+    )
+    study = study.narrowed(methods=("sds",))
+    console = Console(quiet=True)
+    folders = iter(range(10_000))
+
+    def one_cell() -> None:
+        run_study(study, RunStore(tmp_path / str(next(folders))), console)
+
+    benchmark.pedantic(one_cell, rounds=5, warmup_rounds=1)

@@ -1,0 +1,80 @@
+"""What holds for every method: registered, documented, deterministic, and the loss carries the update alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+import torch
+
+from methods.distillation import methods, random_timesteps, timestep_index, update_loss
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_every_field_is_documented_and_has_a_default(name: str) -> None:
+    method = methods[name]
+    source = inspect.getsource(method)
+    assert method.__doc__
+    assert "arXiv" in method.__doc__
+    for field in dataclasses.fields(method):
+        assert field.default is not dataclasses.MISSING
+        declaration = source.index(f"    {field.name}:")
+        assert '"""' in source[declaration:].split("\n    def ")[0]
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_same_streams_give_the_same_update_and_others_do_not(name, prior, prompt, rgb, make_view, make_streams) -> None:
+    def gradient(seed: int) -> torch.Tensor:
+        view = make_view(prior, rgb)
+        state = methods[name]().start(prior)
+        out = methods[name]()(
+            view, prior=prior, prompt=prompt, progress=0.4, streams=make_streams(seed), state=state
+        )
+        return torch.autograd.grad(out.loss, view.latents)[0]
+
+    assert torch.equal(gradient(1), gradient(1))
+    assert not torch.equal(gradient(1), gradient(2))
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_views_of_a_batch_get_their_own_prompts(name, prior, prompt, make_view, make_streams) -> None:
+    """On a prior that treats pixels alike, each view is drawn towards its own prompt's colour."""
+    rgb = torch.full((2, 3, 16, 16), 0.5, requires_grad=True)
+    total = torch.zeros(2, 3)
+    for seed in range(30):
+        view = make_view(prior, rgb)
+        method = dataclasses.replace(methods[name]().calibrated(prior))
+        neutral = prompt._replace(negative=prompt.null)
+        out = method(view, prior=prior, prompt=neutral, progress=0.5, streams=make_streams(seed), state=None)
+        total -= torch.autograd.grad(out.loss, view.latents)[0].mean(dim=(2, 3))
+    for row in range(2):
+        colour = prompt.positive[row, 0]
+        assert torch.equal(total[row].sign(), colour.sign())
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
+    calibrated = methods[name]().calibrated(prior)
+    scale = getattr(calibrated, "guidance_scale", getattr(calibrated, "gamma_fwd", None))
+    assert scale == prior.guidance_scale
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_an_impossible_timestep_range_is_named(name) -> None:
+    with pytest.raises(ValueError, match=r"timesteps: \(0.9, 0.1\)"):
+        methods[name](timesteps=(0.9, 0.1))
+
+
+def test_update_loss_has_the_update_as_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(3, 4, 5, 5, generator=generator, requires_grad=True)
+    update = torch.randn(3, 4, 5, 5, generator=generator)
+    (gradient,) = torch.autograd.grad(update_loss(latents, update), latents)
+    torch.testing.assert_close(gradient, update / 3)
+
+
+def test_timesteps_cover_their_range_inclusively(prior) -> None:
+    drawn = random_timesteps(prior, (0.02, 0.025), 400, torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert set(drawn.tolist()) == set(range(20, 26))
+    assert timestep_index(prior, 1.0) == 999

@@ -1,0 +1,106 @@
+"""The loading path on a pipeline of random weights in diffusers' own folder format, without a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from methods.priors import load_prior, prior_names
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError, verified_weights, write_card
+from prompts.toybox import write_clip_tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("pipeline")
+    with torch.random.fork_rng():
+        unet = UNet2DConditionModel(
+            sample_size=4,
+            in_channels=48,
+            out_channels=48,
+            block_out_channels=(16,),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D",),
+            up_block_types=("CrossAttnUpBlock2D",),
+            cross_attention_dim=16,
+            attention_head_dim=2,
+            norm_num_groups=4,
+        )
+        config = CLIPTextConfig(
+            vocab_size=231, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+            max_position_embeddings=24, bos_token_id=229, eos_token_id=230, pad_token_id=230,
+        )  # fmt: skip
+        text_encoder = CLIPTextModel(config)
+    unet.save_pretrained(path / "unet")
+    text_encoder.save_pretrained(path / "text_encoder")
+    write_clip_tokenizer(path / "tokenizer")
+    _scheduler("epsilon").save_pretrained(path / "scheduler")
+    write_card(path, guidance_scale=2.5, negative_prompt="bad photo")
+    return path
+
+
+def _scheduler(prediction_type: str, **changed: bool) -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=prediction_type, **changed
+    )
+
+
+def test_card_and_shapes_reach_the_prior(folder) -> None:
+    prior = load_prior(str(folder))
+    assert (prior.guidance_scale, prior.negative_prompt, prior.clip_target) == (2.5, "bad photo", 1.0)
+    assert (prior.resolution, prior.patch) == (16, 4)
+    assert prior.weights_sha256 == verified_weights(folder)
+    assert prior.embed(["a red car", ""]).shape == (2, 24, 16)
+
+
+def test_encode_and_decode_are_inverse_and_differentiable(folder) -> None:
+    prior = load_prior(str(folder))
+    rgb = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    torch.testing.assert_close(prior.decode(prior.encode(rgb)), rgb)
+    (gradient,) = torch.autograd.grad(prior.encode(rgb).sum(), rgb)
+    assert torch.equal(gradient, torch.full_like(rgb, 2.0))
+    assert prior.encode(torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))).shape == (1, 48, 4, 4)
+
+
+def test_noise_is_what_the_network_predicts_in_each_parametrisation(folder) -> None:
+    """The same network read as ε, v and x0 must agree with diffusers' own conversion."""
+    noisy = torch.randn(2, 48, 4, 4, generator=torch.Generator().manual_seed(0))
+    timesteps = torch.tensor([100, 100])
+    raw = None
+    for kind in ("epsilon", "v_prediction", "sample"):
+        _scheduler(kind).save_pretrained(folder / "scheduler")
+        write_card(folder, guidance_scale=2.5, negative_prompt="bad photo")
+        prior = load_prior(str(folder))
+        noise = prior.predict_noise(noisy, timesteps, prior.embed(["a red car"] * 2))
+        raw = noise if raw is None else raw
+        alpha = prior.alphas_cumprod[100]
+        x0 = (noisy - (1 - alpha).sqrt() * noise) / alpha.sqrt()
+        scheduler = _scheduler(kind, clip_sample=False)
+        scheduler.set_timesteps(10)
+        theirs = scheduler.step(raw, 100, noisy).pred_original_sample
+        torch.testing.assert_close(x0, theirs, rtol=1e-4, atol=1e-4)
+        assert (prior.calls, prior.rows) == (1, 2)
+    _scheduler("epsilon").save_pretrained(folder / "scheduler")
+    write_card(folder, guidance_scale=2.5, negative_prompt="bad photo")
+
+
+def test_weights_that_are_not_the_card_s_are_refused(folder) -> None:
+    file = folder / "tokenizer" / "merges.txt"
+    content = file.read_bytes()
+    file.write_bytes(content + b"x")
+    verified_weights.cache_clear()
+    with pytest.raises(WeightsError, match=r"merges.txt: SHA-256 is .* but card.json says"):
+        load_prior(str(folder))
+    file.write_bytes(content)
+    verified_weights.cache_clear()
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    assert {"gaussian", "toybox"} <= set(prior_names())
+    with pytest.raises(UnknownNameError, match="unknown prior 'toybx': did you mean toybox"):
+        load_prior("toybx")

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from methods.registry import Registry, UnknownNameError
+
+
+def test_registered_things_are_found_by_name() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.register("one")(int)
+    assert registry["one"] is int
+    assert "one" in registry
+    assert registry.names() == ["one"]
+
+
+def test_two_things_under_one_name_are_refused() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.register("one")(int)
+    registry.register("one")(int)  # the same again is no harm: a module can be imported twice
+    with pytest.raises(ValueError, match="thing 'one' is registered twice: builtins.int and builtins.str"):
+        registry.register("one")(str)
+
+
+def test_a_wrong_name_is_answered_with_the_nearest() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.register("apple")(int)
+    registry.register("tree")(str)
+    with pytest.raises(UnknownNameError, match=r"^unknown thing 'appple': did you mean apple\?$"):
+        registry["appple"]
+    with pytest.raises(UnknownNameError, match=r"^unknown thing 'zzz': known: apple, tree$"):
+        registry["zzz"]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prompts import PromptSetError, load_prompt_set, prompt_set_names
+from prompts.toybox import is_held_out
+
+HEAD = 'version = 1\nsource = "s"\nlicence = "MIT"\n'
+
+
+@pytest.mark.parametrize("name", prompt_set_names())
+def test_every_set_that_ships_loads(name) -> None:
+    prompts = load_prompt_set(name)
+    assert prompts.name == name
+    assert len(prompts.sha256) == 64
+
+
+def test_toybox_marks_what_was_held_out() -> None:
+    prompts = load_prompt_set("toybox").prompts
+    assert len(prompts) >= 12
+    for prompt in prompts:
+        assert prompt.truth is not None
+        assert prompt.held_out == all(is_held_out(toy) for toy in prompt.truth.objects())
+        for attribute in (prompt.truth.kind, prompt.truth.colour, prompt.truth.pattern):
+            assert attribute is None or attribute in prompt.text
+    assert sum(prompt.held_out for prompt in prompts) >= 3
+    assert any(len(prompt.truth.objects()) > 1 for prompt in prompts)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEAD, "prompts: Field required"),
+        (HEAD + 'prompts = [{ id = "A", text = "x" }]', r"prompts.0.id: .*pattern.*found 'A'"),
+        (HEAD + 'prompts = [{ id = "a", text = "" }]', r"prompts.0.text"),
+        (HEAD + 'prompts = [{ id = "a", text = "x" }, { id = "a", text = "y" }]', "prompt id 'a' stands twice"),
+        (HEAD + 'prompts = [{ id = "a", text = "x", truth = { kind = "cow" } }]', "'cow' is not in the toybox"),
+        (HEAD + 'prompts = [{ id = "a", text = "x", colour = 1 }]', "prompts.0.colour: Extra inputs"),
+        ("version = ", "not a prompt set in TOML"),
+        ("\x00", "not a prompt set in TOML"),
+    ],
+)
+def test_malformed_files_get_one_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "set.toml"
+    path.write_text(content)
+    with pytest.raises(PromptSetError, match=message) as caught:
+        load_prompt_set(str(path))
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(PromptSetError, match="unknown prompt set 'toyboks': did you mean toybox"):
+        load_prompt_set("toyboks")
+    with pytest.raises(PromptSetError, match="unknown prompt of set 'toybox' 'green-mugs': did you mean green-mug"):
+        load_prompt_set("toybox")["green-mugs"]

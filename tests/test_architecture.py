@@ -1,0 +1,53 @@
+"""The import rule: data flows from bench downwards, and nothing below knows what is above."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bench", "methods", "metrics", "prompts", "reports")
+
+#: What each package may import of the others; bench may import all of them.
+ALLOWED = {
+    "methods": set(),
+    "metrics": {"methods.registry", "methods.weights", "methods.torchvision_mend"},
+    "prompts": set(),
+    "reports": set(),
+}
+
+
+def _imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_no_package_imports_what_is_above_it(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        for name in _imports(path):
+            top = name.split(".")[0]
+            if top in PACKAGES and top != package:
+                allowed = any(name == rule or name.startswith(rule + ".") or rule == name for rule in ALLOWED[package])
+                parent = any(rule.startswith(name + ".") for rule in ALLOWED[package])
+                assert allowed or parent, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    long = [
+        str(path.relative_to(ROOT))
+        for package in (*PACKAGES, "tests")
+        for path in (ROOT / package).rglob("*.py")
+        if len(path.read_text(encoding="utf-8").splitlines()) > 400
+    ]
+    assert long == []
