@@ -1,0 +1,1 @@
+"""The harness: studies to cells, cells to records, records to scores and reports."""

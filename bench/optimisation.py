@@ -39,11 +39,11 @@ class Optimisation:
         self.camera_range = CameraRange(**cell.cameras.model_dump())
         self.watch = Watch(cell.divergence)
         # the settings again through their types: JSON has turned tuples into lists
-        method, scene = methods[cell.method], scenes[cell.scene]
+        method = methods[cell.method]
         self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
-        settings = resolve_settings(scene, cell.scene_settings, where="scene")
-        # Any: a Scene and an nn.Module at once, which Python has no type for
-        self.scene: Any = scene(**settings, init=self.streams["init"]).to(self.device)
+        build: Any = scenes[cell.scene]  # of a Scene and nn.Module at once, which Python has no type for
+        settings = resolve_settings(build, cell.scene_settings, where="scene")
+        self.scene = build(**settings, init=self.streams["init"]).to(self.device)
         self.radius = settings.get("radius")
         self.state = self.method.start(prior)
         self.optimiser = torch.optim.Adam(

@@ -92,4 +92,4 @@ class DivergenceSettings(Section):
     opaque_opacity: Unit = 0.95
     """Share of what an entirely filled scene would cover, above which the scene is opaque; 1 turns the check off."""
     frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
-    """Relative change (2-norm) of the parameters over ``patience`` steps, below which they are frozen; 0 turns it off."""
+    """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns it off."""

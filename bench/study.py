@@ -63,7 +63,7 @@ class Study(Section):
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest time a cell may optimise; not part of a cell's identity."""
-    scene: dict[str, JsonValue] = Field(default_factory=lambda: {"name": "nerf"})
+    scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
     """Registered name of the scene and arguments of its constructor."""
     cameras: CameraSettings = CameraSettings()
     """Random cameras of the optimisation."""

@@ -31,7 +31,6 @@ class Prior(Protocol):
     alphas_cumprod: Tensor  # (T,), float32: alpha-bar of each training timestep
     guidance_scale: float  # calibrated on the prior's own 2D samples, the same for every method
     negative_prompt: str  # words for bad pictures that this prior knows
-    clip_target: float | None  # bound of |x0| for pixel priors, None for latent ones
     resolution: int  # side in pixels of the square pictures it was trained on
     weights_sha256: str  # of all its files together; part of every cell's identity
     calls: int  # network evaluations so far (a batch counts once)
@@ -43,6 +42,10 @@ class Prior(Protocol):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents ``(b c lh lw)`` to colours ``(b 3 h w)`` in [0, 1]."""
+        ...
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """Clean latents held within the range of pictures; a prior that has no such range returns them as they are."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Tensor:

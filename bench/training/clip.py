@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import methods.torchvision_mend  # noqa: F401  (before open_clip)
+
+# isort: split
 import numpy as np
 import open_clip
 import torch
@@ -27,6 +29,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.training.claims import OBJECTS, Fit, claims_of, facts_of, fit, write_captions, wrong_caption
+from bench.training.clip_figures import held_out_figures, sample_sheet
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.wear import DAMAGE, damage, random_backgrounds, wear
@@ -184,8 +187,6 @@ def loss_of(network: CLIP, tokenize: open_clip.tokenizer.HFTokenizer, batch: Bat
 
 def main(options: Options) -> None:
     """Train, write the folder, measure it on held-out objects, and write its card and sample sheet."""
-    from bench.training.clip_figures import held_out_figures, sample_sheet
-
     use_cpu(options.threads)
     pictures = toy_pictures(options.pictures)
     seen = np.flatnonzero(~np.asarray(pictures.held_out))

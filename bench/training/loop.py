@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def initialise(network: nn.Module, generator: torch.Generator, *, layers: int) -
 
 def _inputs(name: str, value: Tensor) -> int:
     """Inputs of a linear map; bare projections are stored (inputs, outputs), all others (outputs, inputs…)."""
-    return value.shape[0] if name.endswith("proj") or name.endswith("projection") else value[0].numel()
+    return value.shape[0] if name.endswith(("proj", "projection")) else value[0].numel()
 
 
 def _save(
@@ -114,7 +113,7 @@ def _save(
     unfinished = path.with_suffix(".tmp")
     state = {"settings": settings, "step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
     torch.save(state, unfinished)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def _load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, settings: dict[str, Any]) -> int:

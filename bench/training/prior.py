@@ -1,7 +1,7 @@
 """Train the toybox's text-to-image diffusion prior and write it in diffusers' folder format.
 
-Pixel space: pictures of 64 × 64 are folded into 16 × 16 patches of 48 channels, so the network works on
-16 × 16 positions and no autoencoder has to be trained, shipped or differentiated through.
+Pictures of 64 × 64 are written as 16 × 16 patches of 16 principal components (``PatchCodec``), so the network
+works on 16 × 16 positions and no autoencoder has to be trained, shipped or differentiated through.
 
     python -m bench.training.prior
 
@@ -26,7 +26,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from bench.training.loop import use_cpu
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
+from methods.priors.patch_codec import PatchCodec
 from methods.weights import write_card
 from prompts.toybox import (
     BAD_WORDS,
@@ -39,7 +41,8 @@ from prompts.toybox import (
     write_clip_tokenizer,
 )
 
-PATCH = 4
+_PATCH, _CHANNELS = 4, 16
+_CODEC_PICTURES = 1500
 _TIMESTEPS = 1000
 
 
@@ -53,11 +56,11 @@ class Options:
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("methods/priors/weights/toybox")
     """The folder of weights to write."""
-    steps: int = 7500
+    steps: int = 2500
     """Optimiser steps in all."""
     batch: int = 16
     """Pictures a step."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     """Of AdamW, falling linearly to zero."""
     seed: int = 0
     """Of the initialisation, the pictures' order and the noise."""
@@ -86,10 +89,10 @@ class PriorNetwork(nn.Module):
             )
         )
         self.unet = UNet2DConditionModel(
-            sample_size=RESOLUTION // PATCH,
-            in_channels=3 * PATCH**2,
-            out_channels=3 * PATCH**2,
-            block_out_channels=(96, 128),
+            sample_size=RESOLUTION // _PATCH,
+            in_channels=_CHANNELS,
+            out_channels=_CHANNELS,
+            block_out_channels=(64, 128),
             layers_per_block=1,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -103,17 +106,20 @@ class PriorNetwork(nn.Module):
 
 
 class Batches:
-    """Training batches: folded pictures in [−1, 1] and token numbers, drawn from one seeded generator."""
+    """Training batches: latents of pictures and token numbers, each batch seeded by its step."""
 
-    def __init__(self, pictures: ToyPictures, tokenizer: CLIPTokenizer, batch: int) -> None:
-        self._pictures, self._tokenizer, self._batch = pictures, tokenizer, batch
+    def __init__(self, pictures: ToyPictures, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
+        self._pictures, self._tokenizer, self._batch, self._seed = pictures, tokenizer, batch, seed
         self._seen = np.flatnonzero(~np.asarray(pictures.held_out))
         self._toys = all_objects()
+        some = np.sort(np.random.default_rng(seed).choice(self._seen, _CODEC_PICTURES, replace=False))
+        background = 0.5 + 0.5 * torch.rand(len(some), generator=torch.Generator().manual_seed(seed))
+        self.codec = PatchCodec.fit(pictures.over(some, background), patch=_PATCH, channels=_CHANNELS)
 
-    def draw(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """The batch of a step; the same step and seed give the same batch."""
-        rng = np.random.default_rng([seed, step])
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step; the same step gives the same batch."""
+        rng = np.random.default_rng([self._seed, step])
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         index = np.sort(rng.choice(self._seen, self._batch, replace=False))
         background = 0.5 + 0.5 * torch.rand(self._batch, generator=generator)
         rgb = self._pictures.over(index, background)
@@ -130,27 +136,26 @@ class Batches:
                 text = f"{quality} photo"
             texts.append("" if rng.random() < 0.1 else text)
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return nn.functional.pixel_unshuffle(2 * rgb - 1, PATCH), tokens
+        return self.codec.encode(rgb), tokens
 
 
 def scheduler() -> DDIMScheduler:
-    """Stable Diffusion's noise schedule; x0 is clipped to the picture range, as pixel priors do."""
+    """Stable Diffusion's noise schedule."""
     return DDIMScheduler(
         num_train_timesteps=_TIMESTEPS,
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
-        clip_sample=True,
-        clip_sample_range=1.0,
+        clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
-        prediction_type="epsilon",
+        prediction_type="v_prediction",
     )
 
 
 def train(options: Options) -> None:
     """Train, going on from a checkpoint if there is one, and write the folder of weights."""
-    torch.set_num_threads(options.threads)
+    use_cpu(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     write_clip_tokenizer(options.work / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer")
@@ -161,7 +166,7 @@ def train(options: Options) -> None:
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     step, losses = _resume(options.work, network, average, optimiser)
-    batches = Batches(toy_pictures(options.pictures), tokenizer, options.batch)
+    batches = Batches(toy_pictures(options.pictures), tokenizer, options.batch, options.seed)
     alphas = scheduler().alphas_cumprod
     saved = time.monotonic()
     with _progress() as progress:
@@ -170,7 +175,7 @@ def train(options: Options) -> None:
             for group in optimiser.param_groups:
                 warm = min(1.0, (step + 1) / 200)
                 group["lr"] = options.learning_rate * warm * max(1.0 - step / options.steps, 1e-2)
-            loss = _step(network, optimiser, batches.draw(step, options.seed), alphas, step, options.seed)
+            loss = _step(network, optimiser, batches.draw(step), alphas, step, options.seed)
             step += 1
             losses.append(loss)
             decay = min(0.999, (1 + step) / (10 + step))
@@ -184,7 +189,7 @@ def train(options: Options) -> None:
                 saved = time.monotonic()
                 if not progress.console.is_terminal:
                     progress.console.print(f"step {step} loss {np.mean(losses[-200:]):.4f}")
-    export(options, network, average, tokenizer, losses)
+    export(options, network, average, batches.codec, losses)
 
 
 def _step(
@@ -203,7 +208,10 @@ def _step(
     timesteps = (slices * _TIMESTEPS).long()
     alpha = alphas[timesteps][:, None, None, None]
     noisy = (alpha.sqrt() * clean + (1 - alpha).sqrt() * noise).to(memory_format=torch.channels_last)
-    loss = nn.functional.mse_loss(network(noisy, timesteps, tokens), noise)
+    # v-prediction: an error in predicted noise would be blown up √((1−ᾱ)/ᾱ)-fold in the clean picture, thirteenfold
+    # at the noisy end, where a small network would spend itself on copying its input.
+    velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+    loss = nn.functional.mse_loss(network(noisy, timesteps, tokens), velocity)
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -245,13 +253,14 @@ def _resume(
 
 
 def export(
-    options: Options, network: PriorNetwork, average: dict[str, Tensor], tokenizer: CLIPTokenizer, losses: list[float]
+    options: Options, network: PriorNetwork, average: dict[str, Tensor], codec: PatchCodec, losses: list[float]
 ) -> None:
     """Write the averaged weights in half precision as a diffusers pipeline folder with its card."""
     network.load_state_dict(average)
     network.half().to(memory_format=torch.contiguous_format)
     network.unet.save_pretrained(options.out / "unet")
     network.text_encoder.save_pretrained(options.out / "text_encoder")
+    codec.save(options.out / "vae")
     write_clip_tokenizer(options.out / "tokenizer")
     scheduler().save_pretrained(options.out / "scheduler")
     index = {
@@ -260,12 +269,13 @@ def export(
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["methods.priors.patch_codec", "PatchCodec"],
     }
     (options.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     write_card(
         options.out,
         name="toybox prior",
-        description="Text-conditional pixel-space diffusion of 64 x 64 toybox pictures, 4 x 4 patches as channels.",
+        description="Text-conditional diffusion of 64 x 64 toybox pictures in 16 principal components of 4 x 4 patches.",
         script="python -m bench.training.prior, then python -m bench.training.calibrate",
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),

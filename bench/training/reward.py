@@ -27,6 +27,7 @@ from bench.training.claims import OBJECTS, Facts, claims_of, facts_of, fit, wron
 from bench.training.clip import IMAGE_MEAN, IMAGE_STD
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import initialise, train, use_cpu
+from bench.training.reward_figures import held_out_figures, sample_sheet
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
 from methods.weights import verified_weights, write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork, RewardTokenizer
@@ -106,8 +107,14 @@ def blip_vision_weights(clip: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "post_layernorm.weight": found["ln_post.weight"],
         "post_layernorm.bias": found["ln_post.bias"],
     }
-    renamed = {"ln_1.": "layer_norm1.", "ln_2.": "layer_norm2.", "attn.in_proj_": "self_attn.qkv.",
-               "attn.out_proj.": "self_attn.projection.", "mlp.c_fc.": "mlp.fc1.", "mlp.c_proj.": "mlp.fc2."}  # fmt: skip
+    renamed = {
+        "ln_1.": "layer_norm1.",
+        "ln_2.": "layer_norm2.",
+        "attn.in_proj_": "self_attn.qkv.",
+        "attn.out_proj.": "self_attn.projection.",
+        "mlp.c_fc.": "mlp.fc1.",
+        "mlp.c_proj.": "mlp.fc2.",
+    }
     for name, value in found.items():
         if name.startswith("transformer.resblocks."):
             layer, part = name.removeprefix("transformer.resblocks.").split(".", 1)
@@ -201,8 +208,6 @@ def normalisation(network: RewardNetwork, tokenize: RewardTokenizer, batches: li
 
 def main(options: Options) -> None:
     """Train, write the folder, measure it on held-out objects, and write its card and sample sheet."""
-    from bench.training.reward_figures import held_out_figures, sample_sheet
-
     use_cpu(options.threads)
     pictures = toy_pictures(options.pictures)
     seen = np.flatnonzero(~np.asarray(pictures.held_out))

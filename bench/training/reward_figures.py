@@ -60,5 +60,6 @@ def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image
         for picture, number, word in zip(rgb, pictures.toy[index], words, strict=True):
             right, wrong = wrong_caption(OBJECTS[number], None, [seed, int(number)])
             rewards = [model.rewards(to_uint8(picture[None]), text)[0] for text in (right, wrong)]
-            titles.append(f"{word} {right}: {rewards[0]:.1f}\n{wrong}: {rewards[1]:.1f}")
+            lines = [f"{text}: {reward:.1f}" for text, reward in zip((right, wrong), rewards, strict=True)]
+            titles.append("\n".join([word, *lines]).replace("a photo of ", ""))
     return sheet(torch.cat([clean, spoilt]), titles)

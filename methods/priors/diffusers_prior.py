@@ -11,15 +11,12 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from methods.priors.patch_codec import PatchCodec
 from methods.weights import read_card, verified_weights
 
 
 class DiffusersPrior:
-    """A pixel-space pipeline: UNet, CLIP text encoder, tokenizer and scheduler in one folder.
-
-    The pictures are folded into patches: an UNet of 3·p² channels and s positions a side reads pictures of
-    side p·s.
-
+    """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and patch codec in one folder.
     Args:
         folder: The pipeline folder with its ``card.json``.
         device: Where to run.
@@ -45,24 +42,27 @@ class DiffusersPrior:
         if self._predicts not in ("epsilon", "v_prediction", "sample"):
             raise ValueError(f"{folder}: prediction_type {self._predicts!r} is not epsilon, v_prediction or sample")
         self.alphas_cumprod = scheduler.alphas_cumprod.to(device)
-        self.clip_target = scheduler.config["clip_sample_range"] if scheduler.config["clip_sample"] else None
-        self.patch = round((self._unet.config["in_channels"] / 3) ** 0.5)
-        self.resolution = self.patch * self._unet.config["sample_size"]
+        self._codec = PatchCodec.load(folder / "vae", device)
+        self.resolution = self._codec.patch * self._unet.config["sample_size"]
         self.device = torch.device(device)
         self.calls = 0
         self.rows = 0
         self._embedded: dict[str, Tensor] = {}
 
     def encode(self, rgb: Tensor) -> Tensor:
-        """``(b 3 h w)`` in [0, 1], resized to the prior's resolution, to ``(b 3p² s s)`` in [−1, 1]."""
+        """``(b 3 h w)`` in [0, 1], resized to the prior's resolution, to latents ``(b k s s)``."""
         if rgb.shape[-1] != self.resolution:
             size = (self.resolution, self.resolution)
             rgb = torch.nn.functional.interpolate(rgb, size, mode="bilinear", antialias=rgb.shape[-1] > size[0])
-        return torch.nn.functional.pixel_unshuffle(2 * rgb - 1, self.patch)
+        return self._codec.encode(rgb)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """``(b 3p² s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
-        return ((torch.nn.functional.pixel_shuffle(latents, self.patch) + 1) / 2).clamp(0, 1)
+        """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
+        return self._codec.decode(latents).clamp(0, 1)
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """The latents whose picture is that of ``latents`` with its colours held within [0, 1]."""
+        return self._codec.encode(self.decode(latents))
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:

@@ -46,6 +46,10 @@ class GaussianPrior:
             means.append([value / 127.5 - 1 for value in digest[:3]] if text else [0.0, 0.0, 0.0])
         return torch.tensor(means)[:, None]
 
+    def bound(self, latents: Tensor) -> Tensor:
+        """Held within ± ``clip_target``, or left alone if that is None."""
+        return latents if self.clip_target is None else latents.clamp(-self.clip_target, self.clip_target)
+
     @torch.no_grad()
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The exact posterior mean of the noise."""

@@ -29,8 +29,8 @@ def guided_prediction(
     """ε_base + s·(ε_positive − ε_base) (eq. 3 of arXiv 2405.15891; s = 1 is the conditional prediction).
 
     With s = 0 or s = 1 only the row that counts is evaluated.  Where the prior bounds its pictures
-    (``clip_target``), the clean picture is clipped and the noise re-derived from it, as pixel-space
-    samplers do; a latent prior's prediction is left alone.
+    (``Prior.bound``), the clean picture is held within them and the noise re-derived from it, as pixel-space
+    samplers do; otherwise the prediction is left alone.
 
     Args:
         prior: The diffusion prior.
@@ -63,10 +63,8 @@ def bounded(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Pr
     """The prediction that ``noise`` at x_t stands for, within the prior's picture range."""
     signal, spread = levels(prior, timesteps)
     target = (noisy - spread * noise) / signal
-    if prior.clip_target is None:
-        return Prediction(noise, target)
-    target = target.clamp(-prior.clip_target, prior.clip_target)
-    return Prediction((noisy - signal * target) / spread, target)
+    held = prior.bound(target)
+    return Prediction(noise, target) if held is target else Prediction((noisy - signal * held) / spread, held)
 
 
 def levels(prior: Prior, timesteps: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,1 +1,1 @@
-"""The networks that score: loaded once from local folders, checked against their cards, always fp32 and in eval mode."""
+"""The networks that score: loaded once from local folders, checked against their cards, always in fp32."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from methods.weights import verified_weights
@@ -45,8 +46,15 @@ class RewardNetwork(nn.Module):
 
     def __init__(self, config: RewardConfig) -> None:
         super().__init__()
-        import methods.torchvision_mend  # noqa: F401  # before transformers, which imports torchvision
-        from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
+        import methods.torchvision_mend  # noqa: F401  (before transformers, which imports torchvision)
+
+        # isort: split
+        from transformers import (  # takes seconds
+            BlipTextConfig,
+            BlipTextModel,
+            BlipVisionConfig,
+            BlipVisionModel,
+        )
 
         self.config = config
         self.vision = BlipVisionModel(BlipVisionConfig(image_size=config.image_size, **config.vision))
@@ -108,7 +116,6 @@ class RewardModel:
     def __init__(self, folder: Path) -> None:
         self.weights_sha256 = verified_weights(folder)
         from open_clip.transform import image_transform
-        from safetensors.torch import load_file
 
         self.config = RewardConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         self._network = RewardNetwork(self.config)

@@ -12,7 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-import methods.torchvision_mend  # noqa: F401
+import methods.torchvision_mend  # noqa: F401  (before open_clip)
+
+# isort: split
+from open_clip.model import CLIP
+
 from methods.weights import write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
 from metrics.suites import Suite
@@ -35,8 +39,6 @@ def _scramble(network: nn.Module, seed: int) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP of 32 pixels in open_clip's format."""
-    from open_clip.model import CLIP
-
     folder = tmp_path_factory.mktemp("tiny_clip")
     write_clip_tokenizer(folder)
     vocabulary = len(json.loads((folder / "vocab.json").read_text()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from PIL import Image
@@ -25,8 +26,6 @@ PAIRS = {
 def test_share_is_the_softmax_of_the_pair_and_margin_its_difference(
     suite: Suite, make_views: Callable[..., Views], column: str
 ) -> None:
-    import open_clip
-
     views = make_views(6)
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.iqa}")
     tokens = open_clip.get_tokenizer(f"local-dir:{suite.iqa}")(list(PAIRS[column]))
@@ -51,8 +50,6 @@ def test_prompt_plays_no_part(suite: Suite, make_views: Callable[..., Views]) ->
 
 
 def test_toybox_tokenizer_reads_the_pairs_as_words(suite: Suite) -> None:
-    import open_clip
-
     tokenizer = open_clip.get_tokenizer(f"local-dir:{suite.iqa}").tokenizer
     words = [tokenizer.tokenize(text) for pair in PAIRS.values() for text in pair]
     assert [word[1:] for word in words] == [["photo</w>", ".</w>"]] * 6

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from metrics.clip_score import ClipScore
+from metrics.models.clip import load_clip
 from metrics.suites import Suite
 from metrics.views import Views
 
@@ -24,8 +27,6 @@ def _cosines(images: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 64), (40, 72), (20, 20)])
 def test_equals_open_clip_used_by_hand(suite: Suite, make_views: Callable[..., Views], height: int, width: int) -> None:
-    import open_clip
-
     views = make_views(4, height, width)
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.clip}")
     tokens = open_clip.get_tokenizer(f"local-dir:{suite.clip}")([PROMPT])
@@ -51,8 +52,11 @@ def _transformers_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Ten
         "ln_final.": "text_model.final_layer_norm.",
     }
     parts = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "c_fc": "fc1", "c_proj": "fc2", ".attn.": ".self_attn."}
-    found = {"visual_projection.weight": weights["visual.proj"].T, "text_projection.weight": weights["text_projection"].T,
-             "logit_scale": weights["logit_scale"]}  # fmt: skip
+    found = {
+        "visual_projection.weight": weights["visual.proj"].T,
+        "text_projection.weight": weights["text_projection"].T,
+        "logit_scale": weights["logit_scale"],
+    }
     for name, value in weights.items():
         old = next((start for start in renamed if name.startswith(start)), None)
         if old is None:
@@ -69,8 +73,6 @@ def _transformers_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 
 
 def test_equals_transformers_clip_on_the_same_weights(suite: Suite, make_views: Callable[..., Views]) -> None:
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
-
     tokenizer = CLIPTokenizer.from_pretrained(suite.clip)
     end = tokenizer.eos_token_id
     shared = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 2, "hidden_act": "gelu"}
@@ -115,7 +117,5 @@ def test_the_same_pictures_score_the_same_bits(suite: Suite, make_views: Callabl
 
 
 def test_model_is_loaded_once_for_a_folder(suite: Suite, clip_folder: Path) -> None:
-    from metrics.models.clip import load_clip
-
     ClipScore(suite)
     assert load_clip(clip_folder) is load_clip(suite.iqa)

@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
+from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
 from metrics.image_reward import ImageReward
+from metrics.models.reward import RewardTokenizer, load_reward
 from metrics.suites import Suite
 from metrics.views import Views
 
@@ -17,9 +20,6 @@ PROMPT = "A red striped car"
 
 
 def _by_hand(suite: Suite, rgb: np.ndarray) -> np.ndarray:
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
-    from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
-
     weights = load_file(suite.reward / "model.safetensors")
     sizes = {"hidden_size": 24, "intermediate_size": 48, "num_attention_heads": 2}
     vision = BlipVisionModel(BlipVisionConfig(**sizes, patch_size=8, num_hidden_layers=2, image_size=32)).eval()
@@ -65,8 +65,6 @@ def test_each_view_is_scored_for_itself_even_alone(suite: Suite, make_views: Cal
 
 
 def test_prompt_changes_the_reward_and_its_padding_does_not(suite: Suite, make_views: Callable[..., Views]) -> None:
-    from metrics.models.reward import RewardTokenizer, load_reward
-
     views = make_views(2)
     assert np.abs(
         ImageReward(suite).score(views, PROMPT, [])["image_reward"]

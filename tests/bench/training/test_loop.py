@@ -12,7 +12,7 @@ from bench.training import loop
 from bench.training.loop import initialise, schedule, train
 
 
-class _Stop(Exception):
+class _StoppedError(Exception):
     pass
 
 
@@ -25,7 +25,7 @@ def _network() -> nn.Linear:
 def _train(network: nn.Linear, work: Path, *, steps: int = 12, stop: int | None = None) -> None:
     def loss(step: int) -> Tensor:
         if step == stop:
-            raise _Stop
+            raise _StoppedError
         rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
         return (network(rows) - 1).square().mean()
 
@@ -36,7 +36,7 @@ def test_resumed_equals_straight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "_KEEP_EVERY", 5)
     straight, resumed = _network(), _network()
     _train(straight, tmp_path / "straight")
-    with pytest.raises(_Stop):
+    with pytest.raises(_StoppedError):
         _train(resumed, tmp_path / "resumed", stop=8)
     fresh = _network()
     _train(fresh, tmp_path / "resumed")
