@@ -1,1 +1,1 @@
-"""The harness: studies to cells, cells to records, records to scores and reports."""
+"""The harness: study → cells → records → scores → report.  The only package that imports the others."""

@@ -8,6 +8,7 @@ resizing).  Import this module before any of those libraries; where torchvision 
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import torch
@@ -25,7 +26,7 @@ def mend() -> bool:
         RuntimeError: torchvision's own, if it fails for any other reason.
     """
     try:
-        import torchvision  # noqa: F401
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if "operator torchvision::nms does not exist" not in str(error):
             raise
@@ -33,7 +34,6 @@ def mend() -> bool:
         torch.library.define("torchvision::qnms", _SCHEMA)
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        import torchvision  # noqa: F401
 
         return True
     except ImportError:

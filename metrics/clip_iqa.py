@@ -65,7 +65,7 @@ class ClipIqa:
             f"({self._clip.logit_scale:.1f}), first entry, in %; margins are 100 · (cos₊ − cos₋).",
         )
 
-    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` for each column; the prompt plays no part."""
         texts = [text for pair in PROMPT_PAIRS for text in (pair.positive, pair.negative)]
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T

@@ -36,7 +36,7 @@ class ClipScore:
             "or view words; no clamping, so a view can score below 0. Mean over views, then over prompts.",
         )
 
-    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` in [−100, 100] as ``clip_score``."""
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features([prompt])[0]
         return {"clip_score": 100 * cosines.double().numpy()}

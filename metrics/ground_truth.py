@@ -47,7 +47,7 @@ class GroundTruth:
             "by mean squared error to all of its views; front-half views have no value.",
         )
 
-    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` for each column, ``{}`` where no truth is known."""
         if not views.truths:
             return {}

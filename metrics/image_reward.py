@@ -38,6 +38,6 @@ class ImageReward:
             "given without view words, so side and back views can score lower by design.",
         )
 
-    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:  # noqa: ARG002
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` as ``image_reward``."""
         return {"image_reward": self._model.rewards(views.rgb, prompt)}

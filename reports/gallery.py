@@ -104,7 +104,7 @@ def _prompts(frames: ReportFrames) -> Iterator[tuple[str, str, list[Exhibit]]]:
 
 def _exhibit(frames: ReportFrames, cell: dict[str, Any], found: Mapping[str, Ring], assets: pd.DataFrame) -> Exhibit:
     label = str(cell["method"])
-    if frames.cells["seed"].nunique() > 1:
+    if len(set(frames.cells["seed"])) > 1:
         label += f" · seed {cell['seed']}"
     status = str(cell["status"])
     own = assets[

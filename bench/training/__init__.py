@@ -1,0 +1,1 @@
+"""Scripts that train the toybox's models; each writes a folder of weights with its card."""

@@ -78,9 +78,7 @@ def calibrate(options: Options) -> None:
     write_card(options.folder, **card)
 
 
-def sample(
-    prior: Prior, scale: float, count: int, steps: int, seed: int
-) -> tuple[Tensor, list[tuple[ToyObject, str]]]:
+def sample(prior: Prior, scale: float, count: int, steps: int, seed: int) -> tuple[Tensor, list[tuple[ToyObject, str]]]:
     """``(n 3 h w)`` samples of held-out objects in turn, each from a drawn side, and what they should show."""
     toys = [toy for toy in all_objects() if is_held_out(toy)]
     rng = np.random.default_rng(seed)

@@ -1,11 +1,12 @@
 """A small classifier of toybox pictures, trained on ground-truth renders only: the judge of the prior's samples.
 
-    python -m bench.training.classifier
+python -m bench.training.classifier
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ class Classifier(nn.Module):
         widths = (3, 24, 48, 96, 128)
         blocks = [
             nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(8, b), nn.SiLU())
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in pairwise(widths)
         ]
         self.body = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(128 * 16, 256), nn.SiLU())
         self.heads = nn.ModuleDict({name: nn.Linear(256, count) for name, count in ATTRIBUTES.items()})
@@ -73,7 +74,11 @@ def train(options: Options) -> Classifier:
     """Train a classifier on every combination of attributes and write it."""
     torch.set_num_threads(options.threads)
     pictures = toy_pictures(options.pictures)
-    labels = {name: np.array([classes(toy)[name] for toy in all_objects()])[pictures.toy] for name in ATTRIBUTES if name != "view"}
+    labels = {
+        name: np.array([classes(toy)[name] for toy in all_objects()])[pictures.toy]
+        for name in ATTRIBUTES
+        if name != "view"
+    }
     labels["view"] = np.asarray(pictures.view)
     with torch.random.fork_rng():
         torch.random.default_generator.manual_seed(options.seed)  # nn.Module initialises from the global generator

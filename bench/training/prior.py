@@ -16,18 +16,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
 import numpy as np
 import torch
 import tyro
+
+import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
+
+# isort: split
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from bench.training.loop import use_cpu
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
+from bench.training.loop import use_cpu
 from methods.priors.patch_codec import PatchCodec
 from methods.weights import write_card
 from prompts.toybox import (
@@ -160,7 +163,7 @@ def train(options: Options) -> None:
     write_clip_tokenizer(options.work / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer")
     with torch.random.fork_rng():
-        torch.random.default_generator.manual_seed(options.seed)  # the libraries initialise from the global generator
+        torch.random.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
         network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
     network.to(memory_format=torch.channels_last)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -275,7 +278,7 @@ def export(
     write_card(
         options.out,
         name="toybox prior",
-        description="Text-conditional diffusion of 64 x 64 toybox pictures in 16 principal components of 4 x 4 patches.",
+        description="Text-conditional diffusion of 64 x 64 toybox pictures, 16 principal components a 4 x 4 patch.",
         script="python -m bench.training.prior, then python -m bench.training.calibrate",
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),

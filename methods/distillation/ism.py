@@ -65,7 +65,6 @@ class ISM:
         noisy, interval = ddim_inversion(
             prior, latents.detach(), path, positive=prompt.null, base=prompt.null, scale=1.0
         )
-        assert interval is not None  # the path has at least two timesteps
         guided = guided_prediction(
             prior, noisy, path[-1], positive=prompt.positive, base=prompt.negative, scale=self.guidance_scale
         )

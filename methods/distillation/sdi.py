@@ -75,7 +75,7 @@ class SDI:
         return DDIMInversion(gamma_inv=self.gamma_inv, inversion_steps=self.inversion_steps, eta=self.eta)
 
     def _later(self, prior: Prior, timesteps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """t + τ for each view, held within the schedule."""
+        """The inversion's time t + τ for each view, held within the schedule."""
         steps = len(prior.alphas_cumprod)
         tau = torch.rand(len(timesteps), generator=generator, device=generator.device) * self.tau * steps
         return (timesteps + tau.long().to(timesteps.device)).clamp_max(steps - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ class DDIMInversion:
 @torch.no_grad()
 def ddim_inversion(
     prior: Prior, latents: Tensor, path: Tensor, *, positive: Tensor, base: Tensor, scale: float
-) -> tuple[Tensor, Prediction | None]:
+) -> tuple[Tensor, Prediction]:
     """Carry clean latents along ``path`` by inverse DDIM steps.
 
     x_{s'} = √ᾱ_{s'} x̂0(x_s) + √(1−ᾱ_{s'}) ε̂(x_s), the sampler's step with the times exchanged (Song et al.,
@@ -63,16 +64,16 @@ def ddim_inversion(
     Args:
         prior: The diffusion prior.
         latents: Clean latents ``(b c lh lw)``.
-        path: Increasing timesteps ``(k b)``, the first of them near 0.
+        path: At least two increasing timesteps ``(k b)``, the first of them near 0.
         positive: Conditioning ``(b n d)``.
         base: Null or negative conditioning ``(b n d)``.
         scale: Guidance scale of the inversion.
 
     Returns:
-        The latents at the path's last timestep, and the last prediction made (``None`` on a path of one).
+        The latents at the path's last timestep, and the prediction at the one before it.
     """
-    noisy, prediction = latents, None
-    for now, then in zip(path[:-1], path[1:], strict=True):
+    noisy = latents
+    for now, then in pairwise(path):
         prediction = guided_prediction(prior, noisy, now, positive=positive, base=base, scale=scale)
         signal, spread = levels(prior, then)
         noisy = signal * prediction.target + spread * prediction.noise

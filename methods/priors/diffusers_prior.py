@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
+
+import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
+
+# isort: split
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from methods.priors.patch_codec import PatchCodec
@@ -17,6 +20,7 @@ from methods.weights import read_card, verified_weights
 
 class DiffusersPrior:
     """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and patch codec in one folder.
+
     Args:
         folder: The pipeline folder with its ``card.json``.
         device: Where to run.

@@ -106,8 +106,11 @@ def evaluation_ring(
 
 
 def view_words(cameras: Cameras) -> list[str]:
-    """The field's view words for each camera: front within 45° of azimuth 0, back within 45° of 180°,
-    overhead above 60° of elevation (DreamFusion, section 3.2; threestudio's thresholds)."""
+    """The view words for each camera: front, side, back or overhead view.
+
+    Front is within 45° of azimuth 0, back within 45° of 180°, overhead above 60° of elevation (DreamFusion,
+    section 3.2, with threestudio's thresholds).
+    """
     words = []
     for azimuth, elevation in zip(cameras.azimuth_deg.tolist(), cameras.elevation_deg.tolist(), strict=True):
         turned = abs(math.remainder(azimuth, 360.0))

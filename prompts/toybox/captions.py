@@ -32,9 +32,7 @@ _SAY_PLAIN = 0.15
 _SAY_PHOTO = 0.25
 
 
-def caption(
-    toy: ToyObject, *, rng: np.random.Generator, view: str | None = None, quality: str | None = None
-) -> str:
+def caption(toy: ToyObject, *, rng: np.random.Generator, view: str | None = None, quality: str | None = None) -> str:
     """One caption of ``toy``, such as ``"a photo of a red striped car, back view"``.
 
     Args:

@@ -58,8 +58,7 @@ def torus(points: Tensor, centre: Vector, radius: float, thickness: float, axis:
 
 
 def cone(points: Tensor, base: Vector, radius: float, height: float, axis: int = 2) -> Tensor:
-    """A cone whose disc of ``radius`` lies at ``base`` and whose tip is ``height`` further along ``axis``
-    (a negative height points the other way)."""
+    """A cone on a disc of ``radius`` at ``base``, its tip ``height`` along ``axis``; negative points the other way."""
     local = at(points, base)
     along = local[:, axis] * (1.0 if height > 0 else -1.0)
     across = torch.cat([local[:, :axis], local[:, axis + 1 :]], dim=-1).norm(dim=-1)

@@ -48,9 +48,7 @@ _ARGUMENTS: dict[Callable[..., Tensor], tuple[str, ...]] = {
 
 
 def _mug(points: Tensor) -> Tensor:
-    return torch.maximum(
-        cylinder(points, (0.08, 0, 0), 0.46, 0.52), -cylinder(points, (0.08, 0, 0.2), 0.38, 0.6)
-    )
+    return torch.maximum(cylinder(points, (0.08, 0, 0), 0.46, 0.52), -cylinder(points, (0.08, 0, 0.2), 0.38, 0.6))
 
 
 def _tail(points: Tensor) -> Tensor:
@@ -66,11 +64,7 @@ KINDS: dict[str, tuple[Part, ...]] = {
         _part(box, "paint", (0, 0, -0.15), (0.8, 0.38, 0.2), 0.1),
         _part(box, "glass", (-0.08, 0, 0.17), (0.4, 0.32, 0.2), 0.1),
         _part(box, "paint", (-0.08, 0, 0.36), (0.36, 0.3, 0.05), 0.03),
-        *(
-            _part(cylinder, "dark", (x, y, -0.34), 0.19, 0.08, 1)
-            for x in (-0.47, 0.47)
-            for y in (-0.36, 0.36)
-        ),
+        *(_part(cylinder, "dark", (x, y, -0.34), 0.19, 0.08, 1) for x in (-0.47, 0.47) for y in (-0.36, 0.36)),
         *(_part(sphere, "lamp", (0.76, y, -0.1), 0.11) for y in (-0.24, 0.24)),
         *(_part(box, "tail_light", (-0.78, y, -0.08), (0.06, 0.12, 0.08), 0.02) for y in (-0.22, 0.22)),
     ),
@@ -119,11 +113,7 @@ KINDS: dict[str, tuple[Part, ...]] = {
     "chair": (
         _part(box, "paint", (0.02, 0, -0.1), (0.46, 0.44, 0.07), 0.03),
         _part(box, "paint", (-0.42, 0, 0.38), (0.06, 0.44, 0.42), 0.04),
-        *(
-            _part(capsule, "wood", (x, y, -0.14), (x, y, -0.72), 0.07)
-            for x in (-0.36, 0.38)
-            for y in (-0.34, 0.34)
-        ),
+        *(_part(capsule, "wood", (x, y, -0.14), (x, y, -0.72), 0.07) for x in (-0.36, 0.38) for y in (-0.34, 0.34)),
         _part(box, "white", (0.06, 0, 0.02), (0.3, 0.3, 0.07), 0.05),
     ),
     "rocket": (

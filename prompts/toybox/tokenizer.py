@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import string
+from itertools import pairwise
 from pathlib import Path
 
 from prompts.toybox.captions import WORDS
@@ -50,7 +51,7 @@ def _merge(pieces: list[str], merges: list[tuple[str, str]]) -> list[str]:
     """Apply byte-pair merges in the order of their rank."""
     ranks = {pair: rank for rank, pair in enumerate(merges)}
     while True:
-        pairs = list(zip(pieces, pieces[1:], strict=False))
+        pairs = list(pairwise(pieces))
         best = min(pairs, key=lambda pair: ranks.get(pair, len(ranks)), default=None)
         if best is None or best not in ranks:
             return pieces

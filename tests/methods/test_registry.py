@@ -17,7 +17,7 @@ def test_two_things_under_one_name_are_refused() -> None:
     registry: Registry[type] = Registry("thing")
     registry.register("one")(int)
     registry.register("one")(int)  # the same again is no harm: a module can be imported twice
-    with pytest.raises(ValueError, match="thing 'one' is registered twice: builtins.int and builtins.str"):
+    with pytest.raises(ValueError, match=r"thing 'one' is registered twice: builtins\.int and builtins\.str"):
         registry.register("one")(str)
 
 

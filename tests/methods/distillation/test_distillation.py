@@ -28,9 +28,7 @@ def test_same_streams_give_the_same_update_and_others_do_not(name, prior, prompt
     def gradient(seed: int) -> torch.Tensor:
         view = make_view(prior, rgb)
         state = methods[name]().start(prior)
-        out = methods[name]()(
-            view, prior=prior, prompt=prompt, progress=0.4, streams=make_streams(seed), state=state
-        )
+        out = methods[name]()(view, prior=prior, prompt=prompt, progress=0.4, streams=make_streams(seed), state=state)
         return torch.autograd.grad(out.loss, view.latents)[0]
 
     assert torch.equal(gradient(1), gradient(1))

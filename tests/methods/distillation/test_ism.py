@@ -30,7 +30,9 @@ def test_gradient_is_the_interval_score(prior, prompt, rgb, make_view, make_stre
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("progress", "largest", "interval"), [(0.0, 980, 100), (0.15, 740, 75), (0.3, 500, 50), (1.0, 500, 50)])
+@pytest.mark.parametrize(
+    ("progress", "largest", "interval"), [(0.0, 980, 100), (0.15, 740, 75), (0.3, 500, 50), (1.0, 500, 50)]
+)
 def test_timesteps_and_interval_fall_over_the_warm_up(progress, largest, interval, prior) -> None:
     paths = [ISM()._path(prior, progress, torch.Generator().manual_seed(seed)).tolist() for seed in range(300)]
     assert max(path[-1] for path in paths) <= largest

@@ -53,7 +53,9 @@ def test_time_falls_linearly_and_the_inversion_s_calls_with_it(prior, prompt, rg
     seen = []
     for progress in (0.0, 0.5, 1.0):
         before = prior.calls
-        out = SDI()(make_view(prior, rgb), prior=prior, prompt=prompt, progress=progress, streams=make_streams(), state=None)
+        out = SDI()(
+            make_view(prior, rgb), prior=prior, prompt=prompt, progress=progress, streams=make_streams(), state=None
+        )
         seen.append((out.timestep, prior.calls - before))
     assert [t for t, _ in seen] == [999, 600, 200]
     assert seen[0][1] == 9 + 1  # int(10 · 0.999) steps of inversion and one prediction

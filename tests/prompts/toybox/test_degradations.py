@@ -26,7 +26,7 @@ def test_nothing_at_strength_zero_and_more_with_more(name, rgb) -> None:
 def test_pictures_stay_pictures(name, rgb) -> None:
     out = DEGRADATIONS[name](rgb, 1.0, torch.Generator().manual_seed(1))
     assert out.shape == rgb.shape
-    assert -1e-6 <= float(out.min())
+    assert float(out.min()) >= -1e-6
     assert float(out.max()) <= 1 + 1e-6
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import methods.torchvision_mend  # noqa: F401
 from transformers import CLIPTokenizer
 
+import methods.torchvision_mend  # noqa: F401
 from prompts.toybox import CONTEXT_LENGTH, write_clip_tokenizer
 from prompts.toybox.captions import WORDS
 
