@@ -22,7 +22,7 @@ from bench.study import Study
 from bench.truth import read_pictures, read_truth, truth_folders
 from metrics import metrics
 from metrics.views import Views
-from prompts import Prompt
+from prompts import Prompt, load_prompt_set
 
 
 def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame:
@@ -42,7 +42,8 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
     records = [record for cell in expand(study) if (record := store.read(cell)) and record.status is Status.COMPLETED]
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
-    candidates = [prompt.text for prompt in prompts.values()]
+    # the whole set, so that the figure does not depend on which of its prompts a study takes
+    candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
     rows: list[dict[str, Any]] = []
     hidden = not console.is_terminal
     for record in track(records, "scoring", console=console, transient=True, disable=hidden):

@@ -34,10 +34,10 @@ def mend() -> bool:
         torch.library.define("torchvision::qnms", _SCHEMA)
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-
+        importlib.import_module("torchvision")
         return True
     except ImportError:
-        return False
+        pass  # not installed: whoever needs it will say so
     return False
 
 

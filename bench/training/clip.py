@@ -54,7 +54,7 @@ class Options:
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("metrics/weights/toybox_clip")
     """The folder of weights to write."""
-    steps: int = 1500
+    steps: int = 600
     """Optimiser steps in all."""
     batch: int = 128
     """Pictures a step."""

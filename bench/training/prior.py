@@ -26,13 +26,14 @@ import methods.torchvision_mend  # noqa: F401  (before diffusers and transformer
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import use_cpu
 from methods.priors.patch_codec import PatchCodec
-from methods.weights import write_card
+from methods.weights import read_card, write_card
 from prompts.toybox import (
     BAD_WORDS,
     CONTEXT_LENGTH,
@@ -59,7 +60,9 @@ class Options:
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("methods/priors/weights/toybox")
     """The folder of weights to write."""
-    steps: int = 2500
+    start_from: Path | None = None
+    """A folder of weights to go on from, with a fresh optimiser; None starts from the seed."""
+    steps: int = 2300
     """Optimiser steps in all."""
     batch: int = 16
     """Pictures a step."""
@@ -165,6 +168,9 @@ def train(options: Options) -> None:
     with torch.random.fork_rng():
         torch.random.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
         network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
+    if options.start_from is not None:
+        network.unet.load_state_dict(load_file(options.start_from / "unet" / "diffusion_pytorch_model.safetensors"))
+        network.text_encoder.load_state_dict(load_file(options.start_from / "text_encoder" / "model.safetensors"))
     network.to(memory_format=torch.channels_last)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
@@ -283,6 +289,7 @@ def export(
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),
         seed=options.seed,
+        started_from=None if options.start_from is None else read_card(options.start_from),
         steps=len(losses),
         batch=options.batch,
         data="toybox pictures, seed 0, held-out combinations left out, 8 % degraded with words that say so",

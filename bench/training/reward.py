@@ -50,7 +50,7 @@ class Options:
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("metrics/weights/toybox_reward")
     """The folder of weights to write."""
-    steps: int = 1200
+    steps: int = 450
     """Optimiser steps in all."""
     batch: int = 48
     """Pictures a step; each is seen in two versions and with two captions."""
