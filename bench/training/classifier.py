@@ -81,7 +81,7 @@ def train(options: Options) -> Classifier:
     }
     labels["view"] = np.asarray(pictures.view)
     with torch.random.fork_rng():
-        torch.random.default_generator.manual_seed(options.seed)  # nn.Module initialises from the global generator
+        torch.default_generator.manual_seed(options.seed)  # nn.Module initialises from the global generator
         network = Classifier()
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=options.steps)

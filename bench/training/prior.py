@@ -166,12 +166,12 @@ def train(options: Options) -> None:
     write_clip_tokenizer(options.work / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer")
     with torch.random.fork_rng():
-        torch.random.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
+        torch.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
         network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
     if options.start_from is not None:
         network.unet.load_state_dict(load_file(options.start_from / "unet" / "diffusion_pytorch_model.safetensors"))
         network.text_encoder.load_state_dict(load_file(options.start_from / "text_encoder" / "model.safetensors"))
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     step, losses = _resume(options.work, network, average, optimiser)
@@ -266,7 +266,7 @@ def export(
 ) -> None:
     """Write the averaged weights in half precision as a diffusers pipeline folder with its card."""
     network.load_state_dict(average)
-    network.half().to(memory_format=torch.contiguous_format)
+    network.half().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.unet.save_pretrained(options.out / "unet")
     network.text_encoder.save_pretrained(options.out / "text_encoder")
     codec.save(options.out / "vae")
