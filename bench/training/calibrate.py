@@ -18,6 +18,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bench.training.classifier import Classifier, classes, load
+from bench.training.loop import use_cpu
 from methods.contracts import Prior
 from methods.priors import load_prior
 from methods.priors.sampling import ddim_sample
@@ -35,14 +36,16 @@ class Options:
     """The prior's folder of weights."""
     classifier: Path = Path(".cache/classifier.safetensors")
     """The judge, trained if the file is not there."""
-    scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+    scales: tuple[float, ...] = (1.5, 2.0, 3.0, 4.0)
     """Guidance scales to compare."""
-    samples: int = 60
+    samples: int = 40
     """Samples for each scale."""
     final_samples: int = 200
     """Samples of the figures that go into the card."""
+    trial_steps: int = 25
+    """DDIM steps where scales are compared."""
     steps: int = 50
-    """DDIM steps."""
+    """DDIM steps of the figures that go into the card."""
     seed: int = 0
     """Of the prompts and the noise."""
     threads: int = 2
@@ -51,11 +54,11 @@ class Options:
 
 def calibrate(options: Options) -> None:
     """Compare the scales, choose one, measure it on fresh samples and write card and sample sheet."""
-    torch.set_num_threads(options.threads)
+    use_cpu(options.threads)
     prior, judge = load_prior(str(options.folder)), load(options.classifier)
     trials = {}
     for scale in options.scales:
-        pictures, wanted = sample(prior, scale, options.samples, options.steps, options.seed)
+        pictures, wanted = sample(prior, scale, options.samples, options.trial_steps, options.seed)
         trials[scale] = recognised(judge, pictures, wanted)
         Console().print(f"scale {scale}: {trials[scale]}")
     # All attributes right is the strictest; among equals the smaller scale distorts the least.

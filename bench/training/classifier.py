@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.training.dataset import ToyPictures, toy_pictures
+from bench.training.loop import use_cpu
 from prompts.toybox import COLOURS, DEGRADATIONS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects
 
 #: What is told apart, and into how many classes.
@@ -31,7 +32,7 @@ class Options:
     """Where the training pictures are kept."""
     out: Path = Path(".cache/classifier.safetensors")
     """The file to write."""
-    steps: int = 1500
+    steps: int = 1000
     """Optimiser steps."""
     batch: int = 64
     """Pictures a step."""
@@ -72,7 +73,7 @@ def classes(toy: ToyObject) -> dict[str, int]:
 
 def train(options: Options) -> Classifier:
     """Train a classifier on every combination of attributes and write it."""
-    torch.set_num_threads(options.threads)
+    use_cpu(options.threads)
     pictures = toy_pictures(options.pictures)
     labels = {
         name: np.array([classes(toy)[name] for toy in all_objects()])[pictures.toy]
