@@ -13,6 +13,7 @@ import methods.torchvision_mend  # noqa: F401  (before diffusers and transformer
 # isort: split
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from methods.priors.patch_codec import PatchCodec
 from methods.weights import read_card, verified_weights
@@ -35,6 +36,7 @@ class DiffusersPrior:
         card = read_card(folder)
         self.guidance_scale = float(card.get("guidance_scale", 1.0))
         self.negative_prompt = str(card.get("negative_prompt", ""))
+        transformers_logging.disable_progress_bar()  # the run's own progress is what matters
         self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         self._text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         self._unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
