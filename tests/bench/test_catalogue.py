@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+import shutil
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import methods.priors
 from bench.catalogue import KINDS, list_kind, run_doctor
 
 EXPECTED = {
@@ -26,13 +29,13 @@ def test_every_kind_is_listed(kind: str) -> None:
     assert EXPECTED[kind] in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_doctor_tells_of_weights_that_are_not_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    import methods.weights
-
-    def wrong(folder: object) -> str:
-        raise methods.weights.WeightsError("model.safetensors: SHA-256 is 0…, but card.json says 1…")
-
-    monkeypatch.setattr(methods.weights, "verified_weights", wrong)
-    console = Console(file=io.StringIO(), width=200)
+def test_doctor_tells_of_weights_that_are_not_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(methods.priors._WEIGHTS / "toybox", tmp_path / "toybox")
+    with (tmp_path / "toybox" / "tokenizer" / "merges.txt").open("a") as file:
+        file.write("x")
+    monkeypatch.setattr(methods.priors, "_WEIGHTS", tmp_path)
+    console = Console(file=io.StringIO(), width=400)
     assert run_doctor(console) is False
-    assert "but card.json says 1…" in console.file.getvalue()  # type: ignore[attr-defined]
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "merges.txt: SHA-256 is" in told
+    assert "but card.json says" in told
