@@ -13,12 +13,13 @@ from bench.settings import (
     DivergenceSettings,
     EvaluationSettings,
     OptimiserSettings,
+    Penalties,
     RenderSettings,
     Section,
 )
 
 #: Raised by hand whenever a change of the code changes a cell's numbers.
-CODE_VERSION = 1
+CODE_VERSION = 2
 
 
 class Cell(Section):
@@ -48,6 +49,8 @@ class Cell(Section):
     """Optimisation steps."""
     views_per_step: int
     """Cameras rendered in one step."""
+    penalties: Penalties
+    """What the weights of the scene's penalties are relative to."""
     cameras: CameraSettings
     """Random cameras of the optimisation."""
     render: RenderSettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from bench.cell import Cell
 from bench.errors import InputError
-from bench.resolve import resolve_settings
+from bench.resolve import plain_settings, resolve_settings
 from bench.study import Study
 from methods.contracts import Prior
 from methods.distillation import methods
@@ -24,10 +25,18 @@ from prompts import Prompt, load_prompt_set
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
+#: What a cell takes from its study as it stands.
+_SHARED = (
+    "steps", "views_per_step", "penalties", "cameras", "render", "evaluation", "optimiser", "divergence",
+)  # fmt: skip
+
 
 class _Arm(NamedTuple):
     method: str  # registered name
     given: dict[str, Any]  # hyper-parameters that the study names
+    study: Study  # with what the arm does otherwise than the rest
+    scene: str  # registered name
+    scene_settings: dict[str, JsonValue]
 
 
 def expand(study: Study) -> list[Cell]:
@@ -43,25 +52,21 @@ def expand(study: Study) -> list[Cell]:
     """
     check_metrics(study)
     chosen = chosen_prompts(study)
-    scene, scene_settings = _scene(study)
-    shared = {name: getattr(study, name) for name in ("cameras", "render", "evaluation", "optimiser", "divergence")}
     arms = {label: _arm(study, label) for label in study.methods}  # before the prior: it is slow to load
     prior = cached_prior(study.prior)
     return [
         Cell(
             label=label,
             method=arm.method,
-            hyper_parameters=_calibrated(study, label, arm, prior),
+            hyper_parameters=_calibrated(label, arm, prior),
             prompt_id=prompt.id,
             prompt=prompt.text,
             seed=seed,
-            scene=scene,
-            scene_settings=scene_settings,
+            scene=arm.scene,
+            scene_settings=arm.scene_settings,
             prior=study.prior,
             prior_sha256=prior.weights_sha256,
-            steps=study.steps,
-            views_per_step=study.views_per_step,
-            **shared,
+            **{name: getattr(arm.study, name) for name in _SHARED},
         )
         for seed in study.seeds
         for prompt in chosen
@@ -94,29 +99,39 @@ def check_metrics(study: Study) -> None:
 
 def _arm(study: Study, label: str) -> _Arm:
     where = f"{study.name}: methods.{label}"
-    given = dict(study.methods[label])
+    own = study.of_arm(label)
+    given = dict(own.methods[label])
     name = given.pop("method", label)
     try:
         factory = methods[str(name)]
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     resolve_settings(factory, given, where=where)
-    return _Arm(str(name), given)
+    return _Arm(str(name), given, own, *_scene(own))
 
 
-def _calibrated(study: Study, label: str, arm: _Arm, prior: Prior) -> dict[str, JsonValue]:
+def _calibrated(label: str, arm: _Arm, prior: Prior) -> dict[str, JsonValue]:
     """All hyper-parameters; what the study gives explicitly stands above the prior's card."""
-    where = f"{study.name}: methods.{label}"
+    where = f"{arm.study.name}: methods.{label}"
     factory = methods[arm.method]
     settings = resolve_settings(factory, arm.given, where=where)
     try:
         method: Any = factory(**settings)
-        if study.guidance == "calibrated":
-            method = dataclasses.replace(method.calibrated(prior), **{key: settings[key] for key in arm.given})
+        if arm.study.guidance == "calibrated":
+            method = _put_back(method.calibrated(prior), method, arm.given)
     except (TypeError, ValueError, LookupError) as error:
         raise InputError(f"{where}: {error}") from error
-    fields = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
-    return dict(_JSON.dump_python(fields, mode="json", fallback=dict))
+    return plain_settings(method)
+
+
+def _put_back(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
+    """``calibrated`` with the settings that were ``given`` as they are ``written``, table by table."""
+    kept = {}
+    for name, value in given.items():
+        if name != "name":
+            new, old = getattr(calibrated, name), getattr(written, name)
+            kept[name] = _put_back(new, old, value) if dataclasses.is_dataclass(new) else old
+    return dataclasses.replace(calibrated, **kept)
 
 
 def _scene(study: Study) -> tuple[str, dict[str, JsonValue]]:

@@ -67,8 +67,9 @@ class Optimisation:
         progress = step / max(1, self.cell.steps - 1)
         cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
         rendering = self._render(cameras)
+        view = View(rendering, cameras, self.prior)
         update = self.method(
-            View(rendering, cameras, self.prior),
+            view,
             prior=self.prior,
             prompt=self._embed(cameras),
             progress=progress,
@@ -77,13 +78,15 @@ class Optimisation:
         )
         penalties = self.scene.regularisation(rendering, progress).values()
         penalty = sum(penalties, start=torch.zeros((), device=self.device))
+        if self.cell.penalties == "relative":
+            penalty = penalty * update_size(update.loss, view)
         self.optimiser.zero_grad(set_to_none=True)
         (update.loss + penalty).backward()
         self.optimiser.step()
         self.scene.after_step(step, self.streams["rays"])
         # one transfer for all numbers of a step: reading a number waits for the device
-        numbers = torch.stack([update.loss, penalty, rendering.opacity.mean()]).tolist()
-        loss, regularisation, opacity = numbers
+        numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
+        loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
         filled = opacity / reach(self.radius, cameras, self.cell.render.resolution)
         event = Event(
             step=step,
@@ -94,7 +97,7 @@ class Optimisation:
             seconds=time.perf_counter() - start,
             unet_calls=self.prior.calls - calls,
             unet_rows=self.prior.rows - rows,
-            diagnostics={name: finite(float(value)) for name, value in update.diagnostics.items()},
+            diagnostics=dict(zip(update.diagnostics, map(finite, diagnostics), strict=True)),
         )
         return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
 
@@ -117,6 +120,17 @@ class Optimisation:
     def _parameters(self) -> torch.Tensor:
         with torch.no_grad():
             return torch.cat([parameter.detach().flatten() for parameter in self.scene.parameters()])
+
+
+def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
+    """What relative penalties are scaled by: latents in a view times the root mean square of the method's update.
+
+    A penalty of weight 1 then pulls at a pixel as the update does at a latent, and a constant factor of a method's
+    update (ISM's λ = 0.1) does not change how strongly its scene is regularised.
+    """
+    (gradient,) = torch.autograd.grad(loss, view.latents, retain_graph=True)
+    update = gradient * len(gradient)  # losses are means over the batch
+    return update.square().mean().sqrt() * update[0].numel()
 
 
 def to_device(cameras: Cameras, device: torch.device, which: slice = slice(None)) -> Cameras:

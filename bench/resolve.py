@@ -10,6 +10,13 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from bench.errors import InputError, nearest
+from methods.inversion import InversionStrategy, strategies
+from methods.registry import Registry, UnknownNameError
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+
+#: Settings that are things chosen by name: a table with the key ``name`` and the thing's own settings.
+_BY_NAME: dict[Any, Registry[Any]] = {InversionStrategy: strategies}
 
 
 def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, where: str) -> dict[str, Any]:
@@ -39,7 +46,19 @@ def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, w
     return settings
 
 
+def plain_settings(thing: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON has them; a thing chosen by name is a table with its ``name``."""
+    fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+    hints = get_type_hints(type(thing))
+    for name, value in fields.items():
+        if (registry := _BY_NAME.get(hints[name])) is not None:
+            fields[name] = {"name": registry.name_of(type(value)), **plain_settings(value)}
+    return dict(_JSON.dump_python(fields, mode="json", fallback=dict))
+
+
 def _checked(value: Any, hint: Any, where: str) -> Any:
+    if (registry := _BY_NAME.get(hint)) is not None:
+        return _chosen(value, registry, where)
     if isinstance(value, bool) and hint in (int, float):  # pydantic's lax mode would make 1 of true
         raise InputError(f"{where} = {value!r}: must be a number")
     try:
@@ -50,3 +69,18 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"]
         raise InputError(f"{where} = {value!r}: {message[0].lower()}{message[1:]}") from error
+
+
+def _chosen(value: Any, registry: Registry[Any], where: str) -> Any:
+    if not isinstance(value, Mapping) or "name" not in value:
+        example = f'name = "{registry.names()[0]}"'
+        raise InputError(f"{where} = {value!r}: must be a table with a key name, such as {example}")
+    given = dict(value)
+    try:
+        factory = registry[str(given.pop("name"))]
+    except UnknownNameError as error:
+        raise InputError(f"{where}: {error}") from error
+    try:
+        return factory(**resolve_settings(factory, given, where=where))
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ Azimuth = Annotated[float, Field(ge=-360, le=360)]
 Distance = Annotated[float, Field(gt=0, le=100)]
 FieldOfView = Annotated[float, Field(gt=0, lt=180)]
 Unit = Annotated[float, Field(ge=0, le=1)]
+Penalties = Literal["relative", "absolute"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
 
 

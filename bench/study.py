@@ -17,6 +17,7 @@ from bench.settings import (
     DivergenceSettings,
     EvaluationSettings,
     OptimiserSettings,
+    Penalties,
     RenderSettings,
     Section,
 )
@@ -28,6 +29,9 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]
 
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {"name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds"}
+
+#: What an arm of a study may have of its own; all arms are evaluated alike.
+_OF_AN_ARM = ("steps", "views_per_step", "guidance", "penalties", "scene", "cameras", "render", "optimiser")
 
 
 class Study(Section):
@@ -55,6 +59,8 @@ class Study(Section):
     """Cameras rendered in one step."""
     guidance: Literal["calibrated", "published"] = "calibrated"
     """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
+    penalties: Penalties = "relative"
+    """Weights of the scene's penalties: relative to the size of the method's update, or absolute beside its loss."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     baseline: str
@@ -76,7 +82,8 @@ class Study(Section):
     divergence: DivergenceSettings = DivergenceSettings()
     """When a cell counts as diverged."""
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
-    """Hyper-parameters by label; the key ``method`` names the method where it is not the label."""
+    """Hyper-parameters by label; the key ``method`` names the method where it is not the label, and the table
+    ``settings`` holds what this arm does otherwise than the study (``render``, ``scene``, ``steps``, …)."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -91,6 +98,26 @@ class Study(Section):
             if len(set(values)) < len(values):
                 raise ValueError(f"{field} = {list(values)}: the values must differ")
         return self
+
+    def of_arm(self, label: str) -> Study:
+        """The study as one of its methods runs it: that method alone, with its ``settings`` laid over the study's.
+
+        Raises:
+            InputError: If the settings are malformed, or are none that an arm may have of its own.
+        """
+        arm = dict(self.methods[label])
+        settings = arm.pop("settings", {})
+        where = f"{self.name}: methods.{label}.settings"
+        if not isinstance(settings, dict):
+            raise InputError(f"{where} = {settings!r}: must be a table, such as settings.render.resolution = 32")
+        for name in settings:
+            if name not in _OF_AN_ARM:
+                raise InputError(f"{where}: unknown key {name!r}: {nearest(name, _OF_AN_ARM)}")
+        fields = self.model_dump(mode="json") | {"methods": {label: arm}, "baseline": label}
+        for name, value in settings.items():
+            both_are_tables = isinstance(value, dict) and isinstance(fields[name], dict)
+            fields[name] = fields[name] | value if both_are_tables else value
+        return parse_study(fields, where=where)
 
     @property
     def scorer_suite(self) -> str:

@@ -53,7 +53,7 @@ class Prior(Protocol):
         ...
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
-        """Noise in ``latents`` ``(b c lh lw)`` at integer ``timesteps`` ``(b,)``; no gradient."""
+        """Noise in ``latents`` ``(b c lh lw)`` at integer ``timesteps`` ``(b,)``; gradients flow where asked for."""
         ...
 
 
@@ -128,7 +128,7 @@ class Distillation(NamedTuple):
     loss: Tensor  # scalar
     target: Tensor | None  # (b c lh lw), where the method pulls the latents, None if it has no such picture
     timestep: float  # the diffusion timestep used (0 … T−1), the mean over the batch
-    diagnostics: dict[str, float]
+    diagnostics: dict[str, Tensor]  # scalars to log, without a gradient
 
 
 class Method(Protocol):

@@ -69,6 +69,18 @@ class Registry(Generic[T]):
         self._load()
         return name in self._found
 
+    def name_of(self, thing: T) -> str:
+        """The name ``thing`` is registered under.
+
+        Raises:
+            UnknownNameError: If it is not registered.
+        """
+        self._load()
+        for name, known in self._found.items():
+            if known is thing:
+                return name
+        raise UnknownNameError(f"{_origin(thing)} is no registered {self.kind}")
+
     def names(self) -> list[str]:
         """All names, sorted."""
         self._load()

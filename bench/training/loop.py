@@ -1,4 +1,4 @@
-"""The training loop of the toybox's scorers: it can be stopped at any moment and started again."""
+"""The training loop of the toybox's models: it can be stopped at any moment and started again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def train(
     learning_rate: float,
     work: Path,
     settings: Mapping[str, Any],
+    averaging: float | None = None,
 ) -> None:
     """AdamW with a warm-up, a cosine to zero, and gradients clipped at norm 1.
 
@@ -36,6 +37,7 @@ def train(
         learning_rate: At its highest.
         work: Folder of the checkpoint.
         settings: What the training depends on; plain JSON values.
+        averaging: Decay of the exponential average of the weights that ``network`` ends with; None for the last.
 
     Raises:
         ValueError: If ``work`` holds the checkpoint of a training with other settings.
@@ -48,7 +50,9 @@ def train(
         betas=(0.9, 0.98),
     )
     path = work / "checkpoint.pt"
-    start = _load(path, network, optimiser, dict(settings)) if path.exists() else 0
+    values = [value for value in network.state_dict().values() if value.is_floating_point()]
+    average = [value.clone() for value in values] if averaging is not None else []
+    start = _load(path, network, optimiser, average, dict(settings)) if path.exists() else 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("training", total=steps, completed=start)
@@ -60,9 +64,16 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
+            if averaging is not None:  # a shorter memory at first, which forgets the initialisation
+                torch._foreach_lerp_(average, values, 1 - min(averaging, (1 + step) / (10 + step)))
             progress.update(task, advance=1, description=f"loss {loss.item():.3f}")
             if (step + 1) % _KEEP_EVERY == 0 or step + 1 == steps:
-                _save(path, network, optimiser, dict(settings), step + 1)
+                _save(path, network, optimiser, average, dict(settings), step + 1)
+                if not progress.console.is_terminal:
+                    progress.console.print(f"step {step + 1} of {steps}, loss {loss.item():.4f}")
+    with torch.no_grad():
+        for value, mean in zip(values, average, strict=False):
+            value.copy_(mean)
 
 
 def use_cpu(threads: int) -> None:
@@ -107,19 +118,38 @@ def _inputs(name: str, value: Tensor) -> int:
 
 
 def _save(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, settings: dict[str, Any], step: int
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: list[Tensor],
+    settings: dict[str, Any],
+    step: int,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
-    state = {"settings": settings, "step": step, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
+    state = {
+        "settings": settings,
+        "step": step,
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average,
+    }
     torch.save(state, unfinished)
     unfinished.replace(path)
 
 
-def _load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, settings: dict[str, Any]) -> int:
+def _load(
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: list[Tensor],
+    settings: dict[str, Any],
+) -> int:
     state = torch.load(path, weights_only=True)
     if state["settings"] != settings:
         raise ValueError(f"{path}: of a training with {state['settings']}, not {settings}; name another --work folder")
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
+    for mean, kept in zip(average, state["average"], strict=True):
+        mean.copy_(kept)
     return int(state["step"])

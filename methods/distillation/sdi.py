@@ -9,6 +9,7 @@ import torch
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
 from methods.distillation import check_fractions, methods, timestep_index, update_loss
+from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.ddim import DDIMInversion
 from methods.priors.guidance import add_noise, guided_prediction
 
@@ -28,16 +29,12 @@ class SDI:
 
     gamma_fwd: float = 7.5
     """Guidance scale γ_fwd of the prediction (appendix A.3)."""
-    gamma_inv: float = -7.5
-    """Guidance scale γ_inv of the inversion (appendix A.3)."""
-    inversion_steps: int = 10
-    """Steps of a whole inversion; one to time t takes int(10·t) (appendix A.3)."""
+    inversion: InversionStrategy = DDIMInversion()
+    """How κ is inferred: DDIM inversion with γ_inv = −7.5 in int(10·t) steps and noise of 0.3 (appendix A.3)."""
     timesteps: tuple[float, float] = (0.2, 1.0)
     """t falls linearly from the second to the first, as fractions of T (appendix A.3)."""
     tau: float = 1 / 30
     """Largest τ, as a fraction of T (appendix A.3)."""
-    eta: float = 0.3
-    """Noise put on the inverted latents (eq. 11)."""
 
     negative_prompt = ""
 
@@ -47,8 +44,8 @@ class SDI:
             raise ValueError(f"tau: {self.tau} is negative; it is a fraction of T")
 
     def calibrated(self, prior: Prior) -> Self:
-        """With the prior's guidance scale, and its negative for the inversion as in the paper."""
-        return replace(self, gamma_fwd=prior.guidance_scale, gamma_inv=-prior.guidance_scale)
+        """With the prior's guidance scale, in the inversion too."""
+        return replace(self, gamma_fwd=prior.guidance_scale, inversion=self.inversion.calibrated(prior))
 
     def start(self, prior: Prior) -> State:
         """SDI learns nothing beside the scene."""
@@ -62,17 +59,16 @@ class SDI:
         clean = latents.detach()
         t = timestep_index(prior, self.timesteps[1] - progress * (self.timesteps[1] - self.timesteps[0]))
         timesteps = torch.full((len(clean),), t, device=clean.device)
-        kappa = self._inversion()(
+        kappa = self.inversion(
             clean, self._later(prior, timesteps, streams["timestep"]), prior=prior, prompt=prompt, streams=streams
         )
         noisy = add_noise(prior, clean, kappa, timesteps)
         guided = guided_prediction(
             prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.gamma_fwd
         )
-        return Distillation(update_loss(latents, clean - guided.target), guided.target, float(t), {})
-
-    def _inversion(self) -> DDIMInversion:
-        return DDIMInversion(gamma_inv=self.gamma_inv, inversion_steps=self.inversion_steps, eta=self.eta)
+        error = fixed_point_error(prior, guided.noise, kappa, timesteps)
+        loss = update_loss(latents, clean - guided.target)
+        return Distillation(loss, guided.target, float(t), {"fixed_point_error": error})
 
     def _later(self, prior: Prior, timesteps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The inversion's time t + τ for each view, held within the schedule."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-import torch
-
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
 from methods.distillation import check_fractions, methods, random_timesteps, update_loss
+from methods.inversion import InversionStrategy, fixed_point_error
+from methods.inversion.random import RandomNoise
 from methods.priors.guidance import add_noise, guided_prediction, levels
 
 
@@ -25,6 +25,8 @@ class SDS:
     """Of the target prediction, in the convention ε_∅ + s·(ε_y − ε_∅) (arXiv 2209.14988, section 3)."""
     timesteps: tuple[float, float] = (0.02, 0.98)
     """Range of t, as fractions of T (arXiv 2209.14988, section 3)."""
+    inversion: InversionStrategy = RandomNoise()
+    """Where ε comes from: sampled anew (arXiv 2209.14988, section 3)."""
 
     negative_prompt = ""
 
@@ -33,7 +35,7 @@ class SDS:
 
     def calibrated(self, prior: Prior) -> Self:
         """With the prior's guidance scale."""
-        return replace(self, guidance_scale=prior.guidance_scale)
+        return replace(self, guidance_scale=prior.guidance_scale, inversion=self.inversion.calibrated(prior))
 
     def start(self, prior: Prior) -> State:
         """SDS learns nothing beside the scene."""
@@ -45,11 +47,13 @@ class SDS:
         """The update for one batch of views."""
         latents = view.latents
         timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
-        noise = torch.randn(latents.shape, generator=streams["noise"], device=streams["noise"].device).to(latents)
-        noisy = add_noise(prior, latents.detach(), noise, timesteps)
+        clean = latents.detach()
+        noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
+        noisy = add_noise(prior, clean, noise, timesteps)
         guided = guided_prediction(
             prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.guidance_scale
         )
         _, spread = levels(prior, timesteps)
         loss = update_loss(latents, spread.square() * (guided.noise - noise))
-        return Distillation(loss, guided.target, float(timesteps.float().mean()), {})
+        error = fixed_point_error(prior, guided.noise, noise, timesteps)
+        return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ class DDIMInversion:
             raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")
         if self.eta < 0:
             raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With the negative of the prior's guidance scale, as in the paper (appendix A.3)."""
+        return replace(self, gamma_inv=-prior.guidance_scale)
 
     def __call__(
         self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams

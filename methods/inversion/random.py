@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from methods.inversion import strategies
 @dataclass(frozen=True)
 class RandomNoise:
     """κ ~ N(0, I), independent of the picture (section 4.1 of arXiv 2405.15891)."""
+
+    def calibrated(self, prior: Prior) -> Self:
+        """Noise has no scale."""
+        return self
 
     def __call__(
         self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams

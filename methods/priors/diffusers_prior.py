@@ -79,7 +79,6 @@ class DiffusersPrior:
                 self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0]
         return torch.stack([self._embedded[text] for text in texts])
 
-    @torch.no_grad()
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
         self.calls += 1

@@ -50,7 +50,6 @@ class GaussianPrior:
         """Held within ± ``clip_target``, or left alone if that is None."""
         return latents if self.clip_target is None else latents.clamp(-self.clip_target, self.clip_target)
 
-    @torch.no_grad()
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The exact posterior mean of the noise."""
         self.calls += 1

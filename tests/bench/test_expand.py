@@ -24,14 +24,25 @@ def test_all_methods_of_a_prompt_stand_together(study: Study) -> None:
 
 def test_guidance_is_the_priors_or_the_papers_and_what_is_given_stands_above_both(study: Study) -> None:
     sdi = expand(study)[1].hyper_parameters
-    assert (sdi["gamma_fwd"], sdi["gamma_inv"]) == (2.0, -2.0)  # of the closed-form prior
+    assert (sdi["gamma_fwd"], sdi["inversion"]["gamma_inv"]) == (2.0, -2.0)  # of the closed-form prior
     published = study.model_copy(update={"guidance": "published"})
     assert expand(published)[1].hyper_parameters["gamma_fwd"] == 7.5
-    given = study.model_copy(update={"methods": {"hot": {"method": "sdi", "gamma_fwd": 9.0}}, "baseline": "hot"})
-    hot = expand(given)[0]
-    assert (hot.label, hot.method, hot.hyper_parameters["gamma_fwd"], hot.hyper_parameters["gamma_inv"]) == (
-        "hot", "sdi", 9.0, -2.0,
-    )  # fmt: skip
+    arm = {"method": "sdi", "gamma_fwd": 9.0, "inversion": {"name": "ddim", "inversion_steps": 3}}
+    hot = expand(study.model_copy(update={"methods": {"hot": arm}, "baseline": "hot"}))[0]
+    assert (hot.label, hot.method, hot.hyper_parameters["gamma_fwd"]) == ("hot", "sdi", 9.0)
+    assert hot.hyper_parameters["inversion"] == {"name": "ddim", "gamma_inv": -2.0, "inversion_steps": 3, "eta": 0.3}
+
+
+def test_an_arm_may_have_another_scene_and_render_but_is_evaluated_like_the_others(study: Study) -> None:
+    arms = {
+        "sds": {},
+        "small": {"method": "sds", "settings": {"steps": 2, "render": {"resolution": 4}, "scene": {"samples": 5}}},
+    }
+    sds, small = expand(study.model_copy(update={"methods": arms, "prompt_ids": ("blue-duck",)}))
+    assert (sds.steps, sds.render.resolution, sds.scene_settings["samples"]) == (4, 8, 8)
+    assert (small.steps, small.render.resolution, small.scene_settings["samples"]) == (2, 4, 5)
+    assert small.render.background == sds.render.background
+    assert small.evaluation == sds.evaluation
 
 
 def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
@@ -45,6 +56,16 @@ def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
         ("[methods.sdi]", "[methods.sdi]\ngama_fwd = 1.0", InputError,
             "methods.sdi: unknown key 'gama_fwd': did you mean"),
         ("[methods.sdi]", "[methods.sdi]\ntau = -1.0", InputError, "methods.sdi: tau: -1.0 is negative"),
+        ("[methods.sdi]", '[methods.sdi]\ninversion = "ddim"', InputError,
+            "methods.sdi.inversion = 'ddim': must be a table with a key name"),
+        ("[methods.sdi]", '[methods.sdi]\ninversion.name = "dddim"', InputError,
+            "methods.sdi.inversion: unknown inversion strategy 'dddim': did you mean ddim"),
+        ("[methods.sdi]", '[methods.sdi]\ninversion = { name = "ddim", eta = -1.0 }', InputError,
+            "methods.sdi.inversion: eta: -1.0 is negative"),
+        ("[methods.sdi]", "[methods.sdi]\nsettings.seeds = [1]", InputError,
+            "methods.sdi.settings: unknown key 'seeds'"),
+        ("[methods.sdi]", "[methods.sdi]\nsettings.render.resolution = 1", InputError,
+            "methods.sdi.settings: render.resolution = 1: input should be greater"),
         ("samples = 8", "samples = 0", InputError, "scene: samples: 0 is not a positive number"),
         ("samples = 8", "sampels = 8", InputError, "scene: unknown key 'sampels': did you mean samples"),
         ("samples = 8", 'encoding = "densegrid"', InputError,

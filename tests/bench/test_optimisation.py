@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from bench.cell import Cell
-from bench.optimisation import Optimisation, reach, to_device
-from methods.contracts import Prior
+from bench.optimisation import Optimisation, reach, to_device, update_size
+from methods.contracts import Prior, Rendering, View
+from methods.distillation import update_loss
 from methods.scenes.cameras import evaluation_ring
 
 
@@ -59,3 +60,27 @@ def test_cameras_can_be_taken_in_parts() -> None:
     part = to_device(ring, torch.device("cpu"), slice(3, 7))
     assert part.azimuth_deg.tolist() == ring.azimuth_deg[3:].tolist()
     assert len(part.target) == 2
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_constant_factor_of_the_update_does_not_change_how_penalties_weigh(cell, prior, views) -> None:
+    """The ratio of an update's own gradient to the penalties' is the same for an update ten times as large."""
+    latents = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    view = View(Rendering(latents, latents, latents), evaluation_ring(views), prior)
+    view.__dict__["latents"] = latents
+    update = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    one, ten = (float(update_size(update_loss(latents, factor * update), view)) for factor in (1.0, 10.0))
+    assert ten == pytest.approx(10 * one)
+    assert one == pytest.approx(float(update.square().mean().sqrt()) * 3 * 16 * 16)
+
+
+def test_relative_penalties_follow_the_update(cell: Cell, prior: Prior) -> None:
+    settings = cell.scene_settings | {"lambda_sparsity": 0.1}
+    events = {}
+    for kind in ("relative", "absolute"):
+        loop = Optimisation(cell.model_copy(update={"scene_settings": settings, "penalties": kind}), prior)
+        events[kind], _ = loop.take(0)
+    assert events["relative"].loss == events["absolute"].loss
+    # the update of one view is (2 · loss · latents)^½ of them together
+    size = (2 * events["absolute"].loss * 3 * 16 * 16) ** 0.5
+    assert events["relative"].regularisation == pytest.approx(events["absolute"].regularisation * size, rel=1e-4)

@@ -7,11 +7,12 @@ import torch
 from diffusers import DDIMScheduler
 
 from methods.distillation.sdi import SDI
+from methods.inversion.ddim import DDIMInversion
 
 
 def test_update_is_sigma_times_prediction_minus_kappa(prior, prompt, rgb, make_view, make_streams) -> None:
     """Eq. 10: x − x̂0 = σ(t)·(ε̂ − κ), with κ recomputed here by a plain DDIM inversion."""
-    method = SDI(gamma_fwd=7.5, gamma_inv=-7.5, tau=0.0, eta=0.0)
+    method = SDI(inversion=DDIMInversion(eta=0.0), tau=0.0)
     view = make_view(prior, rgb)
     out = method(view, prior=prior, prompt=prompt, progress=0.5, streams=make_streams(), state=None)
     (gradient,) = torch.autograd.grad(out.loss, view.latents)
