@@ -9,16 +9,34 @@ from functools import partial
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
+from bench.errors import InputError
 from bench.study import load_study, study_names
 
 
 def list_kind(kind: str, console: Console) -> None:
-    """Print the names of a kind of thing, each with its first line of documentation."""
-    table = Table("name", "what it is", title=kind)
+    """Print the names of a kind of thing, each with its first line of documentation; methods with their cards."""
+    table = Table(Column("name", no_wrap=True), "what it is", title=kind, show_lines=kind == "methods")
     for name, words in KINDS[kind]():
-        table.add_row(name, words)
+        table.add_row(name, Text(words))  # as it stands: square brackets are no markup here
     console.print(table)
+
+
+def bibtex_of(name: str) -> str:
+    """The BibTeX entry of the paper of the method ``name``.
+
+    Raises:
+        UnknownNameError: If there is no such method.
+        InputError: If it has no card.
+    """
+    from methods.card import card_of
+    from methods.distillation import methods
+
+    card = card_of(name, methods[name])
+    if card is None:
+        raise InputError(f"method {name!r} has no card, so its paper is not known")
+    return card.paper.bibtex
 
 
 def run_doctor(console: Console) -> bool:
@@ -73,6 +91,20 @@ def _registered(package: str, name: str) -> Iterator[tuple[str, str]]:
         yield key, (inspect.getdoc(registry[key]) or "").split("\n\n")[0].replace("\n", " ")
 
 
+def _methods() -> Iterator[tuple[str, str]]:
+    from methods.card import card_of
+    from methods.distillation import methods
+
+    for name, words in _registered("methods.distillation", "methods"):
+        card = card_of(name, methods[name])
+        if card is None:
+            yield name, f"{words}\nno card"
+            continue
+        scale = "" if card.guidance_scale is None else f"; s = {card.guidance_scale:g}"
+        paper = f"paper  {card.paper.title} ({card.paper.short})"
+        yield name, f"{words}\n{paper}\nw(t)   {card.weighting}\nCFG    {card.guidance}{scale}"
+
+
 def _prompt_sets() -> Iterator[tuple[str, str]]:
     prompts = importlib.import_module("prompts")
     for name in prompts.prompt_set_names():
@@ -88,7 +120,7 @@ def _studies() -> Iterator[tuple[str, str]]:
 
 #: How the things of each kind are found; imports wait until they are asked for, since torch takes seconds.
 KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
-    "methods": partial(_registered, "methods.distillation", "methods"),
+    "methods": _methods,
     "metrics": partial(_registered, "metrics", "metrics"),
     "prompts": _prompt_sets,
     "studies": _studies,

@@ -16,6 +16,7 @@ from bench.settings import (
     Penalties,
     RenderSettings,
     Section,
+    ViewPrompts,
 )
 
 #: Raised by hand whenever a change of the code changes a cell's numbers.
@@ -51,6 +52,8 @@ class Cell(Section):
     """Cameras rendered in one step."""
     penalties: Penalties
     """What the weights of the scene's penalties are relative to."""
+    view_prompts: ViewPrompts
+    """How the prompt tells the side that a camera sees."""
     cameras: CameraSettings
     """Random cameras of the optimisation."""
     render: RenderSettings

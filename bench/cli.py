@@ -145,6 +145,21 @@ class List:
 
 
 @dataclass(frozen=True)
+class Cite:
+    """Print the BibTeX entry of a method's paper."""
+
+    method: tyro.conf.Positional[str]
+    """Name of a method (sdibench list methods)."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.catalogue import bibtex_of
+
+        sys.stdout.write(bibtex_of(self.method) + "\n")  # plain, for a file: a console would wrap its lines
+        return 0
+
+
+@dataclass(frozen=True)
 class Doctor:
     """Check packages, hardware and weights; exit status 1 if weights are not as their cards say."""
 
@@ -162,6 +177,7 @@ Command = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Cite, tyro.conf.subcommand("cite")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

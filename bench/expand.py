@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from bench.cell import Cell
 from bench.errors import InputError
-from bench.resolve import plain_settings, resolve_settings
+from bench.resolve import plain_settings, resolve_settings, takes_prior
 from bench.study import Study
 from methods.contracts import Prior
 from methods.distillation import methods
@@ -27,7 +27,8 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 #: What a cell takes from its study as it stands.
 _SHARED = (
-    "steps", "views_per_step", "penalties", "cameras", "render", "evaluation", "optimiser", "divergence",
+    "steps", "views_per_step", "penalties", "view_prompts",
+    "cameras", "render", "evaluation", "optimiser", "divergence",
 )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def _scene(study: Study) -> tuple[str, dict[str, JsonValue]]:
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     settings = resolve_settings(factory, given, where=where)
-    _try_scene(factory, settings, where)
+    _try_scene(factory, settings | ({"prior": cached_prior(study.prior)} if takes_prior(factory) else {}), where)
     return name, dict(_JSON.dump_python(settings, mode="json", fallback=dict))
 
 

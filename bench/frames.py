@@ -62,6 +62,7 @@ def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
             _who(record)
             | {
                 "prompt": record.cell.prompt,
+                "settings": record.cell.model_dump_json(),
                 "status": str(record.status),
                 "steps": record.steps_done,
                 "seconds": record.seconds.total,
@@ -89,9 +90,10 @@ def _events(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         for event in events:
             seconds, calls = seconds + event.seconds, calls + event.unet_calls
             step = event.model_dump(include={"step", "loss", "timestep", "opacity"})
-            rows.append(_who(record) | step | {"seconds": seconds, "unet_calls": calls})
+            error = event.diagnostics.get("fixed_point_error")
+            rows.append(_who(record) | step | {"fixed_point_error": error, "seconds": seconds, "unet_calls": calls})
     frame = pd.DataFrame(rows, columns=list(EVENTS))
-    return frame.astype({"loss": "float64", "opacity": "float64"})
+    return frame.astype({"loss": "float64", "opacity": "float64", "fixed_point_error": "float64"})
 
 
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:

@@ -12,11 +12,12 @@ import torch
 
 from bench.cell import Cell
 from bench.divergence import Divergence, Watch
-from bench.resolve import resolve_settings
+from bench.resolve import resolve_settings, takes_prior
 from bench.streams import make_streams
 from bench.telemetry import Event
 from methods.contracts import Prior, Rendering, View, ViewPrompt
 from methods.distillation import methods
+from methods.priors.perp_neg import PerpNeg
 from methods.scenes import scenes
 from methods.scenes.cameras import CameraRange, Cameras, view_words
 
@@ -43,7 +44,8 @@ class Optimisation:
         self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
         build: Any = scenes[cell.scene]  # of a Scene and nn.Module at once, which Python has no type for
         settings = resolve_settings(build, cell.scene_settings, where="scene")
-        self.scene = build(**settings, init=self.streams["init"]).to(self.device)
+        given = {"prior": prior} if takes_prior(build) else {}
+        self.scene = build(**settings, **given, init=self.streams["init"]).to(self.device)
         self.radius = settings.get("radius")
         self.state = self.method.start(prior)
         self.optimiser = torch.optim.Adam(
@@ -76,9 +78,9 @@ class Optimisation:
             streams=self.streams,
             state=self.state,
         )
-        penalties = self.scene.regularisation(rendering, progress).values()
-        penalty = sum(penalties, start=torch.zeros((), device=self.device))
-        if self.cell.penalties == "relative":
+        penalties = self.scene.regularisation(rendering, progress)
+        penalty = sum(penalties.values(), start=torch.zeros((), device=self.device))
+        if penalties and self.cell.penalties == "relative":
             penalty = penalty * update_size(update.loss, view)
         self.optimiser.zero_grad(set_to_none=True)
         (update.loss + penalty).backward()
@@ -113,9 +115,22 @@ class Optimisation:
         return rendering
 
     def _embed(self, cameras: Cameras) -> ViewPrompt:
-        texts = [f"{self.cell.prompt}, {words}" for words in view_words(cameras)]
-        embed, count = self.prior.embed, len(texts)
-        return ViewPrompt(embed(texts), embed([""] * count), embed([self.method.negative_prompt] * count))
+        embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
+        perpendicular = None
+        match self.cell.view_prompts:
+            case "words":
+                positive = embed([f"{prompt}, {words}" for words in view_words(cameras)])
+            case "perp_neg":
+                positive, perpendicular = PerpNeg()(self.prior, prompt, cameras)
+            case "none":
+                positive = embed([prompt] * count)
+        return ViewPrompt(
+            positive=positive,
+            null=embed([""] * count),
+            negative=embed([self.method.negative_prompt] * count),
+            plain=embed([prompt] * count),
+            perpendicular=perpendicular,
+        )
 
     def _parameters(self) -> torch.Tensor:
         with torch.no_grad():

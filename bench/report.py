@@ -13,7 +13,7 @@ from bench.record import Record
 from bench.store import RunStore
 from bench.study import Study
 from prompts import load_prompt_set
-from reports import ReportFrames, write_report
+from reports import Drawing, ReportFrames, write_report
 
 
 def report_study(study: Study, store: RunStore) -> Path:
@@ -36,6 +36,7 @@ def report_study(study: Study, store: RunStore) -> Path:
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
+        drawings=[Drawing(**figure.model_dump()) for figure in study.figures],
         provenance=_provenance(study, records),
     )
 

@@ -23,14 +23,15 @@ def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, w
     """``given`` with the constructor's defaults filled in and every value of its declared type.
 
     Args:
-        factory: A class whose constructor takes the settings by keyword; ``init`` is no setting.
+        factory: A class whose constructor takes the settings by keyword; ``init`` and ``prior`` are no settings.
         given: Settings by name, as JSON has them.
         where: Begins the message of an error (``"methods.sdi"``).
 
     Raises:
         InputError: If a name is unknown or missing, or a value is of another type.
     """
-    parameters = {name: p for name, p in inspect.signature(factory).parameters.items() if name != "init"}
+    signature = inspect.signature(factory)
+    parameters = {name: p for name, p in signature.parameters.items() if name not in ("init", "prior")}
     hints = get_type_hints(factory if dataclasses.is_dataclass(factory) else getattr(factory, "__init__"))  # noqa: B009
     for name in given:
         if name not in parameters:
@@ -44,6 +45,11 @@ def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, w
         else:
             settings[name] = parameter.default
     return settings
+
+
+def takes_prior(factory: Callable[..., Any]) -> bool:
+    """Whether a scene is built for one prior (one of latents has their shape)."""
+    return "prior" in inspect.signature(factory).parameters
 
 
 def plain_settings(thing: Any) -> dict[str, Any]:

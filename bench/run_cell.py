@@ -16,7 +16,7 @@ from bench.environment import describe_environment
 from bench.optimisation import Optimisation, reach, to_device
 from bench.record import Failure, Outcome, Record
 from bench.telemetry import Clock, Event, MemoryMeter
-from methods.contracts import Prior
+from methods.contracts import Prior, View
 from methods.scenes.cameras import evaluation_ring
 
 #: Called after each step, for progress.
@@ -100,7 +100,7 @@ class _Run:
             cameras = to_device(ring, self.device, slice(first, first + _VIEWS_AT_ONCE))
             background = torch.full((len(cameras), 3), settings.background, device=self.device)
             rendering = loop.scene.render(cameras, resolution=settings.resolution, background=background)
-            rgb.append(rendering.rgb.cpu())
+            rgb.append(View(rendering, cameras, self.prior).rgb.cpu())
             opacity.append(rendering.opacity.cpu())
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
         self.azimuth_deg = ring.azimuth_deg.tolist()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -19,6 +19,7 @@ Distance = Annotated[float, Field(gt=0, le=100)]
 FieldOfView = Annotated[float, Field(gt=0, lt=180)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Penalties = Literal["relative", "absolute"]
+ViewPrompts = Literal["words", "perp_neg", "none"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
 
 
@@ -94,3 +95,33 @@ class DivergenceSettings(Section):
     """Share of what an entirely filled scene would cover, above which the scene is opaque; 1 turns the check off."""
     frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
     """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns it off."""
+
+
+class FigureSettings(Section):
+    """A figure that the report of a study draws (``reports.figures.drawing.Drawing``)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    """Of its files."""
+    kind: Literal["sweep", "arms", "error_by_timestep"]
+    """sweep: scores against a number that the arms vary; arms: scores of the arms one below the other;
+    error_by_timestep: error of the inversion against t."""
+    title: str
+    """Heading on the page."""
+    caption: str = ""
+    """What to look for."""
+    metrics: tuple[str, ...] = ()
+    """Columns of scores, or optimise_seconds or unet_rows: a panel each."""
+    x: str = ""
+    """Of a sweep: where the varied number is in a cell's settings, such as render.resolution."""
+    x_label: str = ""
+    """Of a sweep: the axis' label."""
+    logarithmic: bool = False
+    """Of a sweep: whether that axis is logarithmic."""
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind != "error_by_timestep" and not self.metrics:
+            raise ValueError(f'metrics: a {self.kind} needs at least one, such as ["quality"]')
+        if self.kind == "sweep" and not self.x:
+            raise ValueError("x: a sweep needs the path of the varied number, such as render.resolution")
+        return self

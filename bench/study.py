@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,10 +16,12 @@ from bench.settings import (
     CameraSettings,
     DivergenceSettings,
     EvaluationSettings,
+    FigureSettings,
     OptimiserSettings,
     Penalties,
     RenderSettings,
     Section,
+    ViewPrompts,
 )
 
 STUDIES = Path(__file__).parent / "studies"
@@ -28,10 +30,22 @@ STUDIES = Path(__file__).parent / "studies"
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
-_NOT_CELLS = {"name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds"}
+_NOT_CELLS = {
+    "name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds", "figures",
+}  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
-_OF_AN_ARM = ("steps", "views_per_step", "guidance", "penalties", "scene", "cameras", "render", "optimiser")
+_OF_AN_ARM = (
+    "steps",
+    "views_per_step",
+    "guidance",
+    "penalties",
+    "view_prompts",
+    "scene",
+    "cameras",
+    "render",
+    "optimiser",
+)
 
 
 class Study(Section):
@@ -61,6 +75,8 @@ class Study(Section):
     """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
     penalties: Penalties = "relative"
     """Weights of the scene's penalties: relative to the size of the method's update, or absolute beside its loss."""
+    view_prompts: ViewPrompts = "words"
+    """How a prompt tells the side a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     baseline: str
@@ -81,6 +97,8 @@ class Study(Section):
     """Adam's constants."""
     divergence: DivergenceSettings = DivergenceSettings()
     """When a cell counts as diverged."""
+    figures: tuple[FigureSettings, ...] = ()
+    """Figures of the report beside the curves that every study gets."""
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
     """Hyper-parameters by label; the key ``method`` names the method where it is not the label, and the table
     ``settings`` holds what this arm does otherwise than the study (``render``, ``scene``, ``steps``, …)."""
@@ -114,10 +132,7 @@ class Study(Section):
             if name not in _OF_AN_ARM:
                 raise InputError(f"{where}: unknown key {name!r}: {nearest(name, _OF_AN_ARM)}")
         fields = self.model_dump(mode="json") | {"methods": {label: arm}, "baseline": label}
-        for name, value in settings.items():
-            both_are_tables = isinstance(value, dict) and isinstance(fields[name], dict)
-            fields[name] = fields[name] | value if both_are_tables else value
-        return parse_study(fields, where=where)
+        return parse_study(laid_over(fields, settings), where=where)
 
     @property
     def scorer_suite(self) -> str:
@@ -160,21 +175,49 @@ class Study(Section):
 def load_study(name_or_path: str | Path) -> Study:
     """Read a study by its name (``quick``) or its TOML file.
 
+    A file with the key ``extends`` says only what it does otherwise than the study of that name: its tables are
+    laid over the other's key by key, but for ``methods`` and ``figures``, which take the other's place.
+
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
     """
+    path = _find(name_or_path)
+    return parse_study({"name": path.stem, **_read(path, ())}, where=str(path))
+
+
+def _find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = STUDIES / f"{name_or_path}.toml"
         if not path.is_file():
             raise InputError(f"unknown study {str(name_or_path)!r}: {nearest(str(name_or_path), study_names())}")
+    return path
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not valid TOML: {error}") from error
-    return parse_study({"name": path.stem, **fields}, where=str(path))
+    base = fields.pop("extends", None)
+    if base is None:
+        return fields
+    if not isinstance(base, str) or path in seen:
+        raise InputError(f"{path}: extends = {base!r}: must be the name of a study that does not extend this one")
+    below = _read(_find(base), (*seen, path))
+    whole = {name: fields[name] for name in ("methods", "figures") if name in fields}
+    return laid_over(below, fields) | whole
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``below`` with the values of ``above`` in place of its own, tables merged key by key."""
+    merged = dict(below)
+    for name, value in above.items():
+        both_are_tables = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merged[name] | value if both_are_tables else value
+    return merged
 
 
 def study_names() -> list[str]:

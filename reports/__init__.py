@@ -1,6 +1,7 @@
 """Tables, figures and the page that show what a study measured, from data frames alone."""
 
+from reports.figures.drawing import Drawing
 from reports.frames import ReportError, ReportFrames
 from reports.write import write_report
 
-__all__ = ["ReportError", "ReportFrames", "write_report"]
+__all__ = ["Drawing", "ReportError", "ReportFrames", "write_report"]

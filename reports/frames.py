@@ -22,6 +22,7 @@ CELLS: Final[Mapping[str, str]] = {
     "prompt_id": "slug of the prompt",
     "prompt": "text of the prompt",
     "seed": "seed of the cell's random streams",
+    "settings": "everything that decides the cell's numbers, as JSON",
     "status": "one of STATUSES",
     "steps": "optimisation steps done",
     "seconds": "wall time of the whole cell, s",
@@ -56,6 +57,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "loss": "the method's loss",
     "timestep": "diffusion timestep of the step",
     "opacity": "mean opacity of the step's render, in [0, 1]",
+    "fixed_point_error": "error of eq. 8 of arXiv 2405.15891 as a clean picture; NaN for methods without a noise",
     "seconds": "wall time since the start of the optimisation, s",
     "unet_calls": "network evaluations so far",
 }

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.figures.curves import thinned
+from reports.figures.drawing import Drawing
 from reports.figures.sparkline import sparkline
 from reports.frames import DIVERGED, GROUND_TRUTH, ReportFrames
 from reports.means import asset_means
@@ -41,6 +42,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Plate:
+    """A figure that the study asked for, as SVG for light and for dark."""
+
+    drawing: Drawing
+    light: bytes
+    dark: bytes
+
+
+@dataclass(frozen=True)
 class Exhibit:
     """What the page shows of one cell, or of one prompt's ground truth."""
 
@@ -60,6 +70,7 @@ def page(
     frames: ReportFrames,
     tables: Sequence[Table],
     curves: tuple[bytes, bytes],
+    plates: Sequence[Plate] = (),
     *,
     title: str,
     notes: Sequence[str],
@@ -71,11 +82,12 @@ def page(
         frames: What the study measured.
         tables: Shown in this order; the first openly, the others folded.
         curves: The figure of the curves as SVG, for light and for dark.
+        plates: The study's own figures.
         title: Heading.
         notes: Sentences set at the top.
         provenance: Further facts for the end.
     """
-    light, dark = (f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}" for figure in curves)
+    light, dark = map(_svg_source, curves)
     status = frames.cells["status"]
     return template("index.html.j2").render(
         title=title,
@@ -86,9 +98,14 @@ def page(
         prompts=list(_prompts(frames)),
         angles=list(AZIMUTHS_DEG.values()),
         curves={"light": light, "dark": dark},
+        plates=[(plate.drawing, _svg_source(plate.light), _svg_source(plate.dark)) for plate in plates],
         cards=_cards(frames),
         provenance={**_provenance(frames.cells), **provenance},
     )
+
+
+def _svg_source(figure: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(figure).decode('ascii')}"
 
 
 def _prompts(frames: ReportFrames) -> Iterator[tuple[str, str, list[Exhibit]]]:

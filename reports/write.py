@@ -9,9 +9,10 @@ from pathlib import Path
 
 from reports.differences import differences_table
 from reports.figures.curves import curves
+from reports.figures.drawing import Drawing, draw
 from reports.figures.style import DARK, LIGHT, svg
 from reports.frames import ReportError, ReportFrames
-from reports.gallery import page
+from reports.gallery import Plate, page
 from reports.grid import grid
 from reports.render import FORMATS
 from reports.runs import runs_table
@@ -25,6 +26,7 @@ def write_report(
     title: str,
     notes: Sequence[str],
     baseline: str,
+    drawings: Sequence[Drawing] = (),
     provenance: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``index.html``, ``tables/``, ``figures/`` and ``pictures/`` into ``folder``; same frames, same bytes.
@@ -35,6 +37,7 @@ def write_report(
         title: Heading of the page.
         notes: Sentences that the page and the caption of every table must carry (whose scorers these are).
         baseline: Label of the arm that others are compared with.
+        drawings: Figures that the study asks for, beside the curves that every study gets.
         provenance: Further facts for the page's end, such as packages and threads.
 
     Returns:
@@ -45,7 +48,7 @@ def write_report(
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    files = _files(frames, title=title, notes=notes, baseline=baseline, provenance=provenance or {})
+    files = _files(frames, title=title, notes=notes, baseline=baseline, drawings=drawings, provenance=provenance or {})
     for name, content in files.items():  # all made before the first is written: a bad picture leaves no half report
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,13 @@ def write_report(
 
 
 def _files(
-    frames: ReportFrames, *, title: str, notes: Sequence[str], baseline: str, provenance: Mapping[str, str]
+    frames: ReportFrames,
+    *,
+    title: str,
+    notes: Sequence[str],
+    baseline: str,
+    drawings: Sequence[Drawing],
+    provenance: Mapping[str, str],
 ) -> dict[str, bytes]:
     tables = [
         summary_table(frames, notes),
@@ -66,7 +75,11 @@ def _files(
     grid(frames).save(picture, format="png", optimize=True)
     drawing = partial(curves, frames)
     light, dark = svg(drawing, LIGHT), svg(drawing, DARK)
-    html = page(frames, tables, (light, dark), title=title, notes=notes, provenance=provenance)
+    plates = []
+    for wanted in drawings:
+        drawn = partial(draw, frames, wanted)
+        plates.append(Plate(wanted, svg(drawn, LIGHT), svg(drawn, DARK)))
+    html = page(frames, tables, (light, dark), plates, title=title, notes=notes, provenance=provenance)
     written = {
         f"tables/{table.name}.{suffix}": render(table).encode()
         for table in tables
@@ -74,6 +87,7 @@ def _files(
     }
     return written | {
         "figures/curves.svg": light,
+        **{f"figures/{plate.drawing.name}.svg": plate.light for plate in plates},
         "pictures/grid.png": picture.getvalue(),
         "index.html": html.encode(),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
@@ -19,10 +20,35 @@ class Theme:
     faint: str
     line: str  # the data
     warning: str  # data of diverged cells
+    paper: str  # the page behind
+    series: tuple[str, ...]  # data of several methods in one panel, apart for the colour-blind too
 
 
-LIGHT: Final = Theme(ink="#3a3733", faint="#d9d4ca", line="#3f6291", warning="#b4532a")
-DARK: Final = Theme(ink="#cfcac0", faint="#45413b", line="#8fb3e0", warning="#e59a6f")
+LIGHT: Final = Theme(
+    ink="#3a3733",
+    faint="#d9d4ca",
+    line="#3f6291",
+    warning="#b4532a",
+    paper="#ffffff",
+    series=("#3f6291", "#c0562f", "#4d8a5c", "#9a5ba0", "#b58a1b", "#4aa3a8", "#7a6a5a", "#c2588c"),
+)
+DARK: Final = Theme(
+    ink="#cfcac0",
+    faint="#45413b",
+    line="#8fb3e0",
+    warning="#e59a6f",
+    paper="#1d1b19",
+    series=("#8fb3e0", "#e59a6f", "#8ec79b", "#cf9bd4", "#e0bd5c", "#83cfd3", "#b8a893", "#ea93bb"),
+)
+
+
+def panels(count: int, *, width: float = 2.5, height: float = 2.3, left: float = 0.55) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels side by side; sizes in inches, ``left`` for what stands before the first."""
+    across = width * count + left
+    figure = Figure(figsize=(across, height))
+    margins = {"left": left / across, "right": 1 - 0.12 / across, "bottom": 0.45 / height, "top": 1 - 0.3 / height}
+    axes = figure.subplots(1, count, squeeze=False, gridspec_kw={**margins, "wspace": 0.28})
+    return figure, list(axes[0])
 
 
 def svg(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.expand import expand
-from bench.study import Study, load_study
+from bench.study import Study, load_study, study_names
 from methods.registry import UnknownNameError
 from prompts import PromptSetError
 
@@ -87,3 +87,11 @@ def test_wrong_names_and_values_stop_before_anything_runs(
     study_file.write_text(study_file.read_text().replace(old, new))
     with pytest.raises(error, match=message):
         expand(load_study(study_file))
+
+
+@pytest.mark.parametrize("name", [name for name in study_names() if load_study(name).prior == "toybox"])
+def test_every_shipped_study_of_the_toybox_expands(name: str) -> None:
+    study = load_study(name)
+    cells = expand(study)
+    assert {cell.label for cell in cells} == set(study.methods)
+    assert len({cell.identity for cell in cells}) == len(cells)

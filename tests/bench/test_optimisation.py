@@ -84,3 +84,16 @@ def test_relative_penalties_follow_the_update(cell: Cell, prior: Prior) -> None:
     # the update of one view is (2 · loss · latents)^½ of them together
     size = (2 * events["absolute"].loss * 3 * 16 * 16) ** 0.5
     assert events["relative"].regularisation == pytest.approx(events["absolute"].regularisation * size, rel=1e-4)
+
+
+def test_a_prompt_tells_the_side_as_the_study_says(cell: Cell, prior: Prior) -> None:
+    back = evaluation_ring(2)  # front and back
+    seen = {}
+    for kind in ("words", "perp_neg", "none"):
+        seen[kind] = Optimisation(cell.model_copy(update={"view_prompts": kind}), prior)._embed(back)
+    sides = [prior.embed([f"{cell.prompt}, {side} view"])[0] for side in ("front", "back")]
+    assert torch.equal(seen["words"].positive, torch.stack(sides))
+    torch.testing.assert_close(seen["perp_neg"].positive, torch.stack(sides))
+    assert seen["perp_neg"].perpendicular.weights.shape == (2, 2)
+    assert seen["words"].perpendicular is seen["none"].perpendicular is None
+    assert torch.equal(seen["none"].positive, prior.embed([cell.prompt] * 2))

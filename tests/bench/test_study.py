@@ -82,3 +82,23 @@ def test_key_is_of_what_makes_cells(study: Study) -> None:
     same = fields | {"title": "Other", "threads": 7, "metrics": ["clip_score"], "time_limit_seconds": 3.0}
     assert parse_study(same, where="").key == study.key
     assert parse_study(fields | {"views_per_step": 2}, where="").key != study.key
+
+
+def test_a_study_that_extends_another_says_only_what_it_does_otherwise(study_file: Path) -> None:
+    study_file.with_name("more.toml").write_text(
+        f'title = "More"\nextends = "{study_file}"\nsteps = 9\n[render]\nresolution = 16\n[methods.sds]\n'
+    )
+    base, more = load_study(study_file), load_study(study_file.with_name("more.toml"))
+    assert (more.name, more.title, more.steps, more.render.resolution) == ("more", "More", 9, 16)
+    assert more.render.background == base.render.background
+    assert more.scene == base.scene
+    assert (list(base.methods), list(more.methods)) == (["sds", "sdi"], ["sds"])
+
+
+def test_studies_that_extend_each_other_or_nothing_are_refused(study_file: Path) -> None:
+    study_file.write_text(f'extends = "{study_file}"\n' + study_file.read_text())
+    with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
+        load_study(study_file)
+    study_file.write_text('extends = "quikc"\n')
+    with pytest.raises(InputError, match="unknown study 'quikc': did you mean quick"):
+        load_study(study_file)

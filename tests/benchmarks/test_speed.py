@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from bench.run import run_study
+from bench.settings import EvaluationSettings
 from bench.store import RunStore
 from bench.streams import make_streams
 from bench.study import load_study
@@ -42,7 +43,8 @@ def test_training_view(benchmark, scene) -> None:
 @pytest.mark.benchmark(group="network call")
 @pytest.mark.parametrize("rows", [1, 2, 4, 8, 16])
 def test_network_call(benchmark, prior, rows) -> None:
-    noisy = torch.randn(rows, 48, 16, 16, generator=torch.Generator().manual_seed(0))
+    shape = prior.encode(torch.zeros(1, 3, prior.resolution, prior.resolution)).shape[1:]
+    noisy = torch.randn(rows, *shape, generator=torch.Generator().manual_seed(0))
     timesteps = torch.full((rows,), 500)
     conditioning = prior.embed(["a red car"] * rows)
     benchmark.extra_info["rows"] = rows
@@ -70,8 +72,9 @@ def test_method_step(benchmark, prior, scene, name) -> None:
 def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
     """A whole cell of one step on the closed-form prior: nearly all of it is the harness and its record."""
     study = load_study("quick").model_copy(
-        update={"prior": "gaussian", "steps": 1, "prompt_ids": ("blue-duck",), "name": "speed"}
+        update={"prior": "gaussian", "scorers": "toybox", "steps": 1, "prompt_ids": ("blue-duck",), "name": "speed"}
     )
+    study = study.model_copy(update={"evaluation": EvaluationSettings(views=4, resolution=8)})
     study = study.narrowed(methods=("sds",))
     console = Console(quiet=True)
     folders = iter(range(10_000))

@@ -56,3 +56,13 @@ def test_unknown_names_get_the_nearest() -> None:
         load_prompt_set("toyboks")
     with pytest.raises(PromptSetError, match="unknown prompt of set 'toybox' 'green-mugs': did you mean green-mug"):
         load_prompt_set("toybox")["green-mugs"]
+
+
+def test_the_papers_prompts_are_all_there_with_their_typing_errors() -> None:
+    texts = [prompt.text for prompt in load_prompt_set("sdi43").prompts]
+    assert len(texts) == len(set(texts)) == 43
+    assert texts[0] == "A car made out of sushi"
+    assert texts[7] == "A rabbit, animated movie character, high detail 3d mode"
+    assert texts[30] == "A DSLR photo of a an old man"
+    assert texts[32] == "DSLR photograph of a baby racoon holding a hamburger, 80mm"
+    assert texts[42] == "A Viking panda with an axe"

@@ -26,6 +26,11 @@ PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a
 FramesFactory = Callable[..., ReportFrames]
 
 
+def _size(method: str) -> dict[str, float]:
+    """A number that the labels ``sds-16``, ``sds-32`` carry, as the arms of a sweep do."""
+    return {"value": float(method.split("-")[1])} if "-" in method else {}
+
+
 @pytest.fixture(scope="session")
 def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
     """Factory of frames; ``statuses`` maps (method, prompt id) to what is not ``completed``."""
@@ -70,11 +75,17 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                     {**key, "prompt": prompt, "status": status, "steps": 50, "seconds": seconds + 9}
                     | {"optimise_seconds": seconds, "peak_bytes": int(rng.integers(1e9, 2e9)), "peak_kind": "rss"}
                     | {"unet_calls": 100, "unet_rows": 400, "device": "a CPU", "git_commit": "c0ffee"}
+                    | {"settings": json.dumps({"method": method.split("-")[0], "size": _size(method)})}
                     | {"git_dirty": False, "folder": "x", "failure": None if status == "completed" else f"is {status}"}
                 )
                 rows["events"] += [
                     {**key, "step": step, "loss": float(rng.uniform(0.1, 1)), "timestep": 500}
-                    | {"opacity": float(rng.uniform()), "seconds": float(step), "unet_calls": 2 * step}
+                    | {
+                        "opacity": float(rng.uniform()),
+                        "fixed_point_error": 0.1 * step,
+                        "seconds": float(step),
+                        "unet_calls": 2 * step,
+                    }
                     for step in range(50)
                 ]
         names = ["metric", "title", "unit", "higher_is_better", "decimals", "scale", "card"]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+
+import numpy as np
+import pytest
+
+from reports.figures.drawing import Drawing, draw
+from reports.figures.style import DARK, LIGHT, svg
+from reports.frames import ReportError
+
+SWEEP = Drawing("sizes", "sweep", "Sizes", metrics=("quality", "optimise_seconds"), x="size.value", x_label="size")
+ARMS = Drawing("arms", "arms", "Arms", metrics=("quality", "psnr"))
+ERRORS = Drawing("errors", "error_by_timestep", "Errors")
+LABELS = ("sds-16", "sds-32", "sdi-16", "sdi-32", "sdi")
+
+
+@pytest.fixture(scope="module")
+def frames(make_frames):
+    frames = make_frames(methods=LABELS, views=2, statuses={("sds-32", "mug"): "empty"})
+    return dataclasses.replace(frames, events=frames.events.assign(timestep=1000 - 20 * frames.events["step"]))
+
+
+def test_a_sweep_has_a_line_for_each_method_through_the_means_over_prompts(frames):
+    quality, seconds = draw(frames, SWEEP, LIGHT).axes
+    lines = {line.get_label(): line for line in quality.lines}
+    assert set(lines) == {"sds", "sdi"} | {"sdi"}
+    scores = frames.scores.merge(frames.cells[["cell", "status"]], on="cell").query("status == 'completed'")
+    mean = scores.query("metric == 'quality' and method == 'sds-32'").groupby("prompt_id")["value"].mean().mean()
+    assert lines["sds"].get_xdata().tolist() == [16, 32]
+    np.testing.assert_allclose(lines["sds"].get_ydata()[1], mean)
+    dashed = [line for line in quality.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 1  # the arm that has no size
+    assert seconds.get_title() == "time (s)"
+    assert seconds.get_xticks().tolist() == [16, 32]
+
+
+def test_a_mean_over_fewer_prompts_because_of_divergence_is_hollow(frames):
+    marks = draw(frames, SWEEP, LIGHT).axes[0].collections
+    fills = [mark.get_facecolors() for mark in marks if len(mark.get_offsets()) == 2]
+    hollow = [[tuple(colour[:3]) == (1.0, 1.0, 1.0) for colour in fill] for fill in fills]
+    assert hollow == [[False, True], [False, False]]
+
+
+def test_arms_stand_in_the_studys_order_and_tell_of_divergence(frames):
+    axis = draw(frames, ARMS, LIGHT).axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == [
+        "sds-16", "sds-32\n(1 of 3 diverged)", "sdi-16", "sdi-32", "sdi",
+    ]  # fmt: skip
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]
+    mug = next(line for line in axis.lines if len(line.get_xdata()) == 4)  # its diverged arm has no score
+    assert mug.get_ydata().tolist() == [0, 2, 3, 4]
+
+
+def test_the_error_is_averaged_in_bins_of_t_from_high_to_low(frames):
+    axis = draw(frames, ERRORS, LIGHT).axes[0]
+    mean = next(line for line in axis.lines if line.get_label() == "sdi")
+    t, error = mean.get_xdata(), mean.get_ydata()
+    assert len(t) == 10
+    assert axis.xaxis_inverted()
+    np.testing.assert_allclose(np.diff(error), np.diff(error)[0])  # 0.1 · step, and t falls with the step
+    assert (np.diff(t) > 0).all()
+    assert (np.diff(error) < 0).all()
+
+
+def test_what_cannot_be_drawn_is_named(frames):
+    with pytest.raises(ReportError, match=r"figure 'sizes': x: no cell has a number at 'size.vlaue'"):
+        draw(frames, dataclasses.replace(SWEEP, x="size.vlaue"), LIGHT)
+    with pytest.raises(ReportError, match="figure 'arms': metrics: 'qualty' is not one of"):
+        draw(frames, dataclasses.replace(ARMS, metrics=("qualty",)), LIGHT)
+    silent = dataclasses.replace(frames, events=frames.events.assign(fixed_point_error=np.nan))
+    with pytest.raises(ReportError, match="figure 'errors': no method"):
+        draw(silent, ERRORS, LIGHT)
+
+
+@pytest.mark.parametrize("drawing", [SWEEP, ARMS, ERRORS], ids=lambda drawing: drawing.kind)
+def test_figures_are_the_same_bytes_every_time(frames, drawing):
+    light = svg(partial(draw, frames, drawing), LIGHT)
+    assert light == svg(partial(draw, frames, drawing), LIGHT)
+    assert light != svg(partial(draw, frames, drawing), DARK)
