@@ -56,15 +56,32 @@ class Prior(Protocol):
         """Noise in ``latents`` ``(b c lh lw)`` at integer ``timesteps`` ``(b,)``; gradients flow where asked for."""
         ...
 
+    def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
+        """A copy that can be trained and predicts what the prior does at first; ``rank`` is its adapters'."""
+        ...
+
+
+class AdaptedPrior(Protocol):
+    """A trainable copy of a prior that also sees the camera; the prior it was made from stays as it was."""
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """What is trained, by name."""
+        ...
+
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+        """As the prior's, with gradients; ``cameras`` ``(b 16)`` are camera-to-world matrices, zeros for any camera."""
+        ...
+
 
 class Rendering(NamedTuple):
     """What a scene shows to a batch of cameras."""
 
-    rgb: Tensor  # (b 3 h w), composited over the background
+    rgb: Tensor | None  # (b 3 h w), composited over the background; None where ``latents`` are what is rendered
     opacity: Tensor  # (b 1 h w), in [0, 1]
     depth: Tensor  # (b 1 h w), expected distance along the ray (world units), 0 where nothing is hit
     normals: Tensor | None = None  # (b 3 h w), unit world-space normals weighted by opacity; None if not asked for
     penalties: Mapping[str, Tensor] = MappingProxyType({})  # (b 1 h w) each, unweighted, of samples only the scene sees
+    latents: Tensor | None = None  # (b c lh lw), of a scene that is optimised in latents
 
 
 class Scene(Protocol):
@@ -103,27 +120,46 @@ class View:
     cameras: Cameras
     prior: Prior
 
-    @property
+    @cached_property
     def rgb(self) -> Tensor:
-        """``(b 3 h w)`` colours in [0, 1]."""
-        return self.rendering.rgb
+        """``(b 3 h w)`` colours in [0, 1]; those of rendered latents are decoded once, on demand."""
+        if self.rendering.rgb is not None:
+            return self.rendering.rgb
+        size = self.rendering.opacity.shape[-2:]
+        return torch.nn.functional.interpolate(
+            self.prior.decode(self.latents), size, mode="bilinear", antialias=True
+        ).clamp(0, 1)
 
     @cached_property
     def latents(self) -> Tensor:
-        """``(b c lh lw)``, encoded once, on demand, with the gradient kept."""
-        return self.prior.encode(self.rendering.rgb)
+        """``(b c lh lw)``, as rendered, or else encoded once, on demand, with the gradient kept."""
+        latents = self.rendering.latents
+        return self.prior.encode(self.rgb) if latents is None else latents
+
+
+class Perpendicular(NamedTuple):
+    """Negative prompts of Perp-Neg, which count only where they are perpendicular to the positive one."""
+
+    embeddings: Tensor  # (b k n d)
+    weights: Tensor  # (b k), negative: away from them
 
 
 class ViewPrompt(NamedTuple):
-    """The prompt's conditioning for each view of a batch, each ``(b n d)``."""
+    """The prompt's conditioning for each view of a batch; each tensor is ``(b n d)``."""
 
     positive: Tensor  # the prompt with its view words ("…, back view")
     null: Tensor  # the empty prompt
     negative: Tensor  # the method's negative prompt; equals ``null`` where it has none
+    plain: Tensor | None = None  # the prompt without view words; None where the caller has no such text
+    perpendicular: Perpendicular | None = None  # the views it is not, for ``guided_prediction``; None without Perp-Neg
 
 
 class Distillation(NamedTuple):
-    """One step of a method.  The gradient of ``loss`` with respect to the latents is the whole update."""
+    """One step of a method.
+
+    The gradient of ``loss`` with respect to the latents is the whole update, except for a method with a term on
+    the picture itself (HiFA): that term's gradient goes to ``View.rgb``.
+    """
 
     loss: Tensor  # scalar
     target: Tensor | None  # (b c lh lw), where the method pulls the latents, None if it has no such picture

@@ -8,7 +8,8 @@ from typing import Self
 import torch
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
-from methods.distillation import check_fractions, methods, random_timesteps, update_loss
+from methods.distillation import check_fractions, methods, random_timesteps, timestep_index, update_loss
+from methods.inversion import fixed_point_error
 from methods.inversion.ddim import ddim_inversion
 from methods.priors.guidance import guided_prediction, levels
 
@@ -42,6 +43,12 @@ class ISM:
     """δ_S, the stride of the inversion up to x_s, as a fraction of T."""
     weight: float = 0.1
     """λ of the released code (``lambda_guidance``)."""
+    annealed: bool = False
+    """Whether t falls linearly through its range instead of being drawn (figure 14 of arXiv 2405.15891)."""
+    gamma_inv: float = 0.0
+    """Guidance scale of the inversion under the prompt; 0 is ISM's unconditional one (figure 14, as above)."""
+    full_noise: bool = False
+    """Whether all of the noise in x_t is subtracted, as SDI does, instead of ε̂(x_s) (figure 14, as above)."""
     negative_prompt: str = "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark"
     """The base of the guidance at x_t."""
 
@@ -61,16 +68,32 @@ class ISM:
     ) -> Distillation:
         """The update for one batch of views; they share one t, as the inversion's strides do."""
         latents = view.latents
+        clean = latents.detach()
         path = self._path(prior, progress, streams["timestep"]).to(latents.device)[:, None].expand(-1, len(latents))
         noisy, interval = ddim_inversion(
-            prior, latents.detach(), path, positive=prompt.null, base=prompt.null, scale=1.0
+            prior,
+            clean,
+            path,
+            positive=prompt.positive,
+            base=prompt.null,
+            scale=self.gamma_inv,
+            perpendicular=prompt.perpendicular,
         )
         guided = guided_prediction(
-            prior, noisy, path[-1], positive=prompt.positive, base=prompt.negative, scale=self.guidance_scale
+            prior,
+            noisy,
+            path[-1],
+            positive=prompt.positive,
+            base=prompt.negative,
+            scale=self.guidance_scale,
+            perpendicular=prompt.perpendicular,
         )
         signal, spread = levels(prior, path[-1])
-        loss = update_loss(latents, self.weight * spread / signal * (guided.noise - interval.noise))
-        return Distillation(loss, guided.target, float(path[-1, 0]), {})
+        kappa = (noisy - signal * clean) / spread
+        subtracted = kappa if self.full_noise else interval.noise
+        loss = update_loss(latents, self.weight * spread / signal * (guided.noise - subtracted))
+        error = fixed_point_error(prior, guided.noise, kappa, path[-1])
+        return Distillation(loss, guided.target, float(path[-1, 0]), {"fixed_point_error": error})
 
     def _path(self, prior: Prior, progress: float, generator: torch.Generator) -> torch.Tensor:
         """Timesteps 0, δ_S, 2δ_S, …, s, t of this step's inversion."""
@@ -79,7 +102,8 @@ class ISM:
         highest = self.timesteps[1] + warmth * (self.warm_up_timestep - self.timesteps[1])
         interval = round(steps * (self.interval + warmth * (self.warm_up_interval - self.interval)))
         bounds = (self.timesteps[0], max(highest, self.timesteps[0]))
-        t = max(int(random_timesteps(prior, bounds, 1, generator, torch.device("cpu"))), 1)
+        drawn = int(random_timesteps(prior, bounds, 1, generator, torch.device("cpu")))
+        t = max(timestep_index(prior, bounds[1] - progress * (bounds[1] - bounds[0])) if self.annealed else drawn, 1)
         s = max(t - interval, 0)
         stride = max(1, round(steps * self.inversion_interval))
         return torch.tensor([*range(0, s, stride), s, t])

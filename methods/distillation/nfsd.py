@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-import torch
-
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
 from methods.distillation import check_fractions, methods, random_timesteps, update_loss
+from methods.inversion import InversionStrategy, fixed_point_error
+from methods.inversion.random import RandomNoise
 from methods.priors.guidance import add_noise, bounded, levels, predict_rows
 
 
@@ -30,6 +30,8 @@ class NFSD:
     """Range of t, as fractions of T."""
     clean_below: float = 0.2
     """Fraction of T below which ε_∅ itself is the denoising direction (arXiv 2310.17590, eq. 8)."""
+    inversion: InversionStrategy = RandomNoise()
+    """Where the noise in x_t comes from: sampled anew (arXiv 2310.17590)."""
     negative_prompt: str = (
         "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark, low-resolution, gloomy"
     )
@@ -40,7 +42,12 @@ class NFSD:
 
     def calibrated(self, prior: Prior) -> Self:
         """With the prior's guidance scale and its words for bad pictures."""
-        return replace(self, guidance_scale=prior.guidance_scale, negative_prompt=prior.negative_prompt)
+        return replace(
+            self,
+            guidance_scale=prior.guidance_scale,
+            inversion=self.inversion.calibrated(prior),
+            negative_prompt=prior.negative_prompt,
+        )
 
     def start(self, prior: Prior) -> State:
         """NFSD learns nothing beside the scene."""
@@ -52,8 +59,9 @@ class NFSD:
         """The update for one batch of views."""
         latents = view.latents
         timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
-        noise = torch.randn(latents.shape, generator=streams["noise"], device=streams["noise"].device).to(latents)
-        noisy = add_noise(prior, latents.detach(), noise, timesteps)
+        clean = latents.detach()
+        noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
+        noisy = add_noise(prior, clean, noise, timesteps)
         conditional, null, negative = predict_rows(
             prior, noisy, timesteps, prompt.positive, prompt.null, prompt.negative
         )
@@ -62,4 +70,5 @@ class NFSD:
         large = timesteps >= self.clean_below * len(prior.alphas_cumprod)
         _, spread = levels(prior, timesteps)
         loss = update_loss(latents, spread.square() * (guided.noise - large[:, None, None, None] * negative))
-        return Distillation(loss, guided.target, float(timesteps.float().mean()), {})
+        error = fixed_point_error(prior, guided.noise, noise, timesteps)
+        return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})

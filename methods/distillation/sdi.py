@@ -8,7 +8,7 @@ from typing import Self
 import torch
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
-from methods.distillation import check_fractions, methods, timestep_index, update_loss
+from methods.distillation import check_fractions, methods, random_timesteps, timestep_index, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.ddim import DDIMInversion
 from methods.priors.guidance import add_noise, guided_prediction
@@ -33,6 +33,8 @@ class SDI:
     """How κ is inferred: DDIM inversion with γ_inv = −7.5 in int(10·t) steps and noise of 0.3 (appendix A.3)."""
     timesteps: tuple[float, float] = (0.2, 1.0)
     """t falls linearly from the second to the first, as fractions of T (appendix A.3)."""
+    annealed: bool = True
+    """Whether t falls linearly over the optimisation (appendix A.3) rather than being drawn (figure 8)."""
     tau: float = 1 / 30
     """Largest τ, as a fraction of T (appendix A.3)."""
 
@@ -54,21 +56,34 @@ class SDI:
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
-        """The update for one batch of views; t is the same for all, τ is drawn for each."""
+        """The update for one batch of views; an annealed t is the same for all, τ is drawn for each."""
         latents = view.latents
         clean = latents.detach()
-        t = timestep_index(prior, self.timesteps[1] - progress * (self.timesteps[1] - self.timesteps[0]))
-        timesteps = torch.full((len(clean),), t, device=clean.device)
+        timesteps = self._times(prior, progress, len(clean), streams["timestep"], clean.device)
         kappa = self.inversion(
             clean, self._later(prior, timesteps, streams["timestep"]), prior=prior, prompt=prompt, streams=streams
         )
         noisy = add_noise(prior, clean, kappa, timesteps)
         guided = guided_prediction(
-            prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.gamma_fwd
+            prior,
+            noisy,
+            timesteps,
+            positive=prompt.positive,
+            base=prompt.null,
+            scale=self.gamma_fwd,
+            perpendicular=prompt.perpendicular,
         )
         error = fixed_point_error(prior, guided.noise, kappa, timesteps)
         loss = update_loss(latents, clean - guided.target)
-        return Distillation(loss, guided.target, float(t), {"fixed_point_error": error})
+        return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})
+
+    def _times(
+        self, prior: Prior, progress: float, count: int, generator: torch.Generator, device: torch.device
+    ) -> torch.Tensor:
+        if not self.annealed:
+            return random_timesteps(prior, self.timesteps, count, generator, device)
+        low, high = self.timesteps
+        return torch.full((count,), timestep_index(prior, high - progress * (high - low)), device=device)
 
     def _later(self, prior: Prior, timesteps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The inversion's time t + τ for each view, held within the schedule."""

@@ -51,7 +51,13 @@ class SDS:
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
         noisy = add_noise(prior, clean, noise, timesteps)
         guided = guided_prediction(
-            prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.guidance_scale
+            prior,
+            noisy,
+            timesteps,
+            positive=prompt.positive,
+            base=prompt.null,
+            scale=self.guidance_scale,
+            perpendicular=prompt.perpendicular,
         )
         _, spread = levels(prior, timesteps)
         loss = update_loss(latents, spread.square() * (guided.noise - noise))

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from methods.contracts import Prior, Streams, ViewPrompt
+from methods.contracts import Perpendicular, Prior, Streams, ViewPrompt
 from methods.inversion import strategies
 from methods.priors.guidance import Prediction, guided_prediction, levels
 
@@ -46,9 +46,15 @@ class DDIMInversion:
         """Invert to ``timesteps`` ``(b,)`` and read κ off: κ = (x_t − √ᾱ_t x) / √(1−ᾱ_t) + η ε."""
         with torch.no_grad():
             count = max(1, int(self.inversion_steps * float(timesteps.max()) / len(prior.alphas_cumprod)))
-            path = (torch.arange(count + 1)[:, None] / count * timesteps.cpu()).long().to(timesteps.device)
+            path = (torch.arange(count + 1)[:, None] * timesteps.cpu() // count).to(timesteps.device)
             noisy, _ = ddim_inversion(
-                prior, latents, path, positive=prompt.positive, base=prompt.null, scale=self.gamma_inv
+                prior,
+                latents,
+                path,
+                positive=prompt.positive,
+                base=prompt.null,
+                scale=self.gamma_inv,
+                perpendicular=prompt.perpendicular,
             )
             signal, spread = levels(prior, timesteps)
             noise = streams["noise"]
@@ -58,7 +64,14 @@ class DDIMInversion:
 
 @torch.no_grad()
 def ddim_inversion(
-    prior: Prior, latents: Tensor, path: Tensor, *, positive: Tensor, base: Tensor, scale: float
+    prior: Prior,
+    latents: Tensor,
+    path: Tensor,
+    *,
+    positive: Tensor,
+    base: Tensor,
+    scale: float,
+    perpendicular: Perpendicular | None = None,
 ) -> tuple[Tensor, Prediction]:
     """Carry clean latents along ``path`` by inverse DDIM steps.
 
@@ -73,13 +86,16 @@ def ddim_inversion(
         positive: Conditioning ``(b n d)``.
         base: Null or negative conditioning ``(b n d)``.
         scale: Guidance scale of the inversion.
+        perpendicular: Perp-Neg's negatives, if it is used.
 
     Returns:
         The latents at the path's last timestep, and the prediction at the one before it.
     """
     noisy = latents
     for now, then in pairwise(path):
-        prediction = guided_prediction(prior, noisy, now, positive=positive, base=base, scale=scale)
+        prediction = guided_prediction(
+            prior, noisy, now, positive=positive, base=base, scale=scale, perpendicular=perpendicular
+        )
         signal, spread = levels(prior, then)
         noisy = signal * prediction.target + spread * prediction.noise
     return noisy, prediction

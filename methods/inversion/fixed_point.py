@@ -45,6 +45,12 @@ class FixedPoint:
         for _ in range(self.iterations):
             noisy = add_noise(prior, latents, kappa, timesteps)
             kappa = guided_prediction(
-                prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.gamma
+                prior,
+                noisy,
+                timesteps,
+                positive=prompt.positive,
+                base=prompt.null,
+                scale=self.gamma,
+                perpendicular=prompt.perpendicular,
             ).noise
         return kappa

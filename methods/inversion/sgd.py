@@ -52,7 +52,13 @@ class GradientDescent:
             kappa = kappa.detach().requires_grad_()
             noisy = add_noise(prior, clean, kappa, timesteps)
             noise = guided_prediction(
-                prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=self.gamma
+                prior,
+                noisy,
+                timesteps,
+                positive=prompt.positive,
+                base=prompt.null,
+                scale=self.gamma,
+                perpendicular=prompt.perpendicular,
             ).noise
             (gradient,) = torch.autograd.grad(0.5 * (noise - kappa).square().sum(), kappa)
             kappa = kappa - self.step_size * gradient

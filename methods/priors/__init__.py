@@ -22,6 +22,13 @@ def _gaussian() -> Prior:
     return GaussianPrior()
 
 
+@priors.register("mixture")
+def _mixture() -> Prior:
+    from methods.priors.mixture import MixturePrior
+
+    return MixturePrior()
+
+
 @priors.register("toybox")
 def _toybox() -> Prior:
     return _from_folder(_WEIGHTS / "toybox")

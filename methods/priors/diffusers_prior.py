@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from methods.contracts import AdaptedPrior
 from methods.priors.patch_codec import PatchCodec
 from methods.weights import read_card, verified_weights
 
@@ -81,12 +83,24 @@ class DiffusersPrior:
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
+        return self._evaluate(self._unet, latents, timesteps, conditioning)
+
+    def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
+        """The UNet with LoRA adapters and a camera embedding of its own; its calls count as the prior's."""
+        from methods.priors.lora import AdaptedUNet  # peft takes seconds to import, and few methods need it
+
+        return AdaptedUNet(self._unet, self._evaluate, rank=rank, generator=generator)
+
+    def _evaluate(
+        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any
+    ) -> Tensor:
         self.calls += 1
         self.rows += len(latents)
-        output = self._unet(latents.contiguous(memory_format=torch.channels_last), timesteps, conditioning).sample
+        output = unet(latents.contiguous(memory_format=torch.channels_last), timesteps, conditioning, **more).sample
         if self._predicts == "epsilon":
             return output
-        alpha = self.alphas_cumprod[timesteps][:, None, None, None]
+        # a released inversion asks at t = −99, where the schedule counts as not begun (diffusers does the same)
+        alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
         if self._predicts == "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()

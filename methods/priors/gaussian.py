@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from methods.priors.translated import TranslatedPrior
+
 
 class GaussianPrior:
     """The closed-form prior.  Latents are the pictures themselves, scaled to [−1, 1]: ``(b 3 16 16)``."""
@@ -57,3 +59,7 @@ class GaussianPrior:
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None].to(latents)
         mean = conditioning[:, 0, :, None, None].to(latents)
         return (1 - alpha).sqrt() * (latents - alpha.sqrt() * mean) / (alpha * self.deviation**2 + 1 - alpha)
+
+    def adapted(self, rank: int, generator: torch.Generator) -> TranslatedPrior:
+        """This prior with its pictures moved by a learnt colour, which has no rank and starts at zero."""
+        return TranslatedPrior(self)

@@ -1,4 +1,4 @@
-"""Classifier-free guidance in one convention, and the picture a noise prediction stands for."""
+"""Classifier-free guidance and Perp-Neg in one convention, and the picture a noise prediction stands for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from methods.contracts import Prior
+from methods.contracts import Perpendicular, Prior
 
 
 class Prediction(NamedTuple):
@@ -25,12 +25,12 @@ def guided_prediction(
     positive: Tensor,
     base: Tensor,
     scale: float,
+    perpendicular: Perpendicular | None = None,
 ) -> Prediction:
-    """ε_base + s·(ε_positive − ε_base) (eq. 3 of arXiv 2405.15891; s = 1 is the conditional prediction).
+    """The prediction of ``guided_noise``, within the prior's picture range.
 
-    With s = 0 or s = 1 only the row that counts is evaluated.  Where the prior bounds its pictures
-    (``Prior.bound``), the clean picture is held within them and the noise re-derived from it, as pixel-space
-    samplers do; otherwise the prediction is left alone.
+    Where the prior bounds its pictures (``Prior.bound``), the clean picture is held within them and the noise
+    re-derived from it, as pixel-space samplers do; otherwise the prediction is left alone.
 
     Args:
         prior: The diffusion prior.
@@ -39,15 +39,45 @@ def guided_prediction(
         positive: Conditioning ``(b n d)`` to go towards.
         base: Conditioning ``(b n d)`` to go away from (the null or a negative prompt).
         scale: The guidance scale s.
+        perpendicular: What else to go away from, across the direction of ``positive``; None without Perp-Neg.
+    """
+    noise = guided_noise(
+        prior, noisy, timesteps, positive=positive, base=base, scale=scale, perpendicular=perpendicular
+    )
+    return bounded(prior, noisy, timesteps, noise)
+
+
+def guided_noise(
+    prior: Prior,
+    noisy: Tensor,
+    timesteps: Tensor,
+    *,
+    positive: Tensor,
+    base: Tensor,
+    scale: float,
+    perpendicular: Perpendicular | None = None,
+) -> Tensor:
+    """ε_base + s·(ε_positive − ε_base) (eq. 3 of arXiv 2405.15891; s = 1 is the conditional prediction).
+
+    With Perp-Neg, ε_base + s·(e + Σ_i w_i·(e_i)⊥e), where e = ε_positive − ε_base, e_i = ε_i − ε_base and ⊥ takes
+    what of e_i is perpendicular to e (arXiv 2304.04968).  A negative s turns all of it round, as threestudio does.
+
+    With s = 0, or s = 1 and no Perp-Neg, only the row that counts is evaluated; else all are, in one call.  The
+    arguments are those of ``guided_prediction``; the timesteps may be any that the prior takes.
     """
     if scale == 0.0:
-        noise = prior.predict_noise(noisy, timesteps, base)
-    elif scale == 1.0:
-        noise = prior.predict_noise(noisy, timesteps, positive)
-    else:
+        return prior.predict_noise(noisy, timesteps, base)
+    if perpendicular is None:
+        if scale == 1.0:
+            return prior.predict_noise(noisy, timesteps, positive)
         towards, away = predict_rows(prior, noisy, timesteps, positive, base)
-        noise = away + scale * (towards - away)
-    return bounded(prior, noisy, timesteps, noise)
+        return away + scale * (towards - away)
+    negatives = perpendicular.embeddings.unbind(1)
+    towards, away, *others = predict_rows(prior, noisy, timesteps, positive, base, *negatives)
+    direction = guidance = towards - away
+    for other, weight in zip(others, perpendicular.weights.to(direction).unbind(1), strict=True):
+        guidance = guidance + weight[:, None, None, None] * perpendicular_part(other - away, direction)
+    return away + scale * guidance
 
 
 def predict_rows(prior: Prior, noisy: Tensor, timesteps: Tensor, *conditionings: Tensor) -> tuple[Tensor, ...]:
@@ -57,6 +87,13 @@ def predict_rows(prior: Prior, noisy: Tensor, timesteps: Tensor, *conditionings:
         torch.cat([noisy] * count), torch.cat([timesteps] * count), torch.cat(list(conditionings))
     )
     return noise.chunk(count)
+
+
+def perpendicular_part(vectors: Tensor, axes: Tensor) -> Tensor:
+    """What of each sample's vector ``(b c h w)`` is perpendicular to its axis; all of it where the axis is zero."""
+    over = (1, 2, 3)
+    length = axes.square().sum(over, keepdim=True).clamp_min(torch.finfo(axes.dtype).tiny)
+    return vectors - (vectors * axes).sum(over, keepdim=True) / length * axes
 
 
 def bounded(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Prediction:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
-from diffusers import DDIMScheduler
 
 from methods.distillation.sdi import SDI
 from methods.inversion.ddim import DDIMInversion
+from methods.inversion.random import RandomNoise
 
 
 def test_update_is_sigma_times_prediction_minus_kappa(prior, prompt, rgb, make_view, make_streams) -> None:
@@ -32,24 +31,6 @@ def test_update_is_sigma_times_prediction_minus_kappa(prior, prompt, rgb, make_v
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_with_the_sampler_s_own_noise_it_is_ddim(guidance, prior, prompt) -> None:
-    """The paper's claim (section 4): carrying κ = ε̂ of the step before, the iterates x̂0 are DDIM's exactly."""
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False
-    )
-    scheduler.set_timesteps(20)
-    noisy = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    x0, kappa = None, None
-    for t in scheduler.timesteps:
-        alpha = prior.alphas_cumprod[t]
-        if x0 is not None:
-            torch.testing.assert_close(alpha.sqrt() * x0 + (1 - alpha).sqrt() * kappa, noisy, rtol=1e-4, atol=1e-5)
-        kappa = _guided(prior, noisy, int(t), prompt, guidance)
-        out = scheduler.step(kappa, t, noisy)
-        noisy, x0 = out.prev_sample, out.pred_original_sample
-
-
 def test_time_falls_linearly_and_the_inversion_s_calls_with_it(prior, prompt, rgb, make_view, make_streams) -> None:
     seen = []
     for progress in (0.0, 0.5, 1.0):
@@ -67,3 +48,14 @@ def _guided(prior, noisy, t, prompt, scale):
     timesteps = torch.tensor([t, t])
     null = prior.predict_noise(noisy, timesteps, prompt.null)
     return null + scale * (prior.predict_noise(noisy, timesteps, prompt.positive) - null)
+
+
+def test_drawn_times_cover_the_range_whatever_the_progress(prior, prompt, rgb, make_view, make_streams) -> None:
+    streams = make_streams()
+    method = SDI(annealed=False, inversion=RandomNoise())
+    seen = [
+        method(make_view(prior, rgb), prior=prior, prompt=prompt, progress=0.9, streams=streams, state=None).timestep
+        for _ in range(200)
+    ]
+    assert min(seen) < 350
+    assert max(seen) > 850

@@ -13,7 +13,7 @@ from methods.scenes import encodings, scenes
 
 def test_the_names() -> None:
     assert encodings.names() == ["dense_grid", "hash_grid"]
-    assert scenes.names() == ["nerf"]
+    assert scenes.names() == ["image", "latent", "nerf"]
 
 
 def test_a_wrong_name_is_answered_with_the_right_one() -> None:

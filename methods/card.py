@@ -1,0 +1,125 @@
+"""What a method tells about itself: its paper, its equations, what was published, and what will not match."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_CARDS = Path(__file__).parent / "distillation" / "cards"
+
+#: Mean and standard deviation, as a table prints them.
+Spread = tuple[float, float]
+
+
+class CardError(ValueError):
+    """A card that cannot be read; the message is one line."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Paper(_Frozen):
+    """What to cite."""
+
+    key: str = Field(pattern=r"^[a-z0-9]+$", description="of the BibTeX entry")
+    title: str = Field(min_length=1)
+    authors: tuple[str, ...] = Field(min_length=1, description='"Family, Given", in the paper\'s order')
+    year: int = Field(ge=2000, description="of the arXiv number")
+    arxiv: str = Field(pattern=r"^\d{4}\.\d{5}$")
+    venue: str = Field(default="", description="where it was published since; empty if not looked up")
+
+    @property
+    def short(self) -> str:
+        """First author, year and arXiv number."""
+        family = self.authors[0].split(",")[0]
+        return f"{family}{' et al.' * (len(self.authors) > 1)} {self.year}, arXiv {self.arxiv}"
+
+    @property
+    def bibtex(self) -> str:
+        """The BibTeX entry, without a line break at its end."""
+        fields = {
+            "title": f"{{{self.title}}}",  # a second pair of braces keeps its capitals
+            "author": " and ".join(self.authors),
+            "year": str(self.year),
+            "eprint": self.arxiv,
+            "archivePrefix": "arXiv",
+            "note": self.venue,
+        }
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+        return "\n".join([f"@misc{{{self.key},", *lines, "}"])
+
+
+class PublishedRow(_Frozen):
+    """One row of a published table; a column that the table lacks is None."""
+
+    source: str = Field(min_length=1, description="paper, table and row")
+    setting: str = Field(min_length=1, description="what the row was measured on, as far as its source says")
+    clip_score: Spread | None = Field(default=None, description="100·cos")
+    quality: Spread | None = Field(default=None, description="CLIP-IQA, %")
+    sharpness: Spread | None = Field(default=None, description="CLIP-IQA, %")
+    real: Spread | None = Field(default=None, description="CLIP-IQA, %")
+    image_reward: Spread | None = None
+    diverged: float | None = Field(default=None, ge=0, le=100, description="%, out of memory counted too")
+    minutes: float | None = Field(default=None, gt=0, description="for one asset")
+    memory_gb: float | None = Field(default=None, gt=0, description="largest GPU memory, as the table prints it")
+
+
+class MethodCard(_Frozen):
+    """The definition of a method and where it comes from.
+
+    A method of another package brings its own as the class attribute ``card``, or does without.
+    """
+
+    name: str = Field(min_length=1, description="name in the registry")
+    title: str = Field(min_length=1, description="what the paper calls it")
+    paper: Paper
+    preset_of: str = Field(default="", description="the method whose paper and published rows this preset shares")
+    follows: str = Field(min_length=1, description="the text or code that the implementation follows")
+    update: str = Field(min_length=1, description="the gradient with respect to the latents")
+    equations: str = Field(min_length=1, description="where the source has it")
+    weighting: str = Field(min_length=1, description="w(t)")
+    guidance: str = Field(min_length=1, description="the classifier-free guidance, in words and signs")
+    guidance_scale: float | None = Field(
+        default=None, description="default s of ε_∅ + s·(ε_y − ε_∅); None if it has none"
+    )
+    published: tuple[PublishedRow, ...] = ()
+    differences: tuple[str, ...] = Field(min_length=1, description="what is known not to match the paper or its code")
+
+
+@lru_cache(maxsize=64)
+def load_card(path: Path) -> MethodCard:
+    """The card in a TOML file, named after it; a preset takes paper and published rows from the card it is of.
+
+    Raises:
+        CardError: If the file is missing, or is not a card.
+    """
+    try:
+        table = {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
+        if parent := table.get("preset_of"):
+            whole = load_card(path.with_name(f"{parent}.toml"))
+            table = {"paper": whole.paper, "published": whole.published, **table}
+        return MethodCard.model_validate(table)
+    except FileNotFoundError:
+        raise CardError(f"{path}: there is no such card") from None
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: is not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CardError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def card_of(name: str, method: type) -> MethodCard | None:
+    """The card of the method registered under ``name``: its own attribute, or the suite's file; None without either.
+
+    Raises:
+        CardError: If the suite's file is not a card.
+    """
+    own = getattr(method, "card", None)
+    if isinstance(own, MethodCard):
+        return own
+    path = _CARDS / f"{name}.toml"
+    return load_card(path) if path.is_file() else None

@@ -1,0 +1,118 @@
+"""ISM as its authors released it in LucidDreamer, which is not quite what the paper writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.distillation import check_fractions, methods, timestep_index, update_loss
+from methods.inversion.ddim import ddim_inversion
+from methods.priors.guidance import add_noise, guided_prediction, levels
+
+
+@methods.register("ism-code")
+@dataclass(frozen=True)
+class ISMCode:
+    """ISM (arXiv 2311.11284) by the code of LucidDreamer@2ecf093, ``guidance/sd_utils.py``, ``train_step``.
+
+    Where it differs from ``ism``: the inversion begins at t = 1 with *random* noise put on the picture, whose
+    channels have an offset of their own (N(0, 0.1²), shared by the batch); every timestep is one later than its
+    index; the upper end of t's range is excluded; and the update is not divided by the batch, so a batch of b views
+    weighs b times as much against the scene's penalties as with other methods.  The constants are those of
+    ``configs/hamburger.yaml``, which has Perp-Neg off; with it on, intervals are rounded up (``train_step_perpneg``).
+
+    Left out is what belongs to the Gaussian-splatting code base and not to the guidance: flipped renders, depth in
+    place of colour in a fifth of the steps, total-variation and scale losses, prompts mixed between views,
+    zeros in place of NaNs (which here end the cell as ``nan``).
+
+    Raises:
+        ValueError: If ``timesteps`` is not an increasing pair of fractions.
+    """
+
+    guidance_scale: float = 7.5
+    """Of the prediction at x_t, over the negative prompt; ``guidance_scale`` (``configs/hamburger.yaml``)."""
+    timesteps: tuple[float, float] = (0.02, 0.5)
+    """Range of t's index after the warm-up, the second excluded; ``t_range`` (``configs/hamburger.yaml``)."""
+    warm_up_timestep: float = 0.98
+    """The range's upper end at the start, as a fraction of T; ``max_t_range`` (``configs/hamburger.yaml``)."""
+    warm_up: float = 0.3
+    """Share of the optimisation that warms up; ``warmup_iter`` 1500 of 5000 (``configs/hamburger.yaml``)."""
+    interval: float = 0.05
+    """t − s after the warm-up, as a fraction of T; ``delta_t`` 50 (``configs/hamburger.yaml``; others 25 and 80)."""
+    warm_up_interval: float = 0.1
+    """t − s at the start, as a fraction of T; ``delta_t_start`` 100 (``configs/hamburger.yaml``)."""
+    inversion_interval: float = 0.2
+    """Stride of the inversion up to s, as a fraction of T; ``xs_delta_t`` 200 (``configs/hamburger.yaml``)."""
+    channel_noise: float = 0.1
+    """Standard deviation of the noise's offset by channel (``train_step``)."""
+    weight: float = 0.1
+    """λ of the update; ``lambda_guidance`` (``configs/hamburger.yaml``)."""
+    negative_prompt: str = (
+        "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark, "
+        "low-resolution, oversaturation."
+    )
+    """The base of the guidance at x_t; ``negative`` (``configs/hamburger.yaml``)."""
+
+    def __post_init__(self) -> None:
+        check_fractions("timesteps", self.timesteps)
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With the prior's guidance scale and its words for bad pictures."""
+        return replace(self, guidance_scale=prior.guidance_scale, negative_prompt=prior.negative_prompt)
+
+    def start(self, prior: Prior) -> State:
+        """ISM learns nothing beside the scene."""
+        return None
+
+    def __call__(
+        self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
+    ) -> Distillation:
+        """The update for one batch of views; they share one t, as the inversion's strides do."""
+        latents = view.latents
+        clean = latents.detach()
+        rounding = math.floor if prompt.perpendicular is None else math.ceil
+        path = self._path(prior, progress, streams["timestep"], rounding).to(clean.device)
+        path = path[:, None].expand(-1, len(clean))
+        started = add_noise(prior, clean, self._noise(clean, streams["noise"]), path[0])
+        noisy, interval = ddim_inversion(prior, started, path, positive=prompt.null, base=prompt.null, scale=1.0)
+        guided = guided_prediction(
+            prior,
+            noisy,
+            path[-1],
+            positive=prompt.positive,
+            base=prompt.negative,
+            scale=self.guidance_scale,
+            perpendicular=prompt.perpendicular,
+        )
+        signal, spread = levels(prior, path[-1])
+        update = self.weight * spread / signal * (guided.noise - interval.noise)
+        loss = update_loss(latents, len(latents) * update)
+        return Distillation(loss, guided.target, float(path[-1, 0]), {})
+
+    def _noise(self, latents: Tensor, generator: torch.Generator) -> Tensor:
+        """The noise ``(b c lh lw)`` that the inversion begins with."""
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device)
+        offset = torch.randn(1, latents.shape[1], 1, 1, generator=generator, device=generator.device)
+        return (noise + self.channel_noise * offset).to(latents)
+
+    def _path(
+        self, prior: Prior, progress: float, generator: torch.Generator, rounding: Callable[[float], int]
+    ) -> Tensor:
+        """Timesteps 1, 201, 401, …, s, t of this step's inversion: the indices 0, 200, … and one."""
+        steps = len(prior.alphas_cumprod)
+        warmth = 1.0 - min(progress / self.warm_up, 1.0) if self.warm_up > 0 else 0.0
+        low, high = (timestep_index(prior, bound) for bound in self.timesteps)
+        high += timestep_index(prior, warmth * max(self.warm_up_timestep - self.timesteps[1], 0.0))
+        shortened = steps * warmth * (self.warm_up_interval - self.interval)
+        interval = round(steps * self.interval) + rounding(round(shortened, 6))  # no rounding error becomes a step
+        drawn = torch.randint(low, max(high, low + 1), (1,), generator=generator, device=generator.device)
+        t = min(int(drawn), steps - 2)
+        s = max(t - interval, 0)
+        stride = max(1, int(steps * self.inversion_interval + 1e-6))
+        return torch.tensor([*range(0, s, stride), s, t]) + 1

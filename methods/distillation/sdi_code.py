@@ -1,0 +1,123 @@
+"""SDI as its authors released it in threestudio, which is not what the paper writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.distillation import check_fractions, methods
+from methods.inversion import fixed_point_error
+from methods.priors.guidance import bounded, guided_noise, guided_prediction, levels
+
+
+@methods.register("sdi-code")
+@dataclass(frozen=True)
+class SDICode:
+    """SDI (arXiv 2405.15891) by the code of threestudio@28d9d80, ``stable_diffusion_sdi_guidance.py``.
+
+    Where it differs from ``sdi``: t ends at 0.25; the inversion runs over a fixed grid, the first prediction of
+    which is asked for at a negative timestep; noise is added at each of its steps, 0.3·√V with DDIM's variance V;
+    what it reaches at t + δ goes to the network as x_t, without being noised anew; and the loss is a mean,
+    ½·mean((x − x̂0)²) / b over all elements, so its gradient is b·c·lh·lw times smaller than that of the other
+    methods (whose losses are sums) and weighs that much less against the scene's penalties.
+
+    Guidance is in this project's convention, ε_∅ + s·(ε_y − ε_∅).  It is the code's own with Perp-Neg on, as
+    ``configs/sdi.yaml`` has it; its path without Perp-Neg guides from the text's prediction, so that its ±7.5 is 8.5
+    and −6.5 here.  The code runs with one view only; each view of a batch gets its own δ, as if it ran alone.
+
+    Raises:
+        ValueError: If ``timesteps`` is not an increasing pair of fractions, ``inversion_steps`` is not positive or
+            ``eta`` is negative.
+    """
+
+    gamma_fwd: float = 7.5
+    """Guidance scale γ_fwd of the prediction; ``guidance_scale`` (``configs/sdi.yaml``)."""
+    gamma_inv: float = -7.5
+    """Guidance scale γ_inv of the inversion; ``inversion_guidance_scale`` (``configs/sdi.yaml``)."""
+    inversion_steps: int = 10
+    """Timesteps of the whole grid, n; δ is below T / n; ``inversion_n_steps`` (``configs/sdi.yaml``)."""
+    eta: float = 0.3
+    """Noise added at each step of the inversion, in units of √V; ``inversion_eta`` (``configs/sdi.yaml``)."""
+    timesteps: tuple[float, float] = (0.25, 0.98)
+    """t falls linearly from the second to the first, as fractions of T; ``min_step_percent`` and
+    ``max_step_percent`` with ``t_anneal`` (``configs/sdi.yaml``)."""
+
+    negative_prompt = ""
+
+    def __post_init__(self) -> None:
+        check_fractions("timesteps", self.timesteps)
+        if self.inversion_steps < 1:
+            raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")
+        if self.eta < 0:
+            raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With the prior's guidance scale, and its negative in the inversion."""
+        return replace(self, gamma_fwd=prior.guidance_scale, gamma_inv=-prior.guidance_scale)
+
+    def start(self, prior: Prior) -> State:
+        """SDI learns nothing beside the scene."""
+        return None
+
+    def __call__(
+        self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
+    ) -> Distillation:
+        """The update for one batch of views; t is the same for all, δ is drawn for each."""
+        latents = view.latents
+        clean = latents.detach()
+        fraction = (self.timesteps[1] - self.timesteps[0]) * (1 - progress) + self.timesteps[0]
+        steps = len(prior.alphas_cumprod)
+        t = min(int(steps * fraction), steps - 1)  # rounded as the code does
+        timesteps = torch.full((len(clean),), t, device=clean.device)
+        noisy = self._inverted(clean, self._path(prior, t, len(clean), streams["timestep"]), prior, prompt, streams)
+        guided = guided_prediction(
+            prior,
+            noisy,
+            timesteps,
+            positive=prompt.positive,
+            base=prompt.null,
+            scale=self.gamma_fwd,
+            perpendicular=prompt.perpendicular,
+        )
+        signal, spread = levels(prior, timesteps)
+        error = fixed_point_error(prior, guided.noise, (noisy - signal * clean) / spread, timesteps)
+        loss = 0.5 * torch.nn.functional.mse_loss(latents, guided.target.detach()) / len(latents)
+        return Distillation(loss, guided.target, float(t), {"fixed_point_error": error})
+
+    def _path(self, prior: Prior, t: int, count: int, generator: torch.Generator) -> Tensor:
+        """Timesteps ``(k count)`` of the inversion: one stride below the grid, the grid {1, 101, …} < t, t + δ."""
+        steps = len(prior.alphas_cumprod)
+        stride = steps // self.inversion_steps
+        grid = range(1, 1 + self.inversion_steps * stride, stride)  # the scheduler's steps_offset is 1
+        common = torch.tensor([1 - stride, *(now for now in grid if now < t)])
+        delta = torch.rand(count, generator=generator, device=generator.device) * steps // self.inversion_steps
+        last = (t + delta.long().cpu()).clamp_max(steps - 1)
+        return torch.cat([common[:, None].expand(-1, count), last[None]])
+
+    @torch.no_grad()
+    def _inverted(self, clean: Tensor, path: Tensor, prior: Prior, prompt: ViewPrompt, streams: Streams) -> Tensor:
+        """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
+        noisy = clean
+        stream = streams["noise"]
+        for now, then in pairwise(path.to(clean.device)):
+            noise = guided_noise(
+                prior,
+                noisy,
+                now,
+                positive=prompt.positive,
+                base=prompt.null,
+                scale=self.gamma_inv,
+                perpendicular=prompt.perpendicular,
+            )
+            prediction = bounded(prior, noisy, now.clamp_min(0), noise)
+            before, spread_before = levels(prior, now.clamp_min(0))
+            signal, spread = levels(prior, then)
+            deviation = spread_before / spread * (1 - (signal / before).square()).sqrt()  # √V
+            fresh = torch.randn(clean.shape, generator=stream, device=stream.device).to(clean)
+            noisy = signal * prediction.target + spread * prediction.noise + self.eta * deviation * fresh
+        return noisy

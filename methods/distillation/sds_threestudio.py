@@ -1,0 +1,76 @@
+"""SDS as threestudio releases it, by whose numbers the papers compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.distillation import check_fractions, methods, random_timesteps, update_loss
+from methods.inversion import InversionStrategy, fixed_point_error
+from methods.inversion.random import RandomNoise
+from methods.priors.guidance import add_noise, guided_prediction, levels
+
+
+@methods.register("sds-threestudio")
+@dataclass(frozen=True)
+class SDSThreestudio:
+    """SDS (arXiv 2209.14988) with the guidance of threestudio@28d9d80, ``stable_diffusion_guidance.py``.
+
+    The code guides from the text's prediction, ε_y + s·(ε_y − ε_∅), which is s + 1 in this project's convention;
+    its maintainers mean it so (threestudio#127, #289).  With Perp-Neg on, the same file has the usual convention,
+    and so has this class.  Everything else is ``sds``: t is uniform with both ends included, the weight 1 − ᾱ_t,
+    the loss summed over a view.  Not taken over: zeros in place of an update's NaNs, which here end the cell as
+    ``nan``; the upsampling of 64² renders; and that Perp-Neg, in a batch, evaluates negatives on other views' latents.
+
+    Raises:
+        ValueError: If ``timesteps`` is not an increasing pair of fractions.
+    """
+
+    text_guidance_scale: float = 100.0
+    """s of the code's convention ε_y + s·(ε_y − ε_∅); its ``guidance_scale`` (``configs/dreamfusion-sd.yaml``)."""
+    timesteps: tuple[float, float] = (0.02, 0.98)
+    """Range of t, as fractions of T; ``min_``, ``max_step_percent`` (``configs/dreamfusion-sd.yaml``)."""
+    inversion: InversionStrategy = RandomNoise()
+    """Where ε comes from: sampled anew (``compute_grad_sds``)."""
+
+    negative_prompt = ""
+
+    def __post_init__(self) -> None:
+        check_fractions("timesteps", self.timesteps)
+
+    @property
+    def guidance_scale(self) -> float:
+        """The guidance without Perp-Neg in the convention ε_∅ + s·(ε_y − ε_∅): 101 by default."""
+        return self.text_guidance_scale + 1
+
+    def calibrated(self, prior: Prior) -> Self:
+        """With guidance as strong as the prior's own scale, which is one less in the code's convention."""
+        inversion = self.inversion.calibrated(prior)
+        return replace(self, text_guidance_scale=prior.guidance_scale - 1, inversion=inversion)
+
+    def start(self, prior: Prior) -> State:
+        """SDS learns nothing beside the scene."""
+        return None
+
+    def __call__(
+        self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
+    ) -> Distillation:
+        """The update for one batch of views."""
+        latents = view.latents
+        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
+        clean = latents.detach()
+        noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
+        guided = guided_prediction(
+            prior,
+            add_noise(prior, clean, noise, timesteps),
+            timesteps,
+            positive=prompt.positive,
+            base=prompt.null,
+            scale=self.guidance_scale if prompt.perpendicular is None else self.text_guidance_scale,
+            perpendicular=prompt.perpendicular,
+        )
+        _, spread = levels(prior, timesteps)
+        loss = update_loss(latents, spread.square() * (guided.noise - noise))
+        error = fixed_point_error(prior, guided.noise, noise, timesteps)
+        return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})

@@ -1,0 +1,267 @@
+"""Every method's update against its paper's equation, derived again in numpy on priors whose noise is exact.
+
+The references share no code with the methods: the prior's ε is written down anew, and x_t, x̂0 and the inversions
+are scalar arithmetic on ᾱ.  All is in float64, so that an agreement to 1e-9 is one of formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from methods.contracts import Rendering, View, ViewPrompt
+from methods.distillation import methods
+from methods.priors.gaussian import GaussianPrior
+from methods.priors.mixture import MixturePrior
+from methods.scenes.cameras import Cameras
+
+TOLERANCE = 1e-9
+SHAPE = (2, 3, 16, 16)
+BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+ALPHAS = np.cumprod(1 - BETAS)
+#: At the front and at the back, 20° up, at distance 3.
+CAMERAS = Cameras(*torch.tensor([[0.0, 180.0], [20.0, 20.0], [3.0, 3.0], [40.0, 40.0]]).double(), torch.zeros(2, 3))
+
+
+@dataclass(frozen=True)
+class Given:
+    """A noise from outside in place of a drawn one."""
+
+    noise: np.ndarray
+
+    def calibrated(self, prior: Any) -> Given:
+        return self
+
+    def __call__(self, latents, timesteps, *, prior, prompt, streams) -> torch.Tensor:
+        return torch.from_numpy(self.noise)
+
+
+@dataclass
+class Case:
+    """What is drawn for one comparison; texts are conditionings as each prior reads them, ``(2 k 4)``."""
+
+    modes: int
+    t: int
+    scale: float
+    colours: np.ndarray  # (3 3): of the prompt, the empty and the negative text
+    seed: int
+    deviation: float = 0.3
+    rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+        self.x = self.rng.uniform(-1, 1, SHAPE)
+        self.noise = self.rng.standard_normal(SHAPE)
+        spread = self.rng.uniform(-0.1, 0.1, (3, 2, self.modes, 3)) * (self.modes > 1)
+        colours = self.colours[:, None, None] + spread
+        colours[:, 1] *= -1  # the second view has other texts than the first
+        weights = np.log(self.rng.dirichlet(np.ones(self.modes), (3, 2)))[..., None]
+        self.y, self.null, self.bad = np.concatenate([colours, weights], axis=-1)
+
+    def eps(self, noisy: np.ndarray, t: int | np.ndarray, text: np.ndarray) -> np.ndarray:
+        """√(1−ᾱ) · −∇ log p_t of the mixture of the text's modes."""
+        a = ALPHAS[np.broadcast_to(t, 2)]
+        variance = a * self.deviation**2 + 1 - a
+        shown = np.zeros(SHAPE)
+        for view in range(2):
+            means = text[view, :, :3, None, None]
+            away = noisy[view] - np.sqrt(a[view]) * means
+            share = softmax(text[view, :, 3] - (away**2).sum(axis=(1, 2, 3)) / (2 * variance[view]))
+            score = -np.tensordot(share, away, axes=1) / variance[view]
+            shown[view] = -np.sqrt(1 - a[view]) * score
+        return shown
+
+    def cfg(self, noisy: np.ndarray, t: int | np.ndarray, scale: float, base: np.ndarray | None = None) -> np.ndarray:
+        away = self.eps(noisy, t, self.null if base is None else base)
+        return away + scale * (self.eps(noisy, t, self.y) - away)
+
+    @property
+    def a(self) -> float:
+        return ALPHAS[self.t]
+
+    @property
+    def noisy(self) -> np.ndarray:
+        return np.sqrt(self.a) * self.x + np.sqrt(1 - self.a) * self.noise
+
+    def ddim(self, noisy: np.ndarray, t: Any, s: Any, noise: np.ndarray) -> np.ndarray:
+        """The deterministic step from t to s, of either direction."""
+        a, b = (ALPHAS[np.broadcast_to(index, 2)][:, None, None, None] for index in (t, s))
+        return np.sqrt(b) * (noisy - np.sqrt(1 - a) * noise) / np.sqrt(a) + np.sqrt(1 - b) * noise
+
+    @property
+    def prior(self) -> GaussianPrior:
+        kind = GaussianPrior if self.modes == 1 else MixturePrior
+        prior = kind(deviation=self.deviation, clip_target=None)
+        assert np.abs(prior.alphas_cumprod.numpy() - ALPHAS).max() < 1e-6
+        prior.alphas_cumprod = torch.from_numpy(ALPHAS)
+        return prior
+
+    def run(self, name: str, **changed: Any) -> tuple[np.ndarray, torch.Tensor]:
+        """The gradients that the method's loss has for the latents and, where it has one, for the picture."""
+        prior, numbers = self.prior, 3 if self.modes == 1 else 4  # a single mode's weight is not told
+        prompt = ViewPrompt(*(torch.from_numpy(text[..., :numbers]) for text in (self.y, self.null, self.bad)))
+        method = methods[name](**{"timesteps": ((self.t + 0.5) / 1000,) * 2, **changed})
+        rgb = torch.from_numpy((self.x + 1) / 2).requires_grad_()
+        view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), CAMERAS, prior)
+        state = method.start(prior)
+        if state is not None:  # the LoRA as a function that is known: pictures moved by a colour
+            state.adapted.turn.data = torch.from_numpy(self.turn)
+            state.adapted.shift.data = torch.from_numpy(self.shift)
+        streams = {name: torch.Generator().manual_seed(self.seed) for name in ("timestep", "noise")}
+        out = method(view, prior=prior, prompt=prompt, progress=1.0, streams=streams, state=state)
+        latents, picture = torch.autograd.grad(out.loss, (view.latents, rgb), retain_graph=True)
+        assert out.timestep == self.t
+        return latents.numpy() * 2, picture.numpy() * 2  # losses are means over the two views
+
+    @property
+    def turn(self) -> np.ndarray:
+        return np.random.default_rng(self.seed + 1).uniform(-0.2, 0.2, (3, 16))
+
+    @property
+    def shift(self) -> np.ndarray:
+        return np.array([0.3, -0.2, 0.1])
+
+
+def sds(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Eq. 3 of arXiv 2209.14988."""
+    ours, _ = case.run("sds", guidance_scale=case.scale, inversion=Given(case.noise))
+    return ours, (1 - case.a) * (case.cfg(case.noisy, case.t, case.scale) - case.noise)
+
+
+def sjc(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """−(D(z; σ) − x)/σ with D(z; σ) = z − σ ε̂(z/√(1 + σ²)) at z = x + σ ε (arXiv 2212.00774)."""
+    ours, _ = case.run("sjc", guidance_scale=case.scale, inversion=Given(case.noise))
+    sigma = np.sqrt((1 - case.a) / case.a)
+    z = case.x + sigma * case.noise
+    denoised = z - sigma * case.cfg(z / np.sqrt(1 + sigma**2), case.t, case.scale)
+    return ours, -(denoised - case.x) / sigma
+
+
+def nfsd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """w·(δ_D + s·δ_C) (arXiv 2310.17590)."""
+    ours, _ = case.run("nfsd", guidance_scale=case.scale, inversion=Given(case.noise))
+    y, null, bad = (case.eps(case.noisy, case.t, text) for text in (case.y, case.null, case.bad))
+    domain = null if case.t < 200 else null - bad
+    return ours, (1 - case.a) * (domain + case.scale * (y - null))
+
+
+def csd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """The difference of the conditional and the unconditional score (arXiv 2310.19415)."""
+    ours, _ = case.run("csd", inversion=Given(case.noise))
+    return ours, case.eps(case.noisy, case.t, case.y) - case.eps(case.noisy, case.t, case.null)
+
+
+def csd_family(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """All four coefficients of the released code."""
+    c1, c2, c3, c4 = case.scale, -0.5, 1 - case.scale, -1.0
+    given = Given(case.noise)
+    ours, _ = case.run("csd", positive=c1, negative=c2, null=c3, noise=c4, inversion=given)
+    y, null, bad = (case.eps(case.noisy, case.t, text) for text in (case.y, case.null, case.bad))
+    return ours, c1 * y + c2 * bad + c3 * null + c4 * case.noise
+
+
+def ism(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """λ·σ(t)·(ε̂_y(x_t) − ε_∅(x_s)) after DDIM inversion by steps of 200 to s = t − 50 (arXiv 2311.11284)."""
+    ours, _ = case.run("ism", guidance_scale=case.scale)
+    noisy, s = case.x, max(case.t - 50, 0)
+    for now, then in pairwise([*range(0, s, 200), s, case.t]):
+        last = case.eps(noisy, now, case.null)
+        noisy = case.ddim(noisy, now, then, last)
+    sigma = np.sqrt((1 - case.a) / case.a)
+    return ours, 0.1 * sigma * (case.cfg(noisy, case.t, case.scale, case.bad) - last)
+
+
+def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """σ(t)·(ε̂_y(√ᾱ x + √(1−ᾱ) κ) − κ), κ from conditional DDIM inversion to t + τ (eq. 10 and 11, arXiv 2405.15891)."""
+    ours, _ = case.run("sdi", gamma_fwd=case.scale, tau=0.03)
+    drawn = torch.rand(2, generator=torch.Generator().manual_seed(case.seed)).numpy()
+    end = np.minimum(case.t + (drawn * 0.03 * 1000).astype(int), 999)
+    count = max(1, int(10 * end.max() / 1000))
+    noisy = case.x
+    # the steps' times are rounded down in single precision, as no equation says
+    path = [(np.float32(k) / np.float32(count) * end.astype(np.float32)).astype(int) for k in range(count + 1)]
+    for now, then in pairwise(path):
+        noisy = case.ddim(noisy, now, then, case.cfg(noisy, now, -7.5))
+    a = ALPHAS[end][:, None, None, None]
+    fresh = torch.randn(SHAPE, generator=torch.Generator().manual_seed(case.seed), dtype=torch.float32)
+    kappa = (noisy - np.sqrt(a) * case.x) / np.sqrt(1 - a) + 0.3 * fresh.double().numpy()
+    again = np.sqrt(case.a) * case.x + np.sqrt(1 - case.a) * kappa
+    return ours, np.sqrt((1 - case.a) / case.a) * (case.cfg(again, case.t, case.scale) - kappa)
+
+
+def hifa(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """w·(ε̂ − ε) on the latents and λ·w·√ᾱ/√(1−ᾱ)·(I − decode(x̂0)) on the picture (arXiv 2305.18766, threestudio)."""
+    latents, picture = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), picture_weight=0.07)
+    noise = case.cfg(case.noisy, case.t, case.scale)
+    on_latents = (1 - case.a) * (noise - case.noise)
+    clean = (case.noisy - np.sqrt(1 - case.a) * noise) / np.sqrt(case.a)
+    shown = np.clip((clean + 1) / 2, 0, 1)
+    on_picture = 0.07 * (1 - case.a) * np.sqrt(case.a / (1 - case.a)) * ((case.x + 1) / 2 - shown)
+    # the latents are 2 I − 1, so that the picture also feels twice what the latents do
+    return np.stack([latents, picture]), np.stack([on_latents, 2 * on_latents + on_picture])
+
+
+def vsd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """w·(ε_pre − ε_φ(camera)) (arXiv 2305.16213)."""
+    ours, _ = case.run("vsd", guidance_scale=case.scale, inversion=Given(case.noise))
+    return ours, (1 - case.a) * (case.cfg(case.noisy, case.t, case.scale) - adapted(case, cameras()))
+
+
+def esd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """w·(ε_pre − ½ ε_φ(camera) − ½ ε_φ(no camera)) (arXiv 2401.00909)."""
+    ours, _ = case.run("esd", guidance_scale=case.scale, inversion=Given(case.noise))
+    estimated = 0.5 * adapted(case, cameras()) + 0.5 * adapted(case, np.zeros((2, 16)))
+    return ours, (1 - case.a) * (case.cfg(case.noisy, case.t, case.scale) - estimated)
+
+
+def adapted(case: Case, poses: np.ndarray) -> np.ndarray:
+    """The exact ε of the prompt's pictures moved by a camera's colour: its modes' means are moved, the rest stays."""
+    moved = case.y.copy()
+    moved[..., :3] += (poses @ case.turn.T + case.shift)[:, None]
+    return case.eps(case.noisy, case.t, moved)
+
+
+def cameras() -> np.ndarray:
+    """Camera-to-world of ``CAMERAS``, written down by hand."""
+    c, s = np.cos(np.deg2rad(20)), np.sin(np.deg2rad(20))
+    front = [[0, -s, c, 3 * c], [1, 0, 0, 0], [0, c, s, 3 * s], [0, 0, 0, 1]]
+    back = [[0, s, -c, -3 * c], [-1, 0, 0, 0], [0, c, s, 3 * s], [0, 0, 0, 1]]
+    return np.array([front, back]).reshape(2, 16)
+
+
+EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, ism, sdi, hifa, vsd, esd)}
+
+#: A colour's channel; in steps, for two texts whose colours all but agree leave nothing but rounding.
+UNIT = st.integers(-10, 10).map(lambda tenth: tenth / 10)
+
+
+@pytest.mark.parametrize("modes", [1, 3], ids=["gaussian", "mixture"])
+@pytest.mark.parametrize("equation", EQUATIONS.values(), ids=EQUATIONS)
+def test_the_loss_s_gradient_is_the_paper_s_equation(equation: Callable, modes: int) -> None:
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+    @given(
+        t=st.integers(20, 980),
+        scale=st.floats(-10, 101, allow_subnormal=False),
+        colours=st.lists(st.tuples(UNIT, UNIT, UNIT), min_size=3, max_size=3, unique=True),
+        seed=st.integers(0, 2**31),
+    )
+    def check(t: int, scale: float, colours: list[tuple[float, float, float]], seed: int) -> None:
+        ours, expected = equation(Case(modes, t, scale, np.array(colours), seed))
+        assert np.linalg.norm(expected) > 0
+        assert np.linalg.norm(ours - expected) <= TOLERANCE * np.linalg.norm(expected)
+
+    check()
+
+
+def test_every_method_has_its_equation() -> None:
+    """Presets of released code (``sdi-code``) are proved by vectors of that code instead."""
+    assert {name for name in methods.names() if "-" not in name} <= set(EQUATIONS)

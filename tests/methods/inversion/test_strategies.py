@@ -1,0 +1,93 @@
+"""What holds for every inversion strategy, and the error that they are compared by."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from methods.inversion import fixed_point_error, strategies
+
+
+def infer(name, prior, prompt, streams, pictures, t=(300, 300)):
+    return strategies[name]()(pictures, torch.tensor(t), prior=prior, prompt=prompt, streams=streams)
+
+
+@pytest.fixture
+def pictures() -> torch.Tensor:
+    return torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_the_five_of_figure_9_are_there() -> None:
+    assert {"random", "fixed", "fixed_point", "sgd", "ddim"} <= set(strategies.names())
+
+
+@pytest.mark.parametrize("name", strategies.names())
+def test_kappa_is_shaped_like_the_latents_and_carries_no_gradient(name, prior, prompt, make_streams, pictures) -> None:
+    kappa = infer(name, prior, prompt, make_streams(), pictures.requires_grad_(), t=(20, 980))
+    assert kappa.shape == pictures.shape
+    assert kappa.dtype == pictures.dtype
+    assert not kappa.requires_grad
+    assert bool(kappa.isfinite().all())
+
+
+@pytest.mark.parametrize("name", strategies.names())
+def test_the_same_streams_give_the_same_kappa_and_others_do_not(name, prior, prompt, make_streams, pictures) -> None:
+    first, again, other = (infer(name, prior, prompt, make_streams(seed), pictures) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", strategies.names())
+def test_a_view_s_kappa_does_not_depend_on_its_neighbours(name, prior, prompt, make_streams, pictures) -> None:
+    kappa = infer(name, prior, prompt, make_streams(), pictures)
+    moved = torch.stack([pictures[0], pictures[1] + 0.3])
+    prompts = type(prompt)(*(torch.stack([c[0], c[1] + 0.1]) for c in prompt[:3]))
+    other = infer(name, prior, prompts, make_streams(), moved)
+    torch.testing.assert_close(other[0], kappa[0])
+    if name not in ("random", "fixed"):
+        assert not torch.allclose(other[1], kappa[1])
+
+
+@pytest.mark.parametrize("name", strategies.names())
+def test_every_strategy_is_documented_and_can_be_calibrated(name, prior) -> None:
+    strategy = strategies[name]
+    assert "arXiv 2405.15891" in (strategy.__doc__ or "")
+    source = inspect.getsource(strategy)
+    for field in dataclasses.fields(strategy):
+        assert field.default is not dataclasses.MISSING
+        assert '"""' in source[source.index(f"    {field.name}:") :].split("\n    def ")[0]
+    calibrated = dataclasses.asdict(strategy().calibrated(prior))
+    sign = {"gamma_inv": -1, "gamma": 1}
+    expected = {field: sign[field] * prior.guidance_scale for field in calibrated if field in sign}
+    assert calibrated == dataclasses.asdict(strategy()) | expected
+
+
+def test_fixed_point_error_is_its_definition(prior) -> None:
+    """mean σ(t)²(ε̂ − κ)², each view at its own t, in numpy and double precision."""
+    rng = np.random.default_rng(0)
+    noise, kappa = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(2, 3, 4, 4))
+    timesteps = [40, 900]
+    alpha = prior.alphas_cumprod.double().numpy()[timesteps]
+    expected = np.mean([(1 - a) / a * (n - k) ** 2 for a, n, k in zip(alpha, noise, kappa, strict=True)])
+    error = fixed_point_error(
+        prior, torch.tensor(noise, requires_grad=True), torch.tensor(kappa), torch.tensor(timesteps)
+    )
+    assert not error.requires_grad
+    assert float(error) == pytest.approx(expected, rel=1e-5)
+
+
+def test_fixed_point_error_is_the_square_between_two_pictures(exact) -> None:
+    """Told as a picture: x̂0 − x for the x̂0 that ε̂ stands for; and it vanishes at the solution of eq. 8."""
+    timesteps = torch.tensor([60, 700])
+    kappa = torch.randn(exact.picture.shape, generator=torch.Generator().manual_seed(4)).double()
+    noise = exact.predict(kappa, timesteps)
+    alpha = exact.prior.alphas_cumprod[timesteps][:, None, None, None]
+    x0 = exact.picture + ((1 - alpha) / alpha).sqrt() * (kappa - noise)
+    error = fixed_point_error(exact.prior, noise, kappa, timesteps)
+    torch.testing.assert_close(error, (x0 - exact.picture).square().mean())
+    solved = exact.kappa(timesteps)
+    assert float(fixed_point_error(exact.prior, exact.predict(solved, timesteps), solved, timesteps)) < 1e-18
