@@ -125,6 +125,7 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "prompts": _prompt_sets,
     "studies": _studies,
     "priors": partial(_registered, "methods.priors", "priors"),
+    "strategies": partial(_registered, "methods.inversion", "strategies"),
     "scenes": partial(_registered, "methods.scenes", "scenes"),
     "encodings": partial(_registered, "methods.scenes", "encodings"),
     "engines": partial(_registered, "bench.engines", "engines"),

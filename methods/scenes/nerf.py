@@ -52,7 +52,7 @@ class NeRF(nn.Module):
         normal_step: Distance of the finite differences that measure normals, world units (threestudio: 0.01).
         init: Generator of all initial parameters.
 
-    The lambdas are relative to the loss of the method and follow a :data:`~methods.scenes.schedule.Schedule`.
+    The lambdas weigh as the study says (``penalties``) and follow a :data:`~methods.scenes.schedule.Schedule`.
 
     Raises:
         ValueError: If a setting is out of its range; the line names it, its value and what would be right.

@@ -18,6 +18,7 @@ EXPECTED = {
     "prompts": "toybox",
     "studies": "quick",
     "priors": "gaussian",
+    "strategies": "ddim",
     "scenes": "nerf",
     "encodings": "dense_grid",
     "engines": "local",

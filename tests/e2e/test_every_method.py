@@ -1,0 +1,40 @@
+"""Every method that ships optimises a NeRF and a picture under the toybox's own diffusion prior."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.expand import cached_prior, expand
+from bench.run_cell import run_cell
+from bench.study import Study, load_study, parse_study
+from methods.distillation import methods
+
+SCENES = {
+    "nerf": {"scene": {"name": "nerf", "samples": 16}, "penalties": "relative"},
+    "latent": {"scene": {"name": "latent"}, "view_prompts": "none", "divergence": {"opaque_opacity": 1.0}},
+}
+
+
+def _study(method: str, scene: str) -> Study:
+    fields = load_study("quick").model_dump(mode="json")
+    return parse_study(
+        fields
+        | {"name": "each", "steps": 2, "prompt_ids": ["blue-duck"], "methods": {method: {}}, "baseline": method}
+        | {"render": {"resolution": 16}, "evaluation": {"views": 2, "resolution": 16}}
+        | SCENES[scene],
+        where="each",
+    )
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("method", methods.names())
+def test_two_steps_on_the_toybox(method: str, scene: str) -> None:
+    (cell,) = expand(_study(method, scene))
+    outcome = run_cell(cell, cached_prior("toybox"))
+    assert outcome.record.failure is None
+    assert outcome.record.status == "completed"
+    assert outcome.record.unet_calls >= 2
+    assert all(event.loss is not None and math.isfinite(event.loss) for event in outcome.events)
+    assert outcome.rgb.shape == (2, 16, 16, 3)
