@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 
 from bench.settings import DivergenceSettings, Section
@@ -114,6 +115,14 @@ class Watch:
                 steps = self._out_of_bounds[evidence.status]
                 return evidence.model_copy(update={"quantity": quantity, "steps_out_of_bounds": steps})
         return None
+
+    def state_dict(self) -> dict[str, int]:
+        """For how many steps each bound has been crossed."""
+        return {str(status): steps for status, steps in self._out_of_bounds.items()}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on counting from a ``state_dict``."""
+        self._out_of_bounds = {status: state[str(status)] for status in self._out_of_bounds}
 
     def _opacity_evidence(self, step: int, opacity: float, filled: float) -> list[Divergence]:
         return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 
 from bench.cell import Cell
+from bench.checkpoint import generator_states
 from bench.divergence import Divergence, Watch
 from bench.resolve import resolve_settings, takes_prior
 from bench.streams import make_streams
@@ -51,17 +52,43 @@ class Optimisation:
         self.optimiser = torch.optim.Adam(
             self.scene.parameter_groups(), betas=cell.optimiser.betas, eps=cell.optimiser.eps
         )
+        self.step = 0  # the next one
+        self._kept = self._parameters()
 
     def __iter__(self) -> Iterator[Step]:
         patience = self.cell.divergence.patience
-        kept = self._parameters()
-        for step in range(self.cell.steps):
-            event, divergence = self.take(step)
-            if divergence is None and (step + 1) % patience == 0:
-                before, kept = kept, self._parameters()
-                change = (kept - before).norm() / before.norm().clamp_min(1e-30)
-                divergence = self.watch.observe_change(step, float(change))
+        while self.step < self.cell.steps:
+            event, divergence = self.take(self.step)
+            self.step += 1
+            if divergence is None and self.step % patience == 0:
+                before, self._kept = self._kept, self._parameters()
+                change = (self._kept - before).norm() / before.norm().clamp_min(1e-30)
+                divergence = self.watch.observe_change(event.step, float(change))
             yield Step(event, divergence)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the steps to come depend on."""
+        return {
+            "step": self.step,
+            "scene": self.scene.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "method": None if self.state is None else self.state.state_dict(),
+            "streams": generator_states(self.streams),
+            "watch": self.watch.state_dict(),
+            "kept": self._kept,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another loop of the same cell was stopped; on a CPU to the same bits."""
+        self.step = state["step"]
+        self.scene.load_state_dict(state["scene"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.state is not None:
+            self.state.load_state_dict(state["method"])
+        for name, stream in self.streams.items():
+            stream.set_state(state["streams"][name])
+        self.watch.load_state_dict(state["watch"])
+        self._kept = state["kept"].to(self.device)
 
     def take(self, step: int) -> Step:
         """Step number ``step`` of the optimisation."""

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from bench.cell import Cell
+from bench.checkpoint import Checkpoint
 from bench.divergence import Divergence, Status
 from bench.environment import describe_environment
 from bench.optimisation import Optimisation, reach, to_device
 from bench.record import Failure, Outcome, Record
-from bench.telemetry import Clock, Event, MemoryMeter
+from bench.telemetry import Clock, Event, MemoryMeter, PhaseSeconds
 from methods.contracts import Prior, View
 from methods.scenes.cameras import evaluation_ring
 
@@ -27,7 +28,12 @@ _VIEWS_AT_ONCE = 4
 
 
 def run_cell(
-    cell: Cell, prior: Prior, *, on_step: OnStep | None = None, time_limit_seconds: float | None = None
+    cell: Cell,
+    prior: Prior,
+    *,
+    on_step: OnStep | None = None,
+    time_limit_seconds: float | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Optimise and evaluate a cell.  Only an interrupt leaves: any other exception becomes a failure in the record.
 
@@ -36,13 +42,16 @@ def run_cell(
         prior: Its diffusion prior, loaded once for many cells.
         on_step: Called with the event of each step.
         time_limit_seconds: Longest time for the steps; None for no limit.
+        checkpoint: What the cell goes on from, and where it is saved from time to time.  A cell that was killed
+            and goes on ends, on a CPU, with the bits of one that was not.
     """
     run = _Run(cell, prior)
     try:
         with run.clock.phase("prepare"):
             loop = Optimisation(cell, prior)
+            run.go_on(loop, checkpoint)
         with run.clock.phase("optimise"):
-            run.optimise(loop, on_step, time_limit_seconds)
+            run.optimise(loop, on_step, time_limit_seconds, checkpoint)
         with run.clock.phase("evaluate"):
             run.evaluate(loop)
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
@@ -71,8 +80,40 @@ class _Run:
         self.opacity = np.empty((0, side, side), np.uint8)
         self.scene: dict[str, torch.Tensor] = {}
 
-    def optimise(self, loop: Optimisation, on_step: OnStep | None, time_limit_seconds: float | None) -> None:
-        deadline = time.perf_counter() + (time_limit_seconds or float("inf"))
+    def go_on(self, loop: Optimisation, checkpoint: Checkpoint | None) -> None:
+        state = checkpoint.load() if checkpoint else None
+        if state is None:
+            return
+        loop.load_state_dict(state["loop"])
+        self.events = [Event.model_validate(event) for event in state["events"]]
+        self.clock.seconds = PhaseSeconds.model_validate(state["seconds"])
+        self.calls -= state["unet_calls"]
+        self.rows -= state["unet_rows"]
+        self.started_at = state["started_at"]
+
+    def keep(self, loop: Optimisation, checkpoint: Checkpoint, seconds: float) -> None:
+        """Save the optimisation, ``seconds`` into this phase."""
+        spent = self.clock.seconds
+        checkpoint.save(
+            {
+                "loop": loop.state_dict(),
+                "events": [event.model_dump() for event in self.events],
+                "seconds": spent.model_copy(update={"optimise": spent.optimise + seconds}).model_dump(),
+                "unet_calls": self.prior.calls - self.calls,
+                "unet_rows": self.prior.rows - self.rows,
+                "started_at": self.started_at,
+            }
+        )
+
+    def optimise(
+        self,
+        loop: Optimisation,
+        on_step: OnStep | None,
+        time_limit_seconds: float | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        start = saved = time.perf_counter()
+        deadline = start + (time_limit_seconds or float("inf")) - self.clock.seconds.optimise
         for event, divergence in loop:
             self.events.append(event)
             if on_step:
@@ -80,11 +121,15 @@ class _Run:
             if divergence:
                 self.diverge(divergence)
                 return
-            if time.perf_counter() > deadline and len(self.events) < self.cell.steps:
+            now = time.perf_counter()
+            if now > deadline and len(self.events) < self.cell.steps:
                 self.status = Status.TIMEOUT
                 message = f"{time_limit_seconds:g} seconds ran out after {len(self.events)} of {self.cell.steps} steps"
                 self.failure = Failure(kind="TimeLimit", message=message, traceback="")
                 return
+            if checkpoint and now - saved >= checkpoint.every_seconds:
+                self.keep(loop, checkpoint, now - start)
+                saved = now
 
     @torch.no_grad()
     def evaluate(self, loop: Optimisation) -> None:

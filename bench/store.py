@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from bench.cell import Cell
+from bench.checkpoint import Checkpoint
 from bench.errors import InputError
 from bench.record import FORMAT_VERSION, Outcome, Record, RecordedView
 from bench.study import Study, parse_study
@@ -95,6 +96,11 @@ class RunStore:
         """
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
             return _write_files(outcome, folder)
+
+    def checkpoint(self, cell: Cell, *, every_seconds: float) -> Checkpoint:
+        """What the unfinished cell goes on from."""
+        path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
+        return Checkpoint(path, cell.identity, every_seconds)
 
     def set_aside(self, cell: Cell) -> None:
         """Move a record out of the way (``set-aside/``), so that its cell is missing again."""

@@ -32,6 +32,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
     "name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds", "figures",
+    "checkpoint_seconds",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -85,6 +86,8 @@ class Study(Section):
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest time a cell may optimise; not part of a cell's identity."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Time between two savings of an unfinished cell; not part of a cell's identity."""
     scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
     """Registered name of the scene and arguments of its constructor."""
     cameras: CameraSettings = CameraSettings()

@@ -24,12 +24,20 @@ from bench.telemetry import Event
 
 @engines.register("local")
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, console: Console) -> None:
-    """Run ``cells`` with one prior, loaded once.  An interrupt loses the cell at hand and nothing else."""
+    """Run ``cells`` with one prior, loaded once.  A cell that is killed goes on from its checkpoint."""
     with torch_settings(study.threads), _Board(cells, console) as board:
         prior = cached_prior(study.prior)
         for cell in cells:
-            outcome = run_cell(cell, prior, on_step=board.show_step, time_limit_seconds=study.time_limit_seconds)
+            checkpoint = store.checkpoint(cell, every_seconds=study.checkpoint_seconds)
+            outcome = run_cell(
+                cell,
+                prior,
+                on_step=board.show_step,
+                time_limit_seconds=study.time_limit_seconds,
+                checkpoint=checkpoint,
+            )
             board.show_cell(store.write(outcome))
+            checkpoint.drop()
 
 
 @contextmanager

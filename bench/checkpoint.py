@@ -1,0 +1,87 @@
+"""The state of an unfinished cell on disk: plain values and tensors in one safetensors file, and no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+_FORMAT = "1"
+
+
+class Checkpoint:
+    """The one file that a cell's optimisation goes on from.
+
+    Args:
+        path: Where it is kept.
+        identity: Of the cell; a file of another cell is no checkpoint of this one.
+        every_seconds: Least time between two savings.
+    """
+
+    def __init__(self, path: Path, identity: str, every_seconds: float) -> None:
+        self.path = path
+        self.identity = identity
+        self.every_seconds = every_seconds
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write ``state``, so that a reader sees the last one or this one: dicts, lists, plain values and tensors."""
+        tensors: dict[str, Tensor] = {}
+        words = json.dumps(_pack(dict(state), tensors))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".partial-{self.path.name}-{os.getpid()}")
+        save_file(tensors, partial, metadata={"format": _FORMAT, "identity": self.identity, "state": words})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+    def load(self) -> dict[str, Any] | None:
+        """The state last saved; None where there is none, or only one that is broken or another cell's."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                about = file.metadata() or {}
+                if about.get("format") != _FORMAT or about.get("identity") != self.identity:
+                    return None
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+            state: dict[str, Any] = _unpack(json.loads(about["state"]), tensors)
+        except (OSError, SafetensorError, ValueError, KeyError):
+            return None
+        return state
+
+    def drop(self) -> None:
+        """Delete it: the record says all that is left to say."""
+        self.path.unlink(missing_ok=True)
+
+
+def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """``value`` as JSON has it, its tensors put aside.  Dicts become lists of pairs, for their keys may be numbers."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _pack(entry, tensors)] for key, entry in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_pack(entry, tensors) for entry in value]
+    return value
+
+
+def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(entry, tensors) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return tensors[value["tensor"]]
+    return {key: _unpack(entry, tensors) for key, entry in value["dict"]}
+
+
+def generator_states(streams: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
+    """Where each stream stands."""
+    return {name: stream.get_state() for name, stream in streams.items()}

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.cell import Cell
+from bench.checkpoint import Checkpoint
+from bench.resolve import plain_settings
+from bench.run_cell import run_cell
+from methods.contracts import Prior
+from methods.distillation import methods
+
+
+class _KilledError(BaseException):
+    """As hard as an interrupt: nothing in the cell may catch it."""
+
+
+@pytest.mark.parametrize("method", methods.names())
+def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: Prior, tmp_path: Path) -> None:
+    settings = plain_settings(methods[method]().calibrated(prior))
+    cell = cell.model_copy(update={"method": method, "hyper_parameters": settings, "steps": 7})
+    straight = run_cell(cell, prior)
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", cell.identity, 0.0)
+
+    for kill_at in (2, 5):
+
+        def kill(event, step=kill_at) -> None:
+            if event.step == step:
+                raise _KilledError
+
+        with pytest.raises(_KilledError):
+            run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
+    resumed = run_cell(cell, prior, checkpoint=checkpoint)
+
+    plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
+    assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain
+    assert resumed.scene.keys() == straight.scene.keys()
+    assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
+    assert (resumed.rgb == straight.rgb).all()
+    assert resumed.record.unet_calls == straight.record.unet_calls
+
+
+def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "deep" / "c.safetensors", "a" * 64, 1.0)
+    assert checkpoint.load() is None
+    state = {"a": {0: torch.arange(3), 1: [1.5, None, "x", torch.tensor(True)]}, "b": [{"c": torch.zeros(0)}]}
+    checkpoint.save(state)
+    found = checkpoint.load()
+    assert found["a"][1][:3] == [1.5, None, "x"]
+    assert torch.equal(found["a"][0], state["a"][0])
+    assert found["a"][1][3].dtype == torch.bool
+    assert found["b"][0]["c"].shape == (0,)
+    assert [path.name for path in checkpoint.path.parent.iterdir()] == ["c.safetensors"]
+    checkpoint.drop()
+    assert checkpoint.load() is None
+
+
+def test_another_cells_or_a_broken_checkpoint_is_none(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a" * 64, 1.0)
+    checkpoint.save({"x": torch.ones(5)})
+    assert Checkpoint(checkpoint.path, "b" * 64, 1.0).load() is None
+    whole = checkpoint.path.read_bytes()
+    for part in (b"", whole[:7], whole[: len(whole) // 2], b"\x00" * 100):
+        checkpoint.path.write_bytes(part)
+        assert checkpoint.load() is None
