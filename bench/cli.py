@@ -128,6 +128,25 @@ class Benchmark(Run):
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """Download a suite's weights ahead; after that everything runs without a network (HF_HUB_OFFLINE=1)."""
+
+    suite: tyro.conf.Positional[str]
+    """Name of the suite (sd21), or a hub repository of Stable Diffusion's family (owner/name)."""
+    mirror: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Folder to copy from instead: with a subfolder for each role, or the files of one role themselves."""
+    only: Names = ()
+    """Only these roles (prior, …)."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.fetch import fetch_suite
+
+        fetch_suite(self.suite, console, mirror=self.mirror, only=self.only)
+        return 0
+
+
+@dataclass(frozen=True)
 class List:
     """List what there is to choose from."""
 
@@ -176,6 +195,7 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    | Annotated[Fetch, tyro.conf.subcommand("fetch")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Cite, tyro.conf.subcommand("cite")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
