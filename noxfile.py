@@ -1,5 +1,8 @@
 """The project's sessions: ``nox -l`` lists them; what follows ``--`` goes to the command inside."""
 
+import os
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -9,6 +12,18 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PINS = ("-c", "constraints.txt")
+
+#: image-reward 1.5 needs names that transformers dropped, and pins a timm that open_clip does not take.
+IMAGE_REWARD = (
+    "torch==2.13.0",
+    "torchvision==0.28.0",
+    "setuptools<82",
+    "transformers==4.55.4",
+    "diffusers==0.39.0",
+    "datasets==5.0.1",
+    "openai-clip==1.0.1",
+    "image-reward==1.5",
+)
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -59,3 +74,21 @@ def train_toybox(session: nox.Session) -> None:
     install(session)
     for script in session.posargs or ("prior", "classifier", "calibrate", "clip", "reward"):
         session.run("python", "-m", f"bench.training.{script}")
+
+
+@nox.session(default=False)
+def parity(session: nox.Session) -> None:
+    """Compare our scores with those of image-reward, pyiqa and OpenAI's clip on the same random weights (5 GB)."""
+    install(session, "test")
+    session.install("pyiqa==0.1.16", "openai-clip==1.0.1", *PINS)
+    home = Path(session.virtualenv.location)
+    folder = "Scripts" if os.name == "nt" else "bin"
+    apart = home.with_name(f"{home.name}-image-reward")
+    if not apart.is_dir():
+        session.run("python", "-m", "venv", str(apart))
+    session.run(str(apart / folder / "python"), "-m", "pip", "install", *IMAGE_REWARD, external=True)
+    env = {
+        "SDIBENCH_PARITY_CLIP": str(home / folder / "python"),
+        "SDIBENCH_PARITY_IMAGE_REWARD": str(apart / folder / "python"),
+    }
+    session.run("pytest", "tests/parity", *session.posargs, env=env)

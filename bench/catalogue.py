@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from bench.errors import InputError
 from bench.study import load_study, study_names
+from metrics.suites import Role
 
 
 def list_kind(kind: str, console: Console) -> None:
@@ -67,20 +69,23 @@ def run_doctor(console: Console) -> bool:
 
 
 def _check_weights() -> Iterator[tuple[str, str, bool]]:
-    """Whose weights, what was found, and whether that is right."""
-    from methods.priors import load_prior, prior_names
-    from methods.weights import WeightsError, verified_weights
+    """Whose weights, what was found, and whether that is right; weights that were never fetched are not wrong."""
+    from methods.priors import prior_names, prior_sha256
+    from methods.weights import WeightsError, WeightsMissingError, verified_weights
     from metrics import suites
 
-    checks: dict[str, Callable[[], str]] = {
-        f"prior {name}": partial(lambda name: load_prior(name).weights_sha256, name) for name in prior_names()
-    }
+    def of_role(suite: str, role: Role) -> str:
+        return verified_weights(suites[suite].folder(role))
+
+    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(prior_sha256, name) for name in prior_names()}
     for name in suites.names():
-        for role in ("clip", "iqa", "reward"):
-            checks[f"{role} of the suite {name}"] = partial(verified_weights, getattr(suites[name], role))
+        for role in get_args(Role):
+            checks[f"{role} of the suite {name}"] = partial(of_role, name, role)
     for name, check in checks.items():
         try:
             yield name, f"right, SHA-256 {check()[:12]}", True
+        except WeightsMissingError as error:
+            yield name, f"not there: {error}", "toybox" not in name  # which comes with the suite
         except WeightsError as error:
             yield name, str(error), False
 

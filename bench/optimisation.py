@@ -94,6 +94,7 @@ class Optimisation:
         """Step number ``step`` of the optimisation."""
         start, calls, rows = time.perf_counter(), self.prior.calls, self.prior.rows
         progress = step / max(1, self.cell.steps - 1)
+        self.scene.before_step(progress)
         cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
         rendering = self._render(cameras)
         view = View(rendering, cameras, self.prior)

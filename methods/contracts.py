@@ -107,6 +107,10 @@ class Scene(Protocol):
         """Weighted penalties by name, to be added to the method's loss."""
         ...
 
+    def before_step(self, progress: float) -> None:
+        """What changes over the optimisation (levels of an encoding, lighting), before a step at ``progress``."""
+        ...
+
     def after_step(self, step: int, rays: torch.Generator) -> None:
         """Housekeeping after the optimiser's step ``step`` (occupancy grid)."""
         ...

@@ -7,17 +7,32 @@ cell and score that used the model.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 CARD = "card.json"
 
+#: Files of this size in bytes and more are hashed once; after that their size and times must be as they were.
+_LARGE = 32 * 2**20
+
 
 class WeightsError(ValueError):
     """Weights that are missing or not the ones the card names; the message is one line."""
+
+
+class WeightsMissingError(WeightsError):
+    """Weights that were never fetched; the message says how to fetch them."""
+
+
+def weights_home() -> Path:
+    """Where fetched weights are: the environment variable SDIBENCH_WEIGHTS, or ``~/.cache/sdi-bench``."""
+    return Path(os.environ.get("SDIBENCH_WEIGHTS") or "~/.cache/sdi-bench").expanduser()
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -39,19 +54,20 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def write_card(folder: Path, **fields: Any) -> None:
-    """Write ``card.json`` with ``fields`` and the hash of every file in ``folder`` (pictures left out)."""
+    """Write ``card.json``: ``fields`` and the hash of every file in ``folder`` but pictures and hidden files."""
+    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     files = {
-        str(path.relative_to(folder)): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != CARD and path.suffix != ".png"
+        name.as_posix(): file_sha256(path)
+        for name, path in paths.items()
+        if path.name != CARD and path.suffix != ".png" and not any(part.startswith(".") for part in name.parts)
     }
-    (folder / CARD).write_text(json.dumps({**fields, "files": files}, indent=2) + "\n", encoding="utf-8")
+    _replace(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
     verified_weights.cache_clear()
 
 
 @lru_cache(maxsize=32)
 def verified_weights(folder: Path) -> str:
-    """Check every file of a model folder against its card.
+    """Check every file of a model folder against its card; large files that were checked before by size and times.
 
     Returns:
         One SHA-256 over all of them.
@@ -59,22 +75,76 @@ def verified_weights(folder: Path) -> str:
     Raises:
         WeightsError: If a file is missing or another one than the card names.
     """
-    total = hashlib.sha256()
-    for name, expected in sorted(read_card(folder)["files"].items()):
-        path = folder / name
-        if not path.is_file():
-            raise WeightsError(f"{path}: missing, though {CARD} lists it; restore it from the repository")
-        found = file_sha256(path)
-        if found != expected:
-            raise WeightsError(
-                f"{path}: SHA-256 is {found[:12]}…, but {CARD} says {expected[:12]}…; "
-                "restore the file, or train it again so that its card is written anew"
-            )
-        total.update(f"{name} {found}\n".encode())
-    return total.hexdigest()
+    return _verified(folder, known_sha256)
+
+
+def verified_anew(folder: Path) -> str:
+    """``verified_weights`` that reads every byte again."""
+    verified_weights.cache_clear()
+    return _verified(folder, file_sha256)
+
+
+def combined_sha256(folder: Path, names: Iterable[str]) -> str:
+    """One SHA-256 over some files of a folder that has no card.
+
+    Raises:
+        WeightsError: If a file is missing.
+    """
+    return _combined({name: known_sha256(_existing(folder, name, "it is needed")) for name in names})
+
+
+def known_sha256(path: Path) -> str:
+    """SHA-256 of a file; that of a large one is remembered in ``weights_home()`` beside its size and times."""
+    state = path.stat()
+    if state.st_size < _LARGE:
+        return file_sha256(path)
+    known = weights_home() / "hashes.json"
+    key, now = str(path.resolve()), [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+    hashes: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):  # without it everything is hashed again, and that is all
+        hashes = dict(json.loads(known.read_text(encoding="utf-8")))
+    entry = hashes.get(key)
+    if isinstance(entry, dict) and entry.get("state") == now:
+        return str(entry["sha256"])
+    found = file_sha256(path)
+    with contextlib.suppress(OSError):
+        known.parent.mkdir(parents=True, exist_ok=True)
+        _replace(known, json.dumps({**hashes, key: {"state": now, "sha256": found}}, indent=1) + "\n")
+    return found
 
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified(folder: Path, hashed: Callable[[Path], str]) -> str:
+    files = read_card(folder)["files"]
+    for name, expected in sorted(files.items()):
+        path = _existing(folder, name, f"{CARD} lists it")
+        found = hashed(path)
+        if found != expected:
+            raise WeightsError(
+                f"{path}: SHA-256 is {found[:12]}…, but {CARD} says {expected[:12]}…; restore the file (sdibench fetch "
+                "gets those that were fetched), or train it again so that its card is written anew"
+            )
+    return _combined(files)
+
+
+def _existing(folder: Path, name: str, why: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise WeightsError(f"{path}: missing, though {why}; restore it from the repository")
+    return path
+
+
+def _combined(files: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name} {found}\n" for name, found in sorted(files.items())).encode()).hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -16,7 +16,7 @@ from metrics.card import Column, MetricCard
 from metrics.suites import Suite, suites
 from metrics.views import TruthViews, Views
 
-__all__ = ["Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
+__all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
 
 
 class Metric(Protocol):
@@ -25,8 +25,8 @@ class Metric(Protocol):
     card: MetricCard
     columns: tuple[str, ...]
 
-    def __init__(self, models: str | Suite) -> None:
-        """Load what the metric needs of a suite of models (a name such as ``"toybox"``)."""
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
+        """Load what the metric needs of a suite of models (a name such as ``"toybox"``), to compute on ``device``."""
         ...
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
@@ -40,5 +40,27 @@ class Metric(Protocol):
         ...
 
 
+class MetricRegistry(Registry[type[Metric]]):
+    """Metrics by name; ``pyiqa:NAME`` is any metric of the package pyiqa that needs no reference picture."""
+
+    def __getitem__(self, name: str) -> type[Metric]:
+        """The metric of that name.
+
+        Raises:
+            UnknownNameError: If there is none, or the package that has it is not installed.
+        """
+        if name.startswith(PYIQA):
+            from metrics.pyiqa_metric import pyiqa_metric
+
+            return pyiqa_metric(name.removeprefix(PYIQA))
+        return super().__getitem__(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name.startswith(PYIQA) or super().__contains__(name)
+
+
+#: What the names of pyiqa's metrics begin with.
+PYIQA = "pyiqa:"
+
 #: Every metric by name.
-metrics: Registry[type[Metric]] = Registry("metric", "metrics")
+metrics = MetricRegistry("metric", "metrics")

@@ -30,6 +30,11 @@ PROMPT_PAIRS = (
     PromptPair("real", "Real photo.", "Abstract photo."),
 )
 
+_NATIVE = (
+    "uint8 RGB over the evaluation background at its own size, which is part of the metric, "
+    "the model's mean and standard deviation, fp32; no position embedding in the attention pool"
+)
+
 
 @metrics.register("clip_iqa")
 class ClipIqa:
@@ -40,9 +45,9 @@ class ClipIqa:
 
     columns: tuple[str, ...] = tuple(f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS)
 
-    def __init__(self, models: str | Suite) -> None:
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.iqa)
+        self._clip = load_clip(suite.folder("iqa"), device, native=suite.iqa_native)
         shares = [
             Column(name=pair.column, title=pair.column.capitalize(), unit="%", higher_is_better=True, decimals=1)
             for pair in PROMPT_PAIRS
@@ -58,9 +63,9 @@ class ClipIqa:
             *margins,
             name="clip_iqa",
             title="CLIP-IQA",
-            checkpoint=f"{suite.name}: {suite.iqa.name} ({suite.note})",
+            checkpoint=suite.checkpoint("iqa"),
             weights_sha256=self._clip.weights_sha256,
-            preprocessing=f"{preprocessing_of(self._clip.image_size)}; position embedding kept",
+            preprocessing=_NATIVE if suite.iqa_native else _resized(self._clip.image_size),
             description=f"{pairs}. Softmax over the pair's logits at the model's logit scale "
             f"({self._clip.logit_scale:.1f}), first entry, in %; margins are 100 · (cos₊ − cos₋).",
         )
@@ -73,3 +78,7 @@ class ClipIqa:
         margin = positive - negative
         share = 100 / (1 + np.exp(-self._clip.logit_scale * margin))
         return dict(zip(self.columns, [*share, *(100 * margin)], strict=True))
+
+
+def _resized(image_size: int) -> str:
+    return f"{preprocessing_of(image_size)}; position embedding kept"

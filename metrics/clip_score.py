@@ -22,14 +22,14 @@ class ClipScore:
 
     columns: tuple[str, ...] = ("clip_score",)
 
-    def __init__(self, models: str | Suite) -> None:
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.clip)
+        self._clip = load_clip(suite.folder("clip"), device)
         self.card = metric_card(
             Column(name="clip_score", title="CLIP", unit="100·cos", higher_is_better=True),
             name="clip_score",
             title="CLIP Score",
-            checkpoint=f"{suite.name}: {suite.clip.name} ({suite.note})",
+            checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
             preprocessing=preprocessing_of(self._clip.image_size),
             description="100 · cosine of CLIP's image and text features in fp32; the prompt verbatim, without prefix "

@@ -28,7 +28,7 @@ class GroundTruth:
 
     columns: tuple[str, ...] = ("psnr", "ssim", "iou", "janus")
 
-    def __init__(self, models: str | Suite) -> None:
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
         self.card = metric_card(
             Column(name="psnr", title="PSNR", unit="dB", higher_is_better=True),

@@ -23,15 +23,15 @@ class ImageReward:
 
     columns: tuple[str, ...] = ("image_reward",)
 
-    def __init__(self, models: str | Suite) -> None:
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._model = load_reward(suite.reward)
+        self._model = load_reward(suite.folder("reward"), device)
         config = self._model.config
         self.card = metric_card(
             Column(name="image_reward", title="ImageReward", unit="", higher_is_better=True),
             name="image_reward",
             title="ImageReward",
-            checkpoint=f"{suite.name}: {suite.reward.name} ({suite.note})",
+            checkpoint=suite.checkpoint("reward"),
             weights_sha256=self._model.weights_sha256,
             preprocessing=f"{preprocessing_of(config.image_size)}; text cut at {config.max_length} tokens",
             description=f"(reward − {config.mean:.5g}) / {config.std:.5g}; negative values are normal. The prompt is "

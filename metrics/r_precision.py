@@ -24,14 +24,14 @@ class RPrecision:
 
     columns: tuple[str, ...] = ("clip_top1",)
 
-    def __init__(self, models: str | Suite) -> None:
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.clip)
+        self._clip = load_clip(suite.folder("clip"), device)
         self.card = metric_card(
             Column(name="clip_top1", title="R-precision", unit="%", higher_is_better=True, decimals=1, scale=100),
             name="r_precision",
             title="CLIP R-precision",
-            checkpoint=f"{suite.name}: {suite.clip.name} ({suite.note})",
+            checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
             preprocessing=preprocessing_of(self._clip.image_size),
             description="Share of views whose own prompt has the highest CLIP cosine among all different prompts of "

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from methods.registry import Registry
+from methods.weights import CARD, WeightsMissingError, weights_home
 
 #: Where the weights that come with the package are.
 WEIGHTS = Path(__file__).parent / "weights"
+
+#: What a model of a suite is for.
+Role = Literal["clip", "iqa", "reward"]
 
 
 @dataclass(frozen=True)
@@ -19,14 +24,55 @@ class Suite:
     """The models that score together, each a local folder with a ``card.json``."""
 
     name: str
-    clip: Path  # CLIP Score and R-precision, open_clip's folder format
-    iqa: Path  # CLIP-IQA, open_clip's folder format
+    clip: Path  # CLIP Score and R-precision, see metrics.models.clip
+    iqa: Path  # CLIP-IQA, see metrics.models.clip
     reward: Path  # ImageReward's architecture, see metrics.models.reward
     note: str  # printed with every score of the suite
+    clip_model: str = ""  # the checkpoint's name, where the folder's name is not it
+    iqa_model: str = ""
+    reward_model: str = ""
+    iqa_native: bool = False  # CLIP-IQA as published: a ResNet at the pictures' own size, no position embedding
+    remedy: str = "restore it from the repository"  # what to do where a folder is missing
+
+    def folder(self, role: Role) -> Path:
+        """The folder of the model for ``role``.
+
+        Raises:
+            WeightsMissingError: If there is none; the one line says what to run.
+        """
+        folder: Path = getattr(self, role)
+        if not (folder / CARD).is_file():
+            raise WeightsMissingError(
+                f"{folder}: the suite {self.name}'s weights for {role!r} are not there; {self.remedy}"
+            )
+        return folder
+
+    def checkpoint(self, role: Role) -> str:
+        """The model for ``role`` as metric cards name it."""
+        folder: Path = getattr(self, role)
+        return f"{self.name}: {getattr(self, f'{role}_model') or folder.name} ({self.note})"
 
 
 #: Every suite by name.
 suites: Registry[Suite] = Registry("suite of models")
+
+
+def sd21_suite(home: Path) -> Suite:
+    """The published scorers that go with Stable Diffusion 2.1, from ``home/sd21/<role>``."""
+    folder = home / "sd21"
+    return Suite(
+        name="sd21",
+        clip=folder / "clip",
+        iqa=folder / "iqa",
+        reward=folder / "reward",
+        note="the published checkpoint",
+        clip_model="OpenAI CLIP ViT-B/32",
+        iqa_model="OpenAI CLIP RN50",
+        reward_model="ImageReward-v1.0",
+        iqa_native=True,
+        remedy="run `sdibench fetch sd21`, or set SDIBENCH_WEIGHTS to the folder that has sd21/ in it",
+    )
+
 
 suites.register("toybox")(
     Suite(
@@ -37,6 +83,7 @@ suites.register("toybox")(
         note="small models trained on the toybox; their scores cannot be compared with published ones",
     )
 )
+suites.register("sd21")(sd21_suite(weights_home()))
 
 
 def find_suite(models: str | Suite) -> Suite:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from methods.contracts import Prior
+from methods.priors.pipeline_folder import INDEX, PATCH_CODEC, pipeline_sha256
+from methods.priors.stable_diffusion import is_hub_name, local_folder
 from methods.registry import Registry
 from methods.weights import CARD
 
@@ -17,6 +19,7 @@ priors: Registry[Callable[[], Prior]] = Registry("prior")
 
 @priors.register("gaussian")
 def _gaussian() -> Prior:
+    """Pictures about a colour, drawn from a Gaussian: the noise is known in closed form."""
     from methods.priors.gaussian import GaussianPrior
 
     return GaussianPrior()
@@ -24,6 +27,7 @@ def _gaussian() -> Prior:
 
 @priors.register("mixture")
 def _mixture() -> Prior:
+    """Pictures drawn from a mixture of Gaussians: the noise is known in closed form."""
     from methods.priors.mixture import MixturePrior
 
     return MixturePrior()
@@ -31,19 +35,55 @@ def _mixture() -> Prior:
 
 @priors.register("toybox")
 def _toybox() -> Prior:
+    """The small diffusion model of the toybox, which comes with the package."""
     return _from_folder(_WEIGHTS / "toybox")
 
 
+@priors.register("sd21")
+def _sd21() -> Prior:
+    """Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21)."""
+    return _from_folder(local_folder("sd21"))
+
+
 def load_prior(name: str) -> Prior:
-    """The prior registered under ``name``, or the one in the folder ``name``.
+    """The prior registered under ``name``, that in the folder ``name``, or that of a repository of the hub.
 
     Raises:
-        UnknownNameError: If it is neither.
-        WeightsError: If its weights are missing or not the ones its card names.
+        UnknownNameError: If it is none of them.
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If its weights are not the ones its card names, or are of a kind that cannot be loaded.
     """
-    if name not in priors and (Path(name) / CARD).is_file():
-        return _from_folder(Path(name))
-    return priors[name]()
+    if name in priors:
+        return priors[name]()
+    folder = folder_of(name)
+    return priors[name]() if folder is None else _from_folder(folder)
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder with the weights of the prior ``name``; None for one without weights, or an unknown one.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If those fetched are of another repository than is set.
+    """
+    path = Path(name)
+    if name == "toybox":
+        return _WEIGHTS / "toybox"
+    if name == "sd21" or (name not in priors and is_hub_name(name)):
+        return local_folder(name)
+    return path if name not in priors and any((path / file).is_file() for file in (CARD, INDEX)) else None
+
+
+def prior_sha256(name: str) -> str:
+    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" where it has none.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If they are not the ones its card names.
+    """
+    folder = folder_of(name)
+    return priors[name]().weights_sha256 if folder is None else pipeline_sha256(folder)
 
 
 def prior_names() -> list[str]:
@@ -54,5 +94,7 @@ def prior_names() -> list[str]:
 def _from_folder(folder: Path) -> Prior:
     # Imported here: diffusers takes seconds to import, and looking a name up should not.
     from methods.priors.diffusers_prior import DiffusersPrior
+    from methods.priors.pipeline_settings import PipelineSettings
 
-    return DiffusersPrior(folder)
+    is_small = (folder / "vae" / PATCH_CODEC).is_file()
+    return DiffusersPrior(folder, PipelineSettings.from_environment(uses_gpu=not is_small))

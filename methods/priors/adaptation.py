@@ -15,6 +15,10 @@ from methods.scenes.cameras import Cameras
 #: for every seed of a study, which their training forgets.
 _SEED = 0
 
+#: The loss is a mean over thousands of latents, and its gradients would vanish in half precision on their way
+#: through the network.  A power of two changes no bit of a float32.
+_SCALE = 2.0**12
+
 
 class Adaptation:
     """A trainable copy of a prior and its optimiser: what VSD learns beside the scene.
@@ -54,7 +58,10 @@ class Adaptation:
         predicted = self.adapted.predict_noise(noisy, timesteps, conditioning, cameras)
         loss = torch.nn.functional.mse_loss(predicted, noise)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss * _SCALE).backward()
+        for value in self.adapted.parameters().values():
+            if value.grad is not None:
+                value.grad /= _SCALE
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return loss.detach()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +13,65 @@ from torch import Tensor
 import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
 
 # isort: split
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from methods.contracts import AdaptedPrior
+from methods.priors.codec import Codec
+from methods.priors.networks import load_network
 from methods.priors.patch_codec import PatchCodec
-from methods.weights import read_card, verified_weights
+from methods.priors.pipeline_folder import check_pipeline, pipeline_sha256, read_json
+from methods.priors.pipeline_settings import PipelineSettings
+from methods.priors.stable_diffusion import CARD_FIELDS
+from methods.priors.vae_codec import VaeCodec
+from methods.weights import CARD, read_card
+
+#: What of a scheduler's configuration decides its ᾱ; the sampler itself is not used, whichever it is.
+_SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 
 
 class DiffusersPrior:
-    """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and patch codec in one folder.
+    """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and codec in one folder, as Stable Diffusion's.
+
+    Latents, conditioning and noise are float32 to the outside, whatever precision the networks run in.
 
     Args:
-        folder: The pipeline folder with its ``card.json``.
-        device: Where to run.
+        folder: The pipeline folder.  With a ``card.json`` its files are checked against it; without one they are
+            hashed as they are, and guidance scale and negative prompt are those of the suite ``sd21``.
+        settings: Device, precision, compilation, and what is taken of a KL autoencoder's posterior; by default
+            the CPU, float32 and the mode.
 
     Raises:
-        WeightsError: If a file is missing or not the one the card names.
-        ValueError: If the pipeline predicts something this class cannot turn into noise.
+        WeightsError: If a file is missing, is not the one the card names or cannot be loaded, or the pipeline is of
+            a kind that this class cannot speak to.
     """
 
-    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
-        self.weights_sha256 = verified_weights(folder)
-        card = read_card(folder)
+    def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
+        settings = settings or PipelineSettings()
+        self.weights_sha256 = pipeline_sha256(folder)
+        card: Mapping[str, Any] = read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS
         self.guidance_scale = float(card.get("guidance_scale", 1.0))
         self.negative_prompt = str(card.get("negative_prompt", ""))
-        transformers_logging.disable_progress_bar()  # the run's own progress is what matters
-        self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-        self._text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-        self._unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-        for network in (self._text_encoder, self._unet):
-            network.requires_grad_(False).eval().to(device)
-        self._unet.to(memory_format=torch.channels_last)
-        scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
-        self._predicts = scheduler.config["prediction_type"]
-        if self._predicts not in ("epsilon", "v_prediction", "sample"):
-            raise ValueError(f"{folder}: prediction_type {self._predicts!r} is not epsilon, v_prediction or sample")
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(device)
-        self._codec = PatchCodec.load(folder / "vae", device)
-        self.resolution = self._codec.patch * self._unet.config["sample_size"]
-        self.device = torch.device(device)
+        classes = check_pipeline(folder, str(folder))
+        self.device, self._dtype = torch.device(settings.device), settings.dtype
+        self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        self._text_encoder = self._load(CLIPTextModel, folder / "text_encoder")
+        self._unet = self._load(UNet2DConditionModel, folder / "unet").to(memory_format=torch.channels_last)
+        self._codec: Codec
+        if classes["vae"] == "PatchCodec":
+            self._codec = PatchCodec.load(folder / "vae", self.device)
+        else:
+            vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
+            self._codec = VaeCodec(vae, settings.posterior)
+            if settings.posterior != "mode":
+                self.weights_sha256 = hashlib.sha256(f"{self.weights_sha256} {settings.posterior}".encode()).hexdigest()
+        # the compiled network shares the other's weights, which is what adapters are put on
+        self._run = torch.compile(self._unet) if settings.compiled else self._unet
+        schedule = read_json(folder / "scheduler" / "scheduler_config.json")
+        self._predicts = schedule.get("prediction_type", "epsilon")
+        scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.resolution = self._codec.factor * int(self._unet.config["sample_size"])
         self.calls = 0
         self.rows = 0
         self._embedded: dict[str, Tensor] = {}
@@ -69,21 +88,24 @@ class DiffusersPrior:
         return self._codec.decode(latents).clamp(0, 1)
 
     def bound(self, latents: Tensor) -> Tensor:
-        """The latents whose picture is that of ``latents`` with its colours held within [0, 1]."""
-        return self._codec.encode(self.decode(latents))
+        """The latents whose picture is that of ``latents`` with its colours in [0, 1]; a VAE's are left alone."""
+        return self._codec.bound(latents)
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
         """``(b n d)``: the text encoder's last hidden states, each text encoded once."""
         for text in texts:
             if text not in self._embedded:
-                tokens = self._tokenizer(text, padding="max_length", truncation=True, return_tensors="pt").input_ids
-                self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0]
+                length = self._text_encoder.config.max_position_embeddings
+                tokens = self._tokenizer(
+                    text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+                ).input_ids
+                self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0].float()
         return torch.stack([self._embedded[text] for text in texts])
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
-        return self._evaluate(self._unet, latents, timesteps, conditioning)
+        return self._evaluate(self._run, latents, timesteps, conditioning)
 
     def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
         """The UNet with LoRA adapters and a camera embedding of its own; its calls count as the prior's."""
@@ -91,12 +113,17 @@ class DiffusersPrior:
 
         return AdaptedUNet(self._unet, self._evaluate, rank=rank, generator=generator)
 
+    def _load(self, network: Any, folder: Path) -> Any:
+        loaded = load_network(network, folder, self._dtype)
+        return loaded.requires_grad_(False).eval().to(self.device)
+
     def _evaluate(
         self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any
     ) -> Tensor:
         self.calls += 1
         self.rows += len(latents)
-        output = unet(latents.contiguous(memory_format=torch.channels_last), timesteps, conditioning, **more).sample
+        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        output = unet(noisy, timesteps, conditioning.to(self._dtype), **more).sample.to(latents.dtype)
         if self._predicts == "epsilon":
             return output
         # a released inversion asks at t = −99, where the schedule counts as not begun (diffusers does the same)

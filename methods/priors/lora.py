@@ -40,7 +40,8 @@ class AdaptedUNet:
     Only the modules are copied; the frozen tensors are the prior's own, so that the copy costs no memory and
     the prior's network is not touched.  The camera goes through diffusers' ``TimestepEmbedding`` as a class
     embedding.  Its last layer starts at zero, like the adapters' second factor, so that the copy predicts what
-    the prior does at first; threestudio starts it at random.
+    the prior does at first; threestudio starts it at random.  What is trained is float32, whatever precision the
+    prior's network runs in.
 
     Args:
         unet: The prior's network, with frozen parameters.
@@ -65,8 +66,10 @@ class AdaptedUNet:
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=_PROJECTIONS)
         inject_adapter_in_model(config, self._unet)
         embedding = TimestepEmbedding(16, unet.time_embedding.linear_2.out_features)
-        self._unet.class_embedding = embedding.to(unet.device, unet.dtype)
+        self._unet.class_embedding = embedding.to(unet.device)
         self._unet.eval()
+        for value in self.parameters().values():  # half precision is too coarse for an optimiser's small steps
+            value.data = value.data.float()
         self._initialise(rank, generator)
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
@@ -75,7 +78,9 @@ class AdaptedUNet:
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
         """Noise in ``latents`` ``(b c lh lw)`` seen by ``cameras`` ``(b 16)``, zeros for any camera."""
-        return self._evaluate(self._unet, latents, timesteps, conditioning, class_labels=cameras.to(latents))
+        return self._evaluate(
+            self._unet, latents, timesteps, conditioning, class_labels=cameras.to(latents.device, torch.float32)
+        )
 
     @torch.no_grad()
     def _initialise(self, rank: int, generator: torch.Generator) -> None:

@@ -28,7 +28,8 @@ class PatchCodec:
     """
 
     def __init__(self, patch: int, mean: Tensor, components: Tensor, scale: Tensor) -> None:
-        self.patch = patch
+        self.patch = self.factor = patch
+        self.channels = len(components)
         self._mean, self._components, self._scale = mean, components, scale
 
     @classmethod
@@ -73,3 +74,7 @@ class PatchCodec:
         weight = (self._components * self._scale[:, None]).T
         patches = torch.nn.functional.conv2d(latents, weight[..., None, None], bias=self._mean)
         return (torch.nn.functional.pixel_shuffle(patches, self.patch) + 1) / 2
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """The latents whose picture is that of ``latents`` with its colours held within [0, 1]."""
+        return self.encode(self.decode(latents).clamp(0, 1))

@@ -27,6 +27,8 @@ class DenseGrid(nn.Module):
         ValueError: If a setting is out of its range.
     """
 
+    twice_differentiable = False  # torch's grid_sample has no second derivative
+
     def __init__(
         self,
         *,

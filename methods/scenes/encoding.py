@@ -12,6 +12,7 @@ class Encoding(Protocol):
     """Learned features of a point.  Implementations are ``torch.nn.Module``s registered in ``encodings``."""
 
     features: int  # width of the output
+    twice_differentiable: bool  # whether its slope in space has a gradient, which analytic normals need
 
     def __call__(self, points: Tensor) -> Tensor:
         """Points ``(n 3)`` of the unit cube to features ``(n features)``; points outside read the nearest face."""

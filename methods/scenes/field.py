@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from methods.scenes.encoding import Encoding
+from methods.scenes.networks import JointNetwork, SeparateNetworks
 from methods.scenes.settings import demand
+
+#: Points that are evaluated at once where no gradient is wanted; a large evaluation render then fits on the device.
+_CHUNK = 2**22
 
 
 class FieldSample(NamedTuple):
@@ -28,6 +33,7 @@ class Field(nn.Module):
         encoding: Features of a point of the unit cube.
         radius: Half side of the box, world units.
         hidden: Width of the network's one hidden layer.
+        networks: ``joint`` is one network with biases for density and colour; ``separate`` is one for each, without.
         blob_scale: Density of the blob at the origin before the softplus, 0 for no blob.
         blob_std: Distance from the origin at which the blob crosses zero, world units.
         init: Generator of the network's initial weights.
@@ -45,6 +51,7 @@ class Field(nn.Module):
         blob_scale: float,
         blob_std: float,
         init: torch.Generator,
+        networks: Literal["joint", "separate"] = "joint",
     ) -> None:
         super().__init__()
         demand(hidden >= 1, "hidden", hidden, "a positive width")
@@ -52,11 +59,12 @@ class Field(nn.Module):
         demand(blob_std > 0, "density_blob_std", blob_std, "a positive distance in world units")
         self.encoding = encoding
         self.radius, self.blob_scale, self.blob_std = radius, blob_scale, blob_std
-        self.network = nn.Sequential(_linear(encoding.features, hidden, init), nn.ReLU(), _linear(hidden, 4, init))
+        build = SeparateNetworks if networks == "separate" else JointNetwork
+        self.network: JointNetwork | SeparateNetworks = build(encoding.features, hidden, init)
 
     def forward(self, points: Tensor) -> FieldSample:
         """Density and colour at world points ``(n 3)``."""
-        raw = self._raw(points)
+        raw: Tensor = self._chunked(lambda part: self.network(self._encode(part)), points)
         return FieldSample(nn.functional.softplus(raw[:, 0] + self._blob(points)), raw[:, 1:].sigmoid())
 
     def density(self, points: Tensor) -> Tensor:
@@ -65,23 +73,16 @@ class Field(nn.Module):
 
     def density_logit(self, points: Tensor) -> Tensor:
         """Density before the softplus ``(n,)``: same level sets, but its slope never vanishes."""
-        return self._raw(points)[:, 0] + self._blob(points)
+        return self._chunked(lambda part: self.network.density(self._encode(part)), points) + self._blob(points)
 
-    def _raw(self, points: Tensor) -> Tensor:
-        """The network's four outputs ``(n 4)``: density and colour before blob and non-linearities."""
-        raw: Tensor = self.network(self.encoding(points / (2 * self.radius) + 0.5))
-        return raw
+    def _encode(self, points: Tensor) -> Tensor:
+        return self.encoding(points / (2 * self.radius) + 0.5)
+
+    def _chunked(self, evaluate: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or len(points) <= _CHUNK:
+            return evaluate(points)
+        return torch.cat([evaluate(part) for part in points.split(_CHUNK)])
 
     def _blob(self, points: Tensor) -> Tensor:
         blob: Tensor = self.blob_scale * (1 - points.norm(dim=-1) / self.blob_std)
         return blob
-
-
-def _linear(inputs: int, outputs: int, init: torch.Generator) -> nn.Linear:
-    """A linear layer with torch's default distribution, drawn from ``init`` and not from the global generator."""
-    layer: nn.Linear = nn.Linear(inputs, outputs, device="meta").to_empty(device=init.device)
-    bound = inputs**-0.5
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(2 * bound * torch.rand(parameter.shape, generator=init, device=init.device) - bound)
-    return layer

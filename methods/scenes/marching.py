@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from methods.scenes.occupancy import OccupancyGrid
+
+#: World points ``(n 3)`` to their density ``(n,)``.
+Density = Callable[[Tensor], Tensor]
 
 
 class Samples(NamedTuple):
@@ -32,6 +36,35 @@ class Samples(NamedTuple):
         )
 
 
+class Marching(Protocol):
+    """Where a scene is looked at, and how much each look counts."""
+
+    samples_per_unit: float  # on the longest ray, per world unit
+
+    def march(
+        self,
+        origins: Tensor,
+        directions: Tensor,
+        occupancy: OccupancyGrid,
+        density: Density,
+        rays: torch.Generator | None,
+    ) -> Samples:
+        """Samples along rays, without a gradient.
+
+        Args:
+            origins: ``(r 3)``, world units.
+            directions: ``(r 3)``, unit length.
+            occupancy: Where samples are worth evaluating.
+            density: The field's, for a marching that leaves out what does not show.
+            rays: Jitters the samples; None puts them in the middles.
+        """
+        ...
+
+    def weights(self, density: Tensor, samples: Samples) -> Tensor:
+        """The share ``(m,)`` of each sample in its pixel, for the densities ``(m,)`` of samples from :meth:`march`."""
+        ...
+
+
 @torch.no_grad()
 def march(
     origins: Tensor,
@@ -50,7 +83,7 @@ def march(
         strata: Strata of a ray.
         rays: Places a sample at random in its stratum (NeRF, arXiv 2003.08934, eq. 2); None takes the middle.
     """
-    near, far = _chord(origins, directions, occupancy.radius)
+    near, far = chord(origins, directions, occupancy.radius)
     hits = (far > near).nonzero()[:, 0]
     near, widths = near[hits, None], (far - near)[hits, None] / strata
     place: Tensor | float = 0.5
@@ -70,7 +103,7 @@ def march(
     )
 
 
-def _chord(origins: Tensor, directions: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+def chord(origins: Tensor, directions: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """Distances ``(r,)`` at which rays enter and leave the ball; entry = exit for those that miss it."""
     middle = -(origins * directions).sum(-1)
     half_squared = middle**2 - (origins**2).sum(-1) + radius**2

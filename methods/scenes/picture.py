@@ -37,5 +37,8 @@ class Picture(nn.Module):
         """A picture has no penalties."""
         return {}
 
+    def before_step(self, progress: float) -> None:
+        """A picture is the same throughout."""
+
     def after_step(self, step: int, rays: object) -> None:
         """A picture keeps no house."""

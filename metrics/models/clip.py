@@ -7,15 +7,19 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from methods.weights import verified_weights
+from methods.weights import WeightsError, read_card, verified_weights
+from metrics.models.precision import full_precision
 
 _BATCH = 64  # pictures or texts in one pass
+_BATCH_PIXELS = 64 * 224**2  # and no more than so many pixels, where pictures keep their own size
+_STRIDE = 32  # of CLIP's ResNets: smaller pictures leave nothing to look at
 _KEPT = 8  # sets of views whose features are kept: those of the cell that is scored, and of its truth
 
 
@@ -23,26 +27,35 @@ class ClipModel:
     """Text and image features of one CLIP.
 
     Pictures go through open_clip's own preprocessing: shorter side to the model's size (bicubic, antialiased),
-    centre crop, mean and standard deviation of the model.
+    centre crop, mean and standard deviation of the model.  A ``native`` model takes them at their own size instead.
 
     Args:
         folder: In open_clip's format: ``open_clip_config.json``, ``open_clip_model.safetensors``, tokenizer files,
-            ``card.json``.
+            ``card.json``.  Or a file of weights and a card whose ``open_clip_name`` is an architecture that
+            open_clip knows (``"ViT-B-32-quickgelu"``).
+        device: Where the network computes; features come back to the CPU.
+        native: Take away the position embedding of a ResNet's attention pool, so that any size of picture fits.
+            Source: Wang et al., arXiv 2207.12396, section 3.2.
 
     Raises:
-        WeightsError: If a file is missing or is not the one that the card lists.
+        WeightsError: If a file is missing or is not the one that the card lists, or the network is no ResNet and
+            should take native sizes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
         self.weights_sha256 = verified_weights(folder)
         import methods.torchvision_mend  # noqa: F401  (before open_clip, which imports torchvision)
 
         # isort: split
         import open_clip  # takes seconds, and a study is planned without it
 
-        source = f"local-dir:{folder}"
-        self._network, self._preprocess = open_clip.create_model_from_pretrained(source)
-        self._network.eval().requires_grad_(False)
+        source, weights = _source(folder)
+        self._network, self._preprocess = open_clip.create_model_from_pretrained(source, pretrained=weights)
+        self._device, self._native = torch.device(device), native
+        if native:
+            _forget_position(self._network.visual, folder)
+            self._preprocess = _normalise(self._network.visual)
+        self._network.eval().requires_grad_(False).to(self._device)
         self._tokenize: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(source)
         self._texts: dict[str, Tensor] = {}
         self._pictures: dict[bytes, Tensor] = {}
@@ -64,7 +77,9 @@ class ClipModel:
         new = [text for text in dict.fromkeys(texts) if text not in self._texts]
         for start in range(0, len(new), _BATCH):
             some = new[start : start + _BATCH]
-            self._texts.update(zip(some, self._network.encode_text(self._tokenize(some), normalize=True), strict=True))
+            with full_precision(self._device):
+                features = self._network.encode_text(self._tokenize(some).to(self._device), normalize=True)
+            self._texts.update(zip(some, features.cpu(), strict=True))
         return torch.stack([self._texts[text] for text in texts])
 
     @torch.no_grad()
@@ -73,11 +88,20 @@ class ClipModel:
 
         Raises:
             TypeError: If the pictures are not uint8.
+            ValueError: If the network takes them at their own size, and they are under 32 pixels.
         """
         pixels = preprocessed(rgb, self._preprocess)
+        height, width = pixels.shape[-2:]
+        if self._native and min(height, width) < _STRIDE:
+            raise ValueError(f"rgb: pictures of {height} × {width} pixels, right is {_STRIDE} or more a side")
+        batch = min(_BATCH, max(1, _BATCH_PIXELS // (height * width))) if self._native else _BATCH
         key = hashlib.sha256(f"{rgb.shape}".encode() + rgb.tobytes()).digest()
         if key not in self._pictures:
-            features = [self._network.encode_image(batch, normalize=True) for batch in pixels.split(_BATCH)]
+            with full_precision(self._device):
+                features = [
+                    self._network.encode_image(some.to(self._device), normalize=True).cpu()
+                    for some in pixels.split(batch)
+                ]
             while len(self._pictures) >= _KEPT:
                 self._pictures.pop(next(iter(self._pictures)))
             self._pictures[key] = torch.cat(features)
@@ -95,7 +119,41 @@ def preprocessed(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) ->
     return torch.stack([transform(Image.fromarray(picture)) for picture in rgb])
 
 
-@cache
-def load_clip(folder: Path) -> ClipModel:
+def load_clip(folder: Path, device: str = "cpu", *, native: bool = False) -> ClipModel:
     """The CLIP of a folder, loaded once for all metrics."""
-    return ClipModel(folder)
+    return _load(folder, device, native)
+
+
+@cache
+def _load(folder: Path, device: str, native: bool) -> ClipModel:
+    return ClipModel(folder, device, native=native)
+
+
+def _source(folder: Path) -> tuple[str, str | None]:
+    """What open_clip is asked for: the folder; or an architecture that it knows, and the file of weights."""
+    if (folder / "open_clip_config.json").is_file():
+        return f"local-dir:{folder}", None
+    card = read_card(folder)
+    files = [name for name in card["files"] if name.endswith((".safetensors", ".bin", ".pt", ".pth"))]
+    if "open_clip_name" not in card or len(files) != 1:
+        raise WeightsError(
+            f"{folder}: no CLIP: it has neither open_clip_config.json, nor open_clip_name in card.json with one file "
+            "of weights"
+        )
+    return card["open_clip_name"], str(folder / files[0])
+
+
+def _forget_position(visual: Any, folder: Path) -> None:
+    """One row of zeros in place of the position embedding: it adds nothing, to any number of positions."""
+    pool = getattr(visual, "attnpool", None)
+    if pool is None:
+        raise WeightsError(f"{folder}: a CLIP with a ResNet is needed to look at pictures at their own size")
+    pool.positional_embedding = nn.Parameter(torch.zeros_like(pool.positional_embedding[:1]))
+
+
+def _normalise(visual: Any) -> Callable[[Image.Image], Tensor]:
+    """Mean and standard deviation of the model, and nothing else."""
+    from torchvision.transforms import Compose, Normalize, ToTensor
+
+    transform: Callable[[Image.Image], Tensor] = Compose([ToTensor(), Normalize(visual.image_mean, visual.image_std)])
+    return transform

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from methods.weights import verified_weights
 from metrics.models.clip import preprocessed
+from metrics.models.precision import full_precision
 
 CONFIG_FILE, WEIGHTS_FILE = "reward_config.json", "model.safetensors"
 
@@ -107,20 +108,26 @@ class RewardModel:
     """The reward of pictures for a prompt, normalised as ``ImageReward.score`` does.
 
     Args:
-        folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``.
+        folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``; the published model's
+            is written by ``python -m metrics.models.convert_image_reward``.
+        device: Where the network computes.
 
     Raises:
         WeightsError: If a file is missing or is not the one that the card lists.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         self.weights_sha256 = verified_weights(folder)
+        self._device = torch.device(device)
+        import methods.torchvision_mend  # noqa: F401  (before open_clip, which imports torchvision)
+
+        # isort: split
         from open_clip.transform import image_transform
 
         self.config = RewardConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         self._network = RewardNetwork(self.config)
         self._network.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()})
-        self._network.eval().requires_grad_(False)
+        self._network.eval().requires_grad_(False).to(self._device)
         self._tokenize = RewardTokenizer(folder, self.config.max_length)
         self._preprocess = image_transform(
             self.config.image_size, is_train=False, mean=self.config.image_mean, std=self.config.image_std
@@ -135,17 +142,23 @@ class RewardModel:
             TypeError: If the pictures are not uint8.
         """
         if prompt not in self._texts:
-            self._texts[prompt] = self._tokenize([prompt])
+            ids, mask = self._tokenize([prompt])
+            self._texts[prompt] = ids.to(self._device), mask.to(self._device)
         ids, mask = self._texts[prompt]
-        raw = [
-            self._network(self._network.encode_image(some), ids.expand(len(some), -1), mask.expand(len(some), -1))
-            for some in preprocessed(rgb, self._preprocess).split(_BATCH)
-        ]
+        raw = []
+        with full_precision(self._device):
+            for some in preprocessed(rgb, self._preprocess).split(_BATCH):
+                states = self._network.encode_image(some.to(self._device))
+                raw.append(self._network(states, ids.expand(len(some), -1), mask.expand(len(some), -1)).cpu())
         normalised: np.ndarray = (torch.cat(raw).double().numpy() - self.config.mean) / self.config.std
         return normalised
 
 
-@cache
-def load_reward(folder: Path) -> RewardModel:
+def load_reward(folder: Path, device: str = "cpu") -> RewardModel:
     """The reward model of a folder, loaded once."""
-    return RewardModel(folder)
+    return _load(folder, device)
+
+
+@cache
+def _load(folder: Path, device: str) -> RewardModel:
+    return RewardModel(folder, device)

@@ -1,10 +1,27 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from pathlib import Path
 
 import pytest
 
-from methods.weights import WeightsError, read_card, verified_weights, write_card
+import methods.weights
+from methods.weights import (
+    WeightsError,
+    combined_sha256,
+    file_sha256,
+    known_sha256,
+    read_card,
+    verified_anew,
+    verified_weights,
+    weights_home,
+    write_card,
+)
+
+#: SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_card_lists_every_file_but_pictures(tmp_path: Path) -> None:
@@ -44,3 +61,90 @@ def test_spoilt_folders_get_one_line(tmp_path: Path, spoil, message) -> None:
     with pytest.raises(WeightsError, match=message) as caught:
         verified_weights(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_hidden_files_are_no_weights(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("abc")
+    (tmp_path / ".cache" / "hub").mkdir(parents=True)
+    (tmp_path / ".cache" / "hub" / "a.lock").write_text("")
+    write_card(tmp_path)
+    assert read_card(tmp_path)["files"] == {"a": ABC}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "home"))
+    monkeypatch.setattr(methods.weights, "_LARGE", 3)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were read to be hashed."""
+    read: list[Path] = []
+    monkeypatch.setattr(methods.weights, "file_sha256", lambda path: read.append(path) or file_sha256(path))
+    return read
+
+
+def test_home_is_the_user_s_unless_it_is_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert weights_home() == home
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", "~/mine")
+    assert weights_home() == Path.home() / "mine"
+    monkeypatch.delenv("SDIBENCH_WEIGHTS")
+    assert weights_home() == Path.home() / ".cache" / "sdi-bench"
+
+
+def test_a_large_file_is_read_again_only_when_it_changed(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
+    large, small = tmp_path / "large", tmp_path / "small"
+    large.write_text("abc")
+    small.write_text("ab")
+    assert [known_sha256(large), known_sha256(large)] == [ABC, ABC]
+    assert hashed == [large]
+    for _ in range(2):
+        known_sha256(small)
+    assert hashed == [large, small, small]
+    before = large.stat()
+    large.write_text("abd")
+    os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a copy that keeps its times: only ctime tells
+    assert known_sha256(large) == hashlib.sha256(b"abd").hexdigest()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"key": 3}'])
+def test_a_spoilt_memory_of_hashes_costs_time_and_nothing_else(tmp_path: Path, home: Path, content: str) -> None:
+    large = tmp_path / "large"
+    large.write_text("abc")
+    home.mkdir()
+    (home / "hashes.json").write_text(content.replace("key", str(large)))
+    assert known_sha256(large) == ABC
+    assert json.loads((home / "hashes.json").read_text())[str(large)]["sha256"] == ABC
+
+
+def test_where_nothing_can_be_remembered_everything_is_read(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
+    home.write_text("a file where the folder should be")
+    (tmp_path / "large").write_text("abc")
+    assert [known_sha256(tmp_path / "large") for _ in range(2)] == [ABC, ABC]
+    assert len(hashed) == 2
+
+
+def test_anew_reads_every_byte(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "large").write_text("abc")
+    write_card(folder)
+    first = verified_weights(folder)
+    del hashed[:]
+    verified_weights.cache_clear()
+    assert verified_weights(folder) == first
+    assert hashed == []
+    assert verified_anew(folder) == first
+    assert hashed == [folder / "large"]
+
+
+def test_files_without_a_card_hash_as_those_with_one(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "a").write_text("abc")
+    (tmp_path / "model" / "b").write_text("abd")
+    write_card(tmp_path / "model")
+    assert combined_sha256(tmp_path / "model", ["b", "a"]) == verified_weights(tmp_path / "model")
+    with pytest.raises(WeightsError, match="c: missing"):
+        combined_sha256(tmp_path / "model", ["a", "c"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,9 @@ def folder(tmp_path_factory) -> Path:
     pictures = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     PatchCodec.fit(pictures, patch=4, channels=8).save(path / "vae")
     write_clip_tokenizer(path / "tokenizer")
+    index = {"unet": "UNet2DConditionModel", "vae": "PatchCodec", "text_encoder": "CLIPTextModel"}
+    index |= {"tokenizer": "CLIPTokenizer"}
+    (path / "model_index.json").write_text(json.dumps({name: ["x", kind] for name, kind in index.items()}))
     _scheduler("epsilon").save_pretrained(path / "scheduler")
     write_card(path, guidance_scale=2.5, negative_prompt="bad photo")
     return path
@@ -96,6 +100,13 @@ def test_noise_is_what_the_network_predicts_in_each_parametrisation(folder) -> N
         assert (prior.calls, prior.rows) == (1, 2)
     _scheduler("epsilon").save_pretrained(folder / "scheduler")
     write_card(folder, guidance_scale=2.5, negative_prompt="bad photo")
+
+
+def test_it_stays_on_the_cpu_unless_it_is_told_otherwise(folder, monkeypatch) -> None:
+    """A small pipeline's numbers are those of the CPU, whatever the machine has."""
+    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert load_prior(str(folder)).alphas_cumprod.device.type == "cpu"
 
 
 def test_weights_that_are_not_the_card_s_are_refused(folder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,9 +11,9 @@ from methods.scenes.dense_grid import DenseGrid
 from methods.scenes.field import Field
 
 
-def field(**settings: float) -> Field:
+def field(**settings: float | str) -> Field:
     init = torch.Generator().manual_seed(0)
-    defaults = {"radius": 1.0, "hidden": 8, "blob_scale": 10.0, "blob_std": 0.5}
+    defaults: dict[str, Any] = {"radius": 1.0, "hidden": 8, "blob_scale": 10.0, "blob_std": 0.5}
     return Field(DenseGrid(resolutions=(4,), init=init), **{**defaults, **settings}, init=init)
 
 
@@ -35,6 +37,24 @@ def test_radius_stretches_the_encoding_over_the_box() -> None:
     small, large = field(blob_scale=0.0), field(blob_scale=0.0, radius=2.0)
     points = torch.rand(9, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     torch.testing.assert_close(small.density(points), large.density(2 * points))
+
+
+def test_separate_networks_have_no_biases_and_share_nothing() -> None:
+    built, points = field(networks="separate"), torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
+    widths = [tuple(parameter.shape) for parameter in built.network.parameters()]
+    assert widths == [(8, 4), (1, 8), (8, 4), (3, 8)]
+    assert torch.equal(built.density(points), built(points).density)
+    built(points).rgb.sum().backward()
+    assert all((parameter.grad == 0).all() for parameter in built.network.of_density.parameters())
+
+
+@torch.no_grad()
+def test_chunks_are_seen_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    built, points = field(), torch.rand(23, 3, generator=torch.Generator().manual_seed(0))
+    whole = built(points)
+    monkeypatch.setattr("methods.scenes.field._CHUNK", 5)
+    torch.testing.assert_close(built(points), whole)
+    torch.testing.assert_close(built.density(points), whole.density)
 
 
 def test_leaves_the_global_generator_alone() -> None:

@@ -8,11 +8,13 @@ import sys
 import pytest
 
 from methods.registry import UnknownNameError
-from methods.scenes import encodings, scenes
+from methods.scenes import backgrounds, encodings, materials, scenes
 
 
 def test_the_names() -> None:
-    assert encodings.names() == ["dense_grid", "hash_grid"]
+    assert encodings.names() == ["dense_grid", "hash_grid", "progressive_bands", "tcnn_hash_grid"]
+    assert materials.names() == ["albedo", "point_light"]
+    assert backgrounds.names() == ["environment_map", "given"]
     assert scenes.names() == ["image", "latent", "nerf"]
 
 

@@ -1,0 +1,76 @@
+"""How a pipeline is run on this machine, from the environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import torch
+
+from methods.weights import WeightsError
+
+#: Which latents stand for a picture: the mode of a KL autoencoder's posterior, or a sample of it.
+Posterior = Literal["mode", "sample"]
+
+#: Names of precisions as SDIBENCH_DTYPE takes them.
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+_SWITCH = {"": False, "0": False, "1": True}
+_LOGGER = logging.getLogger("sdibench")
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """Device, precision and posterior of a pipeline; all but the posterior change numbers by rounding alone."""
+
+    device: str = "cpu"
+    """Where it runs (SDIBENCH_DEVICE); the GPU where there is one for downloaded models, the CPU for the toybox."""
+    dtype: torch.dtype = torch.float32
+    """Precision of UNet, autoencoder and text encoder (SDIBENCH_DTYPE): on a GPU float16, as in the papers' code
+    (``half_precision_weights`` of threestudio's configurations); always float32 on a CPU."""
+    compiled: bool = False
+    """Whether the UNet goes through ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster after that."""
+    posterior: Posterior = "mode"
+    """What a KL autoencoder's ``encode`` takes, "mode" or "sample" (SDIBENCH_POSTERIOR); part of the weights' hash,
+    and so of every cell's identity, where it is the sample."""
+
+    @classmethod
+    def from_environment(cls, *, uses_gpu: bool) -> Self:
+        """The settings of this machine.
+
+        Args:
+            uses_gpu: Whether a GPU is taken unasked, and in half precision.
+
+        Raises:
+            WeightsError: If a variable has a value that it cannot have.
+        """
+        device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
+        posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
+        compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
+        _check_device(device)
+        if device == "cpu":
+            asked = os.environ.get("SDIBENCH_DTYPE", "")
+            if uses_gpu and asked != "float32":
+                _LOGGER.warning("the prior runs on the CPU in float32, not in %s", asked or "float16 on a GPU")
+            return cls(device, torch.float32, compiled, posterior)
+        default = torch.float16 if uses_gpu else torch.float32
+        return cls(device, _chosen("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
+
+
+def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:
+    given = os.environ.get(variable, "")
+    if given and given not in values:
+        right = ", ".join(name for name in values if name)
+        raise WeightsError(f"{variable} = {given!r}: right is one of {right}")
+    return values[given] if given else default
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise WeightsError(f"SDIBENCH_DEVICE = {device!r}: right is cpu, cuda or cuda:<number>")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise WeightsError(
+            f"SDIBENCH_DEVICE = {device!r}: torch sees {torch.cuda.device_count()} GPUs; cpu is right without"
+        )

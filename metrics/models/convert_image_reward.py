@@ -1,0 +1,183 @@
+"""Write the published ImageReward-v1.0 as a folder of this suite.
+
+    python -m metrics.models.convert_image_reward ImageReward.pt OUT
+
+reads ``ImageReward.pt`` with ``med_config.json`` beside it (both from the hub repository ``THUDM/ImageReward``) and
+``vocab.txt`` (from ``google-bert/bert-base-uncased``), and writes ``OUT/reward_config.json``, ``model.safetensors``,
+``vocab.txt``, ``tokenizer_config.json`` and ``card.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from safetensors.torch import save_file
+from torch import Tensor
+
+from methods.weights import WeightsError, file_sha256, write_card
+from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
+
+_HEAD_WIDTH = 64  # of an attention head of BLIP's picture encoder, "base" and "large" alike
+
+#: Names in ImageReward.pt, as patterns, and what transformers' BLIP calls the same.
+_RENAMED = (
+    (r"blip\.visual_encoder\.cls_token", "vision.embeddings.class_embedding"),
+    (r"blip\.visual_encoder\.pos_embed", "vision.embeddings.position_embedding"),
+    (r"blip\.visual_encoder\.patch_embed\.proj\.", "vision.embeddings.patch_embedding."),
+    (r"blip\.visual_encoder\.blocks\.(\d+)\.norm(\d)\.", r"vision.encoder.layers.\1.layer_norm\2."),
+    (r"blip\.visual_encoder\.blocks\.(\d+)\.attn\.qkv\.", r"vision.encoder.layers.\1.self_attn.qkv."),
+    (r"blip\.visual_encoder\.blocks\.(\d+)\.attn\.proj\.", r"vision.encoder.layers.\1.self_attn.projection."),
+    (r"blip\.visual_encoder\.blocks\.(\d+)\.mlp\.", r"vision.encoder.layers.\1.mlp."),
+    (r"blip\.visual_encoder\.norm\.", "vision.post_layernorm."),
+    (r"blip\.text_encoder\.", "text."),
+    (r"mlp\.layers\.7\.", "head.8."),  # ours has a dropout of nothing after the fourth layer as well
+    (r"mlp\.layers\.", "head."),
+)
+
+#: Trained beside the rest, and not part of the score: BLIP's contrastive projections, and a counter.
+_UNUSED = re.compile(r"blip\.(vision_proj|text_proj)\.|blip\.text_encoder\.embeddings\.position_ids$")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to convert, and where to."""
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    """``ImageReward.pt``."""
+    out: Annotated[Path, tyro.conf.Positional]
+    """The folder to write; it is made where it is not there."""
+    med_config: Path | None = None
+    """``med_config.json``; the one beside the checkpoint unless another is named."""
+    vocab: Path | None = None
+    """BERT's ``vocab.txt``; the one beside the checkpoint unless another is named."""
+
+
+def renamed_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """ImageReward's weights in the names of :class:`metrics.models.reward.RewardNetwork`.
+
+    Raises:
+        WeightsError: If a name is not one of ImageReward's.
+    """
+    found = {}
+    for name, value in published.items():
+        if _UNUSED.match(name):
+            continue
+        for pattern, replacement in _RENAMED:
+            ours, count = re.subn(f"^{pattern}", replacement, name)
+            if count:
+                found[ours] = value.contiguous()
+                break
+        else:
+            raise WeightsError(f"{name!r} is no weight of ImageReward-v1.0, so this is another model's checkpoint")
+    return found
+
+
+def reward_config(weights: Mapping[str, Tensor], med: Mapping[str, Any]) -> RewardConfig:
+    """Sizes by the shapes of the renamed ``weights`` and, where they do not tell, by ``med_config.json``.
+
+    Raises:
+        WeightsError: If a weight is missing.
+    """
+    try:
+        patches = weights["vision.embeddings.patch_embedding.weight"]
+        positions = weights["vision.embeddings.position_embedding"].shape[1] - 1
+        width, patch = patches.shape[0], patches.shape[-1]
+        vision = {
+            "hidden_size": width,
+            "intermediate_size": weights["vision.encoder.layers.0.mlp.fc1.weight"].shape[0],
+            "num_attention_heads": width // _HEAD_WIDTH,
+            "num_hidden_layers": _layers(weights, "vision.encoder.layers."),
+            "patch_size": patch,
+            "layer_norm_eps": 1e-6,  # BLIP's; transformers' default is another
+            "hidden_act": "gelu",
+        }
+        text = {
+            "vocab_size": weights["text.embeddings.word_embeddings.weight"].shape[0],
+            "hidden_size": med["hidden_size"],
+            "intermediate_size": med["intermediate_size"],
+            "num_attention_heads": med["num_attention_heads"],
+            "num_hidden_layers": _layers(weights, "text.encoder.layer."),
+            "max_position_embeddings": weights["text.embeddings.position_embeddings.weight"].shape[0],
+            "encoder_hidden_size": width,
+            "layer_norm_eps": med["layer_norm_eps"],
+            "hidden_act": med["hidden_act"],
+        }
+        head = [weights[f"head.{2 * layer}.weight"].shape[0] for layer in range(4)]
+    except KeyError as error:
+        raise WeightsError(f"{error} is missing, so this is no checkpoint of ImageReward-v1.0") from None
+    return RewardConfig(
+        vision=vision, text=text, head_widths=tuple(head), image_size=patch * round(positions**0.5), max_length=35
+    )
+
+
+def convert(options: Options) -> None:
+    """Write the folder and its card.
+
+    Raises:
+        WeightsError: If a file is missing or the checkpoint is not ImageReward's; nothing is written then.
+    """
+    med = options.med_config or options.checkpoint.with_name("med_config.json")
+    vocab = options.vocab or options.checkpoint.with_name("vocab.txt")
+    write_files(options.checkpoint, med, vocab, options.out)
+    write_card(
+        options.out,
+        title="ImageReward-v1.0",
+        source="THUDM/ImageReward",
+        licence="Apache-2.0",
+        script="python -m metrics.models.convert_image_reward",
+        converted_from={path.name: file_sha256(path) for path in (options.checkpoint, med, vocab)},
+    )
+
+
+def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> None:
+    """Write all files of the folder ``out`` but its card, which must list no others.
+
+    Raises:
+        WeightsError: If a file is missing or the checkpoint is not ImageReward's; nothing is written then.
+    """
+    for path in (checkpoint, med_config, vocab):
+        if not path.is_file():
+            raise WeightsError(f"{path}: not there; see python -m metrics.models.convert_image_reward --help")
+    try:
+        published = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise WeightsError(f"{checkpoint}: is no file of weights alone ({str(error).splitlines()[0]})") from error
+    weights = renamed_weights(published)
+    config = reward_config(weights, json.loads(med_config.read_text(encoding="utf-8")))
+    with torch.device("meta"):  # names and shapes only
+        expected = {name: value.shape for name, value in RewardNetwork(config).state_dict().items()}
+    wrong = {name for name in expected.keys() | weights.keys() if expected.get(name) != _shape(weights, name)}
+    if wrong:
+        raise WeightsError(f"{checkpoint}: {len(wrong)} weights are missing or of another shape: {min(wrong)}")
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(weights, out / WEIGHTS_FILE)
+    (out / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if vocab.resolve() != (out / "vocab.txt").resolve():
+        shutil.copyfile(vocab, out / "vocab.txt")
+    settings = '{"tokenizer_class": "BertTokenizer", "do_lower_case": true}\n'
+    (out / "tokenizer_config.json").write_text(settings, encoding="utf-8")
+
+
+def _layers(weights: Mapping[str, Tensor], start: str) -> int:
+    return len({name.removeprefix(start).split(".")[0] for name in weights if name.startswith(start)})
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> torch.Size | None:
+    return weights[name].shape if name in weights else None
+
+
+if __name__ == "__main__":
+    try:
+        convert(tyro.cli(Options, description=__doc__))
+    except WeightsError as problem:
+        sys.exit(str(problem))

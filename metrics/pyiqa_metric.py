@@ -1,0 +1,126 @@
+"""Columns from the package pyiqa: any of its metrics that needs no reference picture, as ``pyiqa:NAME``."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError
+from metrics.card import Column, metric_card
+from metrics.suites import Suite
+from metrics.views import Views
+
+if TYPE_CHECKING:
+    from metrics import Metric
+
+_BATCH_PIXELS = 8 * 512**2
+
+#: No scores of one picture alone: they read a text, or compare whole sets of pictures.
+_OTHERS = frozenset({"clipscore", "fid", "fid_dinov2", "inception_score", "sfid"})
+
+
+class PyiqaMetric:
+    """A metric of pyiqa on each view at its own size, as pyiqa prints it.
+
+    The weights are pyiqa's own, fetched by it at the first use; the suite plays no part.  Source: Chen et al.,
+    "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch, which names the paper of each metric.
+    """
+
+    metric: str  # pyiqa's name
+    columns: tuple[str, ...]
+
+    def __init__(self, models: str | Suite, device: str = "cpu") -> None:
+        pyiqa = _package()
+        self._device = torch.device(device)
+        try:
+            self._network = pyiqa.create_metric(self.metric, device=self._device)
+        except Exception as error:  # whatever a download, an archive or a missing package of pyiqa's own raises
+            reason = str(error).strip().splitlines()
+            raise WeightsError(
+                f"pyiqa:{self.metric}: pyiqa could not load it ({reason[0] if reason else type(error).__name__}); it "
+                "fetches its own weights, so score once where its servers can be reached, then without"
+            ) from error
+        name = f"pyiqa:{self.metric}"
+        self.card = metric_card(
+            Column(name=name, title=self.metric.upper(), unit="", higher_is_better=not self._network.lower_better),
+            name=name,
+            title=f"{self.metric} (pyiqa)",
+            checkpoint=f"pyiqa {pyiqa.__version__}'s own weights for {self.metric}",
+            weights_sha256=_state_sha256(self._network),
+            preprocessing="uint8 RGB over the evaluation background at its own size, divided by 255; then pyiqa's, "
+            "which on a GPU lets convolutions use TensorFloat-32",
+            description=f"pyiqa's no-reference metric {self.metric!r} with its default options; its authors give its "
+            f"range as {self._network.score_range or 'unknown'}. It judges pictures alone, not whether they fit the "
+            "prompt.",
+        )
+
+    @torch.no_grad()
+    def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        """Float64 ``(n,)`` as ``pyiqa:NAME``; the prompt plays no part.
+
+        Some of pyiqa's metrics crop at random; they draw from a generator that starts anew with every batch.
+        """
+        count, height, width = views.opacity.shape
+        found = []
+        for some in torch.from_numpy(views.rgb).split(max(1, _BATCH_PIXELS // (height * width))):
+            pixels = some.permute(0, 3, 1, 2).to(self._device, torch.float32) / 255
+            with _fixed_draws(self._device):
+                found.append(self._network(pixels).reshape(len(some)).double().cpu())
+        return {self.columns[0]: torch.cat(found).numpy().reshape(count)}
+
+
+@cache
+def pyiqa_metric(name: str) -> type[Metric]:
+    """The class of ``pyiqa:name``.
+
+    Raises:
+        UnknownNameError: If pyiqa is not installed or has no such metric; the message is one line.
+    """
+    if importlib.util.find_spec("pyiqa") is None:
+        raise UnknownNameError(
+            f"metric 'pyiqa:{name}' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
+        )
+    known = sorted(set(_package().list_models(metric_mode="NR")) - _OTHERS)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+        raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a picture alone: {hint}")
+    fields = {"metric": name, "columns": (f"pyiqa:{name}",), "__doc__": f"pyiqa's {name}.", "__module__": __name__}
+    return type(f"Pyiqa_{name}", (PyiqaMetric,), fields)
+
+
+def _package() -> Any:
+    importlib.import_module("methods.torchvision_mend")  # before pyiqa, which imports torchvision
+    return importlib.import_module("pyiqa")
+
+
+@contextmanager
+def _fixed_draws(device: torch.device) -> Iterator[None]:
+    """The same draws every time from the global generators, which pyiqa uses; as they were before, afterwards."""
+    before = np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(0)
+        np.random.set_state(np.random.RandomState(0).get_state())  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+
+
+def _state_sha256(network: torch.nn.Module) -> str:
+    """Over the names and values of all parameters and buffers: pyiqa's files are in several places."""
+    total = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        total.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

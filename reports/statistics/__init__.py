@@ -1,0 +1,52 @@
+"""What a study's scores say about other prompts: intervals, tests and groups.
+
+The prompt is the independent unit: views are averaged to an asset and never resampled, seeds are averaged or
+resampled within their prompt.  Where the data cannot tell, the answer is None with a reason, never a number.
+"""
+
+from reports.statistics.bootstrap import prompt_bootstrap
+from reports.statistics.comparison import Comparison, compare_to_baseline
+from reports.statistics.detectable import minimum_detectable_difference, paired_sd
+from reports.statistics.divergence import fisher_test, mcnemar_test
+from reports.statistics.estimate import Estimate
+from reports.statistics.holm import holm
+from reports.statistics.improvement import probability_of_improvement
+from reports.statistics.interval import Interval
+from reports.statistics.iqm import interquartile_mean
+from reports.statistics.missing import on_common_prompts, with_blank_for_diverged
+from reports.statistics.p_value import PValue
+from reports.statistics.pairing import paired_differences
+from reports.statistics.profile import performance_profile
+from reports.statistics.rank_groups import rank_groups
+from reports.statistics.scores import StudyScores
+from reports.statistics.share import share
+from reports.statistics.sign_flip import sign_flip_test
+from reports.statistics.variance import VarianceComponents, variance_components
+from reports.statistics.wilson import wilson_interval
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Interval",
+    "PValue",
+    "StudyScores",
+    "VarianceComponents",
+    "compare_to_baseline",
+    "fisher_test",
+    "holm",
+    "interquartile_mean",
+    "mcnemar_test",
+    "minimum_detectable_difference",
+    "on_common_prompts",
+    "paired_differences",
+    "paired_sd",
+    "performance_profile",
+    "probability_of_improvement",
+    "prompt_bootstrap",
+    "rank_groups",
+    "share",
+    "sign_flip_test",
+    "variance_components",
+    "wilson_interval",
+    "with_blank_for_diverged",
+]

@@ -1,0 +1,101 @@
+"""Confidence intervals from resampled prompts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from reports.statistics.estimate import Estimate
+from reports.statistics.interval import Interval
+from reports.statistics.values import Floats, observed, prompt_means, why_unknown
+
+#: Reduces the prompts on ``axis`` to a number, as ``numpy.mean`` and ``interquartile_mean`` do.
+Statistic = Callable[..., Floats]
+Method = Literal["percentile", "bca"]
+
+
+def prompt_bootstrap(
+    values: ArrayLike,
+    rng: np.random.Generator | int,
+    *,
+    statistic: Statistic = np.mean,
+    method: Method = "bca",
+    resamples: int = 10_000,
+    level: float = 0.95,
+    resample_seeds: bool = True,
+) -> Estimate:
+    """``statistic`` of the prompts' means and its interval over prompts (Efron & Tibshirani 1993, chapters 13, 14).
+
+    Args:
+        values: Scores or paired differences, (prompts,) or (prompts, seeds); NaN where a cell has none.
+        rng: Source of the resamples.  An integer is a seed: calls that share it resample the same prompts, as far
+            as they have equally many.
+        statistic: Called as ``statistic(prompts, axis=-1)``.
+        method: Percentile, or bias-corrected and accelerated (the jackknife leaves out a prompt at a time).
+        resamples: Number of resamples.
+        level: Confidence level.
+        resample_seeds: Whether a drawn prompt's seeds are drawn too.  The means of the prompts already differ by the
+            noise of their seeds, so this counts a part of that noise twice and errs on the wide side: the variance
+            grows by σ²_seed (s − 1) / (n s²) (Davison & Hinkley 1997, section 3.8).
+    """
+    array = observed(values)
+    means = prompt_means(array)
+    n = len(means)
+    value = float(statistic(means, axis=-1)) if n and np.isfinite(means).all() else None
+    reason = why_unknown(array)
+    if not reason:
+        if not resample_seeds:
+            array = means[:, None]
+        distribution = statistic(resampled_prompts(array, np.random.default_rng(rng), resamples), axis=-1)
+        low, high = _bounds(means, distribution, statistic, method, level)
+        if np.isfinite([low, high]).all() and high - low > 1e-12 * np.abs(distribution).max():
+            return Estimate(value, Interval(low, high, level), n)
+        reason = "the resamples do not differ"
+    return Estimate(value, Interval(level=level, reason=reason), n)
+
+
+def resampled_prompts(values: Floats, rng: np.random.Generator, resamples: int) -> Floats:
+    """Means of the prompts of each resample, (resamples, prompts).
+
+    Prompts are drawn with replacement; of a drawn prompt as many seeds as it has are drawn with replacement.
+
+    Args:
+        values: (prompts, seeds), NaN where a seed is missing; each prompt has at least one.
+        rng: Source of the draws.
+        resamples: Number of resamples.
+    """
+    n, most = values.shape
+    count = np.sum(~np.isnan(values), axis=1)
+    packed = np.sort(values, axis=1)  # puts NaN last; the order of seeds does not matter
+    drawn = rng.integers(0, n, (resamples, n))
+    if most == 1:
+        return packed[drawn, 0]
+    counts = count[drawn][..., None]
+    seeds = rng.integers(0, counts, (resamples, n, most))
+    taken = np.where(np.arange(most) < counts, packed[drawn[..., None], seeds], 0.0)
+    return np.asarray(taken.sum(axis=-1) / counts[..., 0])
+
+
+def _bounds(
+    means: Floats, distribution: Floats, statistic: Statistic, method: Method, level: float
+) -> tuple[float, float]:
+    """SciPy's interval of a given bootstrap distribution: only the draws above are ours."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # BCa has no answer where the jackknife or the distribution has no spread: NaN, seen by the caller
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        interval = stats.bootstrap(
+            (means,),
+            statistic,
+            n_resamples=0,
+            bootstrap_result=SimpleNamespace(bootstrap_distribution=distribution),
+            vectorized=True,
+            method="BCa" if method == "bca" else "percentile",
+            confidence_level=level,
+        ).confidence_interval
+    return float(interval.low), float(interval.high)

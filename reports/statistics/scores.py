@@ -1,0 +1,70 @@
+"""One metric of a study as an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from reports.frames import DIVERGED, FAILED, ReportError
+from reports.statistics.values import Floats
+
+
+@dataclass(frozen=True)
+class StudyScores:
+    """Means of the assets, (methods, prompts, seeds), NaN where a cell has none."""
+
+    methods: tuple[str, ...]
+    """Labels of the arms, in the study's order."""
+    prompts: tuple[str, ...]
+    """Slugs of the prompts, in the study's order."""
+    seeds: tuple[int, ...]
+    """Seeds of the cells."""
+    means: Floats
+    """(methods, prompts, seeds)."""
+
+    @classmethod
+    def of(cls, assets: pd.DataFrame, cells: pd.DataFrame, metric: str) -> StudyScores:
+        """The scores of ``metric`` in ``assets`` (of ``reports.means.asset_means``), in the order of ``cells``.
+
+        Raises:
+            ReportError: If an asset is there twice.
+        """
+        return _laid_out(assets[assets["metric"] == metric], cells)
+
+    @classmethod
+    def divergence(cls, cells: pd.DataFrame) -> StudyScores:
+        """1 for each cell that diverged, 0 where it did not, NaN where it did not come to an end.
+
+        Raises:
+            ReportError: If a cell is there twice.
+        """
+        ended = cells[~cells["status"].isin(FAILED)]
+        return _laid_out(ended.assign(value=ended["status"].isin(DIVERGED).astype(float)), cells)
+
+    def method(self, label: str) -> Floats:
+        """Scores of one arm, (prompts, seeds).
+
+        Raises:
+            ReportError: If there is no such arm.
+        """
+        if label not in self.methods:
+            raise ReportError(f"method {label!r} is not one of {', '.join(self.methods)}")
+        return self.means[self.methods.index(label)]
+
+    def of_prompts(self, chosen: list[str]) -> StudyScores:
+        """The same for some of the prompts only, in this study's order."""
+        kept = [index for index, prompt in enumerate(self.prompts) if prompt in chosen]
+        return replace(self, prompts=tuple(self.prompts[index] for index in kept), means=self.means[:, kept])
+
+
+def _laid_out(rows: pd.DataFrame, cells: pd.DataFrame) -> StudyScores:
+    keys = ["method", "prompt_id", "seed"]
+    twice = rows[rows.duplicated(keys)]
+    if not twice.empty:
+        raise ReportError(f"cell {twice.iloc[0][keys].to_dict()} is there twice, must be unique")
+    methods, prompts, seeds = (tuple(dict.fromkeys(cells[key].tolist())) for key in keys)
+    grid = pd.MultiIndex.from_product([methods, prompts, seeds], names=keys)
+    values = rows.set_index(keys)["value"].reindex(grid).to_numpy(dtype=np.float64)
+    return StudyScores(methods, prompts, seeds, values.reshape(len(methods), len(prompts), len(seeds)))

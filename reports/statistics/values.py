@@ -1,0 +1,52 @@
+"""Arrays of scores with holes: NaN marks a cell that has no score."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+#: Fewest prompts for which an interval is bootstrapped.  Below it no two-sided sign-flip test can reject at 5 %
+#: (2 / 2⁵ > .05), and the resamples' spread is too small by √((n − 1) / n): a 95 % interval of the mean of normal
+#: scores covers, percentile and BCa alike, 81 % at n = 4, 86 % at 6, 90 % at 10, 93 % at 20 and 94 % at 43 (simulated).
+MIN_PROMPTS: Final = 6
+#: Scores that differ by less than this share of their size differ by round-off only.
+ROUND_OFF: Final = 1e-9
+
+
+def observed(values: ArrayLike) -> Floats:
+    """Prompts × seeds without the prompts that have no value; ``values`` is (prompts,) or (prompts, seeds).
+
+    Raises:
+        ValueError: If ``values`` has another number of axes.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"values have the shape {array.shape}, must be (prompts,) or (prompts, seeds)")
+    if array.ndim == 1:
+        array = array[:, None]
+    return array[~np.isnan(array).all(axis=1)]
+
+
+def prompt_means(values: ArrayLike) -> Floats:
+    """Mean over the seeds of each prompt that has any, shape (prompts with a value,)."""
+    array = observed(values)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        return np.asarray(np.nansum(array, axis=1) / np.sum(~np.isnan(array), axis=1))
+
+
+def why_unknown(values: Floats, *, fewest: int = MIN_PROMPTS) -> str:
+    """Why ``values`` (prompts × seeds, of ``observed``) cannot tell anything about other prompts; empty if they can."""
+    n = len(values)
+    if n == 0:
+        return "no prompt has a value"
+    if n < fewest:
+        return f"{n} prompt{'s' if n > 1 else ''}, at least {fewest} are needed"
+    if np.isinf(values).any():
+        return "infinite values"
+    if np.nanmax(values) - np.nanmin(values) <= ROUND_OFF * np.nanmax(np.abs(values)):
+        return "all values are the same"
+    return ""

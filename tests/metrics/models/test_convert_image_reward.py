@@ -1,0 +1,46 @@
+"""Converting ImageReward.pt: what it refuses; that the scores are right is in tests/parity."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from methods.weights import WeightsError
+from metrics.models.convert_image_reward import Options, convert, renamed_weights, reward_config
+
+
+def test_names_that_are_not_image_rewards_are_refused() -> None:
+    with pytest.raises(WeightsError, match=r"'visual.proj' is no weight of ImageReward"):
+        renamed_weights({"visual.proj": torch.zeros(2, 2)})
+    with pytest.raises(WeightsError, match="is missing, so this is no checkpoint"):
+        reward_config(renamed_weights({"mlp.layers.7.bias": torch.zeros(1)}), {})
+
+
+def test_last_layer_keeps_its_place_and_what_the_score_does_not_use_is_left_out() -> None:
+    names = ["mlp.layers.6.bias", "mlp.layers.7.bias", "blip.vision_proj.weight", "blip.text_proj.bias",
+             "blip.text_encoder.embeddings.position_ids", "blip.visual_encoder.blocks.11.norm2.weight"]  # fmt: skip
+    found = renamed_weights({name: torch.zeros(1) for name in names})
+    assert list(found) == ["head.6.bias", "head.8.bias", "vision.encoder.layers.11.layer_norm2.weight"]
+
+
+def test_missing_file_is_one_line(tmp_path) -> None:
+    with pytest.raises(WeightsError, match=r"ImageReward\.pt: not there; see python -m") as error:
+        convert(Options(tmp_path / "ImageReward.pt", tmp_path / "out"))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pickled_code_is_not_run(tmp_path, capsys) -> None:
+    """Loading is ``weights_only``: a checkpoint that wants to call something is refused."""
+
+    class Call:
+        def __reduce__(self):
+            return (print, ("called",))
+
+    torch.save({"mlp.layers.7.bias": Call()}, tmp_path / "ImageReward.pt")
+    for name in ("med_config.json", "vocab.txt"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(WeightsError, match="is no file of weights alone") as error:
+        convert(Options(tmp_path / "ImageReward.pt", tmp_path / "out"))
+    assert "\n" not in str(error.value)
+    assert "called" not in capsys.readouterr().out

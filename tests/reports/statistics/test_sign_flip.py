@@ -1,0 +1,66 @@
+from itertools import product
+
+import numpy as np
+import pytest
+
+from reports.statistics import minimum_detectable_difference, paired_sd, sign_flip_test
+
+NAN = float("nan")
+
+
+def test_false_positives_are_as_many_as_said():
+    """Two methods alike on 43 prompts; the scores of every other pair are far from normal."""
+    rng, runs, rejected = np.random.default_rng(1), 4000, 0
+    for run in range(runs):
+        ours, theirs = rng.exponential(2.4, (2, 43)) if run % 2 else rng.normal(30, 2.4, (2, 43))
+        rejected += sign_flip_test(ours - theirs, rng, resamples=39).p <= 0.05  # 39: .05 is one of the p possible
+    assert 0.04 <= rejected / runs <= 0.06
+
+
+def test_finds_the_minimum_detectable_difference_as_often_as_said():
+    rng, sd = np.random.default_rng(3), paired_sd(2.45, 0.5)
+    gap = minimum_detectable_difference(sd, 43)
+    found = sum(sign_flip_test(rng.normal(gap, sd, 43), rng, resamples=199).p <= 0.05 for _ in range(700))
+    assert 0.75 <= found / 700 <= 0.83  # .79 by the noncentral t distribution
+
+
+def test_few_prompts_are_enumerated():
+    values = np.random.default_rng(4).normal(0.5, 1, 9)
+    means = [abs(np.mean(np.multiply(signs, values))) for signs in product([-1, 1], repeat=9)]
+    expected = np.mean(np.array(means) >= abs(values.mean()) - 1e-12)
+    got = sign_flip_test(values, 0)
+    assert (got.p, got.n, got.exact) == (pytest.approx(expected), 9, True)
+    assert sign_flip_test(values, 0) == sign_flip_test(values, 1)
+
+
+def test_sampled_p_is_near_the_exact_one_and_never_zero():
+    values = np.random.default_rng(5).normal(0.6, 1, 12)
+    exact, sampled = sign_flip_test(values, 0), sign_flip_test(values, 0, resamples=4000)
+    assert (exact.exact, sampled.exact) == (True, False)
+    assert sampled.p == pytest.approx(exact.p, abs=4 * np.sqrt(exact.p / 4000))
+    assert sign_flip_test(np.arange(1.0, 44), 0, resamples=99).p == pytest.approx(2 / 100)
+
+
+def test_seeds_are_averaged_first():
+    values = np.random.default_rng(6).normal(0.4, 1, (10, 3))
+    values[0, 1:] = NAN
+    assert sign_flip_test(values, 0) == sign_flip_test(np.nanmean(values, axis=1), 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "reason"),
+    [
+        ([], 0, "no prompt has a value"),
+        ([NAN, NAN], 0, "no prompt has a value"),
+        ([1.0, NAN], 1, "1 prompt, at least 2 are needed"),
+        ([0.0] * 8, 8, "all prompts are tied"),
+        ([1.0, np.inf, 2.0], 3, "infinite values"),
+    ],
+)
+def test_what_cannot_be_told_is_not_told(values, n, reason):
+    got = sign_flip_test(values, 0)
+    assert (got.p, got.n, got.reason) == (None, n, reason)
+
+
+def test_a_difference_that_is_always_the_same_is_as_sure_as_its_signs():
+    assert sign_flip_test([0.01] * 6, 0).p == pytest.approx(2 / 2**6)
