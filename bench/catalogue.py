@@ -132,6 +132,8 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "priors": partial(_registered, "methods.priors", "priors"),
     "strategies": partial(_registered, "methods.inversion", "strategies"),
     "scenes": partial(_registered, "methods.scenes", "scenes"),
+    "materials": partial(_registered, "methods.scenes", "materials"),
+    "backgrounds": partial(_registered, "methods.scenes", "backgrounds"),
     "encodings": partial(_registered, "methods.scenes", "encodings"),
     "engines": partial(_registered, "bench.engines", "engines"),
 }

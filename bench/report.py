@@ -12,6 +12,7 @@ from bench.frames import build_frames
 from bench.record import Record
 from bench.store import RunStore
 from bench.study import Study
+from metrics.suites import find_suite
 from prompts import load_prompt_set
 from reports import Drawing, ReportFrames, write_report
 
@@ -44,11 +45,7 @@ def report_study(study: Study, store: RunStore) -> Path:
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
     """What a reader must know to read the numbers rightly."""
     notes = []
-    if any(prompt.truth for prompt in chosen_prompts(study)):
-        notes.append(
-            f"Scores are those of the {study.scorer_suite} suite's own small models, which know nothing but the "
-            "toybox; they cannot be compared with any published number."
-        )
+    notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")
     completed = {record.identity for record in records if record.status is Status.COMPLETED}

@@ -64,7 +64,8 @@ def _score_record(
     views: Views | None = None
     found: dict[str, list[float]] = {}
     for scorer in scorers:
-        path = folder / f"{scorer.card.name}-{_key(record, scorer, prompt, candidates)}.json"
+        name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, on systems where a colon is no part of a name
+        path = folder / f"{name}-{_key(record, scorer, prompt, candidates)}.json"
         if path.is_file():
             scores = json.loads(path.read_text(encoding="utf-8"))
         else:

@@ -19,6 +19,8 @@ EXPECTED = {
     "studies": "quick",
     "priors": "gaussian",
     "strategies": "ddim",
+    "materials": "point_light",
+    "backgrounds": "environment_map",
     "scenes": "nerf",
     "encodings": "dense_grid",
     "engines": "local",

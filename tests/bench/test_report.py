@@ -16,7 +16,7 @@ def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study,
     page = report_study(study, finished)
     assert page == finished.folder / "report" / "index.html"
     table = (page.parent / "tables" / "summary.md").read_text()
-    assert "cannot be compared with any published number" in table
+    assert "cannot be compared with published ones" in table
     assert "1 of 4 cells have no record yet" in table
     assert study.key[:12] in page.read_text()
 
