@@ -151,7 +151,19 @@ class List:
     """List what there is to choose from."""
 
     kind: tyro.conf.Positional[
-        Literal["methods", "metrics", "prompts", "studies", "priors", "strategies", "scenes", "materials", "backgrounds", "encodings", "engines"]
+        Literal[
+            "methods",
+            "metrics",
+            "prompts",
+            "studies",
+            "priors",
+            "strategies",
+            "scenes",
+            "materials",
+            "backgrounds",
+            "encodings",
+            "engines",
+        ]
     ]
     """What to list."""
 

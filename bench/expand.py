@@ -48,7 +48,7 @@ def expand(study: Study) -> list[Cell]:
     Raises:
         InputError: If a name or a value is wrong.
         UnknownNameError: If a method, a scene or the prior is not registered.
-        WeightsError: If the prior's weights are missing or others than their card names.
+        WeightsError: If the prior's weights are missing or others than their card names, or a scorer's are missing.
         PromptSetError: If there is no such prompt set.
     """
     check_metrics(study)
@@ -92,10 +92,17 @@ def cached_prior(name_or_folder: str) -> Prior:
 
 
 def check_metrics(study: Study) -> None:
-    """Raise UnknownNameError for a metric or a suite of scorer models that is not registered."""
-    find_suite(study.scorer_suite)
-    for name in study.metrics:
-        metrics[name]
+    """Find what the study is to be scored with, without loading it.
+
+    Raises:
+        UnknownNameError: If a metric or a suite of scorer models is not registered.
+        WeightsMissingError: If the suite lacks a model that one of the metrics needs.
+    """
+    suite = find_suite(study.scorer_suite)
+    roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # another package's may have none
+    for role in dict.fromkeys(roles):
+        if role is not None:
+            suite.folder(role)
 
 
 def _arm(study: Study, label: str) -> _Arm:

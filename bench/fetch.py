@@ -94,7 +94,7 @@ def _download(source: Source, origin: Origin, folder: Path) -> str:
     except WeightsError:
         raise
     except Exception as error:
-        raise WeightsError(_explain(error, repository)) from error
+        raise WeightsError(_explain(error, repository, source.variable)) from error
     for name in needed:
         stored = files[name].lfs
         if stored is not None and file_sha256(folder / name) != stored.sha256:
@@ -103,7 +103,7 @@ def _download(source: Source, origin: Origin, folder: Path) -> str:
     return str(info.sha)
 
 
-def _explain(error: Exception, repository: str) -> str:
+def _explain(error: Exception, repository: str, variable: str) -> str:
     from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
     instead = "or give --from FOLDER"
@@ -111,9 +111,9 @@ def _explain(error: Exception, repository: str) -> str:
         case OfflineModeIsEnabled():
             return f"{repository}: HF_HUB_OFFLINE is set, so nothing can be downloaded; unset it, {instead}"
         case RepositoryNotFoundError():
+            other = f"set {variable} to another repository, " if variable else ""
             return (
-                f"{repository}: the hub has no such repository, or asks for a login (hf auth login); for sd21, set "
-                f"SDIBENCH_SD21 to another repository or a local folder, {instead}"
+                f"{repository}: the hub has no such repository, or asks for a login (hf auth login); {other}{instead}"
             )
         case RevisionNotFoundError():
             return f"{repository}: has no such revision"

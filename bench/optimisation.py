@@ -96,7 +96,8 @@ class Optimisation:
         progress = step / max(1, self.cell.steps - 1)
         self.scene.before_step(progress)
         cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
-        rendering = self._render(cameras)
+        resolution = self.cell.render.resolution_at(progress)
+        rendering = self._render(cameras, resolution)
         view = View(rendering, cameras, self.prior)
         update = self.method(
             view,
@@ -117,7 +118,7 @@ class Optimisation:
         # one transfer for all numbers of a step: reading a number waits for the device
         numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
         loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
-        filled = opacity / reach(self.radius, cameras, self.cell.render.resolution)
+        filled = opacity / reach(self.radius, cameras, resolution)
         event = Event(
             step=step,
             loss=finite(loss),
@@ -131,12 +132,12 @@ class Optimisation:
         )
         return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
 
-    def _render(self, cameras: Cameras) -> Rendering:
+    def _render(self, cameras: Cameras, resolution: int) -> Rendering:
         low, high = self.cell.render.background
         grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
         rendering: Rendering = self.scene.render(
             to_device(cameras, self.device),
-            resolution=self.cell.render.resolution,
+            resolution=resolution,
             background=grey.expand(-1, 3).to(self.device),
             rays=self.streams["rays"],
         )

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import json
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -21,6 +32,26 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Penalties = Literal["relative", "absolute"]
 ViewPrompts = Literal["words", "perp_neg", "none"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
+ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
+
+_RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
+_RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
+
+
+def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
+    """By hand, for pydantic tells the errors of all members of a union, and none of them by the field's own name."""
+    adapter: TypeAdapter[Any] = _RESOLUTION_STEPS if isinstance(value, list | tuple) else _RESOLUTION
+    try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
+        found: int | ResolutionSteps = adapter.validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = f"entry {'.'.join(map(str, problem['loc']))}: " if problem["loc"] else ""
+        raise ValueError(where + problem["msg"]) from None
+    if isinstance(found, tuple):
+        starts = [start for start, _ in found]
+        if not starts or starts[0] != 0 or any(a >= b for a, b in pairwise(starts)):
+            raise ValueError("must be pixels, or steps from progress 0 on that rise, such as [[0.0, 64], [0.2, 512]]")
+    return found
 
 
 class Section(BaseModel):
@@ -49,10 +80,16 @@ class CameraSettings(Section):
 class RenderSettings(Section):
     """The renders that the method sees."""
 
-    resolution: Resolution = 32
-    """Side of the square render, pixels."""
+    resolution: Annotated[Resolution | ResolutionSteps, WrapValidator(_resolution)] = 32
+    """Side of the square render, pixels; or pairs of the progress from which a side holds, and that side."""
     background: Annotated[tuple[Unit, Unit], AfterValidator(_ordered)] = (0.5, 1.0)
     """Range of the random grey level behind each view, 0 black to 1 white."""
+
+    def resolution_at(self, progress: float) -> int:
+        """Side of the render at ``progress`` in [0, 1], pixels."""
+        if isinstance(self.resolution, int):
+            return self.resolution
+        return next(side for start, side in reversed(self.resolution) if progress >= start)
 
 
 class EvaluationSettings(Section):

@@ -13,7 +13,7 @@ import numpy as np
 
 from methods.registry import Registry
 from metrics.card import Column, MetricCard
-from metrics.suites import Suite, suites
+from metrics.suites import Role, Suite, suites
 from metrics.views import TruthViews, Views
 
 __all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
@@ -24,6 +24,8 @@ class Metric(Protocol):
 
     card: MetricCard
     columns: tuple[str, ...]
+    role: Role | None
+    """The model of the suite that it needs, so that a study is refused at once where it is missing; None for none."""
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         """Load what the metric needs of a suite of models (a name such as ``"toybox"``), to compute on ``device``."""

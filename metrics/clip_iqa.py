@@ -11,7 +11,7 @@ from metrics import metrics
 from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.clip import load_clip
-from metrics.suites import Suite, find_suite
+from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
 
@@ -44,6 +44,7 @@ class ClipIqa:
     """
 
     columns: tuple[str, ...] = tuple(f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS)
+    role: Role | None = "iqa"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)

@@ -9,7 +9,7 @@ import numpy as np
 from metrics import metrics
 from metrics.card import Column, metric_card
 from metrics.models.clip import load_clip
-from metrics.suites import Suite, find_suite
+from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
 
@@ -21,6 +21,7 @@ class ClipScore:
     """
 
     columns: tuple[str, ...] = ("clip_score",)
+    role: Role | None = "clip"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)

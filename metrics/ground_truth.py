@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 
 from metrics import metrics
 from metrics.card import Column, metric_card
-from metrics.suites import Suite, find_suite
+from metrics.suites import Role, Suite, find_suite
 from metrics.views import TruthViews, Views
 
 #: PSNR of equal pictures, which have none: 8-bit pictures that differ at all lie below 97 dB at 64 × 64 pixels.
@@ -27,6 +27,7 @@ class GroundTruth:
     """
 
     columns: tuple[str, ...] = ("psnr", "ssim", "iou", "janus")
+    role: Role | None = None
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)

@@ -10,7 +10,7 @@ from metrics import metrics
 from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.reward import load_reward
-from metrics.suites import Suite, find_suite
+from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
 
@@ -22,6 +22,7 @@ class ImageReward:
     """
 
     columns: tuple[str, ...] = ("image_reward",)
+    role: Role | None = "reward"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)

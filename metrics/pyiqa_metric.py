@@ -17,7 +17,7 @@ import torch
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
 from metrics.card import Column, metric_card
-from metrics.suites import Suite
+from metrics.suites import Role, Suite
 from metrics.views import Views
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class PyiqaMetric:
 
     metric: str  # pyiqa's name
     columns: tuple[str, ...]
+    role: Role | None = None
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         pyiqa = _package()

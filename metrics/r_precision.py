@@ -10,7 +10,7 @@ from metrics import metrics
 from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.clip import load_clip
-from metrics.suites import Suite, find_suite
+from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
 
@@ -23,6 +23,7 @@ class RPrecision:
     """
 
     columns: tuple[str, ...] = ("clip_top1",)
+    role: Role | None = "clip"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)

@@ -62,7 +62,8 @@ def files() -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("SDIBENCH_SD21", raising=False)
+    for role in ("", "_CLIP", "_IQA", "_BERT", "_REWARD"):
+        monkeypatch.delenv(f"SDIBENCH_SD21{role}", raising=False)
     monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
@@ -139,6 +140,77 @@ def test_a_source_may_turn_what_it_fetched_into_what_is_loaded(home, tmp_path, m
     assert (card["title"], card["repository"]) == ("reward", "owner/reward")
     with pytest.raises(InputError, match="has no folder prior; take one role alone with --only prior"):
         fetch("sd21", mirror=tmp_path / "both", only=())
+
+
+RESNET = {"layers": [1, 1, 1, 1], "width": 4, "patch_size": None}
+TRANSFORMER = {"layers": 2, "width": 4, "patch_size": 8}
+
+
+def clip_mirror(folder: Path, vision: dict[str, object], **model: object) -> Path:
+    folder.mkdir(parents=True)
+    model = {"quick_gelu": True, "vision_cfg": vision} | model
+    (folder / "open_clip_config.json").write_bytes(_json({"model_cfg": model}))
+    for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "vocab.json", "merges.txt", "README.md"):
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_a_clip_is_its_configuration_weights_and_tokenizer(home, tmp_path) -> None:
+    for role, vision in (("clip", TRANSFORMER), ("iqa", RESNET)):
+        fetch("sd21", mirror=clip_mirror(tmp_path / role, vision), only=(role,))
+        card = read_card(home / "sd21" / role)
+        kept = {"open_clip_config.json", "open_clip_model.safetensors", "vocab.json", "merges.txt"}
+        assert set(card["files"]) == kept
+    assert card["repository"] == "timm/resnet50_clip.openai"
+
+
+@pytest.mark.parametrize(
+    ("role", "vision", "model", "message"),
+    [
+        ("clip", TRANSFORMER, {"quick_gelu": False}, "model_cfg.quick_gelu = False in open_clip_config.json, right is"),
+        ("clip", TRANSFORMER, {"quick_gelu": None}, "model_cfg.quick_gelu = None in"),
+        ("clip", RESNET, {}, "describes a ResNet, right is a vision transformer"),
+        ("iqa", TRANSFORMER, {}, "describes a vision transformer, right is a ResNet"),
+        ("iqa", RESNET, {"vision_cfg": 7}, "has no model_cfg with a vision_cfg"),
+    ],
+)
+def test_a_clip_of_another_kind_is_refused(home, tmp_path, role, vision, model, message) -> None:
+    with pytest.raises(WeightsError, match=message) as error:
+        fetch("sd21", mirror=clip_mirror(tmp_path / role, vision, **model), only=(role,))
+    assert "\n" not in str(error.value)
+    assert not home.exists()
+
+
+def test_a_clip_of_pickled_weights_is_refused(tmp_path) -> None:
+    mirror = clip_mirror(tmp_path / "clip", TRANSFORMER)
+    (mirror / "open_clip_model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"no open_clip_model.safetensors; pickled weights are not read"):
+        fetch("sd21", mirror=mirror, only=("clip",))
+
+
+def test_reward_needs_the_vocabulary_that_is_fetched_before_it(home, tmp_path) -> None:
+    (tmp_path / "both" / "reward").mkdir(parents=True)
+    for name in ("ImageReward.pt", "med_config.json"):
+        (tmp_path / "both" / "reward" / name).write_bytes(b"{}")
+    with pytest.raises(WeightsError, match=r"bert/vocab.txt: not there, .* run: sdibench fetch sd21 --only bert rewar"):
+        fetch("sd21", mirror=tmp_path / "both", only=("reward",))
+    assert not list(home.rglob("card.json"))
+    roles = [source.role for source in SOURCES["sd21"]]
+    assert roles.index("bert") < roles.index("reward")
+
+
+def test_the_environment_names_another_repository_of_a_scorer(tmp_path, monkeypatch) -> None:
+    origins = {source.role: source.origin for source in SOURCES["sd21"]}
+    assert origins["reward"]() == Origin("THUDM/ImageReward", None, is_local=False)
+    assert {source.role: source.variable for source in SOURCES["sd21"]}["reward"] == "SDIBENCH_SD21_REWARD"
+    monkeypatch.setenv("SDIBENCH_SD21_REWARD", "some-one/reward@v1")
+    assert origins["reward"]() == Origin("some-one/reward", "v1", is_local=False)
+    monkeypatch.setenv("SDIBENCH_SD21_REWARD", "no such thing")
+    with pytest.raises(WeightsError, match="SDIBENCH_SD21_REWARD = 'no such thing': is no repository"):
+        origins["reward"]()
+    monkeypatch.setenv("SDIBENCH_SD21_REWARD", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"is a folder, .* run: sdibench fetch sd21 --only reward --from /"):
+        origins["reward"]()
 
 
 def test_a_folder_that_is_set_is_used_where_it_is(mirror, home, monkeypatch) -> None:

@@ -1,0 +1,129 @@
+"""The suite sd21 from the published files' layout to the report, at random weights and with the hub switched off."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import bench
+from methods.weights import read_card
+
+ROOT = Path(bench.__file__).parents[1]
+
+
+def _module(path: str) -> ModuleType:
+    """A helper of other tests, which are no packages."""
+    spec = importlib.util.spec_from_file_location(f"sd21_{Path(path).stem}", ROOT / "tests" / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+stable_diffusion = _module("methods/priors/conftest.py").stable_diffusion
+layouts = _module("parity/layouts.py")
+
+STUDY = """
+title = "Tiny"
+prior = "sd21"
+prompts = "sdi43"
+prompt_ids = ["ceramic-lion", "hamburger"]
+steps = 2
+metrics = ["clip_score", "clip_iqa", "image_reward", "r_precision"]
+baseline = "sds"
+threads = 1
+scene = { name = "nerf", marching = "packed", samples = 8 }
+render = { resolution = [[0.0, 8], [0.5, 12]] }
+evaluation = { views = 2, resolution = 64 }
+[methods.sds]
+[methods.sdi]
+"""
+
+#: Prints what each command answered, as the last line.
+COMMANDS = """
+import contextlib, io, json
+from bench.cli import main
+told = []
+for command in (["plan", "tiny.toml"], ["run", "tiny.toml"], ["fetch", "sd21", "--from", "mirror"],
+                ["benchmark", "tiny.toml"]):
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = main(command)
+    told.append([status, errors.getvalue()])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, stable_diffusion) -> Path:
+    """What the hub's repositories hold: a pipeline, two CLIPs, BERT's vocabulary and the reward's pickle."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / "prior").symlink_to(stable_diffusion.folder)
+    preprocess = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28], "interpolation": "bicubic",
+                  "resize_mode": "shortest"}  # fmt: skip
+    for role, resnet in (("clip", False), ("iqa", True)):
+        (folder / role).mkdir()
+        config = {"model_cfg": layouts.clip_config(resnet=resnet), "preprocess_cfg": preprocess}
+        (folder / role / "open_clip_config.json").write_text(json.dumps(config))
+        save_file(layouts.clip_weights(3, resnet=resnet), folder / role / "open_clip_model.safetensors")
+    (folder / "bert").mkdir()
+    (folder / "bert" / "vocab.txt").write_text("\n".join(layouts.WORDS) + "\n")
+    (folder / "reward").mkdir()
+    sizes = layouts.RewardSizes()
+    torch.save(layouts.reward_weights(sizes, 5), folder / "reward" / "ImageReward.pt")
+    (folder / "reward" / "med_config.json").write_text(json.dumps(sizes.med_config()))
+    return folder
+
+
+def test_sd21_path(tmp_path: Path, mirror: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SDIBENCH_")}
+    environment = kept | {
+        "PYTHONPATH": str(ROOT),
+        "SDIBENCH_WEIGHTS": str(tmp_path / "home"),
+        "SDIBENCH_DEVICE": "cpu",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hf"),
+    }
+    # a process of its own, since where weights are is read when the suites are imported
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    plan, run, fetch, benchmark = json.loads(done.stdout.splitlines()[-1])
+    for status, line in (plan, run):
+        assert status == 2
+        assert line.startswith(f"sdibench: {tmp_path}/home/sd21/clip: the suite sd21's weights for 'clip' are not ther")
+        assert "run `sdibench fetch sd21`" in line
+        assert line.count("\n") == 1
+    assert fetch[0] == 0, fetch
+    assert benchmark[0] == 0, benchmark
+
+    home = tmp_path / "home" / "sd21"
+    assert {path.name for path in home.iterdir()} == {"prior", "clip", "iqa", "bert", "reward"}
+    assert not list(home.rglob("*.pt"))
+    assert read_card(home / "reward")["files"].keys() == {
+        "model.safetensors", "reward_config.json", "vocab.txt", "tokenizer_config.json",
+    }  # fmt: skip
+
+    folder = tmp_path / "runs" / "tiny"
+    scores = pd.read_parquet(folder / "scores.parquet")
+    columns = ("clip_score", "quality", "sharpness", "real", "quality_margin", "sharpness_margin", "real_margin",
+               "image_reward", "clip_top1")  # fmt: skip
+    assert scores.groupby("metric").size().to_dict() == dict.fromkeys(columns, 4 * 2)  # 4 cells of 2 views
+    assert np.isfinite(scores.value).all()
+    assert scores[scores.metric == "clip_score"].value.nunique() > 4
+    assert set(scores.prompt) == {"A ceramic lion", "A DSLR photograph of a hamburger"}
+    assert "A ceramic lion" in (folder / "report" / "index.html").read_text()
+    assert "sdi" in (folder / "report" / "tables" / "summary.tex").read_text()
