@@ -48,6 +48,7 @@ def case(request) -> SimpleNamespace:
     if request.param == "toybox":
         prior = load_prior("toybox")
         prior._unet.double()
+        prior._dtype = torch.float64
         prior.bound = lambda latents: latents  # diffusers has no clipping by the codec
         texts, shape = ["a blue duck, front view"], (1, 16, 16, 16)
         config = {"prediction_type": "v_prediction"}
