@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
-from methods.distillation import check_fractions, methods, random_timesteps, update_loss
-from methods.inversion import InversionStrategy, fixed_point_error
+from methods.distillation import check_fractions, methods
+from methods.distillation.sds import SDS
+from methods.inversion import InversionStrategy
 from methods.inversion.random import RandomNoise
-from methods.priors.guidance import add_noise, guided_prediction, levels
 
 
 @methods.register("sds-threestudio")
@@ -57,20 +57,6 @@ class SDSThreestudio:
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views."""
-        latents = view.latents
-        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
-        clean = latents.detach()
-        noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
-        guided = guided_prediction(
-            prior,
-            add_noise(prior, clean, noise, timesteps),
-            timesteps,
-            positive=prompt.positive,
-            base=prompt.null,
-            scale=self.guidance_scale if prompt.perpendicular is None else self.text_guidance_scale,
-            perpendicular=prompt.perpendicular,
-        )
-        _, spread = levels(prior, timesteps)
-        loss = update_loss(latents, spread.square() * (guided.noise - noise))
-        error = fixed_point_error(prior, guided.noise, noise, timesteps)
-        return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})
+        scale = self.guidance_scale if prompt.perpendicular is None else self.text_guidance_scale
+        sds = SDS(guidance_scale=scale, timesteps=self.timesteps, inversion=self.inversion)
+        return sds(view, prior=prior, prompt=prompt, progress=progress, streams=streams, state=state)

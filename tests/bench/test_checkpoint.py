@@ -32,7 +32,9 @@ def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: 
 
         with pytest.raises(_KilledError):
             run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
-    resumed = run_cell(cell, prior, checkpoint=checkpoint)
+    taken: list[int] = []
+    resumed = run_cell(cell, prior, checkpoint=checkpoint, on_step=lambda event: taken.append(event.step))
+    assert taken == [5, 6]  # it did go on, and not begin anew
 
     plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
     assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain

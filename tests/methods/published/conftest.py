@@ -72,9 +72,6 @@ class TinyPrior:
     def bound(self, latents: Tensor) -> Tensor:
         return latents
 
-    def embed(self, texts: list[str]) -> Tensor:
-        raise NotImplementedError
-
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         self.calls += 1
         self.rows += len(latents)
