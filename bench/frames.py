@@ -69,6 +69,11 @@ def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
                 "optimise_seconds": record.seconds.optimise,
                 "peak_bytes": record.memory.peak_bytes,
                 "peak_kind": record.memory.kind,
+                "reserved_bytes": record.memory.reserved_bytes,
+                "energy_joules": record.energy_joules,
+                "attempts": record.attempts,
+                "prior_sha256": record.cell.prior_sha256,
+                "mesh_path": None,
                 "unet_calls": record.unet_calls,
                 "unet_rows": record.unet_rows,
                 "device": record.environment.device,
@@ -101,7 +106,11 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
     for record in records:
         folder = store.cell_folder(record.cell)
         for index, view in enumerate(record.views):
-            paths = {"rgb_path": str(folder / view.rgb), "opacity_path": str(folder / view.opacity)}
+            paths = {
+                "rgb_path": str(folder / view.rgb),
+                "opacity_path": str(folder / view.opacity),
+                "normal_path": str(folder / view.normals) if view.normals else None,
+            }
             rows.append(_who(record) | {"view": index, "azimuth_deg": view.azimuth_deg} | paths)
     for prompt in prompts:
         like = next((record for record in records if record.cell.prompt_id == prompt.id and record.views), None)
@@ -123,6 +132,7 @@ def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str,
             "azimuth_deg": view.azimuth_deg,
             "rgb_path": str(folder / f"rgb_{index:03}.png"),
             "opacity_path": str(folder / f"opacity_{index:03}.png"),
+            "normal_path": None,
         }
         for folder in folders[:1]
         for index, view in enumerate(like.views)

@@ -13,10 +13,10 @@ from bench.cell import Cell
 from bench.divergence import Divergence, Status
 from bench.environment import Environment
 from bench.settings import Section
-from bench.telemetry import Event, Memory, PhaseSeconds
+from bench.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 
 #: Raised when a record of this code can no longer be read by code of the other version.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Failure(Section):
@@ -39,12 +39,25 @@ class RecordedView(Section):
     """File of the colours, relative to the record's folder."""
     opacity: str
     """File of the opacity, relative to the record's folder."""
+    normals: str | None = None
+    """File of the normals, relative to the record's folder; None where the scene has none."""
+
+
+class Snapshot(Section):
+    """Some of the evaluation views, rendered on the way: what quality against time is read from."""
+
+    step: int
+    """Steps done before it."""
+    seconds: float
+    """Wall time of those steps, in seconds."""
+    views: tuple[RecordedView, ...]
+    """The views, in order of azimuth."""
 
 
 class Record(Section):
     """``record.json``."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     """Version of this format."""
     identity: str
     """SHA-256 of the cell."""
@@ -60,8 +73,14 @@ class Record(Section):
     """Steps done; fewer than the cell's where it ended early."""
     seconds: PhaseSeconds
     """Wall time by phase."""
+    step_seconds: StepSeconds = StepSeconds()
+    """Wall time of the optimisation's steps by what they spent it on; steps of the warm-up are left out."""
     memory: Memory
     """Peak memory."""
+    energy_joules: float | None = None
+    """Energy that the device drew during the cell (NVML's counter); None where there is no such counter."""
+    attempts: Annotated[int, Field(ge=1)] = 1
+    """How often the cell was begun until it came to this end: 1, and 1 more for each retry, requeue or lost worker."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]
@@ -72,6 +91,8 @@ class Record(Section):
     """Where it ran."""
     views: tuple[RecordedView, ...] = ()
     """The evaluation views, in order of azimuth."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """Views on the way, in order of steps; the scores of the last one are those of ``views``."""
     file_bytes: dict[str, int] = Field(default_factory=dict)
     """Size of every other file of the record, by its path relative to the folder."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.errors import InputError
+from bench.migration import MIGRATIONS, migrated
 from bench.record import FORMAT_VERSION, Outcome, Record, RecordedView
 from bench.study import Study, parse_study
 from bench.telemetry import Event
@@ -102,6 +104,25 @@ class RunStore:
         path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
         return Checkpoint(path, cell.identity, every_seconds)
 
+    @contextmanager
+    def claim(self, cell: Cell) -> Iterator[bool]:
+        """Hold the cell against every other process on this folder; False where another one holds it.
+
+        A lock of the operating system, which ends with the process that has it.
+        """
+        path = self.folder / "claims" / f"{cell.folder_name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
     def set_aside(self, cell: Cell) -> None:
         """Move a record out of the way (``set-aside/``), so that its cell is missing again."""
         folder = self.cell_folder(cell)
@@ -122,9 +143,9 @@ def read_record(folder: Path, identity: str) -> Record:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         version = fields["format_version"]
-        if version != FORMAT_VERSION:
+        if version != FORMAT_VERSION and version not in MIGRATIONS:
             raise InputError(f"{path}: format_version = {version!r}: this code reads {FORMAT_VERSION}; {remedy}")
-        record = Record.model_validate_json(json.dumps(fields))
+        record = Record.model_validate_json(json.dumps(migrated(fields)))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = ".".join(map(str, problem["loc"]))

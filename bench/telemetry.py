@@ -10,6 +10,7 @@ from typing import Literal
 
 import psutil
 import torch
+from pydantic import Field
 
 from bench.settings import Section
 
@@ -55,6 +56,27 @@ class PhaseSeconds(Section):
         return self.prepare + self.optimise + self.evaluate + self.write
 
 
+class StepSeconds(Section):
+    """Wall time of an optimisation's steps by part, seconds; on a GPU between events of its stream."""
+
+    warm_up_steps: int = 0
+    """First steps, which pay for what later ones find ready; in no other field here."""
+    warm_up: float = 0.0
+    """Those steps, whole."""
+    render: float = 0.0
+    """Rendering the views."""
+    encode: float = 0.0
+    """Views to latents."""
+    unet: float = 0.0
+    """The prior's network, forward."""
+    backward: float = 0.0
+    """Gradients of the scene, through renderer and encoder."""
+    optimiser: float = 0.0
+    """Adam and what the scene does after a step."""
+    other: float = 0.0
+    """The rest of the steps."""
+
+
 class Memory(Section):
     """Peak memory of a cell, bytes."""
 
@@ -64,6 +86,10 @@ class Memory(Section):
     """Most allocated (``cuda``) or resident (``rss``)."""
     reserved_bytes: int | None
     """Most reserved by torch's allocator; None on a CPU."""
+    process_bytes: int | None = None
+    """Most that the process held of the device, libraries included (NVML); None where that is not known."""
+    by_phase: dict[str, int] = Field(default_factory=dict)
+    """Peak of each phase of ``PhaseSeconds``, counted as ``peak_bytes`` is; on a GPU also ``<phase>_reserved``."""
     since: Literal["cell", "process"]
     """Whether the peak is the cell's, or the process's where the system cannot reset it."""
 

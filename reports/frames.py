@@ -1,9 +1,9 @@
-"""What a report is made of: five data frames, whose columns are written down here and checked on entry."""
+"""What a report is made of: data frames, whose columns are written down here and checked on entry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pandas as pd
@@ -28,6 +28,11 @@ CELLS: Final[Mapping[str, str]] = {
     "seconds": "wall time of the whole cell, s",
     "optimise_seconds": "wall time of the optimisation alone, s",
     "peak_bytes": "peak memory, bytes",
+    "reserved_bytes": "most reserved by torch's allocator, bytes; None on a CPU",
+    "energy_joules": "energy drawn by the device, J; None where it has no counter",
+    "attempts": "how often the cell was begun",
+    "prior_sha256": "hash of the prior's weights",
+    "mesh_path": "path of the scene's mesh (GLB), or None",
     "peak_kind": "what peak_bytes counts: 'cuda' (allocated by torch) or 'rss' (resident memory of the process)",
     "unet_calls": "evaluations of the prior's network (a batch counts once)",
     "unet_rows": "batch rows evaluated by the prior's network",
@@ -70,6 +75,28 @@ VIEWS: Final[Mapping[str, str]] = {
     "azimuth_deg": "azimuth of the view, degrees; 0 looks at the front",
     "rgb_path": "path of the colour picture",
     "opacity_path": "path of the opacity picture, or None",
+    "normal_path": "path of the picture of the normals, or None",
+}
+SNAPSHOTS: Final[Mapping[str, str]] = {
+    "cell": "identity of the cell",
+    "method": "label of the arm",
+    "prompt_id": "slug of the prompt",
+    "seed": "seed of the cell",
+    "step": "optimisation steps done before it",
+    "seconds": "wall time of those steps, s",
+    "view": "index of the view",
+    "metric": "name of the metric's column, one of metric_columns.metric",
+    "value": "the view's score before scaling; NaN where the metric is not defined for the view",
+}
+CONTROLS: Final[Mapping[str, str]] = {
+    "control": "name of the control: blank, noise, other_prompt or prior_2d",
+    "prompt_id": "slug of the prompt",
+    "prompt": "text of the prompt",
+    "view": "index of the evaluation view",
+    "azimuth_deg": "azimuth of the view, degrees; 0 looks at the front",
+    "metric": "name of the metric's column, one of metric_columns.metric",
+    "value": "the view's score before scaling; NaN where the metric is not defined for the view",
+    "rgb_path": "path of the colour picture",
 }
 METRIC_COLUMNS: Final[Mapping[str, str]] = {
     "metric": "name of the column in scores.metric, unique",
@@ -86,7 +113,13 @@ _COLUMNS: Final = {
     "events": EVENTS,
     "views": VIEWS,
     "metric_columns": METRIC_COLUMNS,
+    "snapshots": SNAPSHOTS,
+    "controls": CONTROLS,
 }
+
+
+def _no_rows(columns: Mapping[str, str]) -> Callable[[], pd.DataFrame]:
+    return lambda: pd.DataFrame(columns=list(columns))
 
 
 class ReportError(ValueError):
@@ -106,6 +139,8 @@ class ReportFrames:
     events: pd.DataFrame  # a row for each logged step
     views: pd.DataFrame  # a row for each evaluation picture
     metric_columns: pd.DataFrame  # a row for each metric column
+    snapshots: pd.DataFrame = field(default_factory=_no_rows(SNAPSHOTS))  # scores on the way, as scores has them
+    controls: pd.DataFrame = field(default_factory=_no_rows(CONTROLS))  # scores of pictures that no method made
 
     def __post_init__(self) -> None:
         for name, columns in _COLUMNS.items():

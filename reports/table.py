@@ -30,6 +30,12 @@ class Entry:
         n: Number of independent things (prompts) behind the mean.
         text: A figure that is not one number, such as the count ``1/4``.
         note: A remark that must not be overlooked.
+        low: Lower end of the mean's 95 % interval, in the column's unit; None where the data cannot tell.
+        high: Its upper end.
+        why: Why there is no interval, or what else a reader who asks should know; shown on demand only.
+        group: Rank group of the mean within its column: 0 for the best and all that cannot be told from it; None
+            where there are no groups.
+        cells: Identities of the cells that the figure is made of.
     """
 
     mean: float | None = None
@@ -37,6 +43,11 @@ class Entry:
     n: int | None = None
     text: str = ""
     note: str = ""
+    low: float | None = None
+    high: float | None = None
+    why: str = ""
+    group: int | None = None
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

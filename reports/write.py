@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from reports.differences import differences_table
+from reports.all_tables import all_tables
 from reports.figures.curves import curves
 from reports.figures.drawing import Drawing, draw
 from reports.figures.style import DARK, LIGHT, svg
@@ -15,8 +15,6 @@ from reports.frames import ReportError, ReportFrames
 from reports.gallery import Plate, page
 from reports.grid import grid
 from reports.render import FORMATS
-from reports.runs import runs_table
-from reports.summary import common_table, summary_table
 
 
 def write_report(
@@ -65,12 +63,7 @@ def _files(
     drawings: Sequence[Drawing],
     provenance: Mapping[str, str],
 ) -> dict[str, bytes]:
-    tables = [
-        summary_table(frames, notes),
-        common_table(frames, notes),
-        differences_table(frames, notes, baseline=baseline),
-        runs_table(frames, notes),
-    ]
+    tables = all_tables(frames, notes, baseline=baseline)
     picture = io.BytesIO()
     grid(frames).save(picture, format="png", optimize=True)
     drawing = partial(curves, frames)

@@ -132,7 +132,7 @@ def _change_cell(folder: Path) -> None:
 CORRUPTIONS = {
     "cut short": (_truncate, "corrupt record .JSONDecodeError"),
     "no record.json": (lambda folder: (folder / "record.json").unlink(), "corrupt record .FileNotFoundError"),
-    "other version": (_change(format_version=99), "format_version = 99: this code reads 1"),
+    "other version": (_change(format_version=99), "format_version = 99: this code reads 2"),
     "not a record": (lambda folder: (folder / "record.json").write_text("[]"), "corrupt record .TypeError"),
     "wrong field": (_change(steps_done=-1), "corrupt record: steps_done: Input should be greater"),
     "unknown field": (_change(colour="red"), "corrupt record: colour: Extra inputs"),

@@ -58,6 +58,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                     Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(opacity)
                     at = {"view": view, "azimuth_deg": azimuth}
                     rows["views"].append({**key, **at, "rgb_path": str(rgb), "opacity_path": str(opacity)})
+                    rows["views"][-1]["normal_path"] = None
                     if method == GROUND_TRUTH:
                         continue
                     for metric, *_ in METRICS:
@@ -74,7 +75,14 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 rows["cells"].append(
                     {**key, "prompt": prompt, "status": status, "steps": 50, "seconds": seconds + 9}
                     | {"optimise_seconds": seconds, "peak_bytes": int(rng.integers(1e9, 2e9)), "peak_kind": "rss"}
-                    | {"unet_calls": 100, "unet_rows": 400, "device": "a CPU", "git_commit": "c0ffee"}
+                    | {"reserved_bytes": None, "energy_joules": None, "attempts": 1, "prior_sha256": "ab" * 32}
+                    | {
+                        "mesh_path": None,
+                        "unet_calls": 100,
+                        "unet_rows": 400,
+                        "device": "a CPU",
+                        "git_commit": "c0ffee",
+                    }
                     | {"settings": json.dumps({"method": method.split("-")[0], "size": _size(method)})}
                     | {"git_dirty": False, "folder": "x", "failure": None if status == "completed" else f"is {status}"}
                 )
