@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-_FORMAT = "1"
+#: Raised when what a cell goes on from is another; a file of another format is left, and its cell begins anew.
+_FORMAT = "2"
 
 
 class Checkpoint:

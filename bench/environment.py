@@ -8,15 +8,21 @@ import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
 
+from bench.nvml import Nvml
 from bench.settings import Section
 
 _PACKAGES = (
     "sdi-bench", "torch", "diffusers", "transformers", "open_clip_torch", "safetensors", "numpy", "pydantic"
 )  # fmt: skip
+
+
+#: To the bit, or but for the order in which a GPU, some of whose kernels have no deterministic form, adds up.
+Determinism = Literal["bit-equal", "order of sums"]
 
 
 class Environment(Section):
@@ -42,10 +48,14 @@ class Environment(Section):
     """Model of the GPU, None where none is used."""
     cuda: str | None
     """Version of CUDA that torch was built for, None where no GPU is used."""
+    driver: str | None = None
+    """Version of the GPU's driver (NVML), None where it is not known or no GPU is used."""
     threads: int
     """Torch's threads."""
     deterministic: bool
     """Whether torch was told to use deterministic algorithms."""
+    determinism: Determinism | None = None
+    """How two runs of one cell agree here; None in records that do not say it."""
     device: str
     """What the cell ran on: the GPU's model, else the processor's."""
 
@@ -55,6 +65,8 @@ def describe_environment(device: torch.device) -> Environment:
     commit, dirty = _git_state()
     on_gpu = device.type == "cuda"
     gpu = torch.cuda.get_device_name(device) if on_gpu else None
+    nvml = Nvml.find(device)
+    deterministic = torch.are_deterministic_algorithms_enabled()
     return Environment(
         git_commit=commit,
         git_dirty=dirty,
@@ -66,8 +78,10 @@ def describe_environment(device: torch.device) -> Environment:
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu,
         cuda=torch.version.cuda if on_gpu else None,
+        driver=nvml.driver() if nvml else None,
         threads=torch.get_num_threads(),
-        deterministic=torch.are_deterministic_algorithms_enabled(),
+        deterministic=deterministic,
+        determinism="bit-equal" if deterministic and not on_gpu else "order of sums",
         device=gpu or _cpu_model(),
     )
 

@@ -14,9 +14,11 @@ from bench.cell import Cell
 from bench.checkpoint import generator_states
 from bench.divergence import Divergence, Watch
 from bench.resolve import resolve_settings, takes_prior
+from bench.step_clock import StepClock
 from bench.streams import make_streams
 from bench.telemetry import Event
-from methods.contracts import Prior, Rendering, View, ViewPrompt
+from bench.timed_prior import timed
+from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
 from methods.distillation import methods
 from methods.priors.perp_neg import PerpNeg
 from methods.scenes import scenes
@@ -31,12 +33,20 @@ class Step(NamedTuple):
 
 
 class Optimisation:
-    """The scene of a cell, its method, optimiser and streams; iterate to take the steps one by one."""
+    """The scene of a cell, its method, optimiser and streams; iterate to take the steps one by one.
 
-    def __init__(self, cell: Cell, prior: Prior) -> None:
+    Args:
+        cell: What to compute.
+        prior: Its diffusion prior.
+        clock: What the steps' time is put down to; one of its own by default.
+    """
+
+    def __init__(self, cell: Cell, prior: Prior, clock: StepClock | None = None) -> None:
         self.cell = cell
         self.prior = prior
         self.device = prior.alphas_cumprod.device
+        self.clock = clock or StepClock(self.device)
+        self._timed_prior = timed(prior, self.clock)  # for the method
         self.streams = make_streams(cell.seed, cell.prompt_id)
         self.camera_range = CameraRange(**cell.cameras.model_dump())
         self.watch = Watch(cell.divergence)
@@ -48,7 +58,7 @@ class Optimisation:
         given = {"prior": prior} if takes_prior(build) else {}
         self.scene = build(**settings, **given, init=self.streams["init"]).to(self.device)
         self.radius = settings.get("radius")
-        self.state = self.method.start(prior)
+        self.state = self.method.start(self._timed_prior)
         self.optimiser = torch.optim.Adam(
             self.scene.parameter_groups(), betas=cell.optimiser.betas, eps=cell.optimiser.eps
         )
@@ -93,15 +103,45 @@ class Optimisation:
     def take(self, step: int) -> Step:
         """Step number ``step`` of the optimisation."""
         start, calls, rows = time.perf_counter(), self.prior.calls, self.prior.rows
+        self.clock.start_step()
         progress = step / max(1, self.cell.steps - 1)
         self.scene.before_step(progress)
         cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
         resolution = self.cell.render.resolution_at(progress)
-        rendering = self._render(cameras, resolution)
-        view = View(rendering, cameras, self.prior)
+        with self.clock.part("render"):
+            rendering = self._render(cameras, resolution)
+        update, penalty = self._losses(rendering, cameras, progress)
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.clock.part("backward"):
+            (update.loss + penalty).backward()
+        with self.clock.part("optimiser"):
+            self.optimiser.step()
+            self.scene.after_step(step, self.streams["rays"])
+        # one transfer for all numbers of a step: reading a number waits for the device
+        numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
+        loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
+        filled = opacity / reach(self.radius, cameras, resolution)
+        seconds = time.perf_counter() - start
+        self.clock.end_step(seconds)
+        event = Event(
+            step=step,
+            loss=finite(loss),
+            regularisation=finite(regularisation),
+            timestep=update.timestep,
+            opacity=finite(opacity),
+            seconds=seconds,
+            unet_calls=self.prior.calls - calls,
+            unet_rows=self.prior.rows - rows,
+            diagnostics=dict(zip(update.diagnostics, map(finite, diagnostics), strict=True)),
+        )
+        return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+
+    def _losses(self, rendering: Rendering, cameras: Cameras, progress: float) -> tuple[Distillation, torch.Tensor]:
+        """The method's update and the sum of the scene's penalties."""
+        view = View(rendering, cameras, self._timed_prior)
         update = self.method(
             view,
-            prior=self.prior,
+            prior=self._timed_prior,
             prompt=self._embed(cameras),
             progress=progress,
             streams=self.streams,
@@ -111,26 +151,7 @@ class Optimisation:
         penalty = sum(penalties.values(), start=torch.zeros((), device=self.device))
         if penalties and self.cell.penalties == "relative":
             penalty = penalty * update_size(update.loss, view)
-        self.optimiser.zero_grad(set_to_none=True)
-        (update.loss + penalty).backward()
-        self.optimiser.step()
-        self.scene.after_step(step, self.streams["rays"])
-        # one transfer for all numbers of a step: reading a number waits for the device
-        numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
-        loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
-        filled = opacity / reach(self.radius, cameras, resolution)
-        event = Event(
-            step=step,
-            loss=finite(loss),
-            regularisation=finite(regularisation),
-            timestep=update.timestep,
-            opacity=finite(opacity),
-            seconds=time.perf_counter() - start,
-            unet_calls=self.prior.calls - calls,
-            unet_rows=self.prior.rows - rows,
-            diagnostics=dict(zip(update.diagnostics, map(finite, diagnostics), strict=True)),
-        )
-        return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+        return update, penalty
 
     def _render(self, cameras: Cameras, resolution: int) -> Rendering:
         low, high = self.cell.render.background
@@ -177,7 +198,7 @@ def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
     return update.square().mean().sqrt() * update[0].numel()
 
 
-def to_device(cameras: Cameras, device: torch.device, which: slice = slice(None)) -> Cameras:
+def to_device(cameras: Cameras, device: torch.device, which: slice | list[int] = slice(None)) -> Cameras:
     """Some of the cameras, all by default, on ``device``."""
     fields = {field.name: getattr(cameras, field.name)[which].to(device) for field in dataclasses.fields(cameras)}
     return Cameras(**fields)

@@ -98,6 +98,25 @@ class Record(Section):
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """Renders of some evaluation cameras, as they are written."""
+
+    azimuth_deg: list[float]
+    rgb: np.ndarray  # uint8 (n h w 3)
+    opacity: np.ndarray  # uint8 (n h w)
+    normals: np.ndarray | None = None  # uint8 (n h w 3), (n + 1) / 2 over the background; None for a scene without
+
+
+@dataclass(frozen=True)
+class SnapshotPictures:
+    """What becomes a :class:`Snapshot` once its files have names."""
+
+    step: int
+    seconds: float
+    pictures: Pictures
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A record and the data that goes into its files."""
 
@@ -107,3 +126,10 @@ class Outcome:
     rgb: np.ndarray  # uint8 (n h w 3); n is 0 where nothing could be rendered
     opacity: np.ndarray  # uint8 (n h w)
     scene: dict[str, Tensor]  # parameters and buffers by name
+    normals: np.ndarray | None = None  # as in Pictures
+    snapshots: tuple[SnapshotPictures, ...] = ()  # in order of steps
+
+    @property
+    def pictures(self) -> Pictures:
+        """The evaluation views."""
+        return Pictures(self.azimuth_deg, self.rgb, self.opacity, self.normals)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +16,21 @@ import torch
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.divergence import Divergence, Status
+from bench.energy import EnergyMeter
 from bench.environment import describe_environment
-from bench.optimisation import Optimisation, reach, to_device
-from bench.record import Failure, Outcome, Record
-from bench.telemetry import Clock, Event, MemoryMeter, PhaseSeconds
-from methods.contracts import Prior, View
-from methods.scenes.cameras import evaluation_ring
+from bench.evaluation import render_ring, ring_of
+from bench.nvml import Nvml
+from bench.optimisation import Optimisation, reach
+from bench.record import Failure, Outcome, Pictures, Record, SnapshotPictures
+from bench.step_clock import StepClock
+from bench.telemetry import Clock, Event, Memory, MemoryMeter, PhaseSeconds, StepSeconds
+from methods.contracts import Prior
 
 #: Called after each step, for progress.
 OnStep = Callable[[Event], None]
 
-#: Evaluation views rendered at once: enough to be quick, few enough for a small device.
-_VIEWS_AT_ONCE = 4
+#: What is said of memory by errors that are no ``OutOfMemoryError``: torch's allocator on the CPU, CUDA, cuBLAS.
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 def run_cell(
@@ -47,16 +53,14 @@ def run_cell(
     """
     run = _Run(cell, prior)
     try:
-        with run.clock.phase("prepare"):
-            loop = Optimisation(cell, prior)
-            run.go_on(loop, checkpoint)
-        with run.clock.phase("optimise"):
-            run.optimise(loop, on_step, time_limit_seconds, checkpoint)
-        with run.clock.phase("evaluate"):
-            run.evaluate(loop)
+        run.go_through(on_step, time_limit_seconds, checkpoint)
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         run.fail(error)
-    return run.outcome()
+    outcome = run.outcome()
+    if run.status is Status.OOM:  # now that nothing holds the scene any more
+        gc.collect()
+        torch.cuda.empty_cache()
+    return outcome
 
 
 class _Run:
@@ -68,17 +72,35 @@ class _Run:
         self.device = prior.alphas_cumprod.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.calls, self.rows = prior.calls, prior.rows
-        self.memory = MemoryMeter(self.device)
         self.clock = Clock()
+        self.step_clock = StepClock(self.device)
+        gpu = Nvml.find(self.device)
+        self.memory = MemoryMeter(self.device, gpu)
+        self.energy = EnergyMeter(gpu)
         self.events: list[Event] = []
         self.divergence: Divergence | None = None
         self.failure: Failure | None = None
         self.status = Status.COMPLETED
         side = cell.evaluation.resolution
-        self.azimuth_deg: list[float] = []
-        self.rgb = np.empty((0, side, side, 3), np.uint8)
-        self.opacity = np.empty((0, side, side), np.uint8)
+        self.pictures = Pictures([], np.empty((0, side, side, 3), np.uint8), np.empty((0, side, side), np.uint8))
+        self.snapshots: list[SnapshotPictures] = []
         self.scene: dict[str, torch.Tensor] = {}
+
+    def go_through(
+        self, on_step: OnStep | None, time_limit_seconds: float | None, checkpoint: Checkpoint | None
+    ) -> None:
+        with self.phase("prepare"):
+            loop = Optimisation(self.cell, self.prior, self.step_clock)
+            self.go_on(loop, checkpoint)
+        with self.phase("optimise"):
+            self.optimise(loop, on_step, time_limit_seconds, checkpoint)
+        with self.phase("evaluate"):
+            self.evaluate(loop)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        with self.clock.phase(name), self.memory.phase(name):
+            yield
 
     def go_on(self, loop: Optimisation, checkpoint: Checkpoint | None) -> None:
         state = checkpoint.load() if checkpoint else None
@@ -86,19 +108,26 @@ class _Run:
             return
         loop.load_state_dict(state["loop"])
         self.events = [Event.model_validate(event) for event in state["events"]]
-        self.clock.seconds = PhaseSeconds.model_validate(state["seconds"])
+        self.snapshots = [_restored(snapshot) for snapshot in state["snapshots"]]
+        self.clock.carry_on(PhaseSeconds.model_validate(state["seconds"]))
+        self.step_clock.seconds = StepSeconds.model_validate(state["step_seconds"])
+        self.memory.carry_on(Memory.model_validate(state["memory"]))
+        self.energy.carry_on(state["energy_joules"])
         self.calls -= state["unet_calls"]
         self.rows -= state["unet_rows"]
         self.started_at = state["started_at"]
 
-    def keep(self, loop: Optimisation, checkpoint: Checkpoint, seconds: float) -> None:
-        """Save the optimisation, ``seconds`` into this phase."""
-        spent = self.clock.seconds
+    def keep(self, loop: Optimisation, checkpoint: Checkpoint) -> None:
+        """Save the optimisation."""
         checkpoint.save(
             {
                 "loop": loop.state_dict(),
                 "events": [event.model_dump() for event in self.events],
-                "seconds": spent.model_copy(update={"optimise": spent.optimise + seconds}).model_dump(),
+                "snapshots": [_as_state(snapshot) for snapshot in self.snapshots],
+                "seconds": self.clock.seconds.model_dump(),
+                "step_seconds": self.step_clock.seconds.model_dump(),
+                "memory": self.memory.read().model_dump(),
+                "energy_joules": self.energy.joules(),
                 "unet_calls": self.prior.calls - self.calls,
                 "unet_rows": self.prior.rows - self.rows,
                 "started_at": self.started_at,
@@ -112,8 +141,8 @@ class _Run:
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
     ) -> None:
-        start = saved = time.perf_counter()
-        deadline = start + (time_limit_seconds or float("inf")) - self.clock.seconds.optimise
+        saved = time.perf_counter()
+        snapshot_steps = self.cell.evaluation.snapshot_steps(self.cell.steps)
         for event, divergence in loop:
             self.events.append(event)
             if on_step:
@@ -121,40 +150,31 @@ class _Run:
             if divergence:
                 self.diverge(divergence)
                 return
-            now = time.perf_counter()
-            if now > deadline and len(self.events) < self.cell.steps:
+            is_late = self.clock.seconds.optimise > (time_limit_seconds or float("inf"))
+            if is_late and len(self.events) < self.cell.steps:
                 self.status = Status.TIMEOUT
                 message = f"{time_limit_seconds:g} seconds ran out after {len(self.events)} of {self.cell.steps} steps"
                 self.failure = Failure(kind="TimeLimit", message=message, traceback="")
                 return
-            if checkpoint and now - saved >= checkpoint.every_seconds:
-                self.keep(loop, checkpoint, now - start)
-                saved = now
+            if len(self.events) in snapshot_steps:
+                self.snap(loop)
+            if checkpoint and time.perf_counter() - saved >= checkpoint.every_seconds:
+                self.keep(loop, checkpoint)
+                saved = time.perf_counter()
 
-    @torch.no_grad()
+    def snap(self, loop: Optimisation) -> None:
+        """Render the views of a snapshot, in the time of the evaluation."""
+        seconds = self.clock.seconds.optimise
+        with self.phase("evaluate"):
+            pictures, _ = render_ring(loop, self.cell.evaluation.snapshot_places())
+        self.snapshots.append(SnapshotPictures(len(self.events), seconds, pictures))
+
     def evaluate(self, loop: Optimisation) -> None:
-        settings = self.cell.evaluation
-        ring = evaluation_ring(
-            settings.views,
-            elevation_deg=settings.elevation_deg,
-            distance=settings.distance,
-            fovy_deg=settings.fovy_deg,
-        )
-        rgb, opacity = [], []
-        for first in range(0, settings.views, _VIEWS_AT_ONCE):
-            cameras = to_device(ring, self.device, slice(first, first + _VIEWS_AT_ONCE))
-            background = torch.full((len(cameras), 3), settings.background, device=self.device)
-            rendering = loop.scene.render(cameras, resolution=settings.resolution, background=background)
-            rgb.append(View(rendering, cameras, self.prior).rgb.cpu())
-            opacity.append(rendering.opacity.cpu())
+        self.pictures, opacity = render_ring(loop)
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
-        self.azimuth_deg = ring.azimuth_deg.tolist()
-        self.rgb = _to_bytes(torch.cat(rgb).permute(0, 2, 3, 1))
-        self.opacity = _to_bytes(torch.cat(opacity)[:, 0])
         if self.status is Status.COMPLETED:
-            mean = float(torch.cat(opacity).mean())
-            filled = mean / reach(loop.radius, ring, settings.resolution)
-            divergence = loop.watch.judge_result(len(self.events), opacity=mean, filled=filled)
+            filled = opacity / reach(loop.radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution)
+            divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)
             if divergence:
                 self.diverge(divergence)
 
@@ -163,8 +183,9 @@ class _Run:
         self.divergence = divergence
 
     def fail(self, error: Exception) -> None:
-        # torch's CPU allocator raises a plain RuntimeError
-        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+            words in str(error) for words in _OUT_OF_MEMORY
+        )
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(
             kind=type(error).__name__,
@@ -181,16 +202,36 @@ class _Run:
             failure=self.failure,
             steps_done=len(self.events),
             seconds=self.clock.seconds,
+            step_seconds=self.step_clock.seconds,
             memory=self.memory.read(),
+            energy_joules=self.energy.joules(),
             unet_calls=self.prior.calls - self.calls,
             unet_rows=self.prior.rows - self.rows,
             started_at=self.started_at,
             environment=describe_environment(self.device),
         )
-        return Outcome(record, self.events, self.azimuth_deg, self.rgb, self.opacity, self.scene)
+        shown = self.pictures
+        return Outcome(
+            record,
+            self.events,
+            shown.azimuth_deg,
+            shown.rgb,
+            shown.opacity,
+            self.scene,
+            shown.normals,
+            tuple(self.snapshots),
+        )
 
 
-def _to_bytes(values: torch.Tensor) -> np.ndarray:
-    """Values in [0, 1] to 0 … 255, rounded; NaN becomes 0, so that a broken scene still shows as a picture."""
-    scaled = (values.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0.0, 1.0) * 255.0).round()
-    return np.asarray(scaled.to(torch.uint8).numpy())
+def _as_state(snapshot: SnapshotPictures) -> dict[str, Any]:
+    """For a checkpoint, which keeps tensors."""
+    shown = snapshot.pictures
+    kinds = {"rgb": shown.rgb, "opacity": shown.opacity, "normals": shown.normals}
+    tensors = {kind: None if values is None else torch.from_numpy(values) for kind, values in kinds.items()}
+    return {"step": snapshot.step, "seconds": snapshot.seconds, "azimuth_deg": shown.azimuth_deg, **tensors}
+
+
+def _restored(state: dict[str, Any]) -> SnapshotPictures:
+    kinds = ("rgb", "opacity", "normals")
+    arrays = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
+    return SnapshotPictures(state["step"], state["seconds"], Pictures(state["azimuth_deg"], **arrays))

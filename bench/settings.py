@@ -11,9 +11,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
     WrapValidator,
+    model_serializer,
     model_validator,
 )
 
@@ -22,6 +24,12 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise ValueError(f"the lower bound comes first: [{bounds[1]}, {bounds[0]}]")
     return bounds
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError("must rise, such as [0.25, 0.5, 0.75]")
+    return values
 
 
 Elevation = Annotated[float, Field(ge=-90, le=90)]
@@ -93,7 +101,7 @@ class RenderSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """The fixed ring of views that is scored."""
+    """The fixed ring of views that is scored, and what of it is seen on the way."""
 
     views: Annotated[int, Field(ge=1, le=360)] = 24
     """Number of cameras, at equal azimuth steps from the front."""
@@ -107,6 +115,27 @@ class EvaluationSettings(Section):
     """Vertical field of view, degrees."""
     background: Unit = 1.0
     """Grey level behind the scene, 0 black to 1 white."""
+    snapshots: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], AfterValidator(_rising)] = ()
+    """Progress, between 0 and 1, at which some of the views are rendered on the way; none where it is not given."""
+    snapshot_views: Annotated[int, Field(ge=1, le=360)] = 4
+    """Views of a snapshot, spread over the ring; all of a ring that has no more."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_taken(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A cell without snapshots is what it was before there were any: the same identity, the same record."""
+        fields: dict[str, Any] = dump(self)
+        if not self.snapshots:
+            fields = {name: value for name, value in fields.items() if name not in {"snapshots", "snapshot_views"}}
+        return fields
+
+    def snapshot_steps(self, steps: int) -> list[int]:
+        """Steps done before each snapshot of an optimisation of ``steps``."""
+        return sorted({max(1, round(progress * steps)) for progress in self.snapshots})
+
+    def snapshot_places(self) -> list[int]:
+        """Places in the ring of the views of a snapshot."""
+        count = min(self.snapshot_views, self.views)
+        return [index * self.views // count for index in range(count)]
 
 
 class OptimiserSettings(Section):

@@ -20,7 +20,7 @@ from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.errors import InputError
 from bench.migration import MIGRATIONS, migrated
-from bench.record import FORMAT_VERSION, Outcome, Record, RecordedView
+from bench.record import FORMAT_VERSION, Outcome, Pictures, Record, RecordedView, Snapshot
 from bench.study import Study, parse_study
 from bench.telemetry import Event
 
@@ -200,25 +200,40 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _write_files(outcome: Outcome, folder: Path) -> Record:
     start = time.perf_counter()
-    (folder / "views").mkdir()
-    views = []
-    for index, azimuth_deg in enumerate(outcome.azimuth_deg):
-        view = RecordedView(
-            azimuth_deg=azimuth_deg, rgb=f"views/rgb_{index:03}.png", opacity=f"views/opacity_{index:03}.png"
+    views = _write_pictures(outcome.pictures, folder, "views")
+    snapshots = tuple(
+        Snapshot(
+            step=snapshot.step,
+            seconds=snapshot.seconds,
+            views=_write_pictures(snapshot.pictures, folder, f"snapshots/{snapshot.step:06}"),
         )
-        Image.fromarray(outcome.rgb[index]).save(folder / view.rgb)
-        Image.fromarray(outcome.opacity[index]).save(folder / view.opacity)
-        views.append(view)
+        for snapshot in outcome.snapshots
+    )
     if outcome.scene:
         save_file(outcome.scene, folder / SCENE_FILE)
     lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
     (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
-    update = {"views": tuple(views), "file_bytes": sizes, "seconds": seconds}
+    update = {"views": views, "snapshots": snapshots, "file_bytes": sizes, "seconds": seconds}
     record = outcome.record.model_copy(update=update)
     (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record
+
+
+def _write_pictures(pictures: Pictures, folder: Path, within: str) -> tuple[RecordedView, ...]:
+    """Write each view's pictures into the folder ``within`` the record's."""
+    (folder / within).mkdir(parents=True, exist_ok=True)
+    kinds = {"rgb": pictures.rgb, "opacity": pictures.opacity, "normals": pictures.normals}
+    views = []
+    for index, azimuth_deg in enumerate(pictures.azimuth_deg):
+        names = {}
+        for kind, values in kinds.items():
+            if values is not None:
+                names[kind] = f"{within}/{kind.removesuffix('s')}_{index:03}.png"
+                Image.fromarray(values[index]).save(folder / names[kind])
+        views.append(RecordedView(azimuth_deg=azimuth_deg, **names))
+    return tuple(views)
 
 
 def _sync(path: Path) -> None:

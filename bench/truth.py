@@ -31,7 +31,8 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
     """
     if prompt.truth is None:
         return []
-    key = hashlib.sha256(f"{TRUTH_VERSION} {ring.model_dump_json()}".encode()).hexdigest()[:8]
+    cameras = ring.model_dump_json(exclude={"snapshots", "snapshot_views"})
+    key = hashlib.sha256(f"{TRUTH_VERSION} {cameras}".encode()).hexdigest()[:8]
     folders = []
     for toy in prompt.truth.objects():
         target = folder / f"{toy.name.replace(' ', '-')}--{key}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import bench.run_cell
+import bench.evaluation
 from bench.cell import Cell
 from bench.divergence import Status
 from bench.run_cell import run_cell
@@ -162,5 +162,5 @@ def test_evaluation_views_do_not_depend_on_how_many_are_rendered_at_once(
     cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = run_cell(cell, prior).rgb
-    monkeypatch.setattr(bench.run_cell, "_VIEWS_AT_ONCE", 1)
+    monkeypatch.setattr(bench.evaluation, "_VIEWS_AT_ONCE", 1)
     assert np.abs(run_cell(cell, prior).rgb.astype(int) - together).max() <= 1
