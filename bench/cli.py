@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ if TYPE_CHECKING:  # they import torch, which --help need not wait for
     from bench.store import RunStore
 
 Names = tuple[str, ...]
+
+#: What a file system says no with: that is the user's to mend, and no error of the program's.
+_REFUSALS = {
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC,
+    errno.ENOTDIR, errno.EPERM, errno.EROFS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -233,6 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell("interrupted; finished cells are kept, the same command goes on from there")
         return 130
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        _tell(f"{error.filename or 'the disk'}: {error.strerror}")
+        return 2
     except Exception as error:
         if not isinstance(error, _input_errors()):
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.atomic import new_file
 from bench.errors import InputError
 from bench.record import Record
 from bench.store import EVENTS_FILE, RunStore, read_events
@@ -39,10 +40,13 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write Parquet so that a reader sees the old file or the new one."""
-    partial = path.with_name(f".partial-{path.name}")
-    frame.to_parquet(partial, index=False)
-    partial.replace(path)
+    """Write Parquet so that a reader sees the old file or the new one.
+
+    Raises:
+        StorageError: If the disk is full, or the folder cannot be written in.
+    """
+    with new_file(path) as temporary:
+        frame.to_parquet(temporary, index=False)
 
 
 def _read_frame(path: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.divergence import Divergence, Status
 from bench.environment import describe_environment
+from bench.errors import StorageError
 from bench.optimisation import Optimisation, reach, to_device
 from bench.record import Failure, Outcome, Record
 from bench.telemetry import Clock, Event, MemoryMeter, PhaseSeconds
@@ -35,7 +36,9 @@ def run_cell(
     time_limit_seconds: float | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Optimise and evaluate a cell.  Only an interrupt leaves: any other exception becomes a failure in the record.
+    """Optimise and evaluate a cell: whatever goes wrong with it becomes a failure in the record.
+
+    Only an interrupt leaves, and what the disk refuses (StorageError), which is no fault of the cell's.
 
     Args:
         cell: What to compute.
@@ -54,6 +57,8 @@ def run_cell(
             run.optimise(loop, on_step, time_limit_seconds, checkpoint)
         with run.clock.phase("evaluate"):
             run.evaluate(loop)
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         run.fail(error)
     return run.outcome()

@@ -13,11 +13,12 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from bench.atomic import write_atomically
 from bench.divergence import Status
 from bench.expand import check_metrics, chosen_prompts, expand
 from bench.frames import SCORE_COLUMNS, write_frame
 from bench.record import Record
-from bench.store import RunStore, write_atomically
+from bench.store import RunStore
 from bench.study import Study
 from bench.truth import read_pictures, read_truth, truth_folders
 from metrics import metrics

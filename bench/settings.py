@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     WrapValidator,
@@ -23,6 +24,9 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
         raise ValueError(f"the lower bound comes first: [{bounds[1]}, {bounds[0]}]")
     return bounds
 
+
+#: A name that is safe in file names; ``--`` is kept as the separator between names.
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 Elevation = Annotated[float, Field(ge=-90, le=90)]
 Azimuth = Annotated[float, Field(ge=-360, le=360)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bench.atomic import new_folder
 from bench.settings import EvaluationSettings
-from bench.store import new_folder
 from methods.scenes.cameras import evaluation_ring
 from metrics.views import TruthViews
 from prompts import Prompt
