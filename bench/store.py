@@ -34,6 +34,8 @@ SCENE_FILE = "scene.safetensors"
 #: Age at which a temporary file that no claim covers is nobody's any more.
 _STALE_SECONDS = 86_400.0
 
+_REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
+
 
 class RunStore:
     """The folder of one run.
@@ -66,11 +68,19 @@ class RunStore:
             StorageError: If it cannot be written in.
         """
         self.check(study)
+        self.note(study)
+        for folder in (self.folder, *(self.folder / name for name in ("cells", "checkpoints", "truth"))):
+            sweep(folder, older_than_seconds=_STALE_SECONDS)
+
+    def note(self, study: Study) -> None:
+        """Make the folder and note ``study`` as the one that it holds, whichever it held.
+
+        Raises:
+            StorageError: If it cannot be written in.
+        """
         with told(self.folder):
             make_folder(self.folder)
         write_atomically(self.folder / STUDY_FILE, study.model_dump_json(indent=2) + "\n")
-        for folder in (self.folder, *(self.folder / name for name in ("cells", "checkpoints", "truth"))):
-            sweep(folder, older_than_seconds=_STALE_SECONDS)
 
     def read_study(self) -> Study:
         """The study that the folder holds.
@@ -175,33 +185,42 @@ def read_record(folder: Path, identity: str | None = None) -> Record:
             that it names is missing, of another size or a link.
     """
     path = folder / RECORD_FILE
-    remedy = "move the folder away and run the study again"
+    record = _parsed(path)
+    own = record.cell.identity
+    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
+    if not (is_its_own and record.identity == own):
+        raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
+    for name in _named_files(record):
+        if name not in record.file_bytes:
+            raise _corrupt(path, f": {name} is not in file_bytes")
+    for name, size in record.file_bytes.items():
+        if not _is_file_of(folder / name, size):
+            raise _corrupt(folder / name, f": missing or not of {size} bytes")
+    for part in {folder, *((folder / name).parent for name in record.file_bytes)}:
+        if part.is_symlink():
+            raise _corrupt(part, ": is a link")
+    return record
+
+
+def _parsed(path: Path) -> Record:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         version = fields["format_version"]
         if version != FORMAT_VERSION and version not in MIGRATIONS:
-            raise InputError(f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {remedy}")
+            raise InputError(f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {_REMEDY}")
         record = Record.model_validate_json(json.dumps(migrated(fields)))
-        own_identity = record.cell.identity
+        _ = record.cell.identity  # which refuses what has no canonical JSON
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: corrupt record: {key:.200}: {problem['msg']}; {remedy}") from error
+        raise _corrupt(path, f": {key:.200}: {problem['msg']}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: corrupt record ({type(error).__name__}: {error}); {remedy}") from error
-    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own_identity
-    if not (is_its_own and record.identity == own_identity):
-        raise InputError(f"{path}: corrupt record: identity = {record.identity[:12]}…: not its cell's; {remedy}")
-    for name in _named_files(record):
-        if name not in record.file_bytes:
-            raise InputError(f"{path}: corrupt record: {name} is not in file_bytes; {remedy}")
-    for name, size in record.file_bytes.items():
-        if not _is_file_of(folder / name, size):
-            raise InputError(f"{folder / name}: corrupt record: missing or not of {size} bytes; {remedy}")
-    for name in {folder, *((folder / name).parent for name in record.file_bytes)}:
-        if name.is_symlink():
-            raise InputError(f"{name}: corrupt record: is a link; {remedy}")
+        raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
     return record
+
+
+def _corrupt(path: Path, why: str) -> InputError:
+    return InputError(f"{path}: corrupt record{why}; {_REMEDY}")
 
 
 def _named_files(record: Record) -> Iterator[str]:
