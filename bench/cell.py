@@ -16,6 +16,7 @@ from bench.settings import (
     Penalties,
     RenderSettings,
     Section,
+    Slug,
     ViewPrompts,
 )
 
@@ -26,13 +27,13 @@ CODE_VERSION = 2
 class Cell(Section):
     """Method × prompt × seed × settings: the unit of work, of identity and of failure."""
 
-    label: str
+    label: Slug
     """Label of the method in tables; the key of its table in the study."""
     method: str
     """Registered name of the method."""
     hyper_parameters: dict[str, JsonValue]
     """All of the method's hyper-parameters, defaults and calibrated guidance included."""
-    prompt_id: str
+    prompt_id: Slug
     """Short name of the prompt."""
     prompt: str
     """The prompt, without view words."""

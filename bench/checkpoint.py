@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from bench.atomic import new_file
 
 #: Raised when what a cell goes on from is another; a file of another format is left, and its cell begins anew.
 _FORMAT = "2"
@@ -32,15 +34,16 @@ class Checkpoint:
         self.every_seconds = every_seconds
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write ``state``, so that a reader sees the last one or this one: dicts, lists, plain values and tensors."""
+        """Write ``state``, so that a reader sees the last one or this one: dicts, lists, plain values and tensors.
+
+        Raises:
+            StorageError: If the disk is full, or the folder cannot be written in.
+        """
         tensors: dict[str, Tensor] = {}
         words = json.dumps(_pack(dict(state), tensors))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".partial-{self.path.name}-{os.getpid()}")
-        save_file(tensors, partial, metadata={"format": _FORMAT, "identity": self.identity, "state": words})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        about = {"format": _FORMAT, "identity": self.identity, "state": words, "sha256": _digest(words, tensors)}
+        with new_file(self.path) as partial:
+            save_file(tensors, partial, metadata=about)
 
     def load(self) -> dict[str, Any] | None:
         """The state last saved; None where there is none, or only one that is broken or another cell's."""
@@ -50,8 +53,10 @@ class Checkpoint:
                 if about.get("format") != _FORMAT or about.get("identity") != self.identity:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+            if about["sha256"] != _digest(about["state"], tensors):
+                return None
             state: dict[str, Any] = _unpack(json.loads(about["state"]), tensors)
-        except (OSError, SafetensorError, ValueError, KeyError):
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return state
 
@@ -81,6 +86,14 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if "tensor" in value:
         return tensors[value["tensor"]]
     return {key: _unpack(entry, tensors) for key, entry in value["dict"]}
+
+
+def _digest(words: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that is saved: a cell must not go on from a number that the disk changed."""
+    digest = hashlib.sha256(words.encode())
+    for name in sorted(tensors):
+        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def generator_states(streams: Mapping[str, torch.Generator]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ if TYPE_CHECKING:  # they import torch, which --help need not wait for
     from bench.store import RunStore
 
 Names = tuple[str, ...]
+
+#: What a file system says no with: that is the user's to mend, and no error of the program's.
+_REFUSALS = {
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC,
+    errno.ENOTDIR, errno.EPERM, errno.EROFS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,93 @@ class Benchmark(Run):
 
 
 @dataclass(frozen=True)
+class Verify:
+    """Check a run folder: every record, file and hash, and some scores anew; exit status 1 if anything is wrong."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    rescore: int = 4
+    """Completed cells whose scores are computed again and compared."""
+    seed: int = 0
+    """Which cells those are."""
+    redo: bool = False
+    """Set what is corrupt aside, so that the next run and score do it again; nothing is deleted."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.store import RunStore
+        from bench.verify import verify_run
+
+        store = RunStore(self.run)
+        is_right = verify_run(store.read_study(), store, console, rescored=self.rescore, seed=self.seed, redo=self.redo)
+        return 0 if is_right else 1
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Unite run folders of one study from several machines; exit status 1 if records differ or are corrupt."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders; of two records of one cell the first is kept, the other set aside."""
+    out: Path
+    """Run folder to copy into, new or of the same study."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.merge import merge_runs
+        from bench.store import RunStore
+
+        return 0 if merge_runs([RunStore(run) for run in self.runs], RunStore(self.out), console) else 1
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Print what a scored run changed against another, as Markdown; exit status 1 if a --fail-if holds."""
+
+    a: tyro.conf.Positional[Path]
+    """Run folder that is subtracted."""
+    b: tyro.conf.Positional[Path]
+    """Run folder that it is subtracted from."""
+    fail_if: Names = ()
+    """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
+    the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.compare import compare_runs
+        from bench.store import RunStore
+
+        comparison = compare_runs(RunStore(self.a), RunStore(self.b))
+        failures = comparison.judge(self.fail_if)
+        sys.stdout.write(comparison.markdown)  # plain, for a file: a console would wrap its lines
+        for line in failures:
+            _tell(line)
+        return 1 if failures else 0
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the scene of a finished cell as a mesh with vertex colours (GLB); needs no prior."""
+
+    cell: tyro.conf.Positional[Path]
+    """Folder of the cell's record: runs/STUDY/cells/CELL."""
+    mesh: Path
+    """File to write, such as out.glb."""
+    resolution: int = 96
+    """Points along an edge of the grid that the density is read on."""
+    level: float | None = None
+    """Density at the surface; the one whose silhouette is that of the renders where it is not given."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.export import export_mesh
+
+        export_mesh(self.cell, self.mesh, resolution=self.resolution, level=self.level)
+        console.print(f"mesh: {self.mesh}", markup=False, highlight=False, soft_wrap=True)
+        return 0
+
+
+@dataclass(frozen=True)
 class Fetch:
     """Download a suite's weights ahead; after that everything runs without a network (HF_HUB_OFFLINE=1)."""
 
@@ -207,6 +301,10 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    | Annotated[Verify, tyro.conf.subcommand("verify")]
+    | Annotated[Merge, tyro.conf.subcommand("merge")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Cite, tyro.conf.subcommand("cite")]
@@ -218,8 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 done, 1 something is wrong with the installation, 2 bad input (one line on stderr),
-        130 interrupted.
+        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (verify, merge) or the
+        numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
     command = tyro.cli(
         Command,  # type: ignore[arg-type]
@@ -233,6 +331,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell("interrupted; finished cells are kept, the same command goes on from there")
         return 130
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        _tell(f"{error.filename or 'the disk'}: {error.strerror}")
+        return 2
     except Exception as error:
         if not isinstance(error, _input_errors()):
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -11,6 +12,15 @@ class InputError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class StorageError(InputError):
+    """What the file system refuses: the disk is full, the folder read-only.  No fault of a cell's."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path}: cannot be written ({reason}); finished cells are kept: mend it and give the same command again"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.atomic import new_file
 from bench.errors import InputError
 from bench.record import Record
 from bench.store import EVENTS_FILE, RunStore, read_events
 from bench.truth import truth_folders
+from metrics.card import MetricCard
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, EVENTS, GROUND_TRUTH, SCORES, VIEWS
+from reports.frames import CELLS, EVENTS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, VIEWS
 
 SCORE_COLUMNS = tuple(SCORES)
 
@@ -25,13 +27,13 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
-    scores = _read_frame(store.folder / "scores.parquet")
+    scores = read_frame(store.folder / "scores.parquet", SCORES)
     frames = ReportFrames(
-        cells=_cells(records, store),
+        cells=cells_frame(records, store),
         scores=scores[scores["cell"].isin([record.identity for record in records])],
         events=_events(records, store),
         views=_views(records, prompts, store),
-        metric_columns=_read_frame(store.folder / "metric_columns.parquet"),
+        metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
     )
     for name in ("cells", "events", "views"):
         write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
@@ -39,22 +41,54 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write Parquet so that a reader sees the old file or the new one."""
-    partial = path.with_name(f".partial-{path.name}")
-    frame.to_parquet(partial, index=False)
-    partial.replace(path)
+    """Write Parquet so that a reader sees the old file or the new one.
+
+    Raises:
+        StorageError: If the disk is full, or the folder cannot be written in.
+    """
+    with new_file(path) as temporary:
+        frame.to_parquet(temporary, index=False)
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """A table of a scored run.
+
+    Raises:
+        InputError: If it is not there, cannot be read or lacks one of the ``columns``.
+    """
     if not path.is_file():
         raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); score the run again") from error
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are some of these
+        raise InputError(f"{path}: cannot be read ({error!s:.200}); score the run again") from error
+    for column in columns:
+        if column not in frame.columns:
+            raise InputError(f"{path}: has no column {column!r}; score the run again")
+    for column in {"value", "scale"} & set(frame.columns):
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            raise InputError(f"{path}: column {column!r} is not of numbers; score the run again")
+    return frame
 
 
-def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
+def read_card(text: object, metric: str, folder: Path) -> MetricCard:
+    """The card that a metric was scored with.
+
+    Raises:
+        InputError: If ``text`` is none.
+    """
+    where = folder / "metric_columns.parquet"
+    try:
+        card = MetricCard.model_validate_json(str(text))
+    except ValueError as error:
+        raise InputError(f"{where}: {metric} has no card ({error!s:.200}); score the run again") from error
+    if metric not in card.column_names:
+        raise InputError(f"{where}: {metric} is no column of its card; score the run again")
+    return card
+
+
+def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
+    """One row for each record, in their order."""
     rows = []
     for record in records:
         why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from torch import Tensor
 
 from bench.cell import Cell
@@ -17,6 +17,12 @@ from bench.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 
 #: Raised when a record of this code can no longer be read by code of the other version.
 FORMAT_VERSION = 2
+
+
+#: Path of a file below the record's folder: no part of it begins with a dot, so none leads out of the folder.
+RecordFile = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$", max_length=200)
+]
 
 
 class Failure(Section):
@@ -35,11 +41,11 @@ class RecordedView(Section):
 
     azimuth_deg: float
     """Its camera's azimuth, degrees in (−180, 180]; 0 looks at the front."""
-    rgb: str
+    rgb: RecordFile
     """File of the colours, relative to the record's folder."""
-    opacity: str
+    opacity: RecordFile
     """File of the opacity, relative to the record's folder."""
-    normals: str | None = None
+    normals: RecordFile | None = None
     """File of the normals, relative to the record's folder; None where the scene has none."""
 
 
@@ -93,8 +99,10 @@ class Record(Section):
     """The evaluation views, in order of azimuth."""
     snapshots: tuple[Snapshot, ...] = ()
     """Views on the way, in order of steps; the scores of the last one are those of ``views``."""
-    file_bytes: dict[str, int] = Field(default_factory=dict)
+    file_bytes: dict[RecordFile, int] = Field(default_factory=dict)
     """Size of every other file of the record, by its path relative to the folder."""
+    file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
+    """SHA-256 of each of them; empty in a record of before there were any."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from bench.errors import InputError
 from bench.expand import chosen_prompts, expand
 from bench.frames import build_frames
 from bench.record import Record
-from bench.store import RunStore
+from bench.store import RunStore, refuse_links
 from bench.study import Study
 from metrics.suites import find_suite
 from prompts import load_prompt_set
@@ -31,6 +31,7 @@ def report_study(study: Study, store: RunStore) -> Path:
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
     frames = build_frames(records, chosen_prompts(study), store)
+    refuse_links(store.folder / "report", ("**/*",))
     return write_report(
         frames,
         store.folder / "report",

@@ -18,6 +18,7 @@ from bench.checkpoint import Checkpoint
 from bench.divergence import Divergence, Status
 from bench.energy import EnergyMeter
 from bench.environment import describe_environment
+from bench.errors import StorageError
 from bench.evaluation import render_ring, ring_of
 from bench.nvml import Nvml
 from bench.optimisation import Optimisation, reach
@@ -41,7 +42,9 @@ def run_cell(
     time_limit_seconds: float | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Optimise and evaluate a cell.  Only an interrupt leaves: any other exception becomes a failure in the record.
+    """Optimise and evaluate a cell: whatever goes wrong with it becomes a failure in the record.
+
+    Only an interrupt leaves, and what the disk refuses (StorageError), which is no fault of the cell's.
 
     Args:
         cell: What to compute.
@@ -54,6 +57,8 @@ def run_cell(
     run = _Run(cell, prior)
     try:
         run.go_through(on_step, time_limit_seconds, checkpoint)
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         run.fail(error)
     outcome = run.outcome()

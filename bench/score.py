@@ -13,11 +13,12 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from bench.atomic import write_atomically
 from bench.divergence import Status
 from bench.expand import check_metrics, chosen_prompts, expand
 from bench.frames import SCORE_COLUMNS, write_frame
 from bench.record import Record
-from bench.store import RunStore, write_atomically
+from bench.store import RunStore
 from bench.study import Study
 from bench.truth import read_pictures, read_truth, truth_folders
 from metrics import metrics
@@ -66,10 +67,9 @@ def _score_record(
     for scorer in scorers:
         name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, on systems where a colon is no part of a name
         path = folder / f"{name}-{_key(record, scorer, prompt, candidates)}.json"
-        if path.is_file():
-            scores = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            views = views or _views(record, prompt, store)
+        scores = _kept(path, scorer.card.column_names, len(record.views))
+        if scores is None:
+            views = views or read_views(record, prompt, store)
             scores = {
                 column: [float(value) if math.isfinite(value) else None for value in values]
                 for column, values in scorer.score(views, prompt.text, candidates).items()
@@ -81,6 +81,21 @@ def _score_record(
     return found
 
 
+def _kept(path: Path, columns: Sequence[str], views: int) -> dict[str, list[float | None]] | None:
+    """Scores from the cache; None where they are not there, or not what a scorer writes."""
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_whole = isinstance(scores, dict) and set(scores) == set(columns)
+    return scores if is_whole and all(_are_values(values, views) for values in scores.values()) else None
+
+
+def _are_values(values: Any, count: int) -> bool:
+    is_list = isinstance(values, list) and len(values) == count
+    return is_list and all(value is None or isinstance(value, int | float) for value in values)
+
+
 def _key(record: Record, scorer: Any, prompt: Prompt, candidates: Sequence[str]) -> str:
     """Of everything that a score depends on: the cell, the metric as its card has it, the texts, the truth."""
     truth = prompt.truth.model_dump() if prompt.truth else None
@@ -88,7 +103,12 @@ def _key(record: Record, scorer: Any, prompt: Prompt, candidates: Sequence[str])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _views(record: Record, prompt: Prompt, store: RunStore) -> Views:
+def read_views(record: Record, prompt: Prompt, store: RunStore) -> Views:
+    """A record's pictures with the truth beside them, as metrics take them.
+
+    Raises:
+        InputError: If a picture cannot be read.
+    """
     pictures = store.cell_folder(record.cell) / "views"
     folders = truth_folders(prompt, record.cell.evaluation, store.folder / "truth")
     return Views(

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     WrapValidator,
@@ -31,6 +32,9 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError("must rise, such as [0.25, 0.5, 0.75]")
     return values
 
+
+#: A name that is safe in file names; ``--`` is kept as the separator between names.
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 Elevation = Annotated[float, Field(ge=-90, le=90)]
 Azimuth = Annotated[float, Field(ge=-360, le=360)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
+import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from bench.atomic import make_folder, new_folder, partial_prefix, sweep, told, write_atomically
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.errors import InputError
@@ -23,11 +24,17 @@ from bench.migration import MIGRATIONS, migrated
 from bench.record import FORMAT_VERSION, Outcome, Pictures, Record, RecordedView, Snapshot
 from bench.study import Study, parse_study
 from bench.telemetry import Event
+from methods.weights import file_sha256
 
 STUDY_FILE = "study.json"
 RECORD_FILE = "record.json"
 EVENTS_FILE = "events.jsonl"
 SCENE_FILE = "scene.safetensors"
+
+#: Age at which a temporary file that no claim covers is nobody's any more.
+_STALE_SECONDS = 86_400.0
+
+_REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
 
 
 class RunStore:
@@ -41,7 +48,8 @@ class RunStore:
         self.folder = folder
 
     def check(self, study: Study) -> None:
-        """Raise InputError if the folder holds another study, or files that are no run."""
+        """Raise InputError if the folder holds another study, files that are no run, or links out of it."""
+        refuse_links(self.folder)
         if (self.folder / STUDY_FILE).is_file():
             held = self.read_study()
             if held.key != study.key:
@@ -57,9 +65,21 @@ class RunStore:
 
         Raises:
             InputError: If it holds another study.
+            StorageError: If it cannot be written in.
         """
         self.check(study)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.note(study)
+        for folder in (self.folder, *(self.folder / name for name in ("cells", "checkpoints", "truth"))):
+            sweep(folder, older_than_seconds=_STALE_SECONDS)
+
+    def note(self, study: Study) -> None:
+        """Make the folder and note ``study`` as the one that it holds, whichever it held.
+
+        Raises:
+            StorageError: If it cannot be written in.
+        """
+        with told(self.folder):
+            make_folder(self.folder)
         write_atomically(self.folder / STUDY_FILE, study.model_dump_json(indent=2) + "\n")
 
     def read_study(self) -> Study:
@@ -71,12 +91,16 @@ class RunStore:
         path = self.folder / STUDY_FILE
         try:
             return parse_study(json.loads(path.read_text(encoding="utf-8")), where=str(path))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where the cell's record is, or would be."""
         return self.folder / "cells" / cell.folder_name
+
+    def record_folders(self) -> list[Path]:
+        """The folders of all records, of this study's cells and of any other, whole or not."""
+        return sorted(path.parent for path in self.folder.glob(f"cells/[!.]*/{RECORD_FILE}"))
 
     def has(self, cell: Cell) -> bool:
         """Whether there is a record, whole or not."""
@@ -94,7 +118,10 @@ class RunStore:
         """Write a cell's outcome; a record that is already there stays as it is.
 
         Returns:
-            The record as written, with the seconds and file sizes that only writing knows.
+            The record as written, with the seconds, file sizes and hashes that only writing knows.
+
+        Raises:
+            StorageError: If the disk is full, or the folder cannot be written in; no half record is left.
         """
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
             return _write_files(outcome, folder)
@@ -108,94 +135,135 @@ class RunStore:
     def claim(self, cell: Cell) -> Iterator[bool]:
         """Hold the cell against every other process on this folder; False where another one holds it.
 
-        A lock of the operating system, which ends with the process that has it.
+        A lock of the operating system, which ends with the process that has it.  What a killed process left half
+        written of this cell is deleted: only the holder of the claim writes it.
+
+        Raises:
+            StorageError: If the folder cannot be written in.
         """
         path = self.folder / "claims" / f"{cell.folder_name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, blocking=False)
-        try:
-            lock.acquire()
-        except Timeout:
+        with told(path):
+            make_folder(path.parent)
+            with suppress(Timeout):
+                lock.acquire()
+        if not lock.is_locked:
             yield False
             return
         try:
+            sweep(self.folder / "cells", partial_prefix(cell.folder_name))
+            sweep(self.folder / "checkpoints", partial_prefix(f"{cell.folder_name}.safetensors"))
             yield True
         finally:
             lock.release()
 
     def set_aside(self, cell: Cell) -> None:
         """Move a record out of the way (``set-aside/``), so that its cell is missing again."""
-        folder = self.cell_folder(cell)
-        target = self.folder / "set-aside" / f"{folder.name}--{time.time_ns()}"
-        target.parent.mkdir(exist_ok=True)
-        folder.rename(target)
+        self.put_aside(self.cell_folder(cell))
+
+    def put_aside(self, path: Path) -> None:
+        """Move anything of this folder out of the way (``set-aside/``); nothing is deleted.
+
+        Raises:
+            StorageError: If the folder cannot be written in.
+        """
+        target = self.folder / "set-aside" / f"{path.name}--{time.time_ns()}"
+        with told(target):
+            make_folder(target.parent)
+            path.rename(target)
 
 
-def read_record(folder: Path, identity: str) -> Record:
+def read_record(folder: Path, identity: str | None = None) -> Record:
     """Read and check one record.
+
+    Args:
+        folder: Where it is.
+        identity: Of its cell; where it is not given, the folder's name must be that of the record's cell.
 
     Raises:
         InputError: If ``record.json`` is unreadable, of another format version or another cell's, or if a file
-            that it names is missing or of another size.
+            that it names is missing, of another size or a link.
     """
     path = folder / RECORD_FILE
-    remedy = "move the folder away and run the study again"
+    record = _parsed(path)
+    own = record.cell.identity
+    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
+    if not (is_its_own and record.identity == own):
+        raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
+    for name in _named_files(record):
+        if name not in record.file_bytes:
+            raise _corrupt(path, f": {name} is not in file_bytes")
+    for name, size in record.file_bytes.items():
+        if not _is_file_of(folder / name, size):
+            raise _corrupt(folder / name, f": missing or not of {size} bytes")
+    for part in {folder, *((folder / name).parent for name in record.file_bytes)}:
+        if part.is_symlink():
+            raise _corrupt(part, ": is a link")
+    return record
+
+
+def _parsed(path: Path) -> Record:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         version = fields["format_version"]
         if version != FORMAT_VERSION and version not in MIGRATIONS:
-            raise InputError(f"{path}: format_version = {version!r}: this code reads {FORMAT_VERSION}; {remedy}")
+            raise InputError(f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {_REMEDY}")
         record = Record.model_validate_json(json.dumps(migrated(fields)))
+        _ = record.cell.identity  # which refuses what has no canonical JSON
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: corrupt record: {key}: {problem['msg']}; {remedy}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: corrupt record ({type(error).__name__}: {error}); {remedy}") from error
-    if not identity == record.identity == record.cell.identity:
-        raise InputError(f"{path}: corrupt record: identity = {record.identity[:12]}…: not its cell's; {remedy}")
-    for name, size in record.file_bytes.items():
-        if not (folder / name).is_file() or (folder / name).stat().st_size != size:
-            raise InputError(f"{folder / name}: corrupt record: missing or not of {size} bytes; {remedy}")
+        raise _corrupt(path, f": {key:.200}: {problem['msg']}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
     return record
 
 
-def read_events(folder: Path) -> list[Event]:
-    """The steps of a record."""
-    lines = (folder / EVENTS_FILE).read_text(encoding="utf-8").splitlines()
-    return [Event.model_validate_json(line) for line in lines]
+def _corrupt(path: Path, why: str) -> InputError:
+    return InputError(f"{path}: corrupt record{why}; {_REMEDY}")
 
 
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``target`` at the end of the block: fsynced, then renamed.
+def _named_files(record: Record) -> Iterator[str]:
+    for view in (*record.views, *(view for snapshot in record.snapshots for view in snapshot.views)):
+        yield from (name for name in (view.rgb, view.opacity, view.normals) if name)
 
-    An exception leaves nothing behind.  Where ``target`` is there already, it stays and the new one is dropped:
-    whoever came first has the same content.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".partial-{target.name[:100]}-", dir=target.parent))
+
+def _is_file_of(path: Path, size: int) -> bool:
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        for path in [*temporary.rglob("*"), temporary]:
-            _sync(path)
-        if not target.exists():
-            temporary.rename(target)
-            _sync(target.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".partial-", delete=False, encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+def read_events(folder: Path) -> list[Event]:
+    """The steps of a record.
+
+    Raises:
+        InputError: If the file is unreadable.
+    """
+    path = folder / EVENTS_FILE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Event.model_validate_json(line) for line in lines]
+    except (OSError, ValueError) as error:
+        what = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: corrupt record ({what:.200}); move the folder away and run the study again"
+        ) from error
+
+
+def refuse_links(folder: Path, patterns: Sequence[str] = ("*", "*/*")) -> None:
+    """Raise InputError if a link in ``folder`` leads out of it: someone else's run folder must not steer a write.
+
+    Args:
+        folder: May itself be reached by a link, which is its user's; need not be there.
+        patterns: Where to look, from the top down.  The files of records are looked at as they are read.
+    """
+    root = os.path.realpath(folder)
+    for path in chain.from_iterable(map(folder.glob, patterns)):
+        if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(root):
+            raise InputError(f"{path}: is a link out of the run folder, to {target}; put the files themselves there")
 
 
 def _write_files(outcome: Outcome, folder: Path) -> Record:
@@ -213,9 +281,15 @@ def _write_files(outcome: Outcome, folder: Path) -> Record:
         save_file(outcome.scene, folder / SCENE_FILE)
     lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
     (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
-    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
-    update = {"views": views, "snapshots": snapshots, "file_bytes": sizes, "seconds": seconds}
+    update = {
+        "views": views,
+        "snapshots": snapshots,
+        "file_bytes": {name: path.stat().st_size for name, path in files.items()},
+        "file_sha256": {name: file_sha256(path) for name, path in files.items()},
+        "seconds": seconds,
+    }
     record = outcome.record.model_copy(update=update)
     (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record
@@ -234,11 +308,3 @@ def _write_pictures(pictures: Pictures, folder: Path, within: str) -> tuple[Reco
                 Image.fromarray(values[index]).save(folder / names[kind])
         views.append(RecordedView(azimuth_deg=azimuth_deg, **names))
     return tuple(views)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

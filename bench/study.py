@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError, nearest
 from bench.settings import (
@@ -21,13 +21,11 @@ from bench.settings import (
     Penalties,
     RenderSettings,
     Section,
+    Slug,
     ViewPrompts,
 )
 
 STUDIES = Path(__file__).parent / "studies"
-
-#: A name that is safe in file names; ``--`` is kept as the separator between names.
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bench.atomic import new_folder
+from bench.errors import InputError
 from bench.settings import EvaluationSettings
-from bench.store import new_folder
 from methods.scenes.cameras import evaluation_ring
 from metrics.views import TruthViews
 from prompts import Prompt
@@ -51,9 +52,28 @@ def read_truth(folder: Path) -> TruthViews:
 
 
 def read_pictures(folder: Path, kind: str) -> np.ndarray:
-    """The pictures ``<kind>_000.png`` … of a folder, uint8 ``(n h w 3)`` or ``(n h w)``."""
-    paths = sorted(folder.glob(f"{kind}_*.png"))
-    return np.stack([np.asarray(Image.open(path)) for path in paths])
+    """The pictures ``<kind>_000.png`` … of a folder, uint8 ``(n h w 3)`` or ``(n h w)``.
+
+    Raises:
+        InputError: If there are none, or they cannot be read or are not alike.
+    """
+    pictures = [read_picture(path) for path in sorted(folder.glob(f"{kind}_*.png"))]
+    if len({picture.shape for picture in pictures}) != 1:
+        raise InputError(f"{folder}: holds no {kind} pictures of one size; move it away and run the study again")
+    return np.stack(pictures)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A PNG, uint8 ``(h w 3)`` or ``(h w)``.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return np.asarray(picture)
+    except Exception as error:  # Pillow raises a dozen kinds, by the byte that is wrong
+        raise InputError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
 
 
 def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:

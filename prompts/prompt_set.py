@@ -52,7 +52,7 @@ class Truth(_Frozen):
 class Prompt(_Frozen):
     """One prompt."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
     """Stable name, part of every file name that speaks of it."""
     text: str = Field(min_length=1)
     """The prompt, verbatim."""
@@ -111,8 +111,8 @@ def load_prompt_set(name: str) -> PromptSet:
     path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
     if not path.is_file():
         raise PromptSetError(_unknown("prompt set", name, prompt_set_names()))
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         fields = tomllib.loads(content.decode("utf-8"))
         return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:

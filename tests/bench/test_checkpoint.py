@@ -67,3 +67,15 @@ def test_another_cells_or_a_broken_checkpoint_is_none(tmp_path: Path) -> None:
     for part in (b"", whole[:7], whole[: len(whole) // 2], b"\x00" * 100):
         checkpoint.path.write_bytes(part)
         assert checkpoint.load() is None
+
+
+def test_a_flipped_bit_anywhere_is_no_checkpoint(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a" * 64, 1.0)
+    checkpoint.save({"x": torch.arange(5.0), "step": 3, "flag": torch.tensor(True)})
+    whole = checkpoint.path.read_bytes()
+    for place in range(8, len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1
+        checkpoint.path.write_bytes(spoilt)
+        found = checkpoint.load()
+        assert found is None or (found["step"] == 3 and torch.equal(found["x"], torch.arange(5.0)))

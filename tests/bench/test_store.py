@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+import bench
 from bench.cell import Cell
 from bench.divergence import Status
 from bench.environment import Environment
@@ -17,10 +22,13 @@ from bench.errors import InputError
 from bench.expand import expand
 from bench.record import Outcome, Record
 from bench.run_cell import run_cell
-from bench.store import RunStore, new_folder, read_events, read_record, write_atomically
+from bench.store import RunStore, read_events, read_record
 from bench.study import Study
 from bench.telemetry import Event, Memory, PhaseSeconds
 from methods.contracts import Prior
+
+ROOT = Path(bench.__file__).parents[1]
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
@@ -59,7 +67,8 @@ def test_record_is_written_as_documented(store: RunStore, outcome: Outcome, gold
     folder = store.cell_folder(outcome.record.cell)
     fields = json.loads((folder / "record.json").read_text())
     fields["seconds"]["write"] = 0.0  # the one value that only a clock knows
-    fields["file_bytes"] = sorted(fields["file_bytes"])  # zlib's sizes differ between machines
+    for name in ("file_bytes", "file_sha256"):
+        fields[name] = sorted(fields[name])  # zlib's output differs between machines
     golden("bench/record.json", json.dumps(fields, indent=2) + "\n")
     golden("bench/events.jsonl", (folder / "events.jsonl").read_text())
 
@@ -92,24 +101,6 @@ def test_a_finished_record_is_never_overwritten(store: RunStore, outcome: Outcom
     assert path.read_bytes() == before
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    def half() -> None:
-        with new_folder(tmp_path / "cells" / "a") as folder:
-            (folder / "half").write_text("x")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        half()
-    assert list((tmp_path / "cells").iterdir()) == []
-
-
-def test_files_are_replaced_whole(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a" / "file", "one")
-    write_atomically(tmp_path / "a" / "file", "two")
-    assert (tmp_path / "a" / "file").read_text() == "two"
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
-
-
 def _truncate(folder: Path) -> None:
     path = folder / "record.json"
     path.write_text(path.read_text()[:100])
@@ -129,6 +120,16 @@ def _change_cell(folder: Path) -> None:
     (folder / "record.json").write_text(json.dumps(fields))
 
 
+def _link(name: str) -> Callable[[Path], None]:
+    """The same content, but elsewhere."""
+
+    def link(folder: Path) -> None:
+        moved = (folder / name).rename(folder.parent.parent.parent / "elsewhere")
+        (folder / name).symlink_to(moved)
+
+    return link
+
+
 CORRUPTIONS = {
     "cut short": (_truncate, "corrupt record .JSONDecodeError"),
     "no record.json": (lambda folder: (folder / "record.json").unlink(), "corrupt record .FileNotFoundError"),
@@ -139,6 +140,13 @@ CORRUPTIONS = {
     "other identity": (_change(identity="0" * 64), "corrupt record: identity = 000000000000…: not its cell's"),
     "other cell": (_change_cell, "corrupt record: identity"),
     "missing view": (lambda folder: (folder / "views/rgb_001.png").unlink(), "rgb_001.png: corrupt record: missing"),
+    "a path out of the folder": (_change(file_bytes={"../../x": 1}), "corrupt record: file_bytes.../../x"),
+    "an absolute path": (_change(file_bytes={"/etc/passwd": 1}), "corrupt record: file_bytes./etc/passwd"),
+    "a view out of the folder": (_change(views=[{"azimuth_deg": 0.0, "rgb": "../x", "opacity": "y"}]), "views.0.rgb"),
+    "a view without a size": (_change(file_bytes={}), "rgb_000.png is not in file_bytes"),
+    "a link for a view": (_link("views/rgb_000.png"), "rgb_000.png: corrupt record: missing"),
+    "a link for a folder": (_link("views"), "views: corrupt record: is a link"),
+    "a link for a record": (_link("."), "corrupt record: is a link"),
     "cut view": (lambda folder: (folder / "views/rgb_001.png").write_bytes(b"x"), "rgb_001.png: corrupt record"),
 }
 
@@ -189,3 +197,132 @@ def test_setting_aside_makes_a_cell_missing_and_keeps_its_record(
     assert store.read(cell) is None
     [kept] = (store.folder / "set-aside").iterdir()
     assert (kept / "record.json").is_file()
+
+
+def test_hashes_are_those_of_the_files(store: RunStore, outcome: Outcome) -> None:
+    record = store.write(outcome)
+    folder = store.cell_folder(record.cell)
+    assert record.file_sha256.keys() == record.file_bytes.keys()
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in record.file_sha256} == (
+        record.file_sha256
+    )
+
+
+def test_a_record_of_the_first_format_is_read(tmp_path: Path) -> None:
+    fields = json.loads((GOLDEN / "bench" / "record_v1.json").read_text())
+    assert fields["format_version"] == 1
+    folder = tmp_path / "cells" / "sds--blue-duck--s0--71a35d1b1bd3"
+    (folder / "views").mkdir(parents=True)
+    for name in fields["file_bytes"]:  # the golden file keeps their names only
+        (folder / name).write_bytes(b"x")
+    fields["file_bytes"] = dict.fromkeys(fields["file_bytes"], 1)
+    text = json.dumps(fields)
+    (folder / "record.json").write_text(text)
+    record = read_record(folder)
+    assert (record.format_version, record.attempts, record.file_sha256) == (2, 1, {})
+    assert record.cell.label == "sds"
+    assert (folder / "record.json").read_text() == text
+
+
+def test_a_record_is_known_by_its_folder(store: RunStore, outcome: Outcome) -> None:
+    store.write(outcome)
+    [folder] = store.record_folders()
+    assert read_record(folder) == store.read(outcome.record.cell)
+    other = folder.rename(folder.parent / "sds--red-duck--s0--0123456789ab")
+    with pytest.raises(InputError, match="not its cell's"):
+        read_record(other)
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from bench.cell import Cell
+from bench.store import RunStore
+cell = Cell.model_validate_json(sys.stdin.readline())
+with RunStore(Path(sys.argv[1])).claim(cell) as mine:
+    print(mine, flush=True)
+    sys.stdin.read()
+"""
+
+
+def _claiming(store: RunStore, cell: Cell) -> subprocess.Popen:
+    command = [sys.executable, "-c", CLAIM, str(store.folder)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process.stdin.write(cell.model_dump_json() + "\n")
+    process.stdin.flush()
+    return process
+
+
+def test_a_claim_holds_against_another_process_and_ends_with_it(store: RunStore, study: Study) -> None:
+    cell, other = expand(study)[:2]
+    partial = store.folder / "cells" / f".partial-{cell.folder_name}-x"
+    partial.mkdir(parents=True)
+    process = _claiming(store, cell)
+    try:
+        assert process.stdout.readline() == "True\n"
+        assert not partial.exists(), "what a killed process left of a cell goes with the next claim"
+        partial.mkdir()
+        with store.claim(cell) as mine, store.claim(other) as also:
+            assert (mine, also) == (False, True)
+        assert partial.exists(), "a living process' folder is let alone"
+    finally:
+        process.kill()  # SIGKILL: no code of the process' own lets go
+        process.communicate()
+    with store.claim(cell) as mine:
+        assert mine
+        assert not partial.exists()
+
+
+def test_two_processes_never_both_claim_a_cell(store: RunStore, cell: Cell) -> None:
+    processes = [_claiming(store, cell) for _ in range(2)]
+    try:
+        assert sorted(process.stdout.readline() for process in processes) == ["False\n", "True\n"]
+    finally:
+        for process in processes:
+            process.communicate()
+
+
+def test_old_leftovers_go_and_young_ones_stay_when_a_run_begins(store: RunStore, study: Study) -> None:
+    store.open(study)
+    (store.folder / "truth").mkdir()
+    old, young = store.folder / "truth" / ".partial-a-x", store.folder / ".partial-b-x"
+    old.mkdir()
+    young.touch()
+    os.utime(old, (0, 0))
+    store.open(study)
+    assert not old.exists()
+    assert young.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["cells", "scores", "truth", "report", "claims", "checkpoints", "set-aside", "cells/a"]
+)
+def test_a_run_folder_with_a_link_out_of_it_is_refused(
+    store: RunStore, study: Study, tmp_path: Path, name: str
+) -> None:
+    store.open(study)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (store.folder / name).parent.mkdir(exist_ok=True)
+    (store.folder / name).symlink_to(outside)
+    with pytest.raises(InputError, match=r"is a link out of the run folder, to .*outside"):
+        store.check(study)
+    (store.folder / name).unlink()
+    (store.folder / "kept").mkdir()
+    (store.folder / name).symlink_to(store.folder / "kept")
+    store.check(study)
+
+
+def test_a_link_to_a_whole_run_is_a_run(store: RunStore, study: Study, tmp_path: Path) -> None:
+    store.open(study)
+    (tmp_path / "short").symlink_to(store.folder)
+    RunStore(tmp_path / "short").check(study)
+
+
+def test_spoilt_events_are_told(store: RunStore, outcome: Outcome) -> None:
+    store.write(outcome)
+    folder = store.cell_folder(outcome.record.cell)
+    (folder / "events.jsonl").write_text("{}")
+    with pytest.raises(InputError, match=r"events.jsonl: corrupt record"):
+        read_events(folder)

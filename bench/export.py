@@ -1,0 +1,121 @@
+"""A finished cell's scene as a mesh that other programs open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from trimesh.exchange.gltf import export_glb
+
+from bench.atomic import new_file
+from bench.cell import Cell
+from bench.errors import InputError
+from bench.resolve import resolve_settings, takes_prior
+from bench.store import SCENE_FILE, read_record
+from bench.streams import make_streams
+from methods.contracts import Scene
+from methods.registry import UnknownNameError
+from methods.scenes import scenes
+from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
+
+#: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
+RESOLUTIONS = (8, 512)
+
+
+def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: float | None = None) -> Path:
+    """Write the scene of a record as a GLB file; the diffusion prior is not needed.
+
+    In the file y is up and the object's front faces +z, as glTF has it.  Vertex colours are the field's, without
+    light, in glTF's linear colours.
+
+    Args:
+        record_folder: A cell's folder, ``runs/<study>/cells/<cell>``.
+        out: The file to write, which ends in ``.glb``; one that is there is replaced.
+        resolution: Points along an edge of the grid that the density is read on.
+        level: Density per world unit at the surface; the one whose silhouette is that of the renders
+            (:func:`methods.scenes.mesh.silhouette_level`) where it is not given.
+
+    Raises:
+        InputError: If the record is corrupt or has no scene, the scene has no geometry or no surface, or an argument
+            is wrong.
+        StorageError: If ``out`` cannot be written.
+    """
+    least, most = RESOLUTIONS
+    if not least <= resolution <= most:
+        raise InputError(f"resolution = {resolution}: must be from {least} to {most} points")
+    if level is not None and not 0 < level < float("inf"):
+        raise InputError(f"level = {level}: must be a positive density")
+    if out.suffix != ".glb":
+        raise InputError(f"{out}: must end in .glb, the one format that is written")
+    scene = load_scene(record_folder)
+    field: Any = getattr(scene, "field", None)
+    if field is None:
+        raise InputError(f"{record_folder}: {type(scene).__name__} is a scene without geometry, so there is no mesh")
+    level = silhouette_level(scene, field) if level is None else level
+    mesh = None if level is None else extract_mesh(field, resolution=resolution, level=level)
+    if mesh is None:
+        what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
+        raise InputError(f"{record_folder}: the scene has no surface ({what})")
+    with new_file(out) as temporary:
+        temporary.write_bytes(glb(mesh))
+    return out
+
+
+def load_scene(record_folder: Path) -> Scene:
+    """The scene of a record as it was at the end of its cell, on the CPU.
+
+    Raises:
+        InputError: If the record is corrupt, has no scene, or has one of a kind that needs its prior.
+    """
+    if not record_folder.is_dir():
+        raise InputError(f"{record_folder}: is no folder; give a cell's, such as runs/quick/cells/sdi--blue-duck--…")
+    record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links
+    path = record_folder / SCENE_FILE
+    if SCENE_FILE not in record.file_bytes:
+        raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
+    scene = _built(record.cell, record_folder)
+    try:
+        scene.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{path}: is not the scene that the record describes ({why:.200})") from error
+    return scene.eval()
+
+
+def glb(mesh: Mesh) -> bytes:
+    """The mesh as a binary glTF 2.0 file."""
+    # y up, front +z (glTF 2.0, section 3.4): a turn of the axes, which keeps the faces' sense
+    vertices = mesh.vertices[:, [1, 2, 0]]
+    colours = np.round(255 * linear_colours(mesh.rgb)).astype(np.uint8)
+    shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=colours, process=False)
+    return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_make_matt)
+
+
+def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Colours in [0, 1] as a screen shows them to linear ones, which glTF's vertices have (IEC 61966-2-1)."""
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _make_matt(tree: dict[str, Any]) -> None:
+    """A material, for without one glTF's surfaces are metal."""
+    tree["materials"] = [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}]
+    for mesh in tree["meshes"]:
+        for primitive in mesh["primitives"]:
+            primitive["material"] = 0
+
+
+def _built(cell: Cell, where: Path) -> Any:
+    try:
+        build: Any = scenes[cell.scene]
+        if takes_prior(build):
+            raise InputError(f"{where}: {cell.scene} is a scene without geometry, so there is no mesh")
+        settings = resolve_settings(build, cell.scene_settings, where=f"{where}: scene")
+        return build(**settings, init=make_streams(cell.seed, cell.prompt_id)["init"])
+    except (TypeError, ValueError, RuntimeError, ImportError, LookupError, UnknownNameError) as error:
+        raise InputError(f"{where}: the scene cannot be built here: {error}") from error

@@ -1,0 +1,108 @@
+"""The surface of a density field as coloured triangles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.measure import marching_cubes
+from torch import Tensor
+
+from methods.contracts import Scene
+from methods.scenes.cameras import evaluation_ring
+from methods.scenes.field import FieldSample
+
+#: Views, pixels of a side and samples of a ray that the level of a surface is chosen by.
+_VIEWS, _PIXELS, _SAMPLES = 4, 64, 96
+
+
+class Volume(Protocol):
+    """Density and colour of the points in a ball (``methods.scenes.field.Field``)."""
+
+    radius: float
+
+    def __call__(self, points: Tensor) -> FieldSample:
+        """Density and colour at world points ``(n 3)``."""
+        ...
+
+    def density(self, points: Tensor) -> Tensor:
+        """Density ``(n,)`` at world points ``(n 3)``."""
+        ...
+
+
+class Mesh(NamedTuple):
+    """Triangles, counter-clockwise seen from outside, in the world of ``methods.scenes.cameras``."""
+
+    vertices: NDArray[np.float32]  # (n 3), world units
+    faces: NDArray[np.int64]  # (m 3)
+    rgb: NDArray[np.float32]  # (n 3), in [0, 1], as the renders show it
+
+
+@torch.no_grad()
+def extract_mesh(field: Volume, *, resolution: int, level: float) -> Mesh | None:
+    """The surface where the density is ``level``, closed at the ball's edge; None where there is none.
+
+    Marching cubes (Lewiner et al. 2003) of scikit-image; each vertex has the field's colour at its place.
+
+    Args:
+        field: Density and colour.
+        resolution: Points along an edge of the grid that the density is read on.
+        level: Density per world unit.
+    """
+    axis = torch.linspace(-field.radius, field.radius, resolution)
+    points = torch.cartesian_prod(axis, axis, axis)
+    density = _within(field, points).view(resolution, resolution, resolution).cpu().numpy()
+    if not np.isfinite(density).all() or not density.min() < level < density.max():
+        return None
+    step = 2 * field.radius / (resolution - 1)
+    # an empty rim closes what touches the edge of the grid
+    places, faces, _, _ = marching_cubes(np.pad(density, 1), level)
+    vertices = (places.astype(np.float32) - 1) * step - field.radius
+    rgb = field(torch.from_numpy(vertices).to(_device_of(field))).rgb.cpu().numpy()
+    return Mesh(vertices, faces[:, ::-1].astype(np.int64), rgb)
+
+
+@torch.no_grad()
+def silhouette_level(scene: Scene, field: Volume) -> float | None:
+    """The density whose surface has most nearly the silhouette of the scene's pictures; None where they are empty.
+
+    A density says how much light is lost in a length, so how dense a "surface" is depends on how thick and how soft a
+    scene is; no one level suits all.  Of each ray the largest density is taken, and the level is the one that parts
+    the rays with an opacity over a half from the others with the best intersection over union.
+
+    Args:
+        scene: What is rendered.
+        field: Its density.
+    """
+    ring = evaluation_ring(_VIEWS)
+    device = _device_of(field)
+    cameras = type(ring)(**{name: value.to(device) for name, value in vars(ring).items()})
+    background = torch.ones(_VIEWS, 3, device=device)
+    seen = scene.render(cameras, resolution=_PIXELS, background=background).opacity.flatten() > 0.5
+    rays = cameras.rays(_PIXELS)
+    origins, directions = rays.origins.reshape(-1, 1, 3), rays.directions.reshape(-1, 1, 3)
+    middle = float(ring.distance[0])
+    along = torch.linspace(middle - field.radius, middle + field.radius, _SAMPLES, device=device)
+    points = origins + along[:, None] * directions
+    largest = _within(field, points.reshape(-1, 3)).view(len(seen), _SAMPLES).amax(dim=1)
+    if not seen.any() or not largest.isfinite().all():
+        return None
+    values, order = largest.sort(descending=True)
+    inside = seen[order].cumsum(0)
+    union = torch.arange(1, len(seen) + 1, device=device) + seen.sum() - inside
+    best = int((inside / union).argmax())
+    return float(values[best : best + 2].mean())
+
+
+def _within(field: Volume, points: Tensor) -> Tensor:
+    """Density ``(n,)`` as renders see it: there are no samples outside of the ball."""
+    points = points.to(_device_of(field))
+    density = field.density(points)
+    return density * (points.norm(dim=-1) < field.radius).to(density)
+
+
+def _device_of(field: Volume) -> torch.device:
+    parameter = next(field.parameters(), None) if isinstance(field, torch.nn.Module) else None
+    return torch.device("cpu") if parameter is None else parameter.device
