@@ -286,11 +286,11 @@ class Cite:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Check packages, hardware and weights; exit status 1 if weights are not as their cards say."""
+    """Check packages, hardware, weights and determinism; exit status 1 if weights are not as their cards say."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.catalogue import run_doctor
+        from bench.doctor import run_doctor
 
         return 0 if run_doctor(console) else 1
 

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import io
-import shutil
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-import methods.priors
-from bench.catalogue import KINDS, list_kind, run_doctor
+from bench.catalogue import KINDS, list_kind
 from methods.card import MethodCard, card_of
 from methods.distillation import methods as registry
 
@@ -58,15 +55,3 @@ def test_methods_are_listed_with_paper_weighting_and_guidance(monkeypatch: pytes
     assert ["plain", "Has", "a", "[bracket]."] in lines
     assert ["no", "card"] in lines
     assert ["w(t)", "σ_t", "of", "[another]", "package"] in lines
-
-
-def test_doctor_tells_of_weights_that_are_not_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(methods.priors._WEIGHTS / "toybox", tmp_path / "toybox")
-    with (tmp_path / "toybox" / "tokenizer" / "merges.txt").open("a") as file:
-        file.write("x")
-    monkeypatch.setattr(methods.priors, "_WEIGHTS", tmp_path)
-    console = Console(file=io.StringIO(), width=400)
-    assert run_doctor(console) is False
-    told = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "merges.txt: SHA-256 is" in told
-    assert "but card.json says" in told

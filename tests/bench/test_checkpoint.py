@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import bench.run_cell
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.resolve import plain_settings
@@ -42,6 +44,45 @@ def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: 
     assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
     assert (resumed.rgb == straight.rgb).all()
     assert resumed.record.unet_calls == straight.record.unet_calls
+
+
+@pytest.mark.parametrize("kill_at", [0, 2, 3, 4], ids=lambda step: f"step {step}")
+def test_snapshots_and_costs_survive_a_kill(
+    kill_at: int, cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snapshots after 2 and 4 of 6 steps; killed before both, after one, and in the step of the second or later."""
+    evaluation = cell.evaluation.model_copy(update={"snapshots": (0.34, 0.67)})
+    cell = cell.model_copy(update={"evaluation": evaluation, "steps": 6})
+    joules = iter(range(0, 1000, 10))
+    gpu = SimpleNamespace(energy_joules=lambda: float(next(joules)), process_bytes=lambda: None, driver=lambda: None)
+    monkeypatch.setattr(bench.run_cell.Nvml, "find", lambda device: gpu)
+    straight = run_cell(cell, prior)
+    assert [snapshot.step for snapshot in straight.snapshots] == [2, 4]
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", cell.identity, 0.0)
+
+    def kill(event) -> None:
+        if event.step == kill_at:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
+    before = checkpoint.load()
+    resumed = run_cell(cell, prior, checkpoint=checkpoint)
+    for one, two in zip(straight.snapshots, resumed.snapshots, strict=True):
+        assert one.step == two.step
+        assert one.pictures.azimuth_deg == two.pictures.azimuth_deg
+        for kind in ("rgb", "opacity", "normals"):
+            assert (getattr(one.pictures, kind) == getattr(two.pictures, kind)).all()
+    record = resumed.record
+    assert (before is None) == (kill_at == 0)
+    earlier = before["step_seconds"]["warm_up_steps"] if before else 0
+    assert record.step_seconds.warm_up_steps == earlier + 3 - max(0, kill_at - 3)
+    steps = record.step_seconds.model_dump(exclude={"warm_up_steps"}).values()
+    assert sum(steps) == pytest.approx(sum(event.seconds for event in resumed.events))
+    if before:
+        assert record.memory.peak_bytes >= before["memory"]["peak_bytes"]
+        assert record.energy_joules == before["energy_joules"] + 10 * (6 - kill_at) + 10
+        assert record.seconds.optimise > before["seconds"]["optimise"] > 0
 
 
 def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:

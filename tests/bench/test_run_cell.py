@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import torch
 
 import bench.evaluation
+import bench.run_cell
 from bench.cell import Cell
 from bench.divergence import Status
 from bench.run_cell import run_cell
@@ -59,6 +63,8 @@ class BrokenPrior(GaussianPrior):
         (RuntimeError("shapes do not fit"), "crashed"),
         (torch.OutOfMemoryError("CUDA out of memory"), "oom"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "oom"),
+        (RuntimeError("CUDA error: out of memory"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom"),
         (MemoryError(), "oom"),
     ],
 )
@@ -164,3 +170,110 @@ def test_evaluation_views_do_not_depend_on_how_many_are_rendered_at_once(
     together = run_cell(cell, prior).rgb
     monkeypatch.setattr(bench.evaluation, "_VIEWS_AT_ONCE", 1)
     assert np.abs(run_cell(cell, prior).rgb.astype(int) - together).max() <= 1
+
+
+class FullPrior(GaussianPrior):
+    """Finds no memory, and does not hold the error as ``BrokenPrior`` does."""
+
+    def predict_noise(self, *arguments: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_out_of_memory_leaves_its_memory_to_the_next_cell(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptying the cache gives back nothing as long as the scene is held, by a variable or by the error's frames."""
+    scenes: list[weakref.ref[Any]] = []
+    emptied = []
+    render = NeRF.render
+
+    def seen(self: NeRF, *arguments: Any, **keywords: Any) -> Any:
+        scenes.append(weakref.ref(self))
+        return render(self, *arguments, **keywords)
+
+    monkeypatch.setattr(NeRF, "render", seen)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(scenes[0]() is None))
+    assert run_cell(cell, FullPrior()).record.status is Status.OOM
+    assert emptied == [True]
+    assert run_cell(cell, prior).record.status is Status.COMPLETED
+    assert emptied == [True]
+
+
+class SlowPrior(GaussianPrior):
+    """Takes ten times as long as the rest of a step, in a known share of encoder and network."""
+
+    def encode(self, rgb: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.1)
+        return super().encode(rgb)
+
+    def predict_noise(self, *arguments: Any) -> torch.Tensor:
+        time.sleep(0.3)
+        return super().predict_noise(*arguments)
+
+
+def test_a_record_says_what_its_steps_spent_their_time_on(cell: Cell) -> None:
+    outcome = run_cell(cell.model_copy(update={"steps": 5}), SlowPrior())
+    spent = outcome.record.step_seconds
+    wall = sum(event.seconds for event in outcome.events)
+    assert sum(spent.model_dump(exclude={"warm_up_steps"}).values()) == pytest.approx(wall)
+    assert spent.warm_up_steps == 3
+    assert spent.warm_up == pytest.approx(sum(event.seconds for event in outcome.events[:3]))
+    assert 0.2 <= spent.encode < 0.3
+    assert 0.6 <= spent.unet < 0.7
+    for name in ("render", "backward", "optimiser", "other"):
+        assert 0 < getattr(spent, name) < 0.2
+    assert wall <= outcome.record.seconds.optimise
+
+
+def test_a_record_says_the_memory_of_each_phase(cell: Cell, prior: Prior) -> None:
+    memory = run_cell(cell, prior).record.memory
+    assert memory.by_phase.keys() == {"prepare", "optimise", "evaluate"}
+    assert memory.peak_bytes >= max(memory.by_phase.values()) > 2**20
+
+
+def test_a_record_says_the_energy_where_there_is_a_counter(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_cell(cell, prior).record.energy_joules is None
+    readings = iter([100.0, 142.5])
+    gpu = SimpleNamespace(energy_joules=lambda: next(readings), process_bytes=lambda: 77, driver=lambda: "580")
+    monkeypatch.setattr(bench.run_cell.Nvml, "find", lambda device: gpu)
+    record = run_cell(cell, prior).record
+    assert record.energy_joules == 42.5
+    assert record.memory.process_bytes == 77
+
+
+def _with_snapshots(cell: Cell) -> Cell:
+    evaluation = cell.evaluation.model_copy(update={"snapshots": (0.25, 0.75), "snapshot_views": 2})
+    return cell.model_copy(update={"evaluation": evaluation})
+
+
+def test_snapshots_are_taken_on_the_way_and_change_nothing_else(cell: Cell, prior: Prior) -> None:
+    plain, seen = run_cell(cell, prior), run_cell(_with_snapshots(cell), prior)
+    assert [snapshot.step for snapshot in seen.snapshots] == [1, 3]
+    for snapshot, event in zip(seen.snapshots, (seen.events[0], seen.events[2]), strict=True):
+        assert snapshot.pictures.azimuth_deg == [seen.azimuth_deg[0], seen.azimuth_deg[1]]
+        assert snapshot.pictures.rgb.shape == snapshot.pictures.normals.shape == (2, 8, 8, 3)
+        assert snapshot.seconds >= sum(one.seconds for one in seen.events[: event.step + 1])
+    assert not np.array_equal(*(snapshot.pictures.rgb for snapshot in seen.snapshots))
+    assert all(torch.equal(plain.scene[name], seen.scene[name]) for name in plain.scene)
+    assert np.array_equal(plain.rgb, seen.rgb)
+    assert np.array_equal(plain.normals, seen.normals)
+    without = {"seconds"}
+    numbers = [[event.model_dump(exclude=without) for event in outcome.events] for outcome in (plain, seen)]
+    assert numbers[0] == numbers[1]
+
+
+def test_a_snapshots_time_is_the_evaluations(cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
+    render_ring = bench.run_cell.render_ring
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.3)
+        return render_ring(*arguments)
+
+    monkeypatch.setattr(bench.run_cell, "render_ring", slow)
+    outcome = run_cell(_with_snapshots(cell), prior, time_limit_seconds=0.5)
+    assert outcome.record.status is Status.COMPLETED  # three renders would have been beyond the limit
+    assert outcome.record.seconds.evaluate >= 0.9
+    assert outcome.record.seconds.optimise < 0.5
+    assert outcome.snapshots[-1].seconds < 0.5

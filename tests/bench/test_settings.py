@@ -12,16 +12,16 @@ from bench.environment import Environment
 from bench.errors import InputError
 from bench.expand import expand
 from bench.optimisation import Optimisation
-from bench.record import Failure, Record, RecordedView
+from bench.record import Failure, Record, RecordedView, Snapshot
 from bench.settings import CameraSettings, DivergenceSettings, EvaluationSettings, OptimiserSettings, RenderSettings
 from bench.study import Study, load_study, parse_study
-from bench.telemetry import Event, Memory, PhaseSeconds
+from bench.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 from methods.contracts import Prior
 from methods.scenes.cameras import CameraRange
 
 MODELS = [
     CameraSettings, RenderSettings, EvaluationSettings, OptimiserSettings, DivergenceSettings, Study, Cell, Record,
-    Failure, RecordedView, Divergence, Environment, Event, Memory, PhaseSeconds,
+    Failure, RecordedView, Snapshot, Divergence, Environment, Event, Memory, PhaseSeconds, StepSeconds,
 ]  # fmt: skip
 
 
@@ -38,6 +38,44 @@ def test_cameras_are_those_of_the_scenes() -> None:
 def test_every_status_is_documented_in_the_source() -> None:
     assert {str(status) for status in Status if status.diverged} == {"empty", "opaque", "nan", "frozen"}
     assert len(Status) == 8
+
+
+def test_a_cell_without_snapshots_is_what_it_was_before_there_were_any(cell: Cell, study: Study) -> None:
+    names = {"views", "resolution", "elevation_deg", "distance", "fovy_deg", "background"}
+    assert cell.model_dump(mode="json")["evaluation"].keys() == names
+    asked = parse_study(study.model_dump(mode="json") | {"evaluation": {"snapshots": [0.5]}}, where="")
+    plain = parse_study(study.model_dump(mode="json") | {"evaluation": {"snapshot_views": 7}}, where="")
+    assert plain.model_dump(mode="json")["evaluation"].keys() == names
+    assert asked.key != plain.key
+    assert asked.evaluation.snapshots == (0.5,)
+    again = EvaluationSettings.model_validate_json(asked.evaluation.model_dump_json())
+    assert again == asked.evaluation
+
+
+def test_snapshots_are_steps_and_places_in_the_ring() -> None:
+    asked = EvaluationSettings(snapshots=(0.01, 0.25, 0.5, 0.99), views=24)
+    assert asked.snapshot_steps(1000) == [10, 250, 500, 990]
+    assert asked.snapshot_steps(4) == [1, 2, 4]
+    assert asked.snapshot_places() == [0, 6, 12, 18]
+    assert asked.model_copy(update={"views": 3}).snapshot_places() == [0, 1, 2]
+    assert EvaluationSettings().snapshot_steps(1000) == []
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "message"),
+    [
+        ([0.5, 0.25], "evaluation.snapshots = [0.5, 0.25]: must rise, such as [0.25, 0.5, 0.75]"),
+        ([0.5, 0.5], "evaluation.snapshots = [0.5, 0.5]: must rise"),
+        ([0.0], "evaluation.snapshots.0 = 0.0: input should be greater than 0"),
+        ([1.0], "evaluation.snapshots.0 = 1.0: input should be less than 1"),
+        (0.5, "evaluation.snapshots = 0.5: input should be a valid"),
+    ],
+)
+def test_wrong_snapshots_are_told(study: Study, snapshots: Any, message: str) -> None:
+    fields = study.model_dump(mode="json") | {"evaluation": {"snapshots": snapshots}}
+    with pytest.raises(InputError) as caught:
+        parse_study(fields, where="x")
+    assert message in str(caught.value)
 
 
 def test_resolution_is_one_or_rises_step_by_step(study: Study) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from bench.divergence import Status
 from bench.environment import Environment
 from bench.errors import InputError
 from bench.expand import expand
-from bench.record import Outcome, Record
+from bench.record import Outcome, Pictures, Record, SnapshotPictures
 from bench.run_cell import run_cell
 from bench.store import RunStore, read_events, read_record
 from bench.study import Study
@@ -83,6 +84,25 @@ def test_what_is_written_is_read_back(store: RunStore, outcome: Outcome) -> None
     assert [view.azimuth_deg for view in written.views] == [0.0, 180.0]
     assert np.array_equal(np.asarray(Image.open(folder / written.views[1].rgb)), outcome.rgb[1])
     assert np.array_equal(np.asarray(Image.open(folder / written.views[1].opacity)), outcome.opacity[1])
+
+
+def test_normals_and_snapshots_are_written_beside_the_views(store: RunStore, outcome: Outcome) -> None:
+    pictures = Pictures([90.0], 255 - outcome.rgb[:1], outcome.opacity[:1], outcome.rgb[1:])
+    seen = dataclasses.replace(
+        outcome, normals=outcome.rgb // 2, snapshots=(SnapshotPictures(step=50, seconds=1.5, pictures=pictures),)
+    )
+    written = store.write(seen)
+    assert store.read(outcome.record.cell) == written
+    folder = store.cell_folder(outcome.record.cell)
+    assert [view.normals for view in written.views] == ["views/normal_000.png", "views/normal_001.png"]
+    assert np.array_equal(np.asarray(Image.open(folder / "views/normal_001.png")), seen.normals[1])
+    [snapshot] = written.snapshots
+    assert (snapshot.step, snapshot.seconds) == (50, 1.5)
+    [view] = snapshot.views
+    assert (view.azimuth_deg, view.rgb) == (90.0, "snapshots/000050/rgb_000.png")
+    for name, kind in (("rgb", view.rgb), ("opacity", view.opacity), ("normals", view.normals)):
+        assert np.array_equal(np.asarray(Image.open(folder / kind)), getattr(pictures, name)[0])
+        assert kind in written.file_bytes
 
 
 def test_scene_is_written_to_the_bit(store: RunStore, cell: Cell, prior: Prior) -> None:

@@ -22,6 +22,12 @@ def test_every_object_that_fits_is_rendered_once(tmp_path: Path) -> None:
     assert not set(truth_folders(prompt, other, tmp_path)) & set(folders)
 
 
+def test_snapshots_need_no_truth_of_their_own(tmp_path: Path) -> None:
+    prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
+    asked = RING.model_copy(update={"snapshots": (0.5,)})
+    assert truth_folders(prompt, RING, tmp_path) == truth_folders(prompt, asked, tmp_path)
+
+
 def test_pictures_are_over_the_evaluation_background(tmp_path: Path) -> None:
     prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
     grey = RING.model_copy(update={"background": 0.5})

@@ -1,0 +1,109 @@
+"""Pipelines of random weights in Stable Diffusion's layout, tiny for the CPU and of 2.1's own size for a GPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from bench.expand import cached_prior
+from methods.contracts import Prior
+from prompts.toybox import write_clip_tokenizer
+
+_DOWN, _UP = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
+
+#: Of stabilityai/stable-diffusion-2-1-base's config.json files.
+SD21: dict[str, dict[str, Any]] = {
+    "unet": {
+        "sample_size": 64, "block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2,
+        "down_block_types": _DOWN, "up_block_types": _UP, "cross_attention_dim": 1024,
+        "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True,
+    },
+    "vae": {
+        "sample_size": 768, "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
+        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "scaling_factor": 0.18215,
+    },
+    "text_encoder": {
+        "vocab_size": 49408, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23,
+        "num_attention_heads": 16, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 512,
+        "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1,
+    },
+}  # fmt: skip
+TINY: dict[str, dict[str, Any]] = {
+    "unet": SD21["unet"] | {
+        "sample_size": 8, "block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "cross_attention_dim": 16,
+        "attention_head_dim": [1, 1, 2, 2], "norm_num_groups": 4,
+    },
+    "vae": SD21["vae"] | {
+        "sample_size": 64, "block_out_channels": (4, 4, 8, 8), "layers_per_block": 1, "norm_num_groups": 4,
+    },
+    "text_encoder": SD21["text_encoder"] | {
+        "vocab_size": 231, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    },
+}  # fmt: skip
+
+
+def networks(sizes: dict[str, dict[str, Any]]) -> dict[str, torch.nn.Module]:
+    """The networks as their libraries draw them."""
+    with torch.random.fork_rng():
+        return {
+            "unet": UNet2DConditionModel(**sizes["unet"]),
+            "vae": AutoencoderKL(**sizes["vae"]),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**sizes["text_encoder"])),
+        }
+
+
+def _write(folder: Path, sizes: dict[str, dict[str, Any]], dtype: torch.dtype) -> None:
+    for name, network in networks(sizes).items():
+        network.to(dtype).save_pretrained(folder / name)
+    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").save_pretrained(
+        folder / "scheduler"
+    )
+    write_clip_tokenizer(folder / "tokenizer")
+    index = {
+        "_class_name": "StableDiffusionPipeline", "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+    }  # fmt: skip
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``pipeline(device)`` is the folder of the one for that device, written once."""
+    written: dict[str, Path] = {}
+
+    def of(device: str) -> Path:
+        if device not in written:
+            written[device] = tmp_path_factory.mktemp("pipelines") / device
+            on_gpu = device == "cuda"
+            _write(written[device], SD21 if on_gpu else TINY, torch.float16 if on_gpu else torch.float32)
+        return written[device]
+
+    return of
+
+
+@pytest.fixture
+def full_size() -> dict[str, torch.nn.Module]:
+    """The networks that a GPU gets, without their weights."""
+    with torch.device("meta"):
+        return networks(SD21)
+
+
+@pytest.fixture
+def prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
+    """The random pipeline on ``device``, a parameter of the test; ``prior.name`` is what a study calls it."""
+    monkeypatch.setenv("SDIBENCH_DEVICE", device)
+    cached_prior.cache_clear()
+    loaded = cached_prior(str(pipeline(device)))
+    loaded.name = str(pipeline(device))
+    yield loaded
+    cached_prior.cache_clear()
