@@ -178,9 +178,9 @@ class Merge:
 class Compare:
     """Print what a scored run changed against another, as Markdown; exit status 1 if a --fail-if holds."""
 
-    a: tyro.conf.Positional[Path]
+    a: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
     """Run folder that is subtracted."""
-    b: tyro.conf.Positional[Path]
+    b: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """Run folder that it is subtracted from."""
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for

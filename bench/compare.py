@@ -18,6 +18,7 @@ from metrics.card import MetricCard
 from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
 from reports.means import asset_means
 from reports.render.markdown import render
+from reports.render.printed import number
 from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
 from reports.table import Column, Direction, Entry, Row, Table
 
@@ -104,7 +105,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
         raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
     columns += _COST
     rows = tuple(Row(method, tuple(_entry(estimates[method, c.key], c) for c in columns)) for method in methods)
-    table = Table("comparison", f"{b.folder} − {a.folder}", _caption(runs), "Method", tuple(columns), rows)
+    table = Table("comparison", f"{b.folder} − {a.folder}", _caption(runs, rows), "Method", tuple(columns), rows)
     return Comparison(table, estimates)
 
 
@@ -121,10 +122,12 @@ def _frames(store: RunStore) -> ReportFrames:
             records[key] = record
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
+    order = list(study.methods)
+    kept = sorted(records.values(), key=lambda record: order.index(record.cell.label))
     scores = read_frame(store.folder / "scores.parquet", SCORES)
-    ours = [record.identity for record in records.values()]
+    ours = [record.identity for record in kept]
     return ReportFrames(
-        cells=cells_frame(list(records.values()), store),
+        cells=cells_frame(kept, store),
         scores=scores[scores["cell"].isin(ours)],
         events=pd.DataFrame(columns=list(EVENTS)),
         views=pd.DataFrame(columns=list(VIEWS)),
@@ -167,9 +170,10 @@ def _difference(sides: Sequence[pd.DataFrame], method: str, *, log: bool = False
     both = first.index.intersection(second.index, sort=False)
     if log:
         first, second = np.log(first), np.log(second)
-    differences = pd.Series(paired_differences(second.loc[both], first.loc[both]), both, dtype=float)
-    grid = differences.unstack("seed") if len(both) else pd.DataFrame(np.empty((0, 1)))
-    return prompt_bootstrap(grid.to_numpy(float), _SEED)
+    prompts, seeds = (list(dict.fromkeys(both.get_level_values(key))) for key in ("prompt_id", "seed"))
+    grid = pd.MultiIndex.from_product([prompts, seeds], names=both.names)
+    theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), -1) for side in (first, second))
+    return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), _SEED)
 
 
 def _time_ratio(runs: Sequence[ReportFrames], method: str) -> Estimate:
@@ -196,20 +200,22 @@ def _column(card: MetricCard, metric: str) -> Column:
 
 def _entry(estimate: Estimate, column: Column) -> Entry:
     interval = estimate.interval
-    if interval.low is None or interval.high is None:
-        text = f"cannot tell: {interval.reason}"
-    else:
-        text = " to ".join(
-            f"{end:{'+' if column.signed else ''}.{column.decimals}f}" for end in (interval.low, interval.high)
-        )
-    return Entry(mean=estimate.value, n=estimate.n, text=text.replace("-", "−"), low=interval.low, high=interval.high)
+    text = "cannot tell"
+    if interval.low is not None and interval.high is not None:
+        ends = (number(end, column.decimals, signed=column.signed) for end in (interval.low, interval.high))
+        text = " to ".join(ends)
+    return Entry(
+        mean=estimate.value, n=estimate.n, text=text, low=interval.low, high=interval.high, why=interval.reason
+    )
 
 
-def _caption(runs: Sequence[ReportFrames]) -> tuple[str, ...]:
+def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ...]:
     caption = [
         "Each entry is the mean over prompts of B − A (n prompts; 95 % bootstrap interval over prompts, BCa), cells "
         "paired by prompt and seed; of the time it is the geometric mean of B / A.",
     ]
+    reasons = sorted({entry.why for row in rows for entry in row.entries} - {""})
+    caption += [f"Cannot tell: {'; '.join(reasons)}."] if reasons else []
     for field, what in (("evaluation", "evaluation views"), ("steps", "steps"), ("prior_sha256", "priors")):
         seen = [{json.dumps(json.loads(text)[field]) for text in run.cells["settings"]} for run in runs]
         if seen[0] != seen[1]:

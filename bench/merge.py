@@ -65,7 +65,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
                 same += 1
     for line in wrong:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    words = f"{copied} records copied, {same} were there, {len(wrong)} differ or are corrupt"
+    words = f"records copied {copied}, there already {same}, differing or corrupt {len(wrong)}"
     console.print(f"{study.name}: {words}: {target.folder}", markup=False, highlight=False, soft_wrap=True)
     return not wrong
 

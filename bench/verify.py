@@ -82,7 +82,7 @@ def verify_run(
     sample = _sample(records, rescored, seed)
     scores, why = _scores(store)
     findings += [] if scores is None else _scored_otherwise(study, store, sample, scores)
-    _show(study, store, console, cells, findings, f"{len(sample)} cells scored again" if not why else why)
+    _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again")
     if redo:
         for finding in findings:
             _put_aside(finding, store, console)
@@ -96,8 +96,9 @@ def check_files(record: Record, folder: Path) -> None:
         InputError: If a file has other content than was written, or is not what its name says.
     """
     for name, expected in record.file_sha256.items():
-        if name not in record.file_bytes or (found := file_sha256(folder / name)) != expected:
-            raise InputError(f"{folder / name}: corrupt record: SHA-256 is {found[:12]}…, was {expected[:12]}…")
+        found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
+        if found != expected:
+            raise InputError(f"{folder / name}: corrupt record: SHA-256 is {found:.12}…, was {expected:.12}…")
     side = record.cell.evaluation.resolution
     for view in _views(record):
         for name in filter(None, (view.rgb, view.opacity, view.normals)):

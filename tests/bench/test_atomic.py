@@ -43,9 +43,14 @@ def test_who_comes_first_stays(tmp_path: Path) -> None:
 def test_files_are_replaced_whole(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a" / "file", "one")
     write_atomically(tmp_path / "a" / "file", "two")
-    with pytest.raises(KeyboardInterrupt), new_file(tmp_path / "a" / "file") as temporary:
-        temporary.write_text("thr")
-        raise KeyboardInterrupt
+
+    def half() -> None:
+        with new_file(tmp_path / "a" / "file") as temporary:
+            temporary.write_text("thr")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
     assert (tmp_path / "a" / "file").read_text() == "two"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
 
@@ -122,10 +127,12 @@ def test_a_refusal_of_the_disk_is_told_and_leaves_no_half(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (tmp_path / "run").mkdir()
-    with monkeypatch.context() as patch, pytest.raises(StorageError, match="No space left on device"):
-        patch.setattr(os, "fsync", refuse)
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match="No space left on device"):
         WRITES[name](tmp_path / "run", 10)
     assert list((tmp_path / "run").iterdir()) == []
+    monkeypatch.setattr(os, "fsync", fsync)
     WRITES[name](tmp_path / "run", 10)
     assert len(list((tmp_path / "run").iterdir())) == 1
 

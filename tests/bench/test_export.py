@@ -19,6 +19,7 @@ from bench.export import export_mesh, glb, linear_colours, load_scene
 from bench.run_cell import run_cell
 from bench.store import RunStore, read_record
 from bench.study import Study, load_study
+from bench.truth import read_pictures
 from methods.contracts import Prior
 from methods.scenes.cameras import evaluation_ring
 from methods.scenes.mesh import Mesh
@@ -41,8 +42,6 @@ def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) ->
         opacity = scene.render(
             evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
         ).opacity
-    from bench.truth import read_pictures
-
     pictures = read_pictures(folder / "views", "opacity")
     assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), pictures)
 
@@ -123,7 +122,7 @@ def test_a_scene_without_geometry_is_told(study_file: Path, tmp_path: Path, prio
     cell = expand(load_study(study_file))[0]
     store = RunStore(tmp_path / "flat")
     store.write(run_cell(cell, prior))
-    with pytest.raises(InputError, match="Image.* is a scene without geometry"):
+    with pytest.raises(InputError, match=r"Image.* is a scene without geometry"):
         export_mesh(store.cell_folder(cell), tmp_path / "a.glb")
 
 
