@@ -54,6 +54,13 @@ class Checkpoint:
             return None
         return state
 
+    def saved_ns(self) -> int:
+        """When it was saved last, in ns; 0 where there is none."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def drop(self) -> None:
         """Delete it: the record says all that is left to say."""
         self.path.unlink(missing_ok=True)

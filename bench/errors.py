@@ -13,6 +13,10 @@ class InputError(Exception):
         super().__init__(" ".join(message.split()))
 
 
+class RunError(Exception):
+    """A run that ended without all of its cells.  One line; exit status 1 at the command line."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the nearest right names, or all of them.
 

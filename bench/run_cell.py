@@ -14,6 +14,7 @@ from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.divergence import Divergence, Status
 from bench.environment import describe_environment
+from bench.memory_limit import memory_limit
 from bench.optimisation import Optimisation, reach, to_device
 from bench.record import Failure, Outcome, Record
 from bench.telemetry import Clock, Event, MemoryMeter, PhaseSeconds
@@ -33,7 +34,10 @@ def run_cell(
     *,
     on_step: OnStep | None = None,
     time_limit_seconds: float | None = None,
+    memory_limit_gb: float | None = None,
     checkpoint: Checkpoint | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    attempts: int = 1,
 ) -> Outcome:
     """Optimise and evaluate a cell.  Only an interrupt leaves: any other exception becomes a failure in the record.
 
@@ -42,29 +46,43 @@ def run_cell(
         prior: Its diffusion prior, loaded once for many cells.
         on_step: Called with the event of each step.
         time_limit_seconds: Longest time for the steps; None for no limit.
+        memory_limit_gb: Most memory of the process, 10⁹ bytes (``bench.memory_limit``); None for no limit.
         checkpoint: What the cell goes on from, and where it is saved from time to time.  A cell that was killed
             and goes on ends, on a CPU, with the bits of one that was not.
+        interrupted: Asked after each step; once it says True the cell is saved and left by KeyboardInterrupt.
+        attempts: How often the cell was begun, this time included.
     """
-    run = _Run(cell, prior)
+    run = _Run(cell, prior, attempts)
     try:
-        with run.clock.phase("prepare"):
-            loop = Optimisation(cell, prior)
-            run.go_on(loop, checkpoint)
-        with run.clock.phase("optimise"):
-            run.optimise(loop, on_step, time_limit_seconds, checkpoint)
-        with run.clock.phase("evaluate"):
-            run.evaluate(loop)
+        with memory_limit(memory_limit_gb, run.device):
+            with run.clock.phase("prepare"):
+                loop = Optimisation(cell, prior)
+                run.go_on(loop, checkpoint)
+            with run.clock.phase("optimise"):
+                run.optimise(loop, on_step, time_limit_seconds, checkpoint, interrupted)
+            with run.clock.phase("evaluate"):
+                run.evaluate(loop)
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         run.fail(error)
+    return run.outcome()
+
+
+def give_up(cell: Cell, prior: Prior, *, why: str, attempts: int, checkpoint: Checkpoint) -> Outcome:
+    """The outcome of a cell that takes its worker's process along each time it is begun: ``crashed``, not run again."""
+    run = _Run(cell, prior, attempts)
+    run.go_on(None, checkpoint)
+    run.status = Status.CRASHED
+    run.failure = Failure(kind="WorkerLost", message=why, traceback="")
     return run.outcome()
 
 
 class _Run:
     """What is known of a cell while it runs."""
 
-    def __init__(self, cell: Cell, prior: Prior) -> None:
+    def __init__(self, cell: Cell, prior: Prior, attempts: int) -> None:
         self.cell = cell
         self.prior = prior
+        self.attempts = attempts
         self.device = prior.alphas_cumprod.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.calls, self.rows = prior.calls, prior.rows
@@ -80,11 +98,12 @@ class _Run:
         self.opacity = np.empty((0, side, side), np.uint8)
         self.scene: dict[str, torch.Tensor] = {}
 
-    def go_on(self, loop: Optimisation, checkpoint: Checkpoint | None) -> None:
+    def go_on(self, loop: Optimisation | None, checkpoint: Checkpoint | None) -> None:
         state = checkpoint.load() if checkpoint else None
         if state is None:
             return
-        loop.load_state_dict(state["loop"])
+        if loop is not None:
+            loop.load_state_dict(state["loop"])
         self.events = [Event.model_validate(event) for event in state["events"]]
         self.clock.seconds = PhaseSeconds.model_validate(state["seconds"])
         self.calls -= state["unet_calls"]
@@ -111,6 +130,7 @@ class _Run:
         on_step: OnStep | None,
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
+        interrupted: Callable[[], bool],
     ) -> None:
         start = saved = time.perf_counter()
         deadline = start + (time_limit_seconds or float("inf")) - self.clock.seconds.optimise
@@ -127,9 +147,12 @@ class _Run:
                 message = f"{time_limit_seconds:g} seconds ran out after {len(self.events)} of {self.cell.steps} steps"
                 self.failure = Failure(kind="TimeLimit", message=message, traceback="")
                 return
-            if checkpoint and now - saved >= checkpoint.every_seconds:
+            stops = interrupted()
+            if checkpoint and (stops or now - saved >= checkpoint.every_seconds):
                 self.keep(loop, checkpoint, now - start)
                 saved = now
+            if stops:
+                raise KeyboardInterrupt
 
     @torch.no_grad()
     def evaluate(self, loop: Optimisation) -> None:
@@ -168,7 +191,7 @@ class _Run:
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(
             kind=type(error).__name__,
-            message=" ".join(str(error).split()),
+            message=" ".join(str(error).split()) or ("out of memory" if is_memory else ""),
             traceback="".join(traceback.format_exception(error)),
         )
 
@@ -180,6 +203,7 @@ class _Run:
             divergence=self.divergence,
             failure=self.failure,
             steps_done=len(self.events),
+            attempts=self.attempts,
             seconds=self.clock.seconds,
             memory=self.memory.read(),
             unet_calls=self.prior.calls - self.calls,

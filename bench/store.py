@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from bench.attempts import AttemptsFile
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.errors import InputError
@@ -28,6 +29,9 @@ STUDY_FILE = "study.json"
 RECORD_FILE = "record.json"
 EVENTS_FILE = "events.jsonl"
 SCENE_FILE = "scene.safetensors"
+
+#: How the names of files and folders begin that are being written, or were when their process died.
+PARTIAL = ".partial-"
 
 
 class RunStore:
@@ -49,7 +53,7 @@ class RunStore:
                     f"{self.folder}: holds another study ({held.name}, {held.key[:6]}; this one is {study.name}, "
                     f"{study.key[:6]}); give another folder with --out"
                 )
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
             raise InputError(f"{self.folder}: is no run folder ({STUDY_FILE} is missing); give another with --out")
 
     def open(self, study: Study) -> None:
@@ -104,6 +108,19 @@ class RunStore:
         path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
         return Checkpoint(path, cell.identity, every_seconds)
 
+    def finished(self) -> set[str]:
+        """Names of the record folders that there are."""
+        cells = self.folder / "cells"
+        return {entry.name for entry in os.scandir(cells) if _is_whole(entry)} if cells.is_dir() else set()
+
+    def attempts(self, cell: Cell) -> AttemptsFile:
+        """What is known of the cell before it has a record."""
+        return AttemptsFile(self.folder / "claims" / f"{cell.folder_name}.json")
+
+    def log(self, cell: Cell) -> Path:
+        """Where what workers said while they ran the cell is kept."""
+        return self.folder / "logs" / f"{cell.folder_name}.log"
+
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
         """Hold the cell against every other process on this folder; False where another one holds it.
@@ -122,6 +139,14 @@ class RunStore:
             yield True
         finally:
             lock.release()
+
+    def sweep(self, cell: Cell) -> None:
+        """Remove what a process that died left half written of the cell; only for who holds it."""
+        for path in (*self._partial("cells", cell), *self._partial("checkpoints", cell)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _partial(self, folder: str, cell: Cell) -> Iterator[Path]:
+        return (self.folder / folder).glob(f"{PARTIAL}{cell.folder_name[:100]}*")
 
     def set_aside(self, cell: Cell) -> None:
         """Move a record out of the way (``set-aside/``), so that its cell is missing again."""
@@ -174,7 +199,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     whoever came first has the same content.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".partial-{target.name[:100]}-", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{target.name[:100]}-", dir=target.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -190,7 +215,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old text or the new, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".partial-", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=PARTIAL, delete=False, encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -219,6 +244,10 @@ def _write_files(outcome: Outcome, folder: Path) -> Record:
     record = outcome.record.model_copy(update=update)
     (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record
+
+
+def _is_whole(entry: Path | os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(PARTIAL)
 
 
 def _sync(path: Path) -> None:
