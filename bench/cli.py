@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,7 +74,7 @@ class Run(Selection):
     """Where to run them (sdibench list engines)."""
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
-    engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = EngineOptions()
+    engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
     """How the engine runs them."""
 
     def __call__(self, console: Console) -> int:

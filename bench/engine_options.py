@@ -20,7 +20,7 @@ class EngineOptions:
     """Ray cluster to run on (host:port, or auto); a cluster of this machine alone where it is not given."""
     slurm_partition: str | None = None
     """Partition of the jobs."""
-    slurm_minutes: float = 240.0
+    slurm_minutes: int = 240
     """Time limit of a job; what is unfinished then is queued again and goes on."""
     slurm_mem_gb: float | None = None
     """Memory of a job, GB."""

@@ -132,7 +132,9 @@ def _outcome(
 ) -> Outcome:
     prior = cached_prior(study.prior)
     if attempts.in_vain > LIVES:
-        why = f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"
+        why = (
+            f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"
+        )
         return give_up(cell, prior, why=why, attempts=attempts.count - 1, checkpoint=checkpoint)
     return run_cell(
         cell,

@@ -75,6 +75,7 @@ def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study
     assert "attempt 2" in "".join(path.read_text() for path in (together.folder / "logs").iterdir())
 
 
+@pytest.mark.faults
 def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_path: Path) -> None:
     study = study.narrowed(steps=100_000, prompt_ids=["blue-duck"])
     cells, store = expand(study), RunStore(tmp_path)
@@ -90,12 +91,14 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_
             assert is_mine
 
 
+@pytest.mark.faults
 def test_an_error_of_a_worker_is_raised(study: Study, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("no folder")
     with pytest.raises(NotADirectoryError):
         run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
 
 
+@pytest.mark.faults
 def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "x")  # no interpreter starts with it
     with pytest.raises(RunError, match="a worker process died while it loaded the prior"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,9 +173,7 @@ def test_an_interrupt_saves_the_step_and_does_not_count_as_a_death(
     answers = iter([False, False, True])
     with pytest.raises(KeyboardInterrupt):
         do_cell(cell, study, store, interrupted=lambda: next(answers))
-    assert store.attempts(cell).read() == Attempts(
-        count=1, worker=f"{os.uname().nodename}:{os.getpid()}"
-    )
+    assert store.attempts(cell).read() == Attempts(count=1, worker=f"{os.uname().nodename}:{os.getpid()}")
     saved = store.checkpoint(cell, every_seconds=60).load()
     assert saved is not None
     assert saved["loop"]["step"] == 3
@@ -233,9 +232,7 @@ def test_warnings_go_to_the_log(
     cell: Cell, study: Study, store: RunStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def talkative(*given: Any, **named: Any) -> Any:
-        import sys
-
-        print("a word of warning", file=sys.stderr)
+        sys.stderr.write("a word of warning\n")
         return run_cell(*given, **named)
 
     monkeypatch.setattr(bench.engines.work, "run_cell", talkative)
