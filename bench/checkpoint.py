@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 _FORMAT = "1"
@@ -36,8 +36,9 @@ class Checkpoint:
         words = json.dumps(_pack(dict(state), tensors))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".partial-{self.path.name}-{os.getpid()}")
-        save_file(tensors, partial, metadata={"format": _FORMAT, "identity": self.identity, "state": words})
-        with partial.open("rb") as file:
+        with partial.open("wb") as file:  # not by save_file, whose own temporary file would outlive a kill
+            file.write(save(tensors, metadata={"format": _FORMAT, "identity": self.identity, "state": words}))
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path)
 

@@ -53,6 +53,7 @@ def _at_work(store: RunStore, study: Study) -> list[int]:
     return [int(attempts.worker.partition(":")[2]) for attempts in found if attempts.step]
 
 
+@pytest.mark.faults
 def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study: Study, tmp_path: Path) -> None:
     study = study.narrowed(steps=40).model_copy(update={"checkpoint_seconds": 0.0, "threads": 2})
     cells = expand(study)
