@@ -69,6 +69,13 @@ def perf(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Kill and interrupt runs at random points, in every engine, Ray and submitit included (minutes)."""
+    install(session, "test", "engines")
+    session.run("pytest", "-m", "faults", "-s", *session.posargs)
+
+
+@nox.session(default=False)
 def train_toybox(session: nox.Session) -> None:
     """Train the toybox's models anew (hours on a CPU; goes on from checkpoints)."""
     install(session)

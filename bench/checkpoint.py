@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from bench.atomic import new_file
@@ -43,7 +43,8 @@ class Checkpoint:
         words = json.dumps(_pack(dict(state), tensors))
         about = {"format": _FORMAT, "identity": self.identity, "state": words, "sha256": _digest(words, tensors)}
         with new_file(self.path) as partial:
-            save_file(tensors, partial, metadata=about)
+            # not by save_file, whose own temporary file would outlive a kill
+            partial.write_bytes(save(tensors, metadata=about))
 
     def load(self) -> dict[str, Any] | None:
         """The state last saved; None where there is none, or only one that is broken or another cell's."""
@@ -59,6 +60,13 @@ class Checkpoint:
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return state
+
+    def saved_ns(self) -> int:
+        """When it was saved last, in ns; 0 where there is none."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def drop(self) -> None:
         """Delete it: the record says all that is left to say."""
@@ -92,7 +100,7 @@ def _digest(words: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of all that is saved: a cell must not go on from a number that the disk changed."""
     digest = hashlib.sha256(words.encode())
     for name in sorted(tensors):
-        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

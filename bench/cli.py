@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 
-from bench.errors import InputError
+from bench.engine_options import EngineOptions
+from bench.errors import InputError, RunError
 from bench.study import Study, load_study
 
 if TYPE_CHECKING:  # they import torch, which --help need not wait for
@@ -80,13 +81,17 @@ class Run(Selection):
     """Where to run them (sdibench list engines)."""
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
+    engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
+    """How the engine runs them."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.run import run_study
 
         study, store = self.resolve()
-        run_study(study, store, console, engine=self.engine, retry_failed=self.retry_failed)
+        run_study(
+            study, store, console, engine=self.engine, retry_failed=self.retry_failed, options=self.engine_options
+        )
         return 0
 
 
@@ -316,21 +321,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (verify, merge) or the
+        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, verify, merge) or the
         numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
-    command = tyro.cli(
-        Command,  # type: ignore[arg-type]
-        prog="sdibench",
-        description="Compare score-distillation methods for text-to-3D.",
-        args=arguments,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
     try:
+        command = tyro.cli(
+            Command,  # type: ignore[arg-type]
+            prog="sdibench",
+            description="Compare score-distillation methods for text-to-3D.",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
         return command(Console())
     except KeyboardInterrupt:
         _tell("interrupted; finished cells are kept, the same command goes on from there")
         return 130
+    except RunError as error:
+        _tell(str(error))
+        return 1
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise

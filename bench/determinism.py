@@ -6,7 +6,7 @@ import warnings
 
 import torch
 
-from bench.engines.local import torch_settings
+from bench.engines.work import torch_settings
 from bench.expand import expand
 from bench.run_cell import run_cell
 from bench.settings import EvaluationSettings

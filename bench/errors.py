@@ -23,6 +23,10 @@ class StorageError(InputError):
         )
 
 
+class RunError(Exception):
+    """A run that ended without all of its cells.  One line; exit status 1 at the command line."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the nearest right names, or all of them.
 

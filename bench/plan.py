@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cell import Cell
-from bench.engines.local import duration, torch_settings
+from bench.engines.board import duration
+from bench.engines.work import torch_settings
 from bench.expand import cached_prior, expand
 from bench.optimisation import Optimisation, to_device
 from bench.record import Record

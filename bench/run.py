@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
-from bench.divergence import Status
+from bench.cell import Cell
+from bench.engine_options import EngineOptions
 from bench.engines import engines
+from bench.engines.board import Board
+from bench.engines.work import FAILED, set_failure_aside
+from bench.errors import RunError
 from bench.expand import expand
 from bench.store import RunStore
 from bench.study import Study
 
 
 def run_study(
-    study: Study, store: RunStore, console: Console, *, engine: str = "local", retry_failed: bool = False
+    study: Study,
+    store: RunStore,
+    console: Console,
+    *,
+    engine: str = "local",
+    retry_failed: bool = False,
+    options: EngineOptions | None = None,
 ) -> None:
     """Run the cells of ``study`` that have no record yet.
 
@@ -22,8 +34,10 @@ def run_study(
         console: Where progress goes.
         engine: Registered name of the engine.
         retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
+        options: What the engine is told.
 
     Raises:
+        RunError: If as many cells have failed as the options allow, or cells are without a record for another reason.
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
     """
     store.check(study)
@@ -33,10 +47,27 @@ def run_study(
     store.open(study)
     for cell in cells:
         record = records[cell.identity]
-        if retry_failed and record and record.status in (Status.OOM, Status.TIMEOUT, Status.CRASHED):
-            store.set_aside(cell)
+        if retry_failed and record and record.status in FAILED and set_failure_aside(cell, store):
             records[cell.identity] = None
     missing = [cell for cell in cells if records[cell.identity] is None]
     console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")
     if missing:
-        run(study, missing, store, console)
+        with Board(missing, store, console):
+            run(study, missing, store, options or EngineOptions())
+        _check(cells, store, options or EngineOptions())
+
+
+def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+    """Raise RunError unless each of the cells that were to run has a record, and few enough have failed."""
+    finished = store.finished()
+    missing = sum(cell.folder_name not in finished for cell in cells)
+    if options.fail_after is not None:
+        records = [record for cell in cells if (record := store.read(cell))]
+        failed = sum(record.status in FAILED for record in records)
+        if failed >= options.fail_after:
+            raise RunError(
+                f"{failed} of {len(records)} cells failed (--fail-after {options.fail_after}), {missing} were not "
+                f"finished; what the workers said is in {store.folder / 'logs'}"
+            )
+    if missing:
+        raise RunError(f"{missing} of {len(cells)} cells have no record; the same command goes on with them")

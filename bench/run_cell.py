@@ -20,6 +20,7 @@ from bench.energy import EnergyMeter
 from bench.environment import describe_environment
 from bench.errors import StorageError
 from bench.evaluation import render_ring, ring_of
+from bench.memory_limit import memory_limit
 from bench.nvml import Nvml
 from bench.optimisation import Optimisation, reach
 from bench.record import Failure, Outcome, Pictures, Record, SnapshotPictures
@@ -40,7 +41,10 @@ def run_cell(
     *,
     on_step: OnStep | None = None,
     time_limit_seconds: float | None = None,
+    memory_limit_gb: float | None = None,
     checkpoint: Checkpoint | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    attempts: int = 1,
 ) -> Outcome:
     """Optimise and evaluate a cell: whatever goes wrong with it becomes a failure in the record.
 
@@ -51,12 +55,16 @@ def run_cell(
         prior: Its diffusion prior, loaded once for many cells.
         on_step: Called with the event of each step.
         time_limit_seconds: Longest time for the steps; None for no limit.
+        memory_limit_gb: Most memory of the process, 10⁹ bytes (``bench.memory_limit``); None for no limit.
         checkpoint: What the cell goes on from, and where it is saved from time to time.  A cell that was killed
             and goes on ends, on a CPU, with the bits of one that was not.
+        interrupted: Asked after each step; once it says True the cell is saved and left by KeyboardInterrupt.
+        attempts: How often the cell was begun, this time included.
     """
-    run = _Run(cell, prior)
+    run = _Run(cell, prior, attempts)
     try:
-        run.go_through(on_step, time_limit_seconds, checkpoint)
+        with memory_limit(memory_limit_gb, run.device):
+            run.go_through(on_step, time_limit_seconds, checkpoint, interrupted)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
@@ -68,12 +76,22 @@ def run_cell(
     return outcome
 
 
+def give_up(cell: Cell, prior: Prior, *, why: str, attempts: int, checkpoint: Checkpoint) -> Outcome:
+    """The outcome of a cell that takes its worker's process along each time it is begun: ``crashed``, not run again."""
+    run = _Run(cell, prior, attempts)
+    run.go_on(None, checkpoint)
+    run.status = Status.CRASHED
+    run.failure = Failure(kind="WorkerLost", message=why, traceback="")
+    return run.outcome()
+
+
 class _Run:
     """What is known of a cell while it runs."""
 
-    def __init__(self, cell: Cell, prior: Prior) -> None:
+    def __init__(self, cell: Cell, prior: Prior, attempts: int) -> None:
         self.cell = cell
         self.prior = prior
+        self.attempts = attempts
         self.device = prior.alphas_cumprod.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.calls, self.rows = prior.calls, prior.rows
@@ -92,13 +110,17 @@ class _Run:
         self.scene: dict[str, torch.Tensor] = {}
 
     def go_through(
-        self, on_step: OnStep | None, time_limit_seconds: float | None, checkpoint: Checkpoint | None
+        self,
+        on_step: OnStep | None,
+        time_limit_seconds: float | None,
+        checkpoint: Checkpoint | None,
+        interrupted: Callable[[], bool],
     ) -> None:
         with self.phase("prepare"):
             loop = Optimisation(self.cell, self.prior, self.step_clock)
             self.go_on(loop, checkpoint)
         with self.phase("optimise"):
-            self.optimise(loop, on_step, time_limit_seconds, checkpoint)
+            self.optimise(loop, on_step, time_limit_seconds, checkpoint, interrupted)
         with self.phase("evaluate"):
             self.evaluate(loop)
 
@@ -107,11 +129,12 @@ class _Run:
         with self.clock.phase(name), self.memory.phase(name):
             yield
 
-    def go_on(self, loop: Optimisation, checkpoint: Checkpoint | None) -> None:
+    def go_on(self, loop: Optimisation | None, checkpoint: Checkpoint | None) -> None:
         state = checkpoint.load() if checkpoint else None
         if state is None:
             return
-        loop.load_state_dict(state["loop"])
+        if loop is not None:
+            loop.load_state_dict(state["loop"])
         self.events = [Event.model_validate(event) for event in state["events"]]
         self.snapshots = [_restored(snapshot) for snapshot in state["snapshots"]]
         self.clock.carry_on(PhaseSeconds.model_validate(state["seconds"]))
@@ -145,6 +168,7 @@ class _Run:
         on_step: OnStep | None,
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
+        interrupted: Callable[[], bool],
     ) -> None:
         saved = time.perf_counter()
         snapshot_steps = self.cell.evaluation.snapshot_steps(self.cell.steps)
@@ -163,9 +187,12 @@ class _Run:
                 return
             if len(self.events) in snapshot_steps:
                 self.snap(loop)
-            if checkpoint and time.perf_counter() - saved >= checkpoint.every_seconds:
+            stops = interrupted()
+            if checkpoint and (stops or time.perf_counter() - saved >= checkpoint.every_seconds):
                 self.keep(loop, checkpoint)
                 saved = time.perf_counter()
+            if stops:
+                raise KeyboardInterrupt
 
     def snap(self, loop: Optimisation) -> None:
         """Render the views of a snapshot, in the time of the evaluation."""
@@ -194,7 +221,7 @@ class _Run:
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(
             kind=type(error).__name__,
-            message=" ".join(str(error).split()),
+            message=" ".join(str(error).split()) or ("out of memory" if is_memory else ""),
             traceback="".join(traceback.format_exception(error)),
         )
 
@@ -206,6 +233,7 @@ class _Run:
             divergence=self.divergence,
             failure=self.failure,
             steps_done=len(self.events),
+            attempts=self.attempts,
             seconds=self.clock.seconds,
             step_seconds=self.step_clock.seconds,
             memory=self.memory.read(),
@@ -238,5 +266,5 @@ def _as_state(snapshot: SnapshotPictures) -> dict[str, Any]:
 
 def _restored(state: dict[str, Any]) -> SnapshotPictures:
     kinds = ("rgb", "opacity", "normals")
-    arrays = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
+    arrays: dict[str, Any] = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
     return SnapshotPictures(state["step"], state["seconds"], Pictures(state["azimuth_deg"], **arrays))

@@ -16,7 +16,8 @@ from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from bench.atomic import make_folder, new_folder, partial_prefix, sweep, told, write_atomically
+from bench.atomic import PARTIAL, make_folder, new_folder, partial_prefix, sweep, told, write_atomically
+from bench.attempts import AttemptsFile
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.errors import InputError
@@ -57,7 +58,7 @@ class RunStore:
                     f"{self.folder}: holds another study ({held.name}, {held.key[:6]}; this one is {study.name}, "
                     f"{study.key[:6]}); give another folder with --out"
                 )
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        elif self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
             raise InputError(f"{self.folder}: is no run folder ({STUDY_FILE} is missing); give another with --out")
 
     def open(self, study: Study) -> None:
@@ -130,6 +131,19 @@ class RunStore:
         """What the unfinished cell goes on from."""
         path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
         return Checkpoint(path, cell.identity, every_seconds)
+
+    def finished(self) -> set[str]:
+        """Names of the record folders that there are."""
+        cells = self.folder / "cells"
+        return {entry.name for entry in os.scandir(cells) if _is_whole(entry)} if cells.is_dir() else set()
+
+    def attempts(self, cell: Cell) -> AttemptsFile:
+        """What is known of the cell before it has a record."""
+        return AttemptsFile(self.folder / "claims" / f"{cell.folder_name}.json")
+
+    def log(self, cell: Cell) -> Path:
+        """Where what workers said while they ran the cell is kept."""
+        return self.folder / "logs" / f"{cell.folder_name}.log"
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
@@ -308,3 +322,7 @@ def _write_pictures(pictures: Pictures, folder: Path, within: str) -> tuple[Reco
                 Image.fromarray(values[index]).save(folder / names[kind])
         views.append(RecordedView(azimuth_deg=azimuth_deg, **names))
     return tuple(views)
+
+
+def _is_whole(entry: Path | os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(PARTIAL)

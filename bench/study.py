@@ -30,7 +30,7 @@ STUDIES = Path(__file__).parent / "studies"
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
     "name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds", "figures",
-    "checkpoint_seconds",
+    "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -84,6 +84,12 @@ class Study(Section):
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest time a cell may optimise; not part of a cell's identity."""
+    memory_limit_gb: Annotated[float, Field(gt=0)] | None = None
+    """Most memory while a cell runs, 10⁹ bytes: of torch on a GPU, of the whole process on a CPU (Linux); a cell that
+    needs more ends as oom.  Not part of a cell's identity."""
+    vram_gb_per_cell: Annotated[float, Field(gt=0)] | None = None
+    """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; a whole GPU
+    each where it is not given.  Not part of a cell's identity."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """Time between two savings of an unfinished cell; not part of a cell's identity."""
     scene: dict[str, JsonValue] = Field(default={"name": "nerf"})

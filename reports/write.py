@@ -50,7 +50,9 @@ def write_report(
     for name, content in files.items():  # all made before the first is written: a bad picture leaves no half report
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        partial = path.with_name(f".partial-{path.name}")  # a reader sees the old file or the new, never half of it
+        partial.write_bytes(content)
+        partial.replace(path)
     return folder / "index.html"
 
 

@@ -1,17 +1,16 @@
-"""Engines: where cells are run.  Each is a thin adapter around ``bench.run_cell``."""
+"""Engines: where cells are run.  Each starts workers (``bench.engines.work``), which claim cells in the run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-
 from bench.cell import Cell
+from bench.engine_options import EngineOptions
 from bench.store import RunStore
 from bench.study import Study
 from methods.registry import Registry
 
-#: Runs the given cells of a study and writes their records into the store.
-Engine = Callable[[Study, Sequence[Cell], RunStore, Console], None]
+#: Runs the given cells of a study until each has a record in the store, or the failures are too many.
+Engine = Callable[[Study, Sequence[Cell], RunStore, EngineOptions], None]
 
 engines: Registry[Engine] = Registry("engine", "bench.engines")

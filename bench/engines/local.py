@@ -1,112 +1,151 @@
-"""The engine of a laptop or one GPU: in this process, one cell after the other."""
+"""The engine of one machine: in this process, or in worker processes that have a prior each."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Self
+import faulthandler
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import torch
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench.cell import Cell
+from bench.engine_options import EngineOptions
 from bench.engines import engines
+from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.work import work
+from bench.errors import RunError
 from bench.expand import cached_prior
-from bench.record import Record
-from bench.run_cell import run_cell
 from bench.store import RunStore
 from bench.study import Study
-from bench.telemetry import Event
+
+#: Time between two looks at whether the run is to stop.
+_SECONDS = 0.2
 
 
 @engines.register("local")
-def run_local(study: Study, cells: Sequence[Cell], store: RunStore, console: Console) -> None:
-    """Run ``cells`` with one prior, loaded once.  A cell that is killed goes on from its checkpoint."""
-    with torch_settings(study.threads), _Board(cells, console) as board:
-        prior = cached_prior(study.prior)
-        for cell in cells:
-            checkpoint = store.checkpoint(cell, every_seconds=study.checkpoint_seconds)
-            outcome = run_cell(
-                cell,
-                prior,
-                on_step=board.show_step,
-                time_limit_seconds=study.time_limit_seconds,
-                checkpoint=checkpoint,
-            )
-            board.show_cell(store.write(outcome))
-            checkpoint.drop()
+def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+    """Run ``cells`` here.  A cell that is killed goes on from its checkpoint."""
+    count = min(options.workers or 1, len(cells))
+    threads = max(1, study.threads // count)
+    job = partial(work, study, cells, store, threads=threads, fail_after=options.fail_after)
+    with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+        if count == 1:
+            job(interrupted=interrupt.__bool__)
+        else:
+            _run_processes(job, study.prior, count, interrupt)
 
 
-@contextmanager
-def torch_settings(threads: int) -> Iterator[None]:
-    """Torch with ``threads`` threads and deterministic algorithms, which make a cell's numbers bit-equal on a CPU."""
-    threads_before = torch.get_num_threads()
-    deterministic_before = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+def _run_processes(job: partial[None], prior: str, count: int, interrupt: Interrupt) -> None:
+    """Keep ``count`` processes at ``job`` until it is done; one that dies is replaced."""
+    devices = _devices()
+    workers = [_Worker(job, prior, devices[index % len(devices)] if devices else None) for index in range(count)]
     try:
-        yield
+        while running := [worker for worker in workers if worker.is_running()]:
+            if interrupt:
+                for worker in running:
+                    worker.interrupt()
+            wait([worker.job for worker in running], _SECONDS, FIRST_COMPLETED)
+        if interrupt:
+            raise KeyboardInterrupt
     finally:
-        torch.set_num_threads(threads_before)
-        torch.use_deterministic_algorithms(deterministic_before)
+        for worker in workers:
+            worker.kill()
 
 
-class _Board:
-    """Shows how far the run is: a bar on a terminal, and a line for each finished cell everywhere."""
+class _Worker:
+    """A process, and its successors if it dies.
 
-    def __init__(self, cells: Sequence[Cell], console: Console) -> None:
-        self._cells = cells
-        self._console = console
-        self._done = 0
-        self._start = time.monotonic()
-        self._progress = Progress(
-            TextColumn("cell"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[now]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("cells", total=len(cells), now="loading the prior")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show_step(self, event: Event) -> None:
-        cell = self._cells[self._done]
-        loss = "not finite" if event.loss is None else f"{event.loss:.4g}"
-        now = f"{cell.label} · {cell.prompt_id} · step {event.step + 1}/{cell.steps} · loss {loss}"
-        self._progress.update(self._task, completed=self._done + (event.step + 1) / cell.steps, now=escape(now))
-
-    def show_cell(self, record: Record) -> None:
-        self._done += 1
-        left = (time.monotonic() - self._start) / self._done * (len(self._cells) - self._done)
-        why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
-        cell = record.cell
-        line = (
-            f"[{self._done}/{len(self._cells)}] {cell.label} · {cell.prompt_id} · seed {cell.seed}: {record.status}"
-            f"{f' ({why})' if why else ''}, {record.seconds.total:.1f} s, about {duration(left)} left"
-        )
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """``seconds`` as a person says them.
-
-    >>> duration(0.31), duration(42.3), duration(600), duration(9000)
-    ('0.3 s', '42 s', '10 min', '2.5 h')
+    Each has a pool of its own: in a common one, the death of a process would end the others too.
     """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+    def __init__(self, job: partial[None], prior: str, device: str | None) -> None:
+        self._job = job
+        self._prior = prior
+        self._device = device
+        self._is_interrupted = False
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU that its parent has used
+        self._pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._device,))
+        # Ctrl-C reaches all processes of a terminal, but it is for their parent to say how they end
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._ready: Future[int] = self._pool.submit(_load, self._prior)
+        self.job: Future[None] = self._pool.submit(_run, self._job)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def is_running(self) -> bool:
+        """Whether there is more to wait for; raises what the job raised."""
+        if not self.job.done():
+            return True
+        self._pool.shutdown(wait=False)
+        try:
+            self.job.result()
+        except BrokenProcessPool as error:
+            if self._is_interrupted:
+                return False
+            if self._ready.exception() is not None:
+                raise RunError("a worker process died while it loaded the prior: killed, or out of memory") from error
+            self._start()
+            return True
+        except KeyboardInterrupt:
+            pass
+        return False
+
+    def interrupt(self) -> None:
+        """Ask the process to save its cell and leave."""
+        if not self._is_interrupted and self._ready.done():
+            self._is_interrupted = True
+            self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process, if it still runs, at once."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if not self.job.done():
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(OSError, BrokenProcessPool):
+            os.kill(self._ready.result(), number)
+
+
+def _prepare(device: str | None) -> None:
+    """Begin a worker process: on its own GPU, and never longer than its parent."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    faulthandler.enable()
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)  # at once: a cell can be left at any point
+
+
+def _load(prior: str) -> int:
+    """Load the prior and return the number of this process."""
+    cached_prior(prior)
+    return os.getpid()
+
+
+def _run(job: partial[None]) -> None:
+    with interrupts(signal.SIGTERM) as interrupt:
+        job(interrupted=interrupt.__bool__, whole_log=True)
+
+
+def _devices() -> list[str]:
+    """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them; none where the user has chosen one."""
+    if os.environ.get("SDIBENCH_DEVICE"):
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import bench.engines.local
+import bench.engines.work
 from bench.cli import main
 from bench.expand import expand
 from bench.store import RunStore
@@ -123,7 +123,7 @@ def test_an_interrupt_is_status_130(
     def interrupted(*_given: object, **_named: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.engines.local, "run_cell", interrupted)
+    monkeypatch.setattr(bench.engines.work, "run_cell", interrupted)
     assert main(["run", "tiny.toml"]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
     store = RunStore(Path("runs/tiny"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import bench.engines.local
+import bench.engines.work
 from bench.errors import InputError
 from bench.expand import expand
 from bench.run import run_study
@@ -43,7 +43,7 @@ def test_failed_cells_are_run_again_on_request_only(
 ) -> None:
     store = RunStore(tmp_path / "run")
     monkeypatch.setattr(
-        bench.engines.local,
+        bench.engines.work,
         "run_cell",
         lambda *given, **named: run_cell(*given, **named | {"time_limit_seconds": 1e-9}),
     )
@@ -69,7 +69,7 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_half_record(
             raise KeyboardInterrupt
         return run_cell(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bench.engines.local, "run_cell", interrupted)
+    monkeypatch.setattr(bench.engines.work, "run_cell", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, store, console)
     names = sorted(path.name for path in (store.folder / "cells").iterdir())

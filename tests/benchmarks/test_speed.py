@@ -5,13 +5,16 @@ Run by ``nox -s perf``, which stores each run; ``--benchmark-compare`` prints th
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
+from bench.expand import cached_prior, expand
 from bench.run import run_study
+from bench.score import score_study
 from bench.settings import EvaluationSettings
 from bench.store import RunStore
 from bench.streams import make_streams
@@ -83,3 +86,21 @@ def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
         run_study(study, RunStore(tmp_path / str(next(folders))), console)
 
     benchmark.pedantic(one_cell, rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="harness")
+def test_harness_share_of_a_study(benchmark, tmp_path: Path) -> None:
+    """Time of the quick study's 16 cells, with a tenth of their steps, beyond what they and their scores take."""
+    study = load_study("quick").narrowed(steps=20).model_copy(update={"threads": 1})
+    store, console = RunStore(tmp_path), Console(quiet=True)
+    cached_prior.cache_clear()
+    start = time.perf_counter()
+    benchmark.pedantic(run_study, args=(study, store, console), rounds=1)
+    run = time.perf_counter() - start
+    score_study(study, store, console)
+    scoring = time.perf_counter() - start - run
+    cells = sum(record.seconds.total for cell in expand(study) if (record := store.read(cell)))
+    share = (run - cells) / (run + scoring)
+    benchmark.extra_info |= {"cells": cells, "scoring": scoring, "harness": run - cells, "share": share}
+    assert len(store.finished()) == 16
+    assert share <= 0.03

@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from bench.cell import Cell
-from bench.engines.local import torch_settings
+from bench.engines.work import torch_settings
 from bench.expand import expand
 from bench.optimisation import Optimisation
 from bench.record import Outcome

@@ -1,39 +1,117 @@
 from __future__ import annotations
 
-import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
-from rich.console import Console
 
-from bench.engines.local import run_local, torch_settings
+from bench.engine_options import EngineOptions
+from bench.engines.local import _devices, run_local
+from bench.errors import RunError
 from bench.expand import expand
 from bench.store import RunStore
 from bench.study import Study
 
 
-def test_torch_settings_are_restored() -> None:
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch_settings(threads + 1):
-        assert torch.get_num_threads() == threads + 1
-        assert torch.are_deterministic_algorithms_enabled()
-    assert torch.get_num_threads() == threads
-    assert torch.are_deterministic_algorithms_enabled() == deterministic
-
-
-def test_records_say_how_they_were_run(study: Study, tmp_path: Path, console: Console) -> None:
+def test_records_say_how_they_were_run(study: Study, tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     [cell, *_] = expand(study)
-    run_local(study, [cell], store, console)
+    run_local(study, [cell], store, EngineOptions())
     record = store.read(cell)
     assert record is not None
     assert record.environment.deterministic
     assert record.environment.threads == study.threads
 
 
-def test_a_terminal_shows_the_step_at_hand_and_a_line_for_each_cell(study: Study, tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, width=160)
-    run_local(study, expand(study)[:2], RunStore(tmp_path), console)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "[2/2] sdi · blue-duck · seed 0: completed" in shown
-    assert "step 4/4 · loss" in shown
+def _scenes(store: RunStore) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in store.folder.glob("cells/*/scene.safetensors")}
+
+
+def _when(is_so: Callable[[], object], then: Callable[[], None]) -> threading.Thread:
+    """Do something from another thread as soon as something is so."""
+
+    def watch() -> None:
+        for _ in range(3000):
+            if is_so():
+                then()
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def _at_work(store: RunStore, study: Study) -> list[int]:
+    """Numbers of the processes that are in the middle of a cell."""
+    found = [store.attempts(cell).read() for cell in expand(study)]
+    return [int(attempts.worker.partition(":")[2]) for attempts in found if attempts.step]
+
+
+@pytest.mark.faults
+def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study: Study, tmp_path: Path) -> None:
+    study = study.narrowed(steps=40).model_copy(update={"checkpoint_seconds": 0.0, "threads": 2})
+    cells = expand(study)
+    alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
+    run_local(study.model_copy(update={"threads": 1}), cells, alone, EngineOptions())
+    killed: list[int] = []
+
+    def kill() -> None:
+        killed.extend(_at_work(together, study)[:1])
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = _when(lambda: _at_work(together, study), kill)
+    run_local(study, cells, together, EngineOptions(workers=2))
+    thread.join()
+    assert _scenes(together) == _scenes(alone)
+    records = [record for cell in cells if (record := together.read(cell))]
+    assert len(killed) == 1
+    assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
+    assert {record.environment.threads for record in records} == {1}
+    assert "attempt 2" in "".join(path.read_text() for path in (together.folder / "logs").iterdir())
+
+
+@pytest.mark.faults
+def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_path: Path) -> None:
+    study = study.narrowed(steps=100_000, prompt_ids=["blue-duck"])
+    cells, store = expand(study), RunStore(tmp_path)
+    thread = _when(lambda: len(_at_work(store, study)) == 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run_local(study, cells, store, EngineOptions(workers=2))
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    for cell in cells[:2]:
+        assert store.checkpoint(cell, every_seconds=60).load() is not None
+        assert store.attempts(cell).read().in_vain == 0
+        with store.claim(cell) as is_mine:
+            assert is_mine
+
+
+@pytest.mark.faults
+def test_an_error_of_a_worker_is_raised(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    with pytest.raises(NotADirectoryError):
+        run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
+
+
+@pytest.mark.faults
+def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "x")  # no interpreter starts with it
+    with pytest.raises(RunError, match="a worker process died while it loaded the prior"):
+        run_local(study, expand(study), RunStore(tmp_path), EngineOptions(workers=2))
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert _devices() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
+    assert _devices() == ["3", "GPU-5f"]
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cuda:0")
+    assert _devices() == []

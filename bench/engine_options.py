@@ -1,0 +1,36 @@
+"""How a run is spread over processes and machines: the options of the engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.errors import InputError
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is told; each takes what it knows of."""
+
+    workers: int | None = None
+    """Worker processes, each with its own prior: 1 for local, as many as find room for ray, array tasks for slurm."""
+    fail_after: int | None = None
+    """Begin no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
+    ray_address: str | None = None
+    """Ray cluster to run on (host:port, or auto); a cluster of this machine alone where it is not given."""
+    slurm_partition: str | None = None
+    """Partition of the jobs."""
+    slurm_minutes: int = 240
+    """Time limit of a job; what is unfinished then is queued again and goes on."""
+    slurm_mem_gb: float | None = None
+    """Memory of a job, GB."""
+    slurm_gres: str | None = None
+    """Generic resources of a job, such as gpu:1."""
+    slurm_cluster: Literal["slurm", "local"] = "slurm"
+    """local: run the same jobs as processes of this machine, to try them out."""
+
+    def __post_init__(self) -> None:
+        for field in ("workers", "fail_after", "slurm_minutes", "slurm_mem_gb"):
+            value = getattr(self, field)
+            if value is not None and value <= 0:
+                raise InputError(f"--{field.replace('_', '-')} = {value:g}: must be above 0")

@@ -1,0 +1,115 @@
+"""The engine of a Ray cluster: tasks that are workers, begun anew elsewhere when their process or machine is lost.
+
+Every machine of the cluster needs the run folder under the same path, and the suite installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from bench.cell import Cell
+from bench.engine_options import EngineOptions
+from bench.engines import engines
+from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.work import work
+from bench.errors import InputError
+from bench.store import RunStore
+from bench.study import Study
+
+#: Time between two looks at the tasks, seconds.
+_SECONDS = 0.5
+
+
+@engines.register("ray")
+def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+    """Run ``cells`` on a cluster, with as many workers as it has room for, now or later, unless told how many."""
+    with _cluster(options.ray_address) as ray:
+        device_gb = _device_gb(ray)
+        gpus = gpu_share(study.vram_gb_per_cell, device_gb) if device_gb else 0.0
+        task = ray.remote(_run).options(
+            name=f"sdibench {study.name}", num_cpus=study.threads, num_gpus=gpus, max_retries=-1, retry_exceptions=False
+        )
+        # a worker that is begun when all is done leaves at once
+        count = min(options.workers or len(cells), len(cells))
+        given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
+        with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+            _wait(ray, [task.remote(given, options.fail_after) for _ in range(count)], interrupt)
+
+
+def gpu_share(vram_gb: float | None, device_gb: float) -> float:
+    """Share of a GPU of ``device_gb`` for a worker that is forecast to take ``vram_gb``; all of it without a forecast.
+
+    >>> gpu_share(10.0, 80.0), gpu_share(50.0, 80.0), gpu_share(None, 80.0)
+    (0.125, 1.0, 1.0)
+    """
+    at_once = max(1, int(device_gb // vram_gb)) if vram_gb else 1
+    return math.floor(10_000 / at_once) / 10_000  # Ray counts in ten-thousandths
+
+
+def _run(given: tuple[Study, list[Cell], RunStore], fail_after: int | None) -> None:
+    study, cells, store = given
+    with interrupts(signal.SIGINT) as interrupt:  # SIGTERM is Ray's, for a machine that is taken away
+        work(
+            study,
+            cells,
+            store,
+            threads=study.threads,
+            interrupted=interrupt.__bool__,
+            fail_after=fail_after,
+            whole_log=True,
+        )
+
+
+def _wait(ray: Any, tasks: list[Any], interrupt: Interrupt) -> None:
+    """Wait for all tasks; raise what one of them raised."""
+    is_told = False
+    while tasks:
+        if interrupt and not is_told:
+            is_told = True
+            for task in tasks:
+                ray.cancel(task, force=False)  # KeyboardInterrupt there: the cell is saved
+        done, tasks = ray.wait(tasks, timeout=_SECONDS)
+        for task in done:
+            try:
+                ray.get(task)
+            except ray.exceptions.TaskCancelledError:
+                continue
+            except ray.exceptions.RayTaskError as error:
+                if not interrupt:
+                    raise error.as_instanceof_cause() from error
+    if interrupt:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """The module ``ray``, connected."""
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("--engine ray: Ray is not installed; pip install 'sdi-bench[ray]'") from error
+    try:
+        ray.init(address=address, include_dashboard=False if address is None else None, log_to_driver=False)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"--ray-address = {address!r}: no Ray cluster answers there ({error})") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _device_gb(ray: Any) -> float:
+    """Memory of a GPU of the cluster, 10⁹ bytes, as one of its machines sees it; 0 where there is none."""
+    if not ray.cluster_resources().get("GPU"):
+        return 0.0
+    return float(ray.get(ray.remote(_memory_of_gpu).options(num_gpus=1).remote())) / 1e9
+
+
+def _memory_of_gpu() -> int:
+    return int(torch.cuda.get_device_properties(0).total_memory)

@@ -1,0 +1,115 @@
+"""The engine of a Slurm cluster, through submitit: an array of jobs that are workers.
+
+A job whose time runs out, or that is pre-empted, is queued again and goes on from its cell's checkpoint.  Every node
+needs the run folder under the same path; submitit keeps its scripts and logs in ``slurm/`` there.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cell import Cell
+from bench.engine_options import EngineOptions
+from bench.engines import engines
+from bench.engines.interrupt import interrupts
+from bench.engines.work import work
+from bench.errors import InputError, RunError
+from bench.expand import expand
+from bench.store import RunStore
+from bench.study import Study
+
+#: Time between two looks at the folder and the jobs.
+_SECONDS = 1.0
+
+#: How often a job may run out of time: a study of weeks has jobs of hours.
+_TIMEOUTS = 10_000
+
+
+@engines.register("slurm")
+def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+    """Run ``cells`` in an array of jobs and wait for them; Ctrl-C cancels the jobs."""
+    executor = _executor(study, store, options)
+    names = frozenset(cell.folder_name for cell in cells)
+    worker = SlurmWorker(store.folder.resolve(), names, options.fail_after)
+    with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+        with executor.batch():
+            jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
+        while not names <= store.finished():
+            if interrupt:
+                for job in jobs:
+                    job.cancel()
+                raise KeyboardInterrupt
+            if all(job.done() for job in jobs):
+                _check(jobs)
+                break
+            time.sleep(_SECONDS)
+
+
+@dataclass(frozen=True)
+class SlurmWorker:
+    """What a job does; small, for submitit writes it to a file."""
+
+    folder: Path
+    """The run folder."""
+    names: frozenset[str]
+    """Names of the record folders of the cells that it may do."""
+    fail_after: int | None
+
+    def __call__(self) -> None:
+        """Work until every cell has a record."""
+        store = RunStore(self.folder)
+        study = store.read_study()
+        cells = [cell for cell in expand(study) if cell.folder_name in self.names]
+        work(study, cells, store, threads=study.threads, fail_after=self.fail_after, whole_log=True)
+
+    def checkpoint(self) -> Any:
+        """What is queued again when time runs out: the same, for what is done is in the folder."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:
+    try:
+        import submitit
+    except ImportError as error:
+        raise InputError("--engine slurm: submitit is not installed; pip install 'sdi-bench[slurm]'") from error
+    cluster = options.slurm_cluster
+    try:
+        executor = submitit.AutoExecutor(
+            store.folder.resolve() / "slurm", cluster, **{f"{cluster}_max_num_timeout": _TIMEOUTS}
+        )
+    except RuntimeError as error:
+        raise InputError(
+            f"--engine slurm: {error}; --slurm-cluster local tries the jobs out on this machine"
+        ) from error
+    executor.update_parameters(**_parameters(study, options))
+    return executor
+
+
+def _parameters(study: Study, options: EngineOptions) -> dict[str, Any]:
+    """What the jobs ask for, in submitit's words."""
+    wanted = {
+        "name": f"sdibench-{study.name}",
+        "timeout_min": options.slurm_minutes,
+        "cpus_per_task": study.threads,
+        "mem_gb": options.slurm_mem_gb,
+        "slurm_partition": options.slurm_partition,
+        "slurm_gres": options.slurm_gres,
+        "slurm_array_parallelism": options.workers or 1,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _check(jobs: Sequence[Any]) -> None:
+    """Raise RunError if a job failed."""
+    for job in jobs:
+        error = job.exception()
+        if error is not None:
+            last = str(error).strip().splitlines()[-1]
+            raise RunError(f"job {job.job_id} failed ({last}); its log is {job.paths.stderr}") from error

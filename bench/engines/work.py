@@ -1,0 +1,196 @@
+"""What a worker does, whichever engine started it: the cells of a study that nobody else has done or is doing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import torch
+
+from bench.attempts import Attempts, AttemptsFile
+from bench.cell import Cell
+from bench.checkpoint import Checkpoint
+from bench.divergence import Status
+from bench.engines.cell_log import cell_log
+from bench.expand import cached_prior
+from bench.record import Outcome
+from bench.run_cell import give_up, run_cell
+from bench.store import RunStore
+from bench.study import Study
+from bench.telemetry import Event
+
+FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+
+#: A cell that took its process along this often in a row, without getting beyond one checkpoint, is not begun again.
+LIVES = 3
+
+#: Time between two looks at cells that other processes hold, and between two notes of progress.
+_SECONDS = 1.0
+
+
+def work(
+    study: Study,
+    cells: Sequence[Cell],
+    store: RunStore,
+    *,
+    threads: int,
+    interrupted: Callable[[], bool] = lambda: False,
+    fail_after: int | None = None,
+    whole_log: bool = False,
+) -> None:
+    """Do the cells that have no record, until every one of them has one.
+
+    Any number of processes may do so at once in one folder: a cell that another one holds is passed over, and
+    looked at again at the end, where it is either done or to be taken over from its last checkpoint.
+
+    Args:
+        study: What the cells are of.
+        cells: Those that this worker may do.
+        store: The run folder.
+        threads: Torch's threads on the CPU.
+        interrupted: Asked after each step; once it says True, the cell is saved and KeyboardInterrupt raised.
+        fail_after: Begin no further cell once as many of ``cells`` have failed.
+        whole_log: Whether standard output and error of this process go into the cells' logs.
+    """
+    budget = _Budget(store, cells, fail_after)
+    left = [cell for cell in cells if not store.has(cell)]
+    with torch_settings(threads):
+        while left and not budget.is_spent():
+            held = []
+            for cell in left:
+                if interrupted():
+                    raise KeyboardInterrupt
+                if budget.is_spent():
+                    return
+                if not do_cell(cell, study, store, interrupted=interrupted, whole_log=whole_log):
+                    held.append(cell)
+            if len(held) == len(left):
+                time.sleep(_SECONDS)
+            left = held
+
+
+def do_cell(
+    cell: Cell,
+    study: Study,
+    store: RunStore,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
+    whole_log: bool = False,
+) -> bool:
+    """Claim a cell, run it from its checkpoint if it has one, and write its record.
+
+    Returns:
+        Whether there is a record now; False where another process holds the cell.
+    """
+    if store.has(cell):
+        return True
+    with store.claim(cell) as is_mine:
+        if not is_mine or store.has(cell):  # done by another one since we looked
+            return is_mine
+        checkpoint = store.checkpoint(cell, every_seconds=study.checkpoint_seconds)
+        file = store.attempts(cell)
+        attempts = file.read().begin(checkpoint.saved_ns(), f"{socket.gethostname()}:{os.getpid()}")
+        file.write(attempts)
+        try:
+            with cell_log(store.log(cell), f"attempt {attempts.count}, {attempts.worker}", whole=whole_log):
+                store.write(_outcome(cell, study, checkpoint, attempts, file, interrupted))
+        except BaseException:  # an interrupt, a full disk: not the cell's doing
+            with suppress(OSError):
+                file.write(attempts.model_copy(update={"in_vain": 0}))
+            raise
+        checkpoint.drop()
+        file.drop()
+        return True
+
+
+def set_failure_aside(cell: Cell, store: RunStore) -> bool:
+    """Make a failed cell missing again, unless another process has done so or is at work on it.
+
+    Returns:
+        Whether the cell is missing now.
+    """
+    with store.claim(cell) as is_mine:
+        record = store.read(cell) if is_mine else None
+        if record is not None and record.status in FAILED:
+            store.attempts(cell).write(Attempts(count=record.attempts))
+            store.set_aside(cell)
+    return not store.has(cell)
+
+
+def _outcome(
+    cell: Cell,
+    study: Study,
+    checkpoint: Checkpoint,
+    attempts: Attempts,
+    file: AttemptsFile,
+    interrupted: Callable[[], bool],
+) -> Outcome:
+    prior = cached_prior(study.prior)
+    if attempts.in_vain > LIVES:
+        why = (
+            f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"
+        )
+        return give_up(cell, prior, why=why, attempts=attempts.count - 1, checkpoint=checkpoint)
+    return run_cell(
+        cell,
+        prior,
+        on_step=_Progress(attempts, file),
+        time_limit_seconds=study.time_limit_seconds,
+        memory_limit_gb=study.memory_limit_gb,
+        checkpoint=checkpoint,
+        interrupted=interrupted,
+        attempts=attempts.count,
+    )
+
+
+class _Progress:
+    """Notes now and then how far a cell is, for those who look on."""
+
+    def __init__(self, attempts: Attempts, file: AttemptsFile) -> None:
+        self._attempts = attempts
+        self._file = file
+        self._noted = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if now - self._noted >= _SECONDS:
+            self._noted = now
+            with suppress(OSError):  # not worth a cell
+                self._file.write(self._attempts.model_copy(update={"step": event.step + 1, "loss": event.loss}))
+
+
+class _Budget:
+    """How many of the cells may fail."""
+
+    def __init__(self, store: RunStore, cells: Sequence[Cell], fail_after: int | None) -> None:
+        self._store = store
+        self._open = list(cells)
+        self._fail_after = fail_after
+        self._failed = 0
+
+    def is_spent(self) -> bool:
+        if self._fail_after is None:
+            return False
+        finished = self._store.finished()
+        for cell in [cell for cell in self._open if cell.folder_name in finished]:
+            record = self._store.read(cell)
+            self._failed += record is not None and record.status in FAILED
+            self._open.remove(cell)
+        return self._failed >= self._fail_after
+
+
+@contextmanager
+def torch_settings(threads: int) -> Iterator[None]:
+    """Torch with ``threads`` threads and deterministic algorithms, which make a cell's numbers bit-equal on a CPU."""
+    threads_before = torch.get_num_threads()
+    deterministic_before = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads_before)
+        torch.use_deterministic_algorithms(deterministic_before)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.engine_options import EngineOptions
+from bench.engines import engines
+from bench.engines.ray import gpu_share
+from bench.errors import InputError
+from bench.expand import expand
+from bench.store import RunStore
+from bench.study import Study
+
+
+def test_as_many_cells_share_a_gpu_as_have_room() -> None:
+    for vram_gb in (1.0, 7.0, 9.3, 26.0, 40.0, 79.0, 200.0):
+        at_once = int(1 / gpu_share(vram_gb, 80.0) + 1e-3)
+        assert at_once == max(1, int(80 // vram_gb))
+        assert at_once * gpu_share(vram_gb, 80.0) <= 1.0
+    assert gpu_share(None, 80.0) == 1.0
+
+
+def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(InputError, match=r"Ray is not installed; pip install 'sdi-bench.ray.'"):
+        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+
+
+@pytest.mark.faults
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+class TestCluster:
+    """On a cluster of this machine."""
+
+    @pytest.fixture(autouse=True)
+    def _ray(self) -> None:
+        pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
+
+    def _at_work(self, store: RunStore, study: Study) -> list[int]:
+        found = [store.attempts(cell).read() for cell in expand(study)]
+        return [int(attempts.worker.partition(":")[2]) for attempts in found if attempts.step]
+
+    def test_a_killed_worker_is_begun_anew(self, study: Study, tmp_path: Path) -> None:
+        study = study.narrowed(steps=80).model_copy(update={"checkpoint_seconds": 0.0})
+        cells, store = expand(study), RunStore(tmp_path)
+        killed: list[int] = []
+
+        def kill() -> None:
+            while not killed:
+                for number in self._at_work(store, study)[:1]:
+                    os.kill(number, signal.SIGKILL)
+                    killed.append(number)
+                time.sleep(0.02)
+
+        thread = threading.Thread(target=kill, daemon=True)
+        thread.start()
+        engines["ray"](study, cells, store, EngineOptions(workers=2))
+        records = [record for cell in cells if (record := store.read(cell))]
+        assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
+        assert {record.status.value for record in records} <= {"completed", "opaque"}
+
+    def test_an_interrupt_stops_the_tasks(self, study: Study, tmp_path: Path) -> None:
+        study = study.narrowed(steps=100_000, prompt_ids=["blue-duck"])
+        cells, store = expand(study), RunStore(tmp_path)
+
+        def interrupt() -> None:
+            while len(self._at_work(store, study)) < 2:
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt, daemon=True)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            engines["ray"](study, cells, store, EngineOptions(workers=2))
+        for cell in cells:
+            assert store.checkpoint(cell, every_seconds=60).load() is not None
+            with store.claim(cell) as is_mine:
+                assert is_mine

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.engine_options import EngineOptions
+from bench.engines import engines
+from bench.engines.slurm import run_slurm
+from bench.errors import InputError
+from bench.expand import expand
+from bench.settings import DivergenceSettings
+from bench.store import RunStore
+from bench.study import Study
+
+submitit = pytest.importorskip("submitit", reason="submitit is not installed (extra slurm)")
+
+
+def test_options_reach_slurm(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a Slurm whose sbatch only keeps the script that it is given."""
+    (tmp_path / "bin").mkdir()
+    for name, line in {
+        "sbatch": f'cp "$1" {tmp_path}/script.sh; echo Submitted batch job 7',
+        "srun": "true",
+        "sacct": "echo 'JobID|State'; echo '7_0|FAILED'; echo '7_1|FAILED'",
+    }.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    options = EngineOptions(
+        workers=2, slurm_partition="gpu", slurm_minutes=90, slurm_mem_gb=24.0, slurm_gres="gpu:h100:1"
+    )
+    store = RunStore(tmp_path / "run")
+    cells = expand(study)
+    store.open(study)
+    monkeypatch.setattr(store, "finished", lambda: {cell.folder_name for cell in cells})  # do not wait for the jobs
+    run_slurm(study, cells, store, options)
+    script = (tmp_path / "script.sh").read_text()
+    for wanted in ("partition=gpu", "time=90", "mem=24GB", "gres=gpu:h100:1", "array=0-1%2", "cpus-per-task=1",
+                   "job-name=sdibench-tiny", "signal=USR2@90"):  # fmt: skip
+        assert f"#SBATCH --{wanted}\n" in script
+
+
+def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=r"--engine slurm: .*srun.*--slurm-cluster local"):
+        engines["slurm"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
+
+
+@pytest.mark.faults
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
+def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: Study, tmp_path: Path) -> None:
+    """submitit's jobs on this machine: 30 seconds before its minute is over a job is told to leave."""
+    study = study.narrowed(methods=["sds"], steps=2000, prompt_ids=["blue-duck"])
+    study = study.model_copy(
+        update={"checkpoint_seconds": 0.5, "divergence": DivergenceSettings(patience=10_000)}  # not before its end
+    )
+    [cell], store = expand(study), RunStore(tmp_path / "run")
+    store.open(study)
+    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
+    record = store.read(cell)
+    assert record is not None
+    assert (record.steps_done, record.failure) == (2000, None)
+    assert record.attempts >= 2
+    logs = "".join(path.read_text() for path in (store.folder / "slurm").glob("*log.*"))
+    assert logs.count("Requeued job") == record.attempts - 1

@@ -1,0 +1,78 @@
+"""Four workers on one folder, one of them killed every few seconds: all cells end once, to the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.engine_options import EngineOptions
+from bench.engines.local import run_local
+from bench.expand import expand
+from bench.store import RunStore
+from bench.study import parse_study
+
+KILLS = 8
+SECONDS_BETWEEN = 4.0
+
+STUDY = {
+    "name": "tiny",
+    "title": "Tiny",
+    "prior": "gaussian",
+    "scorers": "toybox",
+    "prompts": "toybox",
+    "prompt_ids": ["blue-duck", "red-striped-car", "yellow-robot", "green-mug"],
+    "seeds": [0, 1],
+    "steps": 50,
+    "metrics": ["ground_truth"],
+    "baseline": "sds",
+    "threads": 1,
+    "checkpoint_seconds": 0.0,
+    "scene": {"name": "nerf", "samples": 8},
+    "render": {"resolution": 8},
+    "evaluation": {"views": 3, "resolution": 8},
+    "methods": {"sds": {}, "sdi": {}},
+}
+
+
+@pytest.mark.faults
+def test_all_cells_end_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = parse_study(STUDY, where="the test's study")
+    cells = expand(study)
+    alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
+    run_local(study, cells, alone, EngineOptions())
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        draw = np.random.default_rng(0)
+        while len(killed) < KILLS and not over.wait(SECONDS_BETWEEN):
+            found = [together.attempts(cell).read().worker.partition(":")[2] for cell in cells]
+            at_work = [int(number) for number in found if number and int(number) not in killed]
+            if at_work:
+                killed.append(int(draw.choice(at_work)))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run_local(study, cells, together, EngineOptions(workers=4))
+    over.set()
+    killer.join()
+    records = [record for cell in cells if (record := together.read(cell))]
+    attempts = sum(record.attempts for record in records)
+    with capsys.disabled():
+        print(f"\n{len(killed)} workers killed, {attempts} attempts at {len(cells)} cells")  # noqa: T201
+    assert len(records) == len(together.finished()) == len(cells) == 16
+    assert len(killed) >= 3
+    assert len(cells) < attempts <= len(cells) + len(killed)
+    for record in records:
+        assert together.log(record.cell).read_text().count("== attempt") == record.attempts
+    assert _scenes(together) == _scenes(alone)
+
+
+def _scenes(store: RunStore) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in store.folder.glob("cells/*/scene.safetensors")}
