@@ -14,9 +14,11 @@ from bench.store import EVENTS_FILE, RunStore, read_events
 from bench.truth import truth_folders
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, EVENTS, GROUND_TRUTH, SCORES, VIEWS
+from reports.frames import CELLS, CONTROLS, EVENTS, GROUND_TRUTH, SCORES, SNAPSHOTS, VIEWS
 
 SCORE_COLUMNS = tuple(SCORES)
+SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
+CONTROL_COLUMNS = tuple(CONTROLS)
 
 
 def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
@@ -25,13 +27,18 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
+    identities = [record.identity for record in records]
     scores = _read_frame(store.folder / "scores.parquet")
+    snapshots = _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOT_COLUMNS)
+    controls = _read_or_empty(store.folder / "controls.parquet", CONTROL_COLUMNS)
     frames = ReportFrames(
         cells=_cells(records, store),
-        scores=scores[scores["cell"].isin([record.identity for record in records])],
+        scores=scores[scores["cell"].isin(identities)],
         events=_events(records, store),
         views=_views(records, prompts, store),
         metric_columns=_read_frame(store.folder / "metric_columns.parquet"),
+        snapshots=snapshots[snapshots["cell"].isin(identities)],
+        controls=controls.assign(rgb_path=[str(store.folder / path) for path in controls["rgb_path"]]),
     )
     for name in ("cells", "events", "views"):
         write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
@@ -52,6 +59,11 @@ def _read_frame(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); score the run again") from error
+
+
+def _read_or_empty(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """What a run has that was scored since there are such tables; no rows for one scored before."""
+    return _read_frame(path) if path.is_file() else pd.DataFrame(columns=list(columns))
 
 
 def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:

@@ -43,16 +43,18 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
 
 
 def read_truth(folder: Path) -> TruthViews:
-    """The pictures of one object."""
-    return TruthViews(
-        name=folder.name.split("--")[0], rgb=read_pictures(folder, "rgb"), opacity=read_pictures(folder, "opacity")
+    """The pictures of one object, from all cameras of the ring."""
+    rgb, opacity = (
+        np.stack([read_picture(path) for path in sorted(folder.glob(f"{kind}_*.png"))]) for kind in ("rgb", "opacity")
     )
+    azimuth_deg = evaluation_ring(len(rgb)).azimuth_deg.numpy()
+    return TruthViews(name=folder.name.split("--")[0], rgb=rgb, opacity=opacity, azimuth_deg=azimuth_deg)
 
 
-def read_pictures(folder: Path, kind: str) -> np.ndarray:
-    """The pictures ``<kind>_000.png`` … of a folder, uint8 ``(n h w 3)`` or ``(n h w)``."""
-    paths = sorted(folder.glob(f"{kind}_*.png"))
-    return np.stack([np.asarray(Image.open(path)) for path in paths])
+def read_picture(path: Path) -> np.ndarray:
+    """A picture as it was written, uint8 ``(h w 3)`` or ``(h w)``."""
+    with Image.open(path) as picture:
+        return np.asarray(picture)
 
 
 def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
