@@ -20,6 +20,7 @@ from methods.priors import load_prior
 from methods.registry import UnknownNameError
 from methods.scenes import scenes
 from metrics import metrics
+from metrics.controls import controls
 from metrics.suites import find_suite
 from prompts import Prompt, load_prompt_set
 
@@ -95,9 +96,11 @@ def check_metrics(study: Study) -> None:
     """Find what the study is to be scored with, without loading it.
 
     Raises:
-        UnknownNameError: If a metric or a suite of scorer models is not registered.
+        UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
         WeightsMissingError: If the suite lacks a model that one of the metrics needs.
     """
+    for name in study.controls:
+        controls[name]  # raises
     suite = find_suite(study.scorer_suite)
     roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # another package's may have none
     for role in dict.fromkeys(roles):

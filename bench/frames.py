@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from bench.truth import truth_folders
 from metrics.card import MetricCard
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, EVENTS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, VIEWS
+from reports.frames import CELLS, CONTROLS, EVENTS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
 
 SCORE_COLUMNS = tuple(SCORES)
+SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
+CONTROL_COLUMNS = tuple(CONTROLS)
 
 
 def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
@@ -27,13 +29,18 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
+    identities = [record.identity for record in records]
     scores = read_frame(store.folder / "scores.parquet", SCORES)
+    snapshots = _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)
+    controls = _read_or_empty(store.folder / "controls.parquet", CONTROLS)
     frames = ReportFrames(
         cells=cells_frame(records, store),
-        scores=scores[scores["cell"].isin([record.identity for record in records])],
+        scores=scores[scores["cell"].isin(identities)],
         events=_events(records, store),
         views=_views(records, prompts, store),
         metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
+        snapshots=snapshots[snapshots["cell"].isin(identities)],
+        controls=controls.assign(rgb_path=[_within(store.folder, path) for path in controls["rgb_path"]]),
     )
     for name in ("cells", "events", "views"):
         write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
@@ -85,6 +92,19 @@ def read_card(text: object, metric: str, folder: Path) -> MetricCard:
     if metric not in card.column_names:
         raise InputError(f"{where}: {metric} is no column of its card; score the run again")
     return card
+
+
+def _read_or_empty(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """What a run has that was scored since there are such tables; no rows for one scored before."""
+    return read_frame(path, columns) if path.is_file() else pd.DataFrame(columns=list(columns))
+
+
+def _within(folder: Path, path: object) -> str:
+    """A path that a table of the run folder names, which must not lead out of it."""
+    relative = Path(str(path))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise InputError(f"{folder / 'controls.parquet'}: rgb_path = {path!r}: must lie in the run folder; score again")
+    return str(folder / relative)
 
 
 def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:

@@ -1,136 +1,121 @@
-"""The stage ``score``: records to one long table of per-view scores."""
+"""The stage ``score``: from the pictures of a run to long tables of per-view scores."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 
-from bench.atomic import write_atomically
+from bench.control_views import Control, control_views
 from bench.divergence import Status
 from bench.expand import check_metrics, chosen_prompts, expand
-from bench.frames import SCORE_COLUMNS, write_frame
-from bench.record import Record
+from bench.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
+from bench.record import Record, Snapshot
+from bench.scoring import Scores, score_view_sets
 from bench.store import RunStore
 from bench.study import Study
-from bench.truth import read_pictures, read_truth, truth_folders
-from metrics import metrics
-from metrics.views import Views
-from prompts import Prompt, load_prompt_set
+from bench.view_set import ViewSet, cell_views, snapshot_views
+from methods.priors.pipeline_settings import chosen_device
+from metrics import Metric, metrics
+from metrics.suites import find_suite
+from prompts import load_prompt_set
 
 
 def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame:
-    """Score every completed cell with the study's metrics and write ``scores.parquet`` and ``metric_columns.parquet``.
+    """Score every completed cell, its snapshots and the study's controls with the study's metrics.
 
-    Cells that diverged or failed have no scores: the report counts them instead.  What is scored already is read
-    back, not computed again.
+    Writes ``scores.parquet``, ``snapshots.parquet``, ``controls.parquet`` and ``metric_columns.parquet``.  Cells that
+    diverged or failed have no scores: the report counts them instead.  What is scored already is read back, not
+    computed again.
 
     Returns:
-        The table of scores, one row for each cell × view × column.
+        The table of scores of cells, one row for each cell × view × column.
 
     Raises:
         InputError: If a record is corrupt or a name is unknown.
-        WeightsError: If a scorer's weights are missing or others than their card names.
+        WeightsError: If a scorer's weights are missing or others than their card names, or SDIBENCH_DEVICE names no
+            device of this machine.
     """
     check_metrics(study)
     prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
     records = [record for cell in expand(study) if (record := store.read(cell)) and record.status is Status.COMPLETED]
-    scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
+    device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
+    scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
     # the whole set, so that the figure does not depend on which of its prompts a study takes
     candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
-    rows: list[dict[str, Any]] = []
-    hidden = not console.is_terminal
-    for record in track(records, "scoring", console=console, transient=True, disable=hidden):
-        scores = _score_record(record, scorers, prompts[record.cell.prompt_id], candidates, store)
-        rows.extend(_rows(record, scores))
-    frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-    write_frame(frame, store.folder / "scores.parquet")
+
+    def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
+        return score_view_sets(sets, scorers, candidates, console, what)
+
+    def write(rows: Iterator[dict[str, Any]], columns: Sequence[str], name: str) -> pd.DataFrame:
+        frame = pd.DataFrame(rows, columns=list(columns))
+        write_frame(frame, store.folder / f"{name}.parquet")
+        return frame
+
+    cells = score([cell_views(record, prompts[record.cell.prompt_id], store) for record in records], "cells")
+    frame = write(_cell_rows(records, cells), SCORE_COLUMNS, "scores")
+    snapshots = [(record, snapshot) for record in records for snapshot in record.snapshots]
+    on_the_way = score([snapshot_views(r, s, prompts[r.cell.prompt_id], store) for r, s in snapshots], "snapshots")
+    write(_snapshot_rows(snapshots, on_the_way), SNAPSHOT_COLUMNS, "snapshots")
+    controls = control_views(study, records, list(prompts.values()), store, console)
+    of_controls = score([control.views for control in controls], "controls")
+    write(_control_rows(controls, of_controls, scorers, store), CONTROL_COLUMNS, "controls")
     write_frame(_columns_frame(scorers), store.folder / "metric_columns.parquet")
     console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
     return frame
 
 
-def _score_record(
-    record: Record, scorers: Sequence[Any], prompt: Prompt, candidates: Sequence[str], store: RunStore
-) -> dict[str, list[float]]:
-    """Scores by column, each a value for each view; from the cache where they are there."""
-    folder = store.folder / "scores" / record.cell.folder_name
-    views: Views | None = None
-    found: dict[str, list[float]] = {}
-    for scorer in scorers:
-        name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, on systems where a colon is no part of a name
-        path = folder / f"{name}-{_key(record, scorer, prompt, candidates)}.json"
-        scores = _kept(path, scorer.card.column_names, len(record.views))
-        if scores is None:
-            views = views or read_views(record, prompt, store)
-            scores = {
-                column: [float(value) if math.isfinite(value) else None for value in values]
-                for column, values in scorer.score(views, prompt.text, candidates).items()
-            }
-            write_atomically(path, json.dumps(scores))
-        found |= {
-            column: [math.nan if value is None else value for value in values] for column, values in scores.items()
-        }
-    return found
+def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+    for record, of_record in zip(records, scores, strict=True):
+        azimuths = [view.azimuth_deg for view in record.views]
+        for column, values in of_record.items():
+            for view, (azimuth, value) in enumerate(zip(azimuths, values, strict=True)):
+                yield _who(record) | {
+                    "prompt": record.cell.prompt,
+                    "view": view,
+                    "azimuth_deg": azimuth,
+                    "metric": column,
+                    "value": value,
+                }
 
 
-def _kept(path: Path, columns: Sequence[str], views: int) -> dict[str, list[float | None]] | None:
-    """Scores from the cache; None where they are not there, or not what a scorer writes."""
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    is_whole = isinstance(scores, dict) and set(scores) == set(columns)
-    return scores if is_whole and all(_are_values(values, views) for values in scores.values()) else None
+def _snapshot_rows(snapshots: Sequence[tuple[Record, Snapshot]], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+    for (record, snapshot), of_snapshot in zip(snapshots, scores, strict=True):
+        when = {"step": snapshot.step, "seconds": snapshot.seconds}
+        for column, values in of_snapshot.items():
+            for view, value in enumerate(values):
+                yield _who(record) | when | {"view": view, "metric": column, "value": value}
 
 
-def _are_values(values: Any, count: int) -> bool:
-    is_list = isinstance(values, list) and len(values) == count
-    return is_list and all(value is None or isinstance(value, int | float) for value in values)
+def _control_rows(
+    controls: Sequence[Control], scores: Sequence[Scores], scorers: Sequence[Metric], store: RunStore
+) -> Iterator[dict[str, Any]]:
+    """Every column of every scorer, NaN where a control has nothing that it could measure."""
+    columns = [column for scorer in scorers for column in scorer.card.column_names]
+    for (name, views), of_control in zip(controls, scores, strict=True):
+        for column in columns:
+            values: Mapping[int, float] = dict(enumerate(of_control.get(column, ())))
+            for view, (azimuth, path) in enumerate(zip(views.azimuth_deg, views.rgb, strict=True)):
+                yield {
+                    "control": name,
+                    "prompt_id": views.prompt.id,
+                    "prompt": views.prompt.text,
+                    "view": view,
+                    "azimuth_deg": azimuth,
+                    "metric": column,
+                    "value": values.get(view, float("nan")),
+                    "rgb_path": str(path.relative_to(store.folder)),  # the run folder may be moved
+                }
 
 
-def _key(record: Record, scorer: Any, prompt: Prompt, candidates: Sequence[str]) -> str:
-    """Of everything that a score depends on: the cell, the metric as its card has it, the texts, the truth."""
-    truth = prompt.truth.model_dump() if prompt.truth else None
-    parts = [record.identity, scorer.card.model_dump(mode="json"), list(candidates), truth]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def read_views(record: Record, prompt: Prompt, store: RunStore) -> Views:
-    """A record's pictures with the truth beside them, as metrics take them.
-
-    Raises:
-        InputError: If a picture cannot be read.
-    """
-    pictures = store.cell_folder(record.cell) / "views"
-    folders = truth_folders(prompt, record.cell.evaluation, store.folder / "truth")
-    return Views(
-        rgb=read_pictures(pictures, "rgb"),
-        opacity=read_pictures(pictures, "opacity"),
-        azimuth_deg=np.array([view.azimuth_deg for view in record.views]),
-        truths=tuple(read_truth(folder) for folder in folders),
-    )
-
-
-def _rows(record: Record, scores: dict[str, list[float]]) -> list[dict[str, Any]]:
+def _who(record: Record) -> dict[str, Any]:
     cell = record.cell
-    shared = {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "prompt": cell.prompt}
-    return [
-        {**shared, "seed": cell.seed, "view": view, "azimuth_deg": azimuth, "metric": column, "value": value}
-        for column, values in scores.items()
-        for view, (azimuth, value) in enumerate(zip([v.azimuth_deg for v in record.views], values, strict=True))
-    ]
+    return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
 
 
-def _columns_frame(scorers: Sequence[Any]) -> pd.DataFrame:
+def _columns_frame(scorers: Sequence[Metric]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {

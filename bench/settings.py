@@ -46,6 +46,9 @@ ViewPrompts = Literal["words", "perp_neg", "none"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
+#: Settings that came later: at 0 a cell has the identity that it had without them.
+_LEFT_OUT_AT_0 = Field(exclude_if=lambda value: value == 0)
+
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
 _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
 
@@ -87,6 +90,12 @@ class CameraSettings(Section):
     """Range of the vertical field of view, degrees."""
     target_jitter: Annotated[float, Field(ge=0, le=1)] = 0.03
     """Standard deviation of the point looked at, world units."""
+    position_jitter: Annotated[float, Field(ge=0, le=1), _LEFT_OUT_AT_0] = 0.0
+    """Bound of a uniform shift of the camera along each axis, world units."""
+    up_jitter: Annotated[float, Field(ge=0, le=1), _LEFT_OUT_AT_0] = 0.0
+    """Standard deviation of what is added to the unit vector upwards, along each axis."""
+    sphere_share: Annotated[Unit, _LEFT_OUT_AT_0] = 0.0
+    """Share of the cameras that stand uniformly on the sphere; the others' elevation is uniform in degrees."""
 
 
 class RenderSettings(Section):

@@ -29,8 +29,8 @@ STUDIES = Path(__file__).parent / "studies"
 
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
-    "name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds", "figures",
-    "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell",
+    "name", "title", "description", "metrics", "scorers", "controls", "baseline", "threads", "time_limit_seconds",
+    "figures", "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -78,6 +78,8 @@ class Study(Section):
     """How a prompt tells the side a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
+    controls: tuple[str, ...] = ()
+    """Control rows to score beside the methods: blank, noise, other_prompt, prior_2d."""
     baseline: str
     """Label of the method that the others are compared with."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 2
@@ -118,7 +120,7 @@ class Study(Section):
             )
         if "name" not in self.scene:
             raise ValueError('scene: has no key name, such as name = "nerf"')
-        for field in ("seeds", "prompt_ids", "metrics"):
+        for field in ("seeds", "prompt_ids", "metrics", "controls"):
             values = getattr(self, field) or ()
             if len(set(values)) < len(values):
                 raise ValueError(f"{field} = {list(values)}: the values must differ")

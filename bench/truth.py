@@ -45,22 +45,12 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
 
 
 def read_truth(folder: Path) -> TruthViews:
-    """The pictures of one object."""
-    return TruthViews(
-        name=folder.name.split("--")[0], rgb=read_pictures(folder, "rgb"), opacity=read_pictures(folder, "opacity")
+    """The pictures of one object, from all cameras of the ring."""
+    rgb, opacity = (
+        np.stack([read_picture(path) for path in sorted(folder.glob(f"{kind}_*.png"))]) for kind in ("rgb", "opacity")
     )
-
-
-def read_pictures(folder: Path, kind: str) -> np.ndarray:
-    """The pictures ``<kind>_000.png`` … of a folder, uint8 ``(n h w 3)`` or ``(n h w)``.
-
-    Raises:
-        InputError: If there are none, or they cannot be read or are not alike.
-    """
-    pictures = [read_picture(path) for path in sorted(folder.glob(f"{kind}_*.png"))]
-    if len({picture.shape for picture in pictures}) != 1:
-        raise InputError(f"{folder}: holds no {kind} pictures of one size; move it away and run the study again")
-    return np.stack(pictures)
+    azimuth_deg = evaluation_ring(len(rgb)).azimuth_deg.numpy()
+    return TruthViews(name=folder.name.split("--")[0], rgb=rgb, opacity=opacity, azimuth_deg=azimuth_deg)
 
 
 def read_picture(path: Path) -> np.ndarray:

@@ -18,10 +18,10 @@ from bench.errors import InputError
 from bench.expand import chosen_prompts, expand
 from bench.frames import read_card, read_frame
 from bench.record import Record, RecordedView
-from bench.score import read_views
 from bench.store import EVENTS_FILE, SCENE_FILE, RunStore, read_events
 from bench.study import Study
 from bench.truth import read_picture
+from bench.view_set import cell_views
 from methods.weights import file_sha256
 from metrics import metrics
 from metrics.card import MetricCard
@@ -154,7 +154,7 @@ def _scored_otherwise(
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
         prompt = prompts[record.cell.prompt_id]
-        views = read_views(record, prompt, store)
+        views = cell_views(record, prompt, store).read()
         for scorer in scorers:
             for metric, values in scorer.score(views, prompt.text, candidates).items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:

@@ -19,7 +19,7 @@ from metrics.views import TruthViews, Views
 
 @dataclass(frozen=True)
 class ControlSources:
-    """What the controls of one study draw on.
+    """What the controls of one prompt draw on.
 
     Raises:
         ValueError: If the background is outside [0, 1].
@@ -37,6 +37,9 @@ class ControlSources:
         if not 0 <= self.background <= 1:
             raise ValueError(f"background = {self.background}: must be from 0 to 1")
 
+
+#: Controls whose pictures are of no camera: there is no truth to compare them with.
+WITHOUT_CAMERAS = frozenset({"prior_2d"})
 
 #: A control: the views it puts in place of a method's for ``prompt``.
 Control = Callable[[str, ControlSources], Views]
@@ -77,6 +80,8 @@ def other_prompt(prompt: str, sources: ControlSources) -> Views:
 def prior_2d(prompt: str, sources: ControlSources) -> Views:
     """The prior's own pictures for the prompt, a new one for each view: an upper bound, with no 3D to agree on.
 
+    No camera took them, so they come without truths.
+
     Raises:
         ValueError: If there is no sampler, or it gives another number of pictures.
         TypeError: If its pictures are not uint8.
@@ -89,7 +94,8 @@ def prior_2d(prompt: str, sources: ControlSources) -> Views:
         raise TypeError(f"prior_2d: the sampler's pictures are {pictures.dtype}, right is uint8 in 0…255")
     if pictures.ndim != 4 or (pictures.shape[0], pictures.shape[-1]) != (count, 3):
         raise ValueError(f"prior_2d: the sampler's pictures are {pictures.shape}, right is ({count}, h, w, 3)")
-    return _opaque(np.stack([_resized(picture, sources.resolution) for picture in pictures]), sources)
+    rgb = np.stack([_resized(picture, sources.resolution) for picture in pictures])
+    return replace(_opaque(rgb, sources), truths=())
 
 
 def _resized(picture: np.ndarray, side: int) -> np.ndarray:

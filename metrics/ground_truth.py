@@ -53,21 +53,22 @@ class GroundTruth:
         if not views.truths:
             return {}
         best = best_match(views)
+        same = best.seen_from(views.azimuth_deg)
         ssim = [
             structural_similarity(seen, true, channel_axis=-1, data_range=255)
-            for seen, true in zip(views.rgb, best.rgb, strict=True)
+            for seen, true in zip(views.rgb, same.rgb, strict=True)
         ]
         return {
-            "psnr": psnr_db(views.rgb, best.rgb),
+            "psnr": psnr_db(views.rgb, same.rgb),
             "ssim": np.array(ssim, dtype=np.float64),
-            "iou": silhouette_iou(views.opacity, best.opacity),
+            "iou": silhouette_iou(views.opacity, same.opacity),
             "janus": janus(views, best),
         }
 
 
 def best_match(views: Views) -> TruthViews:
     """The truth with the highest PSNR, averaged over the views; the first of equal ones."""
-    return max(views.truths, key=lambda truth: psnr_db(views.rgb, truth.rgb).mean())
+    return max(views.truths, key=lambda truth: psnr_db(views.rgb, truth.seen_from(views.azimuth_deg).rgb).mean())
 
 
 def psnr_db(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -88,10 +89,17 @@ def silhouette_iou(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 def janus(views: Views, truth: TruthViews) -> np.ndarray:
     """``(n,)``: on back-half views 1 if the truth's most similar view is a frontal one, else 0; NaN on the others."""
-    azimuth = np.abs((views.azimuth_deg + 180) % 360 - 180)
+    azimuth = _turned(views.azimuth_deg)
+    azimuth_of_truth = azimuth if truth.azimuth_deg is None else _turned(truth.azimuth_deg)
     seen = views.rgb.reshape(len(views), -1).astype(np.float64)
-    true = truth.rgb.reshape(len(views), -1).astype(np.float64)
+    true = truth.rgb.reshape(len(truth.rgb), -1).astype(np.float64)
     nearest = np.array([np.square(true - picture).mean(axis=1).argmin() for picture in seen])
-    frontal = (azimuth[nearest] <= _FRONT_DEG).astype(np.float64)
+    frontal = (azimuth_of_truth[nearest] <= _FRONT_DEG).astype(np.float64)
     scores: np.ndarray = np.where(azimuth > _HALF_DEG, frontal, np.nan)
     return scores
+
+
+def _turned(azimuth_deg: np.ndarray) -> np.ndarray:
+    """Angles away from the front, in [0, 180]."""
+    turned: np.ndarray = np.abs((azimuth_deg + 180) % 360 - 180)
+    return turned

@@ -33,6 +33,7 @@ class Suite:
     reward_model: str = ""
     iqa_native: bool = False  # CLIP-IQA as published: a ResNet at the pictures' own size, no position embedding
     remedy: str = "restore it from the repository"  # what to do where a folder is missing
+    uses_gpu: bool = True  # whether it computes on a GPU unasked
 
     def folder(self, role: Role) -> Path:
         """The folder of the model for ``role``.
@@ -81,6 +82,7 @@ suites.register("toybox")(
         iqa=WEIGHTS / "toybox_clip",
         reward=WEIGHTS / "toybox_reward",
         note="small models trained on the toybox; their scores cannot be compared with published ones",
+        uses_gpu=False,
     )
 )
 suites.register("sd21")(sd21_suite(weights_home()))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_SAME_DEG = 0.01  # between two cameras that are one but for rounding
+
 
 @dataclass(frozen=True)
 class TruthViews:
-    """Views of one ground-truth object, from the same cameras as the views that are scored.
+    """Views of one ground-truth object, from the cameras of the views that are scored and maybe from more of a ring.
 
     Raises:
         TypeError: If a picture is not uint8.
@@ -18,11 +20,31 @@ class TruthViews:
     """
 
     name: str
-    rgb: np.ndarray  # uint8 (n h w 3)
-    opacity: np.ndarray  # uint8 (n h w), 255 is opaque
+    rgb: np.ndarray  # uint8 (m h w 3)
+    opacity: np.ndarray  # uint8 (m h w), 255 is opaque
+    azimuth_deg: np.ndarray | None = None  # (m,); None where the cameras are those of the views, one by one
 
     def __post_init__(self) -> None:
         _require_pictures(f"truth {self.name!r}", self.rgb, self.opacity)
+        if self.azimuth_deg is not None and self.azimuth_deg.shape != (len(self.rgb),):
+            raise ValueError(
+                f"truth {self.name!r}.azimuth_deg: shape {self.azimuth_deg.shape}, right is ({len(self.rgb)},)"
+            )
+
+    def seen_from(self, azimuth_deg: np.ndarray) -> TruthViews:
+        """Its views from cameras at ``azimuth_deg`` ``(n,)``, in their order.
+
+        Raises:
+            ValueError: If it has none from one of them.
+        """
+        if self.azimuth_deg is None:
+            return self
+        turn = np.abs((self.azimuth_deg - azimuth_deg[:, None] + 180) % 360 - 180)
+        nearest = turn.argmin(axis=1)
+        for azimuth, smallest in zip(azimuth_deg, turn.min(axis=1), strict=True):
+            if smallest > _SAME_DEG:
+                raise ValueError(f"truth {self.name!r}: has no view from azimuth {azimuth:g}°")
+        return TruthViews(self.name, self.rgb[nearest], self.opacity[nearest], self.azimuth_deg[nearest])
 
 
 @dataclass(frozen=True)
@@ -47,11 +69,16 @@ class Views:
         if self.azimuth_deg.shape != (len(self.rgb),):
             raise ValueError(f"views.azimuth_deg: shape {self.azimuth_deg.shape}, right is ({len(self.rgb)},)")
         for truth in self.truths:
-            if truth.rgb.shape != self.rgb.shape:
-                raise ValueError(f"truth {truth.name!r}.rgb: shape {truth.rgb.shape}, right is {self.rgb.shape}")
+            shape = truth.seen_from(self.azimuth_deg).rgb.shape
+            if shape != self.rgb.shape:
+                raise ValueError(f"truth {truth.name!r}.rgb: shape {shape}, right is {self.rgb.shape}")
 
     def __len__(self) -> int:
         return len(self.rgb)
+
+
+#: Views, and the prompt that they should show.
+Scene = tuple[Views, str]
 
 
 def _require_pictures(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from bench.training.classifier import Classifier, classes, load
 from bench.training.loop import use_cpu
 from methods.contracts import Prior
 from methods.priors import load_prior
-from methods.priors.sampling import ddim_sample
+from methods.priors.sampling import sample_pictures
 from methods.weights import read_card, write_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, with_article
 
@@ -92,14 +92,10 @@ def sample(prior: Prior, scale: float, count: int, steps: int, seed: int) -> tup
     order = [toys[index] for index in rng.permutation(len(toys))]
     wanted = [(order[index % len(order)], VIEWS[rng.integers(len(VIEWS))]) for index in range(count)]
     generator = torch.Generator().manual_seed(seed)
-    shape = prior.encode(torch.zeros(1, 3, prior.resolution, prior.resolution)).shape[1:]
     pictures = []
     for start in range(0, count, _BATCH):
         texts = [f"{with_article(toy.name)}, {view}" for toy, view in wanted[start : start + _BATCH]]
-        noise = torch.randn(len(texts), *shape, generator=generator)
-        positive, null = prior.embed(texts), prior.embed([""] * len(texts))
-        latents = ddim_sample(prior, noise, positive=positive, base=null, scale=scale, steps=steps)
-        pictures.append(prior.decode(latents))
+        pictures.append(sample_pictures(prior, texts, generator=generator, scale=scale, steps=steps))
     return torch.cat(pictures), wanted
 
 

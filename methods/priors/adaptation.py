@@ -91,8 +91,7 @@ def camera_matrices(cameras: Cameras) -> Tensor:
     """Camera-to-world matrices ``(b 16)``, row by row, of cameras that look along their −z with y up."""
     positions = cameras.positions
     back = torch.nn.functional.normalize(positions - cameras.target, dim=-1)
-    right = torch.linalg.cross(torch.tensor([0.0, 0.0, 1.0]).to(back).expand_as(back), back)
-    right = torch.nn.functional.normalize(right, dim=-1)
+    right = torch.nn.functional.normalize(torch.linalg.cross(cameras.up.to(back), back), dim=-1)
     upper = torch.stack([right, torch.linalg.cross(back, right), back, positions], dim=-1)
     last = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(back).expand(len(back), 1, 4)
     return torch.cat([upper, last], dim=1).flatten(1)

@@ -45,10 +45,9 @@ class PipelineSettings:
         Raises:
             WeightsError: If a variable has a value that it cannot have.
         """
-        device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
+        device = chosen_device(uses_gpu=uses_gpu)
         posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
         compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
-        _check_device(device)
         if device == "cpu":
             asked = os.environ.get("SDIBENCH_DTYPE", "")
             if uses_gpu and asked != "float32":
@@ -56,6 +55,17 @@ class PipelineSettings:
             return cls(device, torch.float32, compiled, posterior)
         default = torch.float16 if uses_gpu else torch.float32
         return cls(device, _chosen("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
+
+
+def chosen_device(*, uses_gpu: bool) -> str:
+    """Where networks run: what SDIBENCH_DEVICE names, or the GPU where there is one and it is taken unasked.
+
+    Raises:
+        WeightsError: If the variable names no device of this machine.
+    """
+    device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
+    _check_device(device)
+    return device
 
 
 def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -79,6 +79,28 @@ def ddpm_sample(
         ValueError: If ``steps`` is not from 1 to the number of training timesteps.
     """
     return _sample(prior, noise, generator, positive, base, scale, steps, on_step)
+
+
+@torch.no_grad()
+def sample_pictures(
+    prior: Prior, texts: Sequence[str], *, generator: torch.Generator, scale: float, steps: int = 50
+) -> Tensor:
+    """A DDIM sample for each text, ``(b 3 h w)`` in [0, 1] at the prior's resolution.
+
+    Args:
+        prior: The diffusion prior.
+        texts: What the pictures should show; guided away from the empty text.
+        generator: Of the noise x_T, on the CPU.
+        scale: Guidance scale.
+        steps: Steps from noise to picture.
+    """
+    device = prior.alphas_cumprod.device
+    shape = prior.encode(torch.zeros(1, 3, prior.resolution, prior.resolution, device=device)).shape[1:]
+    noise = torch.randn(len(texts), *shape, generator=generator).to(device)
+    positive, null = prior.embed(texts), prior.embed([""] * len(texts))
+    latents = ddim_sample(prior, noise, positive=positive, base=null, scale=scale, steps=steps)
+    # one by one: decoding takes more memory than all else
+    return torch.cat([prior.decode(latent[None]) for latent in latents])
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -15,12 +14,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from methods.weights import WeightsError, read_card, verified_weights
+from metrics.models.batches import Kept, picture_key, pictures_at_once
 from metrics.models.precision import full_precision
 
-_BATCH = 64  # pictures or texts in one pass
-_BATCH_PIXELS = 64 * 224**2  # and no more than so many pixels, where pictures keep their own size
+_BATCH = 64  # texts in one pass
 _STRIDE = 32  # of CLIP's ResNets: smaller pictures leave nothing to look at
-_KEPT = 8  # sets of views whose features are kept: those of the cell that is scored, and of its truth
 
 
 class ClipModel:
@@ -58,7 +56,7 @@ class ClipModel:
         self._network.eval().requires_grad_(False).to(self._device)
         self._tokenize: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(source)
         self._texts: dict[str, Tensor] = {}
-        self._pictures: dict[bytes, Tensor] = {}
+        self._pictures: Kept[Tensor] = Kept()
 
     @property
     def logit_scale(self) -> float:
@@ -90,22 +88,26 @@ class ClipModel:
             TypeError: If the pictures are not uint8.
             ValueError: If the network takes them at their own size, and they are under 32 pixels.
         """
-        pixels = preprocessed(rgb, self._preprocess)
-        height, width = pixels.shape[-2:]
+        require_uint8(rgb)
+        height, width = rgb.shape[1:3]
         if self._native and min(height, width) < _STRIDE:
             raise ValueError(f"rgb: pictures of {height} × {width} pixels, right is {_STRIDE} or more a side")
-        batch = min(_BATCH, max(1, _BATCH_PIXELS // (height * width))) if self._native else _BATCH
-        key = hashlib.sha256(f"{rgb.shape}".encode() + rgb.tobytes()).digest()
-        if key not in self._pictures:
+        size = (height, width) if self._native else (self.image_size, self.image_size)
+
+        def encode(places: list[int]) -> Tensor:
+            pixels = preprocessed(rgb[places], self._preprocess)
             with full_precision(self._device):
-                features = [
-                    self._network.encode_image(some.to(self._device), normalize=True).cpu()
-                    for some in pixels.split(batch)
-                ]
-            while len(self._pictures) >= _KEPT:
-                self._pictures.pop(next(iter(self._pictures)))
-            self._pictures[key] = torch.cat(features)
-        return self._pictures[key]
+                features: Tensor = self._network.encode_image(pixels.to(self._device), normalize=True).cpu()
+            return features
+
+        keys = [picture_key(picture) for picture in rgb]
+        return torch.stack(self._pictures.get(keys, encode, pictures_at_once(self._device, *size)))
+
+
+def require_uint8(rgb: np.ndarray) -> None:
+    """Raise TypeError if the pictures are anything else: CLIP's processors divide by 255."""
+    if rgb.dtype != np.uint8:
+        raise TypeError(f"rgb: dtype {rgb.dtype}, right is uint8 in 0…255")
 
 
 def preprocessed(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> Tensor:
@@ -114,8 +116,7 @@ def preprocessed(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) ->
     Raises:
         TypeError: If the pictures are not uint8.
     """
-    if rgb.dtype != np.uint8:
-        raise TypeError(f"rgb: dtype {rgb.dtype}, right is uint8 in 0…255")
+    require_uint8(rgb)
     return torch.stack([transform(Image.fromarray(picture)) for picture in rgb])
 
 

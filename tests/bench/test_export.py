@@ -19,7 +19,7 @@ from bench.export import export_mesh, glb, linear_colours, load_scene
 from bench.run_cell import run_cell
 from bench.store import RunStore, read_record
 from bench.study import Study, load_study
-from bench.truth import read_pictures
+from bench.truth import read_picture
 from methods.contracts import Prior
 from methods.scenes.cameras import evaluation_ring
 from methods.scenes.mesh import Mesh
@@ -42,7 +42,7 @@ def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) ->
         opacity = scene.render(
             evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
         ).opacity
-    pictures = read_pictures(folder / "views", "opacity")
+    pictures = np.stack([read_picture(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
     assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), pictures)
 
 

@@ -57,8 +57,8 @@ def test_a_new_version_of_a_metric_scores_anew(
 ) -> None:
     start = GroundTruth.__init__
 
-    def newer(self: GroundTruth, models: str) -> None:
-        start(self, models)
+    def newer(self: GroundTruth, models: str, device: str) -> None:
+        start(self, models, device)
         self.card = self.card.model_copy(update={"version": 99})
 
     monkeypatch.setattr(GroundTruth, "__init__", newer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -32,7 +33,19 @@ def test_every_stored_field_is_documented(model: type[BaseModel]) -> None:
 
 
 def test_cameras_are_those_of_the_scenes() -> None:
-    assert CameraSettings().model_dump() == dataclasses.asdict(CameraRange())
+    assert set(CameraSettings.model_fields) == {field.name for field in dataclasses.fields(CameraRange)}
+    assert CameraRange(**CameraSettings().model_dump()) == CameraRange()
+    moved = CameraSettings(position_jitter=0.1, up_jitter=0.02, sphere_share=0.5)
+    assert moved.model_dump() == dataclasses.asdict(CameraRange(position_jitter=0.1, up_jitter=0.02, sphere_share=0.5))
+
+
+def test_jitter_of_0_leaves_a_cell_s_identity_as_it_was_without_the_setting(cell: Cell) -> None:
+    assert "position_jitter" not in cell.model_dump_json()
+    fields = json.loads(cell.model_dump_json())
+    fields["cameras"] |= {"position_jitter": 0.0, "up_jitter": 0.0, "sphere_share": 0.0}
+    assert Cell.model_validate_json(json.dumps(fields)).identity == cell.identity
+    fields["cameras"]["up_jitter"] = 0.02
+    assert Cell.model_validate_json(json.dumps(fields)).identity != cell.identity
 
 
 def test_every_status_is_documented_in_the_source() -> None:

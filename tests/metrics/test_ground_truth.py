@@ -95,3 +95,16 @@ def test_iou_is_symmetric_and_within_bounds(seed: int, first: float, second: flo
     np.testing.assert_array_equal(iou, silhouette_iou(b, a))
     assert ((iou >= 0) & (iou <= 1)).all()
     np.testing.assert_array_equal(silhouette_iou(a, a), np.ones(3))
+
+
+def test_some_views_score_as_they_do_among_all_of_the_ring(suite: Suite, truth: TruthViews) -> None:
+    rng = np.random.default_rng(5)
+    noisy = np.clip(truth.rgb + rng.normal(0, 40, truth.rgb.shape), 0, 255).astype(np.uint8)
+    whole = _ring(np.roll(noisy, RING // 2, axis=0), np.roll(truth.opacity, 1, axis=0), truth)
+    some = slice(1, None, 3)
+    ring = dataclasses.replace(truth, azimuth_deg=whole.azimuth_deg)
+    few = Views(whole.rgb[some], whole.opacity[some], whole.azimuth_deg[some], [ring])
+    all_scores, few_scores = (GroundTruth(suite).score(views, "", []) for views in (whole, few))
+    for column, values in few_scores.items():
+        np.testing.assert_array_equal(values, all_scores[column][some])
+    assert np.nanmax(few_scores["janus"]) == 1  # seen back to front

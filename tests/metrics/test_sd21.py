@@ -121,14 +121,13 @@ def test_size_is_part_of_the_native_metric_and_the_card_says_so(
 def test_native_pictures_are_scored_in_batches_of_bounded_size(
     resnet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = ClipModel(resnet_folder, native=True)
     pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    whole = model.image_features(pictures)
-    model._pictures.clear()
+    whole = ClipModel(resnet_folder, native=True).image_features(pictures)
+    model = ClipModel(resnet_folder, native=True)
     sizes = []
     encode = model._network.encode_image
     monkeypatch.setattr(model._network, "encode_image", lambda x, **kwargs: sizes.append(len(x)) or encode(x, **kwargs))
-    monkeypatch.setattr("metrics.models.clip._BATCH_PIXELS", 2 * 64**2)
+    monkeypatch.setattr("metrics.models.batches._CPU_PIXELS", 2 * 64**2)
     torch.testing.assert_close(model.image_features(pictures), whole)
     assert sizes == [2, 2, 1]
 

@@ -41,3 +41,16 @@ def test_shapes_fit_or_are_refused(rgb: np.ndarray, opacity: np.ndarray, azimuth
 def test_truth_is_seen_from_the_same_cameras() -> None:
     with pytest.raises(ValueError, match=r"truth 'car'\.rgb: shape \(1, 4, 5, 3\), right is \(2, 4, 5, 3\)"):
         Views(RGB, OPACITY, AZIMUTH, [TruthViews("car", RGB[:1], OPACITY[:1])])
+
+
+def test_truth_from_a_whole_ring_is_looked_up_by_azimuth() -> None:
+    rgb = np.arange(4 * 20 * 3, dtype=np.uint8).reshape(4, 4, 5, 3)
+    truth = TruthViews("car", rgb, rgb[..., 0], np.array([0.0, 90.0, 180.0, -90.0]))
+    seen = truth.seen_from(np.array([270.0, -180.0]))
+    np.testing.assert_array_equal(seen.rgb, rgb[[3, 2]])
+    np.testing.assert_array_equal(seen.opacity, rgb[[3, 2], ..., 0])
+    assert len(Views(RGB, OPACITY, AZIMUTH, [truth])) == 2
+    with pytest.raises(ValueError, match="truth 'car': has no view from azimuth 45°"):
+        Views(RGB, OPACITY, np.array([0.0, 45.0]), [truth])
+    with pytest.raises(ValueError, match=r"azimuth_deg: shape \(2,\), right is \(4,\)"):
+        TruthViews("car", rgb, rgb[..., 0], AZIMUTH)

@@ -29,7 +29,10 @@ SHAPE = (2, 3, 16, 16)
 BETAS = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
 ALPHAS = np.cumprod(1 - BETAS)
 #: At the front and at the back, 20° up, at distance 3.
-CAMERAS = Cameras(*torch.tensor([[0.0, 180.0], [20.0, 20.0], [3.0, 3.0], [40.0, 40.0]]).double(), torch.zeros(2, 3))
+CAMERAS = Cameras(
+    *torch.tensor([[0.0, 180.0], [20.0, 20.0], [3.0, 3.0], [40.0, 40.0]]).double(),
+    *(torch.zeros(2, 3), torch.zeros(2, 3), torch.tensor([[0.0, 0.0, 1.0]] * 2)),
+)
 
 
 @dataclass(frozen=True)

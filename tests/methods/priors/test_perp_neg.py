@@ -46,7 +46,8 @@ class WordsPrior(GaussianPrior):
 def cameras(*azimuths: float, elevation: float = 15.0) -> Cameras:
     azimuth = torch.tensor(azimuths)
     one = torch.ones_like(azimuth)
-    return Cameras(azimuth, elevation * one, 3 * one, 40 * one, torch.zeros(len(azimuths), 3))
+    none = torch.zeros(len(azimuths), 3)
+    return Cameras(azimuth, elevation * one, 3 * one, 40 * one, none, none, none + torch.tensor([0.0, 0.0, 1.0]))
 
 
 @pytest.fixture

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
+from methods.priors.adaptation import camera_matrices
 from methods.scenes.cameras import CameraRange, Cameras, evaluation_ring, view_words
 
 
@@ -17,6 +21,8 @@ def cameras(*, azimuth_deg: float = 0.0, elevation_deg: float = 0.0, target: tup
         distance=torch.tensor([3.0]),
         fovy_deg=torch.tensor([40.0]),
         target=torch.tensor([target], dtype=torch.float32),
+        shift=torch.zeros(1, 3),
+        up=torch.tensor([[0.0, 0.0, 1.0]]),
     )
 
 
@@ -101,3 +107,67 @@ def test_random_cameras_stay_in_their_range_and_face_different_sides() -> None:
 )
 def test_view_words(azimuth_deg: float, elevation_deg: float, words: str) -> None:
     assert view_words(cameras(azimuth_deg=azimuth_deg, elevation_deg=elevation_deg)) == [words]
+
+
+RELEASED = CameraRange(elevation_deg=(-10.0, 45.0), position_jitter=0.1, up_jitter=0.02, sphere_share=0.5)
+
+
+def draw(bounds: CameraRange, count: int = 20_000, seed: int = 0) -> Cameras:
+    return bounds.sample(count, torch.Generator().manual_seed(seed))
+
+
+def test_without_jitter_the_draws_are_the_bits_they_were_before_there_was_any() -> None:
+    drawn = draw(CameraRange(), count=2, seed=7)
+    assert [value.hex() for value in drawn.azimuth_deg.tolist()] == ["0x1.82da800000000p+5", "-0x1.8628800000000p+5"]
+    assert [value.hex() for value in drawn.elevation_deg.tolist()] == ["0x1.88f6040000000p+4", "0x1.5e5a700000000p+2"]
+    direction = torch.tensor([float.fromhex(value) for value in ("-0x1.89f7c4p-1", "0x1.266ff2p-1", "-0x1.1c88e4p-2")])
+    torch.testing.assert_close(drawn.rays(2).directions[1, 1, 0], direction, atol=1e-6, rtol=0)  # cosines differ
+
+
+def test_jitter_leaves_all_other_draws_as_they_are() -> None:
+    bounds = dataclasses.replace(RELEASED, sphere_share=0.0)
+    plain, moved = draw(CameraRange(elevation_deg=bounds.elevation_deg)), draw(bounds)
+    for name in ("azimuth_deg", "elevation_deg", "distance", "fovy_deg", "target"):
+        assert torch.equal(getattr(plain, name), getattr(moved, name))
+    assert torch.equal(moved.positions, plain.positions + moved.shift)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_elevation_is_uniform_in_degrees_for_some_and_on_the_sphere_for_the_others(share: float) -> None:
+    low, high = RELEASED.elevation_deg
+
+    def distribution(elevation_deg: np.ndarray, share: float) -> np.ndarray:
+        sines = [np.sin(np.radians(angle)) for angle in (elevation_deg, low, high)]
+        on_sphere = (sines[0] - sines[1]) / (sines[2] - sines[1])
+        return share * on_sphere + (1 - share) * (elevation_deg - low) / (high - low)
+
+    drawn = draw(dataclasses.replace(RELEASED, sphere_share=share)).elevation_deg.double().numpy()
+    assert low <= drawn.min()
+    assert drawn.max() <= high
+    assert stats.kstest(drawn, distribution, args=(share,)).pvalue > 0.01
+    other = 1.0 if share < 0.5 else 0.0
+    assert stats.kstest(drawn, distribution, args=(other,)).pvalue < 1e-6
+
+
+def test_positions_and_the_direction_upwards_are_jittered_as_released() -> None:
+    drawn = draw(RELEASED)
+    shift = drawn.shift.flatten().double().numpy() / 0.1
+    assert np.abs(shift).max() <= 1
+    assert stats.kstest(shift, stats.uniform(-1, 2).cdf).pvalue > 0.01
+    assert shift.std() == pytest.approx(1 / math.sqrt(3), rel=0.01)
+    tilt = (drawn.up - torch.tensor([0.0, 0.0, 1.0])).flatten().double().numpy() / 0.02
+    assert stats.kstest(tilt, stats.norm.cdf).pvalue > 0.01
+    assert tilt.std() == pytest.approx(1, rel=0.02)
+    assert abs(np.corrcoef(tilt, shift)[0, 1]) < 0.02
+
+
+def test_a_tilted_camera_is_turned_about_its_line_of_sight() -> None:
+    level = cameras()
+    tilted = dataclasses.replace(level, up=torch.tensor([[0.0, math.sin(0.3), math.cos(0.3)]]))
+    upright, turned = (each.rays(101).directions[0] for each in (level, tilted))
+    torch.testing.assert_close(turned[50, 50], upright[50, 50])
+    top = turned[0, 50] - turned[50, 50]  # from +x towards -x: +y is to the right
+    assert math.atan2(top[1], top[2]) == pytest.approx(0.3, abs=1e-3)
+    # what VSD's network is told of the camera has the same axes
+    up = camera_matrices(tilted).reshape(4, 4)[:3, 1]
+    torch.testing.assert_close(up, torch.tensor([0.0, math.sin(0.3), math.cos(0.3)]))

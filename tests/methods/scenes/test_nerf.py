@@ -150,9 +150,7 @@ def test_a_view_does_not_depend_on_its_batch() -> None:
     nerf, both = small(), evaluation_ring(2, elevation_deg=40)
     greys = torch.tensor([[0.2] * 3, [0.9] * 3])
     batch = nerf.render(both, resolution=8, background=greys).rgb
-    second = Cameras(
-        both.azimuth_deg[1:], both.elevation_deg[1:], both.distance[1:], both.fovy_deg[1:], both.target[1:]
-    )
+    second = Cameras(**{name: values[1:] for name, values in vars(both).items()})
     torch.testing.assert_close(nerf.render(second, resolution=8, background=greys[1:]).rgb, batch[1:])
 
 

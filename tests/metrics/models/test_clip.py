@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from methods.weights import WeightsError
+from metrics.models.batches import Kept
 from metrics.models.clip import ClipModel
 
 
@@ -36,6 +37,7 @@ def test_floats_are_refused(clip_folder: Path) -> None:
 
 def test_features_are_kept(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = ClipModel(clip_folder)
+    model._pictures = Kept(10)
     pictures = np.random.default_rng(0).integers(0, 256, (20, 2, 32, 32, 3), dtype=np.uint8)
     first, texts = model.image_features(pictures[0]), model.text_features(["a duck", "a car", "a duck"])
     assert torch.equal(texts[0], texts[2])
