@@ -32,7 +32,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
     "name", "title", "description", "metrics", "scorers", "baseline", "threads", "time_limit_seconds", "figures",
-    "checkpoint_seconds",
+    "checkpoint_seconds", "published",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -82,6 +82,8 @@ class Study(Section):
     """Names of the metrics to score with."""
     baseline: str
     """Label of the method that the others are compared with."""
+    published: tuple[str, ...] = ()
+    """Published tables (files of reports/published) to set beside the results; not part of a cell's identity."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 2
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None

@@ -18,7 +18,7 @@ from reports.means import asset_means
 from reports.pictures import Ring, rings, still, strip
 from reports.render import html
 from reports.render.printed import heading, number
-from reports.summary import score_columns
+from reports.tables.columns import score_columns
 from reports.table import Table
 from reports.templates import template
 
