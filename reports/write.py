@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from reports.tables import Reproduction, all_tables
 from reports.figures.curves import curves
 from reports.figures.drawing import Drawing, draw
 from reports.figures.style import DARK, LIGHT, svg
@@ -16,6 +15,7 @@ from reports.gallery import Plate, page
 from reports.grid import grid
 from reports.render import FORMATS
 from reports.table import Table
+from reports.tables import Reproduction, all_tables
 
 
 def write_report(

@@ -11,6 +11,6 @@ FORMATS: Final[Mapping[str, Callable[[Table], str]]] = {
     "md": markdown.render,
     "csv": csv.render,
     "tex": latex.render,
-    "html": html.render_alone,
+    "html": html.render,
     "json": json.render,
 }

@@ -53,7 +53,7 @@ def printed(entry: Entry, column: Column, *, ranked: bool = False) -> Printed:
 
 
 def letter(group: int) -> str:
-    """a for the first rank group, b for the second; after z come aa, ab, …"""
+    """The mark of a rank group: a for the first, b for the second; after z comes aa."""
     first, last = divmod(group, 26)
     return (letter(first - 1) if first else "") + "abcdefghijklmnopqrstuvwxyz"[last]
 

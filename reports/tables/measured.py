@@ -49,6 +49,12 @@ class Measured:
         return self.frames.cells[self.frames.cells["status"] == "completed"]
 
     @cached_property
+    def scales(self) -> dict[str, float]:
+        """Factor from the stored to the printed value of each metric."""
+        metrics = self.frames.metric_columns
+        return dict(zip(metrics["metric"], metrics["scale"].astype(float), strict=True))
+
+    @cached_property
     def divergence(self) -> StudyScores:
         """1 for a cell that diverged, 0 for one that did not, NaN for one that did not come to an end."""
         return StudyScores.divergence(self.frames.cells)
@@ -78,7 +84,7 @@ class Measured:
         """Mean over the views of a control for each prompt that has it, in the unit that is printed."""
         rows = self.frames.controls
         rows = rows[(rows["control"] == control) & (rows["metric"] == metric)]
-        scale = float(self.frames.metric_columns.set_index("metric").loc[metric, "scale"])
+        scale = self.scales[metric]
         means = rows.assign(value=rows["value"].astype(float)).groupby("prompt_id")["value"].mean().dropna()
         return {str(prompt): scale * float(value) for prompt, value in means.items()}
 

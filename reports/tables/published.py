@@ -80,7 +80,7 @@ def _layout(measured: Measured, published: PublishedTable) -> tuple[Column, ...]
             key,
             column.title,
             column.unit,
-            ours[key].direction if key in ours else lower.get(key),
+            ours[key].direction if key in ours else lower.get(key, "up"),
             decimals=ours[key].decimals if key in ours else max(1, _decimals(column.decimals, column)),
         )
         for key, column in published.columns.items()

@@ -17,24 +17,22 @@ _SOURCES = ("prompt", "seed", "view")
 
 def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
     """SD between prompts, between seeds and between views of each score, pooled over the methods."""
-    columns = (
-        *(Column(source, f"SD between {source}s") for source in _SOURCES),
-        Column("unknown", "not told apart", kind="words"),
-    )
-    rows = []
+    columns = tuple(Column(source, f"SD between {source}s") for source in _SOURCES)
+    rows, reasons = [], []
     for column in table_scores(measured.frames):
         parts = _components(measured, column)
         entries = [_pooled([getattr(part, source) for part in parts]) for source in _SOURCES]
-        reasons = dict.fromkeys(part.reason for part in parts if part.reason)
-        entries.append(Entry(text="; ".join(reasons)))
+        reasons.append({reason for part in parts for reason in part.reason.split("; ") if reason})
         printed = tuple(replace(each, decimals=max(2, column.decimals)) for each in columns)
         label = f"{column.title} [{column.unit}]" if column.unit else column.title
         rows.append(Row(label, tuple(entries), columns=printed))
+    untold = sorted(set.union(set(), *reasons))
     caption = (
         "Square roots of the variance components of score = mean + prompt + seed in prompt + view in asset, by the "
         "method of moments, of completed cells; variances are averaged over the methods.",
         "More prompts make an interval narrower by the first, more seeds by the second. Where a component's estimate "
         "is not above 0, this study is too small to see it.",
+        *([f"Not told apart: {'; '.join(untold)}."] if untold else []),
         *notes,
     )
     return Table("variance", "Where the spread comes from", caption, "Score", columns, tuple(rows))
@@ -43,8 +41,7 @@ def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
 def _components(measured: Measured, column: Column) -> list[VarianceComponents]:
     scores = measured.frames.scores
     rows = scores[(scores["metric"] == column.key) & scores["cell"].isin(measured.completed["cell"])]
-    scale = float(measured.frames.metric_columns.set_index("metric").loc[column.key, "scale"])
-    rows = rows.assign(value=rows["value"].astype(float) * scale)
+    rows = rows.assign(value=rows["value"].astype(float) * measured.scales[column.key])
     return [variance_components(rows[rows["method"] == method]) for method in measured.methods]
 
 
