@@ -14,7 +14,7 @@ from bench.store import RunStore, refuse_links
 from bench.study import Study
 from metrics.suites import find_suite
 from prompts import load_prompt_set
-from reports import Drawing, ReportFrames, write_report
+from reports import Drawing, ReportFrames, Reproduction, write_report
 
 
 def report_study(study: Study, store: RunStore) -> Path:
@@ -39,6 +39,7 @@ def report_study(study: Study, store: RunStore) -> Path:
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
         drawings=[Drawing(**figure.model_dump()) for figure in study.figures],
+        reproduction=Reproduction(study.published, study.prior, study.scorer_suite),
         provenance=_provenance(study, records),
     )
 

@@ -30,7 +30,7 @@ STUDIES = Path(__file__).parent / "studies"
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
     "name", "title", "description", "metrics", "scorers", "controls", "baseline", "threads", "time_limit_seconds",
-    "figures", "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell",
+    "figures", "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell", "published",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -82,6 +82,8 @@ class Study(Section):
     """Control rows to score beside the methods: blank, noise, other_prompt, prior_2d."""
     baseline: str
     """Label of the method that the others are compared with."""
+    published: tuple[str, ...] = ()
+    """Published tables (files of reports/published) to set beside the results; not part of a cell's identity."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 2
     """Torch's threads on the CPU; not part of a cell's identity."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None

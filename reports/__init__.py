@@ -2,6 +2,7 @@
 
 from reports.figures.drawing import Drawing
 from reports.frames import ReportError, ReportFrames
+from reports.tables import Reproduction
 from reports.write import write_report
 
-__all__ = ["Drawing", "ReportError", "ReportFrames", "write_report"]
+__all__ = ["Drawing", "ReportError", "ReportFrames", "Reproduction", "write_report"]

@@ -18,8 +18,8 @@ from reports.means import asset_means
 from reports.pictures import Ring, rings, still, strip
 from reports.render import html
 from reports.render.printed import heading, number
-from reports.summary import score_columns
 from reports.table import Table
+from reports.tables.columns import score_columns
 from reports.templates import template
 
 AZIMUTHS_DEG = {0: "front", 90: "90°", 180: "back", 270: "270°"}

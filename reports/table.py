@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["up", "down"]
+#: ``p``: a p-value, which is never 0 and is not printed as if it were; ``words``: entries of text without a figure.
+Kind = Literal["figure", "p", "words"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Column:
     direction: Direction | None = None  # which way is better; None where neither is
     decimals: int = 2  # digits printed after the point
     signed: bool = False  # print + before positive means (differences)
+    kind: Kind = "figure"
+    sd_decimals: int | None = None  # digits of the SD, where not those of the mean
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A label and one entry for each column of the table."""
+    """A label and one entry for each column of the table.
+
+    Args:
+        label: What the row is of.
+        entries: One for each column.
+        part: Heading of the part of the table that the row belongs to, such as ``Controls``; rows of a part follow
+            one another.
+        columns: The columns as this row prints them (decimals, signs), where that differs from the table's.
+    """
 
     label: str
     entries: tuple[Entry, ...]
+    part: str = ""
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,8 @@ class Table:
     """A table with everything needed to read it alone.
 
     Raises:
-        ValueError: If a row has not one entry for each column, or two columns share a key.
+        ValueError: If a row has not one entry for each column, two columns share a key, or a row's own columns are
+            not the table's.
     """
 
     name: str  # file name without suffix
@@ -72,11 +87,15 @@ class Table:
     stub: str  # heading of the labels
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()  # definitions, to be looked up rather than read
 
     def __post_init__(self) -> None:
-        if len({column.key for column in self.columns}) != len(self.columns):
+        keys = [column.key for column in self.columns]
+        if len(set(keys)) != len(keys):
             raise ValueError(f"table {self.name!r}: two columns share a key")
         for row in self.rows:
             if len(row.entries) != len(self.columns):
                 counts = f"{len(row.entries)} entries for {len(self.columns)} columns"
                 raise ValueError(f"table {self.name!r}, row {row.label!r}: {counts}")
+            if row.columns and [column.key for column in row.columns] != keys:
+                raise ValueError(f"table {self.name!r}, row {row.label!r}: its own columns are not the table's")

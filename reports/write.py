@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from reports.all_tables import all_tables
 from reports.figures.curves import curves
 from reports.figures.drawing import Drawing, draw
 from reports.figures.style import DARK, LIGHT, svg
@@ -15,6 +14,8 @@ from reports.frames import ReportError, ReportFrames
 from reports.gallery import Plate, page
 from reports.grid import grid
 from reports.render import FORMATS
+from reports.table import Table
+from reports.tables import Reproduction, all_tables
 
 
 def write_report(
@@ -25,28 +26,34 @@ def write_report(
     notes: Sequence[str],
     baseline: str,
     drawings: Sequence[Drawing] = (),
+    reproduction: Reproduction | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``index.html``, ``tables/``, ``figures/`` and ``pictures/`` into ``folder``; same frames, same bytes.
 
     Args:
         frames: What the study measured.
-        folder: Made if it is not there; files of an earlier report are overwritten.
+        folder: Made if it is not there; files of an earlier report are overwritten, and its tables removed.
         title: Heading of the page.
         notes: Sentences that the page and the caption of every table must carry (whose scorers these are).
         baseline: Label of the arm that others are compared with.
         drawings: Figures that the study asks for, beside the curves that every study gets.
+        reproduction: Published tables to set beside the results.
         provenance: Further facts for the page's end, such as packages and threads.
 
     Returns:
         Path of ``index.html``, which needs no other file and no network.
 
     Raises:
-        ReportError: If the baseline is not an arm of the study, or a picture cannot be read.
+        ReportError: If the baseline is not an arm of the study, there is no such published table, or a picture cannot
+            be read.
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    files = _files(frames, title=title, notes=notes, baseline=baseline, drawings=drawings, provenance=provenance or {})
+    tables = all_tables(frames, notes, baseline=baseline, reproduction=reproduction)
+    files = _files(frames, tables, title=title, notes=notes, drawings=drawings, provenance=provenance or {})
+    for stale in set(folder.glob("tables/*")) - {folder / name for name in files}:  # which tables there are may change
+        stale.unlink()
     for name, content in files.items():  # all made before the first is written: a bad picture leaves no half report
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,14 +65,13 @@ def write_report(
 
 def _files(
     frames: ReportFrames,
+    tables: Sequence[Table],
     *,
     title: str,
     notes: Sequence[str],
-    baseline: str,
     drawings: Sequence[Drawing],
     provenance: Mapping[str, str],
 ) -> dict[str, bytes]:
-    tables = all_tables(frames, notes, baseline=baseline)
     picture = io.BytesIO()
     grid(frames).save(picture, format="png", optimize=True)
     drawing = partial(curves, frames)

@@ -10,7 +10,7 @@ import pandas as pd
 from reports.frames import ReportError, ReportFrames
 from reports.means import asset_means, prompt_means
 from reports.render.printed import heading
-from reports.summary import score_columns
+from reports.tables.columns import score_columns
 
 #: Columns of cells that can stand where a metric does: unit, and how many of the column's own make one.
 COSTS: Final = {"optimise_seconds": ("time", "s", 1.0), "unet_rows": ("UNet rows", "thousands", 1e3)}

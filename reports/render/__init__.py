@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from reports.render import csv, html, latex, markdown
+from reports.render import csv, html, json, latex, markdown
 from reports.table import Table
 
 #: Renderer by file suffix.
@@ -12,4 +12,5 @@ FORMATS: Final[Mapping[str, Callable[[Table], str]]] = {
     "csv": csv.render,
     "tex": latex.render,
     "html": html.render,
+    "json": json.render,
 }

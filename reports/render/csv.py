@@ -1,4 +1,4 @@
-"""CSV for machines: a row for each row, and mean, SD, n, text and note of each column at full precision."""
+"""CSV for machines: a row for each row, and the parts of each entry at full precision."""
 
 from __future__ import annotations
 
@@ -7,30 +7,36 @@ import io
 
 from reports.table import Column, Entry, Table
 
-_PARTS = ("mean", "sd", "n", "text", "note")
+_PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note")
+_IN_UNIT = ("mean", "sd", "low", "high")
 
 
 def render(table: Table) -> str:
     """The table as RFC 4180 CSV with a header such as ``time mean [s]``; parts no row has are left out.
 
-    Numbers have 12 significant digits: all that is meant, and none that differ between machines.
+    ``low`` and ``high`` are the ends of the mean's 95 % interval, ``group`` the rank group, 0 first.  Numbers have 12
+    significant digits: all that is meant, and none that differ between machines.
     """
     parts = [
         (index, part)
-        for index in range(len(table.columns))
+        for index, column in enumerate(table.columns)
         for part in _PARTS
-        if part == "mean" or any(getattr(row.entries[index], part) not in (None, "") for row in table.rows)
+        if (part == "mean" and column.kind != "words")
+        or any(getattr(row.entries[index], part) not in (None, "") for row in table.rows)
     ]
+    parted = any(row.part for row in table.rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([table.stub, *(_header(table.columns[index], part) for index, part in parts)])
+    header = [table.stub or "row", *(_header(table.columns[index], part) for index, part in parts)]
+    writer.writerow(["part", *header] if parted else header)
     for row in table.rows:
-        writer.writerow([row.label, *(_value(row.entries[index], part) for index, part in parts)])
+        line = [row.label, *(_value(row.entries[index], part) for index, part in parts)]
+        writer.writerow([row.part, *line] if parted else line)
     return out.getvalue()
 
 
 def _header(column: Column, part: str) -> str:
-    unit = f" [{column.unit}]" if column.unit and part in ("mean", "sd") else ""
+    unit = f" [{column.unit}]" if column.unit and part in _IN_UNIT else ""
     return f"{column.key} {part}{unit}"
 
 

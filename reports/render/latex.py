@@ -1,11 +1,12 @@
-"""LaTeX with booktabs, for a paper: a ``table*`` whose every text is escaped."""
+"""LaTeX with booktabs and siunitx, for a paper: a ``table*`` whose every text is escaped."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from reports.render.printed import heading, printed
-from reports.table import Column, Entry, Table
+from reports.render.printed import NOTHING, Printed, heading, printed_rows
+from reports.table import Column, Row, Table
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -21,43 +22,110 @@ _ESCAPES = {
     "·": r"$\cdot$",
     "×": r"$\times$",
     "°": r"$^\circ$",
+    "³": "$^3$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "→": r"$\to$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "√": r"$\surd$",
+    "∅": r"$\emptyset$",
+    "ε": r"$\varepsilon$",
+    "κ": r"$\kappa$",
+    "λ": r"$\lambda$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
     "—": "---",
+    "–": "--",
+    "…": r"\dots{}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 _MARKS = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def render(table: Table) -> str:
-    """The table as LaTeX for a document that loads ``booktabs`` and ``graphicx`` with T1 fonts."""
-    head = [_text(table.stub), *(_text(heading(column)) for column in table.columns)]
-    body = [
-        [_text(row.label), *(_entry(entry, column) for entry, column in zip(row.entries, table.columns, strict=True))]
-        for row in table.rows
-    ]
+    """The table as LaTeX; its first line names the packages that the document loads.
+
+    A figure stands in a siunitx ``S`` column, aligned at its point, and what belongs to it (±, number of prompts, mark
+    of the rank group) in a column to its right; where there is ± SD too, the interval is on a line below.  Text
+    beyond Latin scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
+    """
+    rows = list(printed_rows(table))
+    width = 1 + sum(1 if column.kind == "words" else 2 for column in table.columns)
     lines = [
-        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{graphicx}",
+        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{siunitx}, \usepackage{graphicx}",
         r"\begin{table*}",
-        r"  \centering",
+        r"  \centering\setlength{\belowcaptionskip}{\medskipamount}",
         f"  \\caption{{\\textbf{{{_text(table.title)}.}} {_text(' '.join(table.caption))}}}",
         f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower())}}}",
         r"  \resizebox{\linewidth}{!}{%",
-        f"  \\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        f"  \\begin{{tabular}}{{l{''.join(_layout(table, rows))}}}",
         r"    \toprule",
-        f"    {' & '.join(head)} \\\\",
+        f"    {' & '.join([_text(table.stub), *map(_head, table.columns)])} \\\\",
         r"    \midrule",
-        *(f"    {' & '.join(cells)} \\\\" for cells in body),
+        *(f"    {line}" for line in _body(table, rows, width)),
         r"    \bottomrule",
         r"  \end{tabular}}",
+        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote)}\\par}}" for footnote in table.footnotes),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _entry(entry: Entry, column: Column) -> str:
-    mean, sd, bracket = (_text(part) for part in printed(entry, column))
-    return mean + (rf" $\pm$ {sd}" if sd else "") + (rf" {{\scriptsize ({bracket})}}" if bracket else "")
+def _layout(table: Table, rows: list[tuple[Row, list[Printed]]]) -> Iterator[str]:
+    """Column types: each ``S`` as wide as its longest figure."""
+    for index, column in enumerate(table.columns):
+        if column.kind == "words":
+            yield "l"
+            continue
+        figures = [entries[index].mean for _, entries in rows if _is_number(entries[index].mean)] or ["0"]
+        sign = "+" if any(figure[0] in "+−" for figure in figures) else ""
+        wholes, _, decimals = zip(*(figure.lstrip("+−").partition(".") for figure in figures), strict=True)
+        form = f"{sign}{max(map(len, wholes))}.{max(map(len, decimals))}"
+        yield f"S[table-format={form}, retain-explicit-plus]@{{\\,}}l"
+
+
+def _body(table: Table, rows: list[tuple[Row, list[Printed]]], width: int) -> Iterator[str]:
+    part = ""
+    for row, entries in rows:
+        if row.part != part:
+            if part or row is not table.rows[0]:
+                yield r"\midrule"
+            part = row.part
+            yield f"\\multicolumn{{{width}}}{{l}}{{\\textit{{{_text(part)}}}}} \\\\"
+        pairs = list(zip(entries, table.columns, strict=True))
+        yield f"{' & '.join([_text(row.label), *(_entry(*pair) for pair in pairs)])} \\\\"
+        if any(entry.sd and entry.interval for entry in entries):
+            yield f"{' & '.join(['', *(_below(*pair) for pair in pairs)])} \\\\"
+
+
+def _head(column: Column) -> str:
+    return _text(heading(column)) if column.kind == "words" else f"\\multicolumn{{2}}{{c}}{{{_text(heading(column))}}}"
+
+
+def _entry(entry: Printed, column: Column) -> str:
+    bracket = rf"{{\scriptsize ({_text(entry.bracket)})}}" if entry.bracket else ""
+    if column.kind == "words":
+        return " ".join(filter(None, (_text(entry.mean), bracket)))
+    figure = entry.mean.replace("−", "-") if _is_number(entry.mean) else f"{{{_text(entry.mean)}}}"
+    mark = f"\\textsuperscript{{{entry.mark}}}" if entry.mark else ""
+    sd = rf"$\pm$ {entry.sd}" if entry.sd else ""
+    interval = _text(f"[{entry.interval}]") if entry.interval and not entry.sd else ""
+    return f"{figure} & {' '.join(filter(None, (mark, sd, interval, bracket)))}".rstrip()
+
+
+def _below(entry: Printed, column: Column) -> str:
+    """The interval of an entry that has ± SD too."""
+    if column.kind == "words":
+        return ""
+    if not (entry.sd and entry.interval):
+        return " & "
+    return rf"\multicolumn{{2}}{{c}}{{\scriptsize {_text(f'[{entry.interval}]')}}}"
+
+
+def _is_number(text: str) -> bool:
+    return text != NOTHING and not text.startswith("<")
 
 
 def _text(text: str) -> str:

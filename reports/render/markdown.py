@@ -1,28 +1,36 @@
-"""GitHub's Markdown: a pipe table between its title and its caption."""
+"""GitHub's Markdown: a pipe table between its title and its caption, and the footnotes as a list."""
 
 from __future__ import annotations
 
 import re
 
-from reports.render.printed import heading, printed
-from reports.table import Column, Entry, Table
+from reports.render.printed import Printed, heading, printed_rows
+from reports.table import Table
+
+_RAISED = dict(zip("abcdefghijklmnopqrstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖqʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
 
 
 def render(table: Table) -> str:
     """The table as Markdown; text from the data shows as it is, whatever marks it holds."""
     lines = [f"**{_text(table.title)}**", ""]
     lines += [_line([_text(table.stub), *(_text(heading(column)) for column in table.columns)])]
-    lines += [_line(["---", *("---:" for _ in table.columns)])]
-    for row in table.rows:
-        entries = zip(row.entries, table.columns, strict=True)
-        lines.append(_line([_text(row.label), *(_entry(entry, column) for entry, column in entries)]))
+    lines += [_line(["---", *("---" if column.kind == "words" else "---:" for column in table.columns)])]
+    part = ""
+    for row, entries in printed_rows(table):
+        if row.part != part:
+            part = row.part
+            lines.append(_line([f"**{_text(part)}**", *("" for _ in table.columns)]))
+        lines.append(_line([_text(row.label), *map(_entry, entries)]))
     lines += ["", _text(" ".join(table.caption))]
+    if table.footnotes:
+        lines += ["", *(f"- {_text(footnote)}" for footnote in table.footnotes)]
     return "\n".join(lines) + "\n"
 
 
-def _entry(entry: Entry, column: Column) -> str:
-    mean, sd, bracket = printed(entry, column)
-    return _text(mean + (f" ± {sd}" if sd else "") + (f" ({bracket})" if bracket else ""))
+def _entry(entry: Printed) -> str:
+    mark = "".join(_RAISED[letter] for letter in entry.mark)
+    sd, interval, bracket = entry.sd and f" ± {entry.sd}", entry.interval and f" [{entry.interval}]", entry.bracket
+    return _text(entry.mean + mark + sd + interval + (f" ({bracket})" if bracket else ""))
 
 
 def _line(cells: list[str]) -> str:

@@ -1,30 +1,61 @@
-"""How one entry is printed, before a format adds its own marks."""
+"""How entries are printed, before a format adds its own marks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from reports.table import Column, Entry
+from reports.table import Column, Entry, Row, Table
 
 ARROWS = {"up": "↑", "down": "↓", None: ""}
 NOTHING = "—"
 
 
 class Printed(NamedTuple):
-    """An entry as three pieces of text, each of which may be empty (but not all)."""
+    """An entry as pieces of text, each of which may be empty (but not all)."""
 
     mean: str
     sd: str
+    interval: str  # "low, high", without brackets
     bracket: str  # n, text and note
+    mark: str  # letter of the rank group; empty in a column that ranks nothing
 
 
-def printed(entry: Entry, column: Column) -> Printed:
-    """The entry with the column's decimals; a dash where there is no figure at all."""
-    mean = "" if entry.mean is None else number(entry.mean, column.decimals, signed=column.signed)
-    sd = "" if entry.sd is None else number(entry.sd, column.decimals)
-    n = "" if entry.n is None else str(entry.n)
-    bracket = "; ".join(part for part in (n, entry.text, entry.note) if part)
-    return Printed(mean or NOTHING, sd, bracket)
+def printed_rows(table: Table) -> Iterator[tuple[Row, list[Printed]]]:
+    """Each row of the table with its entries as text."""
+    ranked = [any(row.entries[index].group for row in table.rows) for index in range(len(table.columns))]
+    for row in table.rows:
+        columns = row.columns or table.columns
+        yield (
+            row,
+            [
+                printed(entry, column, ranked=ranks)
+                for entry, column, ranks in zip(row.entries, columns, ranked, strict=True)
+            ],
+        )
+
+
+def printed(entry: Entry, column: Column, *, ranked: bool = False) -> Printed:
+    """The entry with the column's decimals; a dash where there is nothing at all."""
+    note = [entry.note] if entry.note else []
+    if column.kind == "words":
+        return Printed(entry.text or NOTHING, "", "", "; ".join(note), "")
+    mean = _figure(entry.mean, column)
+    digits = column.decimals if column.sd_decimals is None else column.sd_decimals
+    sd = "" if entry.sd is None else number(entry.sd, digits)
+    bounds = [
+        number(bound, column.decimals, signed=column.signed) for bound in (entry.low, entry.high) if bound is not None
+    ]
+    n = [] if entry.n is None else [str(entry.n)]
+    text = [entry.text] if entry.text else []
+    mark = letter(entry.group) if ranked and entry.group is not None else ""
+    return Printed(mean or NOTHING, sd, ", ".join(bounds), "; ".join(n + text + note), mark)
+
+
+def letter(group: int) -> str:
+    """The mark of a rank group: a for the first, b for the second; after z comes aa."""
+    first, last = divmod(group, 26)
+    return (letter(first - 1) if first else "") + "abcdefghijklmnopqrstuvwxyz"[last]
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
@@ -38,3 +69,11 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
 def heading(column: Column) -> str:
     """Title, unit and arrow of the better direction."""
     return " ".join(part for part in (column.title, column.unit, ARROWS[column.direction]) if part)
+
+
+def _figure(value: float | None, column: Column) -> str:
+    if value is None:
+        return ""
+    if column.kind == "p" and 0 < value < 10.0**-column.decimals:
+        return f"<{10.0**-column.decimals:.{column.decimals}f}"
+    return number(value, column.decimals, signed=column.signed)

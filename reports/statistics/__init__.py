@@ -21,6 +21,7 @@ from reports.statistics.rank_groups import rank_groups
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
 from reports.statistics.sign_flip import sign_flip_test
+from reports.statistics.unpaired import Moments, newcombe_interval, welch_interval
 from reports.statistics.variance import VarianceComponents, variance_components
 from reports.statistics.wilson import wilson_interval
 
@@ -28,6 +29,7 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Interval",
+    "Moments",
     "PValue",
     "StudyScores",
     "VarianceComponents",
@@ -37,6 +39,7 @@ __all__ = [
     "interquartile_mean",
     "mcnemar_test",
     "minimum_detectable_difference",
+    "newcombe_interval",
     "on_common_prompts",
     "paired_differences",
     "paired_sd",
@@ -47,6 +50,7 @@ __all__ = [
     "share",
     "sign_flip_test",
     "variance_components",
+    "welch_interval",
     "wilson_interval",
     "with_blank_for_diverged",
 ]

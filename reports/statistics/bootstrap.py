@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from reports.statistics.estimate import Estimate
@@ -18,6 +19,7 @@ from reports.statistics.values import Floats, observed, prompt_means, why_unknow
 #: Reduces the prompts on ``axis`` to a number, as ``numpy.mean`` and ``interquartile_mean`` do.
 Statistic = Callable[..., Floats]
 Method = Literal["percentile", "bca"]
+Draws = NDArray[np.int64]
 
 
 def prompt_bootstrap(
@@ -50,9 +52,9 @@ def prompt_bootstrap(
     value = float(statistic(means, axis=-1)) if n and np.isfinite(means).all() else None
     reason = why_unknown(array)
     if not reason:
-        if not resample_seeds:
-            array = means[:, None]
-        distribution = statistic(resampled_prompts(array, np.random.default_rng(rng), resamples), axis=-1)
+        distribution = statistic(
+            resampled_prompts(array if resample_seeds else means[:, None], rng, resamples), axis=-1
+        )
         low, high = _bounds(means, distribution, statistic, method, level)
         if np.isfinite([low, high]).all() and high - low > 1e-12 * np.abs(distribution).max():
             return Estimate(value, Interval(low, high, level), n)
@@ -60,26 +62,40 @@ def prompt_bootstrap(
     return Estimate(value, Interval(level=level, reason=reason), n)
 
 
-def resampled_prompts(values: Floats, rng: np.random.Generator, resamples: int) -> Floats:
+def resampled_prompts(values: Floats, rng: np.random.Generator | int, resamples: int) -> Floats:
     """Means of the prompts of each resample, (resamples, prompts).
 
     Prompts are drawn with replacement; of a drawn prompt as many seeds as it has are drawn with replacement.
 
     Args:
         values: (prompts, seeds), NaN where a seed is missing; each prompt has at least one.
-        rng: Source of the draws.
+        rng: Source of the draws, or its seed.
         resamples: Number of resamples.
     """
     n, most = values.shape
     count = np.sum(~np.isnan(values), axis=1)
     packed = np.sort(values, axis=1)  # puts NaN last; the order of seeds does not matter
+    if (count == most).all():
+        draw = _draws if isinstance(rng, np.random.Generator) else _seeded_draws
+        places = draw(n, most, rng, resamples)  # type: ignore[arg-type]
+        return np.asarray(sum(packed.take(place) for place in places) / most)
+    rng = np.random.default_rng(rng)
     drawn = rng.integers(0, n, (resamples, n))
-    if most == 1:
-        return packed[drawn, 0]
     counts = count[drawn][..., None]
     seeds = rng.integers(0, counts, (resamples, n, most))
     taken = np.where(np.arange(most) < counts, packed[drawn[..., None], seeds], 0.0)
     return np.asarray(taken.sum(axis=-1) / counts[..., 0])
+
+
+@lru_cache(maxsize=8)  # the metrics and methods of a study share their resamples
+def _seeded_draws(n: int, most: int, seed: int, resamples: int) -> list[Draws]:
+    return _draws(n, most, np.random.default_rng(seed), resamples)
+
+
+def _draws(n: int, most: int, rng: np.random.Generator, resamples: int) -> list[Draws]:
+    """Where each seed of each drawn prompt is among the n × most values: ``most`` arrays, (resamples, n)."""
+    first = most * rng.integers(0, n, (resamples, n))
+    return [first + rng.integers(0, most, (resamples, n)) for _ in range(most)] if most > 1 else [first]
 
 
 def _bounds(

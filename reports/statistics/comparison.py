@@ -87,7 +87,7 @@ def compare_to_baseline(
                 test=sign_flip_test(differences, seed, resamples=flips),
                 p_holm=None,
                 effect_size=float(means.mean()) / spread if spread else None,
-                detectable=minimum_detectable_difference(spread, len(means)) if spread else None,
+                detectable=minimum_detectable_difference(spread, len(means), method="t") if spread else None,
                 improvement=improvement,
             )
         )

@@ -9,6 +9,7 @@ from bench.expand import expand
 from bench.report import report_study
 from bench.store import RunStore
 from bench.study import Study
+from reports import ReportError
 
 
 def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study, finished: RunStore) -> None:
@@ -29,6 +30,18 @@ def test_completed_cells_without_scores_are_told(study: Study, finished: RunStor
     scores[scores["cell"] != expand(study)[0].identity].to_parquet(path)
     page = report_study(study, finished)
     assert "1 completed cells are not scored yet" in (page.parent / "tables" / "summary.md").read_text()
+
+
+def test_published_figures_stand_beside_results_of_the_same_models_only(study: Study, finished: RunStore) -> None:
+    assert study.model_copy(update={"published": ("table1",)}).key == study.key
+    page = report_study(study.model_copy(update={"published": ("table1",)}), finished)
+    assert (
+        "Table 1 of the SDI paper is not set beside these results"
+        in (page.parent / "tables" / "summary.md").read_text()
+    )
+    assert not (page.parent / "tables" / "published-table1.md").exists()
+    with pytest.raises(ReportError, match="published = 'tabel1': no such table; did you mean 'table1'"):
+        report_study(study.model_copy(update={"published": ("tabel1",)}), finished)
 
 
 def test_nothing_to_report(study: Study, tmp_path: Path) -> None:

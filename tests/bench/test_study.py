@@ -6,6 +6,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.study import Study, load_study, parse_study, study_names
+from reports.published import load_published
 
 
 @pytest.mark.parametrize("name", study_names())
@@ -13,6 +14,7 @@ def test_every_shipped_study_can_be_read(name: str) -> None:
     study = load_study(name)
     assert study.name == name
     assert study.baseline in study.methods
+    assert all(load_published(table).rows for table in study.published)
 
 
 @pytest.mark.parametrize(

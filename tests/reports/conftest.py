@@ -12,7 +12,10 @@ from PIL import Image
 
 from reports.frames import GROUND_TRUTH, ReportFrames
 
-CARD = json.dumps({"title": "CLIP-IQA", "checkpoint": "toy", "weights_sha256": "ab" * 32})
+CARD = json.dumps(
+    {"title": "CLIP-IQA", "checkpoint": "toy", "weights_sha256": "ab" * 32, "version": 2}
+    | {"preprocessing": "uint8 RGB to 32 pixels"}
+)
 METRICS = [
     ("clip_score", "CLIP", "", True, 2, 1.0, None),
     ("quality", "quality", "%", True, 1, 1.0, CARD),
@@ -28,7 +31,8 @@ FramesFactory = Callable[..., ReportFrames]
 
 def _size(method: str) -> dict[str, float]:
     """A number that the labels ``sds-16``, ``sds-32`` carry, as the arms of a sweep do."""
-    return {"value": float(method.split("-")[1])} if "-" in method else {}
+    number = method.rpartition("-")[2]
+    return {"value": float(number)} if number.isdigit() else {}
 
 
 @pytest.fixture(scope="session")

@@ -60,9 +60,19 @@ def test_same_frames_give_the_same_bytes(study, tmp_path):
     frames, folder, _ = study
     written(frames, tmp_path, title=HOSTILE, notes=["Toy scorers.", HOSTILE])
     assert contents(tmp_path) == contents(folder)
-    names = ("summary", "summary-common", "differences", "runs")
-    tables = {f"tables/{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex", "html")}
+    names = ("summary", "summary-common", "differences", "divergence", "cost", "robust", "comparisons", "variance")
+    tables = {
+        f"tables/{name}.{suffix}" for name in (*names, "failures") for suffix in ("md", "csv", "tex", "html", "json")
+    }
     assert set(contents(folder)) == tables | {"index.html", "figures/curves.svg", "pictures/grid.png"}
+
+
+def test_a_table_that_there_is_no_longer_is_removed(make_frames, tmp_path):
+    written(make_frames(views=1, statuses={("sdi", "mug"): "empty"}), tmp_path)
+    assert (tmp_path / "tables" / "failures.md").exists()
+    written(make_frames(views=1), tmp_path)
+    assert not (tmp_path / "tables" / "failures.md").exists()
+    assert (tmp_path / "tables" / "summary.md").exists()
 
 
 def test_page_needs_nothing_but_itself(study):

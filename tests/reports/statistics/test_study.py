@@ -100,7 +100,7 @@ def test_comparison_holds_the_parts():
     assert sdi.difference == prompt_bootstrap(differences, 5, resamples=500)
     assert sdi.test == sign_flip_test(differences, 5, resamples=999)
     assert sdi.effect_size == pytest.approx(means.mean() / means.std(ddof=1))
-    assert sdi.detectable == minimum_detectable_difference(means.std(ddof=1), 20)
+    assert sdi.detectable == minimum_detectable_difference(means.std(ddof=1), 20, method="t")
     assert sdi.improvement.value == pytest.approx((differences > 0).mean())
     assert sdi.p_holm == pytest.approx(3 * sdi.test.p)  # of three tests: the twin's cannot tell
     assert (twin.difference.value, twin.test.reason, twin.p_holm) == (0.0, "all prompts are tied", None)

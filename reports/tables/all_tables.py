@@ -1,0 +1,53 @@
+"""The tables of a report, in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.frames import ReportFrames
+from reports.published import load_published
+from reports.table import Table
+from reports.tables.cost import cost_table
+from reports.tables.coverage import failures_table
+from reports.tables.differences import comparisons_table, differences_table
+from reports.tables.divergence import divergence_table
+from reports.tables.measured import Measured
+from reports.tables.published import Reproduction, published_table, refusal
+from reports.tables.robust import robust_table
+from reports.tables.summary import all_prompts_table, common_table, summary_table
+from reports.tables.variance import variance_table
+
+
+def all_tables(
+    frames: ReportFrames, notes: Sequence[str], *, baseline: str, reproduction: Reproduction | None = None
+) -> list[Table]:
+    """Every table that the study has something for; the first is the one to read.
+
+    Args:
+        frames: The study's results.
+        notes: Sentences that every caption must carry.
+        baseline: Label of the arm that others are compared with.
+        reproduction: Which published tables are set beside the results; each that may not be is told in the first
+            table's caption.
+
+    Raises:
+        ReportError: If there is no published table of a name.
+    """
+    measured = Measured(frames, baseline)
+    wanted = reproduction or Reproduction()
+    printed = [load_published(name) for name in wanted.tables]
+    refusals = [reason for each in printed if (reason := refusal(each, wanted))]
+    tables = [
+        summary_table(measured, [*refusals, *notes]),
+        *(published_table(measured, each, notes) for each in printed if not refusal(each, wanted)),
+        differences_table(measured, notes),
+        common_table(measured, notes),
+        all_prompts_table(measured, notes),
+        divergence_table(measured, notes),
+        cost_table(measured, notes),
+        robust_table(measured, notes),
+        comparisons_table(measured, notes),
+        variance_table(measured, notes),
+        failures_table(measured, notes),
+    ]
+    return [table for table in tables if table is not None]

@@ -1,0 +1,64 @@
+"""Which prompts the methods have in common, and the cells that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from reports.means import common_prompts
+from reports.table import Column, Entry, Row, Table
+from reports.tables.measured import Measured
+
+_LONGEST_REASON = 200
+
+
+def coverage(measured: Measured) -> str:
+    """A sentence that says how many prompts every method completed."""
+    common, prompts = common_prompts(measured.frames), measured.frames.prompts
+    if len(common) < len(prompts):
+        return f"Every method completed {len(common)} of {len(prompts)} prompts; the other cells have their own table."
+    return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
+
+
+def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:
+    """Every cell that did not complete or has no record, with the reason; None where there is none."""
+    cells = measured.frames.cells
+    layout = measured.divergence  # has a place for every cell, run or not
+    known = {(cell["method"], cell["prompt_id"], cell["seed"]): cell for cell in cells.to_dict("records")}
+    rows = []
+    for key in product(layout.methods, layout.prompts, layout.seeds):
+        cell = known.get(key)
+        if cell is None or cell["status"] != "completed":
+            method, prompt, seed = key
+            label = f"{prompt}, seed {seed}" if len(layout.seeds) > 1 else prompt
+            rows.append(Row(label, _lost(cell), part=method))
+    if not rows:
+        return None
+    columns = (
+        Column("status", "status", kind="words"),
+        Column("steps", "steps", decimals=0),
+        Column("attempts", "attempts", decimals=0),
+        Column("why", "why", kind="words"),
+    )
+    total = len(layout.methods) * len(layout.prompts) * len(layout.seeds)
+    caption = (f"{len(rows)} of {total} cells; steps are those done before the end.", *notes)
+    return Table("failures", "Cells that did not complete", caption, "Prompt", columns, tuple(rows))
+
+
+def _lost(cell: Mapping[Hashable, Any] | None) -> tuple[Entry, ...]:
+    if cell is None:
+        return Entry(text="not run"), Entry(), Entry(), Entry()
+    steps = None if pd.isna(cell["steps"]) else float(cell["steps"])
+    status = Entry(text=str(cell["status"]), cells=(str(cell["cell"]),))
+    return status, Entry(mean=steps), Entry(mean=float(cell["attempts"])), Entry(text=_short(cell["failure"]))
+
+
+def _short(failure: object) -> str:
+    """The first line, cut where it is long; the record has all of it."""
+    if not isinstance(failure, str):
+        return ""
+    line = failure.strip().partition("\n")[0]
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

@@ -1,0 +1,74 @@
+"""What became of the cells: which diverged, in which way, and which failed for reasons of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reports.frames import DIVERGED, FAILED
+from reports.statistics import PValue, StudyScores, holm, mcnemar_test, paired_differences, sign_flip_test
+from reports.table import Column, Entry, Row, Table
+from reports.tables.coverage import coverage
+from reports.tables.differences import ALPHA, CANNOT_TELL
+from reports.tables.measured import SEED, Measured
+from reports.tables.summary import DIVERGENCE, divergence_entry
+
+
+def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
+    """Share of diverged cells against the baseline's, and counts of cells by status."""
+    tests = {method: _test(measured.divergence, method, measured.baseline) for method in measured.others}
+    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    counts = [Column(status, status, decimals=0) for status in ("completed", *DIVERGED, *FAILED)]
+    columns = (
+        DIVERGENCE,
+        Column("p", "p", decimals=4, kind="p"),
+        Column("p_holm", "p (Holm)", decimals=4, kind="p"),
+        Column("verdict", f"than {measured.baseline}", kind="words"),
+        Column("cells", "cells", decimals=0),
+        *counts,
+        Column("retries", "retries", decimals=0),
+    )
+    rows = []
+    for method in measured.methods:
+        cells = measured.frames.cells[measured.frames.cells["method"] == method]
+        test = tests.get(method)
+        entries = [divergence_entry(measured, method)]
+        entries += [_p(test, None if test is None else test.p), _p(test, corrected.get(method))]
+        entries += [Entry(text=_verdict(measured, method, corrected[method]) if test else "")]
+        entries += [Entry(mean=float(len(cells)))]
+        for status in (column.key for column in counts):
+            own = cells.loc[cells["status"] == status, "cell"]
+            entries.append(Entry(mean=float(len(own)), cells=tuple(map(str, own))))
+        entries += [Entry(mean=float((cells["attempts"].astype(float) - 1).clip(lower=0).sum()))]
+        rows.append(Row(method, tuple(entries)))
+    how = "McNemar's exact test on the prompts that one of the two lost"
+    if len(measured.divergence.seeds) > 1:
+        how = "the sign-flip test on the prompts' shares of diverged cells"
+    caption = (
+        "Div.: share of cells that ended nan, empty, opaque or frozen among those that came to an end, with its 95 % "
+        "interval over prompts (Wilson's where each prompt has one outcome); oom, timeout and crashed are failures of "
+        "the run and say nothing about the method.",
+        f"p: {how}, against {measured.baseline}; Holm: over the methods.",
+        coverage(measured),
+        *notes,
+    )
+    return Table("divergence", "Divergence and failures", caption, "Method", columns, tuple(rows))
+
+
+def _test(divergence: StudyScores, method: str, baseline: str) -> PValue:
+    ours, theirs = divergence.method(method), divergence.method(baseline)
+    if ours.shape[1] == 1:
+        return mcnemar_test(ours[:, 0], theirs[:, 0])
+    return sign_flip_test(paired_differences(ours, theirs), SEED)
+
+
+def _p(test: PValue | None, p: float | None) -> Entry:
+    return Entry() if test is None else Entry(mean=p, n=None, why=test.reason)
+
+
+def _verdict(measured: Measured, method: str, p_holm: float | None) -> str:
+    if p_holm is None or p_holm > ALPHA:
+        return CANNOT_TELL
+    differences = paired_differences(measured.divergence.method(method), measured.divergence.method(measured.baseline))
+    return "more often" if float(np.nanmean(differences)) > 0 else "less often"

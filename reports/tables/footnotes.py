@@ -1,0 +1,34 @@
+"""Metric cards as footnotes: what must be known to compute a column again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from reports.frames import ReportFrames
+from reports.table import Column
+
+_BETTER = {"up": "higher is better", "down": "lower is better", None: "neither way is better"}
+
+
+def metric_footnotes(frames: ReportFrames, columns: Iterable[Column]) -> tuple[str, ...]:
+    """A sentence for each metric that ``columns`` show: unit, direction, checkpoint, hash and preprocessing.
+
+    Columns that share a card (CLIP-IQA's three) share a sentence; columns without a card have none.
+    """
+    cards = dict(zip(frames.metric_columns["metric"], frames.metric_columns["card"], strict=True))
+    shown: dict[str, list[Column]] = {}
+    for column in columns:
+        card = cards.get(column.key)
+        if isinstance(card, str) and card:
+            shown.setdefault(card, []).append(column)
+    return tuple(_footnote(json.loads(card), columns) for card, columns in shown.items())
+
+
+def _footnote(card: dict[str, object], columns: list[Column]) -> str:
+    units = dict.fromkeys(", ".join(part for part in (c.unit, _BETTER[c.direction]) if part) for c in columns)
+    facts = [str(card["checkpoint"])] if card.get("checkpoint") else []
+    facts += [f"weights SHA-256 {str(card['weights_sha256'])[:12]}"] if card.get("weights_sha256") else []
+    facts += [str(card["preprocessing"])] if card.get("preprocessing") else []
+    facts += [f"version {card['version']}"] if card.get("version") else []
+    return f"{', '.join(c.title for c in columns)} ({'; '.join(units)}): {'; '.join(facts)}."

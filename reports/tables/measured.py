@@ -1,0 +1,148 @@
+"""A study's numbers as arrays, from which every table takes its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from reports.frames import ReportFrames
+from reports.means import asset_means
+from reports.statistics import Comparison, Estimate, StudyScores, compare_to_baseline, prompt_bootstrap
+from reports.statistics.bootstrap import Statistic
+from reports.statistics.values import Floats, prompt_means
+from reports.table import Column, Entry
+
+#: Seed of every resample and sign vector, so that a report is the same each time it is made.
+SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The frames of a study and what is computed from them, each once."""
+
+    frames: ReportFrames
+    baseline: str
+    """Label of the arm that others are compared with."""
+    _scores: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
+    _costs: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
+    _comparisons: dict[str, list[Comparison]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def methods(self) -> list[str]:
+        """Labels of the arms, in the study's order."""
+        return self.frames.methods
+
+    @property
+    def others(self) -> list[str]:
+        """Labels of all arms but the baseline."""
+        return [method for method in self.methods if method != self.baseline]
+
+    @cached_property
+    def completed(self) -> pd.DataFrame:
+        """The rows of completed cells."""
+        return self.frames.cells[self.frames.cells["status"] == "completed"]
+
+    @cached_property
+    def scales(self) -> dict[str, float]:
+        """Factor from the stored to the printed value of each metric."""
+        metrics = self.frames.metric_columns
+        return dict(zip(metrics["metric"], metrics["scale"].astype(float), strict=True))
+
+    @cached_property
+    def divergence(self) -> StudyScores:
+        """1 for a cell that diverged, 0 for one that did not, NaN for one that did not come to an end."""
+        return StudyScores.divergence(self.frames.cells)
+
+    def scores(self, metric: str) -> StudyScores:
+        """Means of the assets in the unit that is printed; NaN where a cell did not complete."""
+        if metric not in self._scores:
+            self._scores[metric] = StudyScores.of(self._assets, self.frames.cells, metric)
+        return self._scores[metric]
+
+    def cost(self, source: str) -> StudyScores:
+        """A numeric column of the cells; NaN where a cell did not complete or does not know it."""
+        if source not in self._costs:
+            rows = self.completed.assign(metric=source, value=pd.to_numeric(self.completed[source]).astype(float))
+            self._costs[source] = StudyScores.of(rows, self.frames.cells, source)
+        return self._costs[source]
+
+    def comparisons(self, column: Column) -> Mapping[str, Comparison]:
+        """Each other method of ``column``'s metric against the baseline, by label."""
+        if column.key not in self._comparisons:
+            better = None if column.direction is None else column.direction == "up"
+            found = compare_to_baseline(self.scores(column.key), self.baseline, SEED, higher_is_better=better)
+            self._comparisons[column.key] = found
+        return {comparison.method: comparison for comparison in self._comparisons[column.key]}
+
+    def controls(self, control: str, metric: str) -> dict[str, float]:
+        """Mean over the views of a control for each prompt that has it, in the unit that is printed."""
+        rows = self.frames.controls
+        rows = rows[(rows["control"] == control) & (rows["metric"] == metric)]
+        scale = self.scales[metric]
+        means = rows.assign(value=rows["value"].astype(float)).groupby("prompt_id")["value"].mean().dropna()
+        return {str(prompt): scale * float(value) for prompt, value in means.items()}
+
+    def cells(self, scores: StudyScores, *methods: str) -> tuple[str, ...]:
+        """Identities of the cells that ``methods`` have a value of in ``scores``, in the study's order."""
+        grid = self._identities
+        found: list[str] = []
+        for method in methods:
+            prompts, seeds = np.nonzero(~np.isnan(scores.method(method)))
+            keys = [(method, scores.prompts[p], scores.seeds[s]) for p, s in zip(prompts, seeds, strict=True)]
+            found += [grid[key] for key in keys if key in grid]
+        return tuple(found)
+
+    def pairs(self, scores: StudyScores, method: str) -> tuple[str, ...]:
+        """Identities of the cells of ``method`` and of the baseline that a paired difference is made of."""
+        apart = np.isnan(scores.method(method)) | np.isnan(scores.method(self.baseline))
+        return self.cells(replace(scores, means=np.where(apart, np.nan, scores.means)), method, self.baseline)
+
+    def mean_entry(self, scores: StudyScores, method: str, **more: Any) -> Entry:
+        """Mean ± SD over prompts of one method with the interval of the mean; ``more`` are further fields."""
+        return entry_of(scores.method(method), cells=self.cells(scores, method), **more)
+
+    @cached_property
+    def _assets(self) -> pd.DataFrame:
+        return asset_means(self.frames)
+
+    @cached_property
+    def _identities(self) -> dict[tuple[str, str, int], str]:
+        cells = self.frames.cells
+        return {
+            (method, prompt, seed): cell
+            for method, prompt, seed, cell in zip(
+                cells["method"], cells["prompt_id"], cells["seed"], cells["cell"], strict=True
+            )
+        }
+
+
+def entry_of(values: ArrayLike, *, statistic: Statistic = np.mean, **more: Any) -> Entry:
+    """``statistic``, SD (n − 1) and number of the prompts' means, with the statistic's interval over prompts.
+
+    Args:
+        values: (prompts,) or (prompts, seeds); NaN where a cell has none.
+        statistic: Reduces the prompts to the entry's figure.
+        more: Further fields of the entry.
+    """
+    means: Floats = prompt_means(values)
+    estimate = prompt_bootstrap(values, SEED, statistic=statistic)
+    spread = float(means.std(ddof=1)) if len(means) > 1 and np.isfinite(means).all() else None
+    return estimate_entry(estimate, **({"sd": spread} | more))
+
+
+def estimate_entry(estimate: Estimate, *, factor: float = 1.0, **more: Any) -> Entry:
+    """An estimate, times ``factor``, as an entry; ``more`` are further fields."""
+    low, high = estimate.interval.low, estimate.interval.high
+    return Entry(
+        mean=None if estimate.value is None else factor * estimate.value,
+        n=estimate.n,
+        low=None if low is None else factor * low,
+        high=None if high is None else factor * high,
+        **({"why": estimate.interval.reason} | more),
+    )

@@ -1,0 +1,72 @@
+"""LaTeX is read by LaTeX itself where there is one."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from reports.render import latex
+from reports.tables import Reproduction, all_tables
+
+DOCUMENT = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage{booktabs}
+\usepackage{siunitx}
+\usepackage{graphicx}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def test_no_mark_of_the_data_is_left_alive(table):
+    text = latex.render(table)
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    assert not re.search(r"(?<!\\)[%#_]", body)
+    assert len(re.findall(r"(?<!\\)\{", body)) == len(re.findall(r"(?<!\\)\}", body))
+    rows = [line for line in body.splitlines() if line.endswith(r" \\") and "multicolumn{10}" not in line]
+    # four columns of figures and one of words; a line below has an entry over two columns where there is an interval
+    assert all(len(re.findall(r"(?<!\\)&", line)) + line.count("multicolumn{2}") == 9 for line in rows)
+
+
+def test_the_packages_named_are_those_of_the_document(table):
+    named = re.findall(r"\\usepackage(?:\[\w+\])?\{\w+\}", latex.render(table).splitlines()[0])
+    assert named == [line for line in DOCUMENT.splitlines() if line.startswith(r"\usepackage")]
+
+
+@pytest.fixture(scope="module")
+def typeset(tmp_path_factory):
+    """Runs LaTeX on a document and returns its log."""
+    if not (engine := shutil.which("pdflatex")):
+        pytest.skip("no pdflatex: install texlive-latex-recommended and texlive-science")
+    if subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False).returncode:
+        pytest.skip("no siunitx: install texlive-science")
+
+    def run(body):
+        folder = tmp_path_factory.mktemp("latex")
+        (folder / "table.tex").write_text(DOCUMENT % body, encoding="utf-8")
+        command = [engine, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        assert done.returncode == 0, "\n".join(
+            line for line in done.stdout.splitlines() if line.startswith(("!", "l."))
+        )
+        assert (folder / "table.pdf").stat().st_size > 0
+        return done.stdout
+
+    return run
+
+
+def test_latex_sets_texts_that_hold_every_mark(typeset, table):
+    log = typeset(latex.render(table))
+    assert "Missing character" not in log
+
+
+def test_latex_sets_every_table_of_a_study(typeset, make_frames):
+    prompts = {f"p{index}": f"object {index}" for index in range(8)}
+    frames = make_frames(methods=("sds", "sdi", "ism"), prompts=prompts, views=2, statuses={("ism", "p2"): "nan"})
+    wanted = Reproduction(("table1", "table2"), "sd21", "sd21")
+    tables = all_tables(frames, ["The scorers are toys."], baseline="sds", reproduction=wanted)
+    log = typeset("\n".join(latex.render(table) for table in tables))
+    assert "Missing character" not in log
+    assert len(tables) >= 10

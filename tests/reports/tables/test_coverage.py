@@ -1,0 +1,34 @@
+import dataclasses
+
+from reports.tables import Measured
+from reports.tables.coverage import failures_table
+
+
+def test_every_cell_that_is_not_there_is_listed_with_its_reason(make_frames):
+    frames = make_frames(methods=("sds", "sdi"), statuses={("sds", "mug"): "empty", ("sdi", "red-car"): "oom"})
+    why = frames.cells["failure"].where(frames.cells["status"] != "oom", "MemoryError: " + "x" * 300 + "\nmore")
+    cells = frames.cells.assign(failure=why)
+    cells = cells[cells["cell"] != "sdi-blue-duck-0"]
+    table = failures_table(Measured(dataclasses.replace(frames, cells=cells), "sds"), ["Toy scorers."])
+    got = [(row.part, row.label, row.entries[0].text, row.entries[1].mean) for row in table.rows]
+    assert got == [
+        ("sds", "mug", "empty", 50.0),
+        ("sdi", "red-car", "oom", 50.0),
+        ("sdi", "blue-duck", "not run", None),
+    ]
+    assert table.rows[0].entries[0].cells == ("sds-mug-0",)
+    assert table.rows[0].entries[3].text == "is empty"
+    reason = table.rows[1].entries[3].text
+    assert reason.startswith("MemoryError: xxx")
+    assert reason.endswith("x…")
+    assert len(reason) == 200
+    assert table.caption == ("3 of 6 cells; steps are those done before the end.", "Toy scorers.")
+
+
+def test_seeds_are_named_where_there_are_several(make_frames):
+    frames = make_frames(methods=("sds",), seeds=(3, 4), statuses={("sds", "mug"): "nan"}, views=1)
+    assert [row.label for row in failures_table(Measured(frames, "sds"), []).rows] == ["mug, seed 3", "mug, seed 4"]
+
+
+def test_no_table_where_all_completed(make_frames):
+    assert failures_table(Measured(make_frames(views=1), "sds"), []) is None

@@ -1,0 +1,98 @@
+import statistics
+
+import numpy as np
+import pytest
+
+from reports.statistics import StudyScores, compare_to_baseline
+from reports.table import Column
+from reports.tables import Measured
+from reports.tables.differences import comparisons_table, differences_table, verdict
+
+MANY = {f"p{index}": f"object {index}" for index in range(8)}
+
+
+def test_differences_are_paired_by_prompt_and_seed(make_frames):
+    frames = make_frames(methods=("sds", "sdi", "ism"), seeds=(0, 1), statuses={("sds", "mug"): "nan"})
+    table = differences_table(Measured(frames, "sds"), [])
+    assert [row.label for row in table.rows] == ["sdi", "ism"]
+    for row in table.rows:
+        for column, got in zip(table.columns, row.entries, strict=True):
+            scale = float(frames.metric_columns.set_index("metric").loc[column.key, "scale"])
+            asset = (
+                frames.scores[frames.scores["metric"] == column.key]
+                .groupby(["method", "prompt_id", "seed"])["value"]
+                .mean()
+            )
+            expected = [
+                statistics.fmean(scale * (asset[row.label, p, s] - asset["sds", p, s]) for s in (0, 1))
+                for p in ("red-car", "blue-duck")  # the baseline has no mug
+            ]
+            assert (got.mean, got.n) == (pytest.approx(statistics.fmean(expected)), 2)
+            assert (got.text, got.low) == ("cannot tell", None)
+            assert set(got.cells) == {
+                f"{m}-{p}-{s}" for m in ("sds", row.label) for p in ("red-car", "blue-duck") for s in (0, 1)
+            }
+
+
+def test_a_method_is_level_with_its_twin(make_frames):
+    frames = make_frames(methods=("sds", "twin"), prompts=MANY, views=2)
+    scores = frames.scores
+    scores.loc[scores["method"] == "twin", "value"] = scores.loc[scores["method"] == "sds", "value"].to_numpy()
+    measured = Measured(frames, "sds")
+    (row,) = differences_table(measured, []).rows
+    assert all((got.mean, got.low, got.text) == (0.0, None, "cannot tell") for got in row.entries)
+    for row in comparisons_table(measured, []).rows:
+        difference, words, p, _, effect, improvement, detectable = row.entries
+        assert (difference.mean, words.text, p.mean, effect.mean) == (0.0, "cannot tell", None, None)
+        assert (p.why, improvement.mean, detectable.mean) == ("all prompts are tied", 50.0, None)
+
+
+def test_without_pairs_there_is_no_difference(make_frames):
+    statuses = {("sds", prompt): "empty" for prompt in ("red-car", "blue-duck", "mug")}
+    (row,) = differences_table(Measured(make_frames(statuses=statuses), "sds"), []).rows
+    assert all((got.mean, got.sd, got.n, got.text) == (None, None, 0, "cannot tell") for got in row.entries)
+
+
+def test_a_study_of_one_method_has_no_differences(make_frames):
+    measured = Measured(make_frames(methods=("sds",)), "sds")
+    assert differences_table(measured, []) is None
+    assert comparisons_table(measured, []) is None
+
+
+def study(shift, prompts=43):
+    rng = np.random.default_rng(1)
+    base = rng.normal(30, 2, prompts)
+    means = np.stack([base, base + shift + rng.normal(0, 1, prompts)])[..., None]
+    return StudyScores(("sds", "sdi"), tuple(f"p{i}" for i in range(prompts)), (0,), means)
+
+
+@pytest.mark.parametrize(
+    ("shift", "prompts", "words"),
+    [(3.0, 43, "better"), (-3.0, 43, "worse"), (0.05, 43, "cannot tell"), (9.0, 5, "cannot tell")],
+)
+def test_verdicts_follow_the_gap_the_direction_and_the_prompts(shift, prompts, words):
+    (comparison,) = compare_to_baseline(study(shift, prompts), "sds", 0, flips=999, resamples=500)
+    assert verdict(comparison, Column("x", "x", direction="up")) == words
+    turned = {"better": "worse", "worse": "better"}.get(words, words)
+    assert verdict(comparison, Column("x", "x", direction="down")) == turned
+    neither = {"better": "higher", "worse": "lower"}.get(words, words)
+    assert verdict(comparison, Column("x", "x")) == neither
+
+
+def test_comparisons_have_a_part_for_each_metric_in_its_own_decimals(make_frames):
+    measured = Measured(make_frames(methods=("sds", "sdi", "ism"), prompts=MANY, views=2), "sds")
+    table = comparisons_table(measured, ["Toy scorers."])
+    parts = list(dict.fromkeys(row.part for row in table.rows))
+    assert parts[:2] == ["CLIP ↑", "quality % ↑"]
+    assert len(table.rows) == 2 * len(parts)
+    assert [row.columns[0].decimals for row in table.rows[:4]] == [2, 2, 1, 1]
+    (found, _) = compare_to_baseline(measured.scores("clip_score"), "sds", 0)
+    got = dict(zip([column.key for column in table.columns], table.rows[0].entries, strict=True))
+    assert (got["difference"].low, got["difference"].high) == (
+        found.difference.interval.low,
+        found.difference.interval.high,
+    )
+    assert (got["p"].mean, got["p_holm"].mean) == (found.test.p, found.p_holm)
+    assert got["improvement"].mean == 100 * found.improvement.value
+    assert got["detectable"].mean == found.detectable
+    assert table.caption[-1] == "Toy scorers."

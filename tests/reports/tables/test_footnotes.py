@@ -1,0 +1,20 @@
+import dataclasses
+
+from reports.tables import score_columns
+from reports.tables.footnotes import metric_footnotes
+
+
+def test_columns_of_one_card_share_a_footnote_and_columns_without_have_none(make_frames):
+    frames = make_frames(views=1)
+    columns = score_columns(frames)
+    assert len(metric_footnotes(frames, columns)) == 1
+    assert metric_footnotes(frames, [column for column in columns if column.key == "psnr"]) == ()
+
+
+def test_what_a_card_does_not_know_is_not_said(make_frames):
+    frames = make_frames(views=1)
+    cards = frames.metric_columns.assign(card='{"title": "PSNR", "weights_sha256": "", "preprocessing": "none"}')
+    frames = dataclasses.replace(frames, metric_columns=cards)
+    columns = [column for column in score_columns(frames) if column.key in ("psnr", "janus")]
+    (footnote,) = metric_footnotes(frames, columns)
+    assert footnote == "PSNR, Janus (dB, higher is better; %, lower is better): none."

@@ -1,0 +1,217 @@
+import dataclasses
+import math
+import statistics
+
+import pandas as pd
+import pytest
+
+from reports.frames import CONTROLS
+from reports.statistics import prompt_bootstrap
+from reports.tables import Measured
+from reports.tables.summary import all_prompts_table, common_table, divergence_entry, summary_table
+
+MANY = {f"p{index}": f"object {index}" for index in range(8)}
+
+
+def with_controls(frames, means):
+    """Controls of two views each, whose mean is that of ``means`` plus the number of the prompt."""
+    rows = [
+        {"control": control, "prompt_id": prompt, "prompt": text, "view": view, "azimuth_deg": 0.0}
+        | {"metric": metric, "value": mean + index + 2 * view - 1, "rgb_path": "x.png"}
+        for control, mean in means.items()
+        for index, (prompt, text) in enumerate(frames.prompts.items())
+        for metric in frames.metric_columns["metric"]
+        for view in range(2)
+    ]
+    return dataclasses.replace(frames, controls=pd.DataFrame(rows, columns=list(CONTROLS)))
+
+
+def entry(table, method, key):
+    row = next(row for row in table.rows if row.label == method)
+    return dict(zip([column.key for column in table.columns], row.entries, strict=True))[key]
+
+
+def by_hand(frames, method, metric, scale, prompts):
+    """The same numbers by loops over plain rows: views → asset → seeds → prompt."""
+    scores, per_prompt = frames.scores[frames.scores["metric"] == metric].to_dict("records"), []
+    for prompt in prompts:
+        per_seed = []
+        for cell in frames.cells.to_dict("records"):
+            if (cell["method"], cell["prompt_id"], cell["status"]) != (method, prompt, "completed"):
+                continue
+            own = [row["value"] for row in scores if row["cell"] == cell["cell"]]
+            values = [value for value in own if not math.isnan(value)]
+            per_seed.append(scale * statistics.fmean(values))
+        if per_seed:
+            per_prompt.append(statistics.fmean(per_seed))
+    return statistics.fmean(per_prompt), statistics.stdev(per_prompt), len(per_prompt)
+
+
+@pytest.mark.parametrize(("metric", "scale"), [("clip_score", 1), ("clip_top1", 100), ("janus", 100)])
+@pytest.mark.parametrize("method", ["sds", "sdi"])
+def test_means_and_sd_are_those_computed_by_hand(make_frames, method, metric, scale):
+    frames = make_frames(seeds=(0, 1), statuses={("sds", "mug"): "empty"})
+    got = entry(summary_table(Measured(frames, "sds"), []), method, metric)
+    mean, sd, n = by_hand(frames, method, metric, scale, frames.prompts)
+    assert (got.mean, got.sd, got.n) == (pytest.approx(mean), pytest.approx(sd), n)
+    got = entry(common_table(Measured(frames, "sds"), []), method, metric)
+    mean, sd, n = by_hand(frames, method, metric, scale, ["red-car", "blue-duck"])
+    assert (got.mean, got.sd, got.n) == (pytest.approx(mean), pytest.approx(sd), n)
+
+
+def test_columns_are_the_papers_then_the_ground_truths(make_frames):
+    keys = [column.key for column in summary_table(Measured(make_frames(), "sds"), []).columns]
+    scores = ["clip_score", "quality", "sharpness", "image_reward", "clip_top1"]
+    assert keys == [*scores, "divergence", "time", "memory", "unet_rows", "psnr", "janus"]
+
+
+def test_a_metric_without_scores_leaves_a_gap_not_a_number(make_frames):
+    frames = make_frames()
+    frames = dataclasses.replace(frames, scores=frames.scores[frames.scores["metric"] != "psnr"])
+    got = entry(summary_table(Measured(frames, "sds"), []), "sds", "psnr")
+    assert (got.mean, got.sd, got.n) == (None, None, 0)
+
+
+def test_failures_of_the_run_are_neither_divergence_nor_in_its_count(make_frames):
+    statuses = {("sds", "red-car"): "opaque", ("sds", "mug"): "oom"}
+    got = entry(summary_table(Measured(make_frames(statuses=statuses), "sds"), []), "sds", "divergence")
+    assert (got.mean, got.text, got.note) == (50.0, "1/2", "1 oom")
+
+
+@pytest.mark.parametrize("status", ["nan", "empty", "opaque", "frozen"])
+def test_every_kind_of_divergence_counts(make_frames, status):
+    frames = make_frames()
+    frames = dataclasses.replace(frames, cells=frames.cells.assign(status=status))
+    got = divergence_entry(Measured(frames, "sds"), "sdi")
+    assert (got.mean, got.text, got.note) == (100.0, "3/3", "")
+    assert got.cells == ("sdi-red-car-0", "sdi-blue-duck-0", "sdi-mug-0")
+
+
+def test_only_failures_give_no_share_at_all(make_frames):
+    frames = make_frames()
+    frames = dataclasses.replace(frames, cells=frames.cells.assign(status="crashed"))
+    got = divergence_entry(Measured(frames, "sds"), "sdi")
+    assert (got.mean, got.text, got.note, got.low) == (None, "0/0", "3 crashed", None)
+
+
+def test_divergence_has_wilsons_interval_and_tells_of_retries(make_frames):
+    """The published counts of SDS: 8 of 43 is 18.6 % [9.7, 32.6]."""
+    prompts = {f"p{index}": f"object {index}" for index in range(43)}
+    frames = make_frames(prompts=prompts, views=1, statuses={("sds", f"p{index}"): "empty" for index in range(8)})
+    attempts = frames.cells["attempts"].where(frames.cells["cell"] != "sds-p9-0", 3)
+    measured = Measured(dataclasses.replace(frames, cells=frames.cells.assign(attempts=attempts)), "sds")
+    got = divergence_entry(measured, "sds")
+    assert (round(got.mean, 1), round(got.low, 1), round(got.high, 1)) == (18.6, 9.7, 32.6)
+    assert (got.text, got.note) == ("8/43", "2 retries")
+
+
+def test_cost_is_of_completed_cells_in_the_columns_unit(make_frames):
+    frames = make_frames(statuses={("sdi", "mug"): "nan"})
+    ours = frames.cells.query("method == 'sdi' and status == 'completed'")
+    time, memory = (entry(summary_table(Measured(frames, "sds"), []), "sdi", key) for key in ("time", "memory"))
+    assert (time.mean, time.n) == (pytest.approx(statistics.fmean(ours["optimise_seconds"])), 2)
+    assert (memory.mean, memory.note) == (pytest.approx(statistics.fmean(ours["peak_bytes"]) / 1e9), "")
+    long = dataclasses.replace(frames, cells=frames.cells.assign(optimise_seconds=7140.0))
+    assert entry(summary_table(Measured(long, "sds"), []), "sdi", "time").mean == 119.0  # minutes, as in the paper
+
+
+def test_memory_says_what_it_counts(make_frames):
+    frames = make_frames(views=1)
+    assert "memory (rss)" in [column.title for column in summary_table(Measured(frames, "sds"), []).columns]
+    mixed = frames.cells["peak_kind"].where(frames.cells["method"] == "sds", "cuda")
+    frames = dataclasses.replace(frames, cells=frames.cells.assign(peak_kind=mixed))
+    assert "memory" in [column.title for column in summary_table(Measured(frames, "sds"), []).columns]
+    assert [entry(summary_table(Measured(frames, "sds"), []), method, "memory").note for method in ("sds", "sdi")] == [
+        "rss",
+        "cuda",
+    ]
+
+
+def test_one_prompt_has_no_spread(make_frames):
+    got = entry(summary_table(Measured(make_frames(prompts={"mug": "a mug"}), "sds"), []), "sdi", "clip_score")
+    assert got.sd is None
+    assert got.n == 1
+
+
+def test_the_caption_says_how_many_prompts_are_common_and_ends_in_the_notes(make_frames):
+    frames = make_frames(statuses={("sds", "mug"): "empty"})
+    caption = summary_table(Measured(frames, "sds"), ["Toy scorers."]).caption
+    assert any(sentence.startswith("Every method completed 2 of 3 prompts") for sentence in caption)
+    assert any("blank control was not scored" in sentence for sentence in caption)
+    assert caption[-1] == "Toy scorers."
+    caption = summary_table(Measured(make_frames(), "sds"), []).caption
+    assert caption[-1] == "Every method completed all 3 prompts."
+    assert not any("blank control" in sentence for sentence in caption)
+
+
+def test_all_diverged_is_a_table_of_gaps(make_frames):
+    frames = make_frames()
+    measured = Measured(dataclasses.replace(frames, cells=frames.cells.assign(status="empty")), "sds")
+    table = summary_table(measured, [])
+    assert entry(table, "sds", "clip_score").mean is None
+    assert entry(table, "sds", "divergence").text == "3/3"
+    assert common_table(measured, []) is None
+
+
+def test_tables_that_would_say_the_same_are_left_out(make_frames):
+    measured = Measured(make_frames(), "sds")
+    assert common_table(measured, []) is None
+    assert all_prompts_table(measured, []) is None
+
+
+def test_means_have_the_bootstraps_interval_from_six_prompts_on(make_frames):
+    measured = Measured(make_frames(prompts=MANY, views=2, statuses={("sds", "p1"): "nan"}), "sds")
+    got = entry(summary_table(measured, []), "sds", "clip_score")
+    scores = measured.frames.scores.query("method == 'sds' and metric == 'clip_score' and prompt_id != 'p1'")
+    expected = prompt_bootstrap(scores.groupby("prompt_id", sort=False)["value"].mean().to_numpy(), 0)
+    assert (got.low, got.high) == pytest.approx((expected.interval.low, expected.interval.high))
+    assert got.cells == tuple(f"sds-p{index}-0" for index in range(8) if index != 1)
+    few = entry(summary_table(Measured(make_frames(), "sds"), []), "sds", "clip_score")
+    assert (few.low, few.high, few.group) == (None, None, None)
+    assert few.why == "3 prompts, at least 6 are needed"
+    caption = " ".join(summary_table(Measured(make_frames(), "sds"), []).caption)
+    assert "from 6 prompts on" in caption
+    assert "told from the best" not in caption
+
+
+def test_controls_stand_below_and_are_never_ranked(make_frames):
+    frames = with_controls(make_frames(prompts=MANY, views=2), {"noise": 90.0, "blank": 80.0})
+    table = summary_table(Measured(frames, "sds"), [])
+    assert [(row.label, bool(row.part)) for row in table.rows] == [
+        ("sds", False),
+        ("sdi", False),
+        ("blank picture", True),
+        ("pixel noise", True),
+    ]
+    got = entry(table, "blank picture", "clip_score")
+    assert (got.mean, got.n, got.group) == (pytest.approx(80.0 + 3.5), 8, None)
+    assert entry(table, "blank picture", "clip_top1").mean == pytest.approx(8350.0)  # as the metric is scaled
+    assert entry(table, "blank picture", "divergence").mean is None
+    assert entry(table, "sds", "clip_score").group == 0  # though both controls score higher
+
+
+def test_diverged_cells_score_as_blank_and_failed_ones_do_not(make_frames):
+    statuses = {("sds", "p1"): "nan", ("sds", "p2"): "oom"}
+    frames = with_controls(make_frames(prompts=MANY, views=2, statuses=statuses), {"blank": -5.0})
+    measured = Measured(frames, "sds")
+    table = all_prompts_table(measured, [])
+    completed, imputed = (entry(each, "sds", "clip_score") for each in (summary_table(measured, []), table))
+    assert (completed.n, imputed.n) == (6, 7)
+    assert imputed.mean == pytest.approx((6 * completed.mean + (-5.0 + 1)) / 7)  # the control of p1
+    assert "time" not in [column.key for column in table.columns]
+
+
+def test_energy_is_a_column_where_it_is_known(make_frames):
+    frames = make_frames(views=1)
+    assert "energy" not in [column.key for column in summary_table(Measured(frames, "sds"), []).columns]
+    frames = dataclasses.replace(frames, cells=frames.cells.assign(energy_joules=2500.0, unet_rows=12_000))
+    table = summary_table(Measured(frames, "sds"), [])
+    assert (entry(table, "sds", "energy").mean, entry(table, "sds", "unet_rows").mean) == (2.5, 12.0)
+
+
+def test_metric_cards_are_footnotes(make_frames):
+    (footnote,) = summary_table(Measured(make_frames(), "sds"), []).footnotes
+    assert footnote == (
+        "quality, sharpness (%, higher is better): toy; weights SHA-256 abababababab; "
+        "uint8 RGB to 32 pixels; version 2."
+    )
