@@ -7,8 +7,10 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figures.style import Theme, panels
-from reports.frames import ReportError, ReportFrames
+from reports.figures.layout import panels
+from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.style import Theme
+from reports.frames import ReportFrames
 
 _BINS: Final = 10
 
@@ -17,16 +19,16 @@ def error_by_timestep(frames: ReportFrames, theme: Theme) -> Figure:
     """Mean error of eq. 8 of arXiv 2405.15891 over bins of t: thin lines are cells, the thick one is their mean.
 
     Raises:
-        ReportError: If no method logged the error.
+        NothingToDraw: If no method logged the error.
     """
     events = frames.events.dropna(subset="fixed_point_error")
     if events.empty:
-        raise ReportError("no method of the study logged its fixed_point_error")
+        raise NothingToDraw("no method of the study logged its fixed_point_error")
     edges = np.linspace(events["timestep"].min(), events["timestep"].max() + 1e-6, _BINS + 1)
     middle = (edges[:-1] + edges[1:]) / 2
     which = np.clip(np.digitize(events["timestep"], edges) - 1, 0, _BINS - 1)
     events = events.assign(t=middle[which])
-    figure, (axis,) = panels(1, width=4.6, height=2.9, left=0.75)
+    figure, (axis,) = panels(1, width=3.8, height=2.2, left=0.75)
     for index, (method, own) in enumerate(events.groupby("method", sort=False)):
         colour = theme.series[index % len(theme.series)]
         for _, cell in own.groupby("cell", sort=False):
@@ -38,5 +40,5 @@ def error_by_timestep(frames: ReportFrames, theme: Theme) -> Figure:
     axis.invert_xaxis()  # the way an annealed optimisation goes
     axis.set_xlabel("diffusion timestep t")
     axis.set_ylabel("σ(t)² · mean (ε̂ − κ)²")
-    axis.legend(frameon=False, loc="best")
+    axis.legend(loc="best")
     return figure
