@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from reports.figures.estimates import Mark, draw_prompts, draw_rows
+from reports.figures.layout import broken
 from reports.figures.looks import looks
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import quantities
@@ -36,8 +37,10 @@ def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) 
     if not found:
         raise NothingToDraw(f"no prompt has a score of both {baseline} and another method")
 
+    words = broken(f"method − {baseline}")
+
     def draw(theme: Theme) -> Figure:
-        figure, axes = row_panels(others, len(found))
+        figure, axes = row_panels(others, len(found), under=len(words.splitlines()))
         look = looks(frames.methods, theme)
         for axis, (shown, marks) in zip(axes, found, strict=True):
             axis.axvline(0, color=theme.ink, linewidth=0.8, alpha=0.7, label="_baseline")
@@ -46,6 +49,7 @@ def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) 
                     draw_prompts(axis, mark, row, look[mark.method])
             draw_rows(axis, marks, range(len(marks)), look, theme)
             axis.set_title(f"Δ {shown.label}")
+            axis.set_xlabel(words)
         return figure
 
     return draw

@@ -15,6 +15,8 @@ from reports.figures.style import Theme
 _SIZE: Final = 7  # points
 _MARK: Final = 4.5  # points from a mark's middle that are its own
 _RINGS: Final = (7.0, 14.0, 24.0, 36.0, 50.0, 66.0)  # points from the mark to the label, nearest first
+_PAD: Final = 0.7  # points around a label
+_FAR: Final = 3.0  # square points of a crossed bar that a point nearer to the mark is worth
 _DIRECTIONS: Final = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200)  # degrees, the most usual first
 
 
@@ -69,13 +71,9 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[tuple[flo
     for mark, spot in zip(marks, spots, strict=True):
         text = broken(mark.text, 18)
         width, height = 72 * text_width(text, _SIZE), 72 * LINE * 0.9 * len(text.splitlines())
-        box = min(
-            _places(spot, width, height),
-            key=lambda place: _badness(place, inside, hard, taken, soft),
-        )
+        ring, box = min(_places(spot, width, height), key=lambda place: _badness(*place, inside, [*hard, *taken], soft))
         taken.append(box)
         middle = ((box.left + box.right) / 2 - spot[0], (box.bottom + box.top) / 2 - spot[1])
-        far = _gap(box, spot) > 12
         axis.annotate(
             text,
             (mark.x, mark.y),
@@ -86,36 +84,30 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[tuple[flo
             fontsize=_SIZE,
             color=theme.ink,
             linespacing=1.0,
-            arrowprops={"arrowstyle": "-", "color": mark.colour, "linewidth": 0.5, "shrinkB": 3} if far else None,
+            arrowprops={"arrowstyle": "-", "color": mark.colour, "linewidth": 0.5, "shrinkB": 3}
+            if ring > _RINGS[0]
+            else None,
             annotation_clip=False,
             zorder=4,
         )
     return taken
 
 
-def _places(spot: tuple[float, ...], width: float, height: float) -> list[Box]:
-    """Boxes around ``spot``, the nearest first."""
+def _places(spot: tuple[float, ...], width: float, height: float) -> list[tuple[float, Box]]:
+    """Boxes around ``spot`` and how far they are off, in points, the nearest first."""
     x, y = spot
-    boxes = []
+    places = []
     for ring in _RINGS:
         for degrees in _DIRECTIONS:
             across, up = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-            middle_x = x + across * ring + round(across, 1) * width / 2
-            middle_y = y + up * ring + round(up, 1) * height / 2
-            boxes.append(Box(middle_x - width / 2, middle_y - height / 2, middle_x + width / 2, middle_y + height / 2))
-    return boxes
+            left = x + across * ring + (round(across, 1) - 1) * width / 2
+            bottom = y + up * ring + (round(up, 1) - 1) * height / 2
+            places.append((ring, Box(left - _PAD, bottom - _PAD, left + width + _PAD, bottom + height + _PAD)))
+    return places
 
 
-def _badness(
-    box: Box, inside: Box, hard: Sequence[Box], taken: Sequence[Box], soft: Sequence[Box]
-) -> tuple[float, float]:
-    """What must not be covered first, then what had better not; the first of equals is the nearest."""
-    area = (box.right - box.left) * (box.top - box.bottom)
-    outside = area - box.overlap(inside)
-    return round(outside + sum(map(box.overlap, [*hard, *taken])), 3), round(sum(map(box.overlap, soft)), 3)
-
-
-def _gap(box: Box, spot: tuple[float, ...]) -> float:
-    """Points from ``spot`` to the nearest edge of ``box``."""
-    across = max(box.left - spot[0], 0.0, spot[0] - box.right)
-    return math.hypot(across, max(box.bottom - spot[1], 0.0, spot[1] - box.top))
+def _badness(ring: float, box: Box, inside: Box, hard: Sequence[Box], soft: Sequence[Box]) -> tuple[float, float]:
+    """What must not be covered first, then what had better not and how far the label is off."""
+    outside = (box.right - box.left) * (box.top - box.bottom) - box.overlap(inside)
+    crossed = sum(map(box.overlap, soft)) + _FAR * ring
+    return round(outside + sum(map(box.overlap, hard)), 3), round(crossed, 3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -22,6 +22,7 @@ from reports.figures.style import FONT, FONT_SIZE
 LINE: Final = 0.155  # inches from a line of text to the next
 _LABEL: Final = 24  # characters of a label before it is broken
 _HANDLE: Final = 0.42  # inches of a legend's entry beside its text
+T = TypeVar("T", int, float)
 
 
 def panels(
@@ -82,13 +83,16 @@ def _wrapped(line: str, width: int) -> list[str]:
     return lines if len(lines) <= 3 else [*lines[:2], f"{lines[2][: width - 1]}…"]
 
 
-def legend_rows(labels: Sequence[str], width: float) -> int:
-    """How many rows a legend of ``labels`` takes in ``width`` inches; each is a ``LINE`` high."""
-    return -(-len(labels) // _columns(labels, width)) if labels else 0
+def legend_height(labels: Sequence[str], width: float) -> float:
+    """Inches that a legend of ``labels`` takes at the foot of a figure ``width`` inches wide."""
+    if not labels:
+        return 0.0
+    lines = [len(label.splitlines()) for label in labels]
+    return LINE * (max(map(sum, _split(lines, _columns(labels, width)))) + 0.7)
 
 
 def legend_below(figure: Figure, labels: Sequence[str], handles: Sequence[Artist]) -> None:
-    """A legend of all panels at the figure's foot, which must have room for its ``legend_rows``."""
+    """A legend of all panels at the figure's foot, which must have room for its ``legend_height``."""
     if not labels:
         return
     figure.legend(
@@ -104,10 +108,15 @@ def legend_below(figure: Figure, labels: Sequence[str], handles: Sequence[Artist
 
 
 def _columns(labels: Sequence[str], width: float) -> int:
-    """Columns of a legend, filled downwards as matplotlib fills them, that fit into ``width`` inches."""
-    widths = np.array([_HANDLE + 0.14 + text_width(label) for label in labels])
+    """Columns of a legend that fit into ``width`` inches, and no more than its rows need."""
+    widths = [_HANDLE + 0.14 + text_width(label) for label in labels]
     for columns in range(len(widths), 1, -1):
-        parts = np.array_split(widths, columns)
-        if sum(part.max() for part in parts) <= width - 0.15:
-            return columns
+        if sum(map(max, _split(widths, columns))) <= width - 0.15:
+            rows = -(-len(labels) // columns)
+            return -(-len(labels) // rows)
     return 1
+
+
+def _split(values: Sequence[T], columns: int) -> list[list[T]]:
+    """Columns filled downwards, the first ones longer by one, as matplotlib fills them."""
+    return [list(part) for part in np.array_split(np.asarray(values), columns)]

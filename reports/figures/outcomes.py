@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
-from reports.figures.layout import LINE, broken, legend_below, legend_rows, panels, text_width
+from reports.figures.layout import LINE, broken, legend_below, legend_height, panels, text_width
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.style import Draw, Theme
 from reports.frames import DIVERGED, FAILED, STATUSES, ReportFrames
@@ -56,16 +57,17 @@ def _figure(counts: pd.DataFrame, theme: Theme) -> Figure:
     behind = [_room(counts, kinds, scale) for kinds in groups]
     present = [status for status in STATUSES if counts[status].any()]
     left = 0.2 + max(map(text_width, words))
-    foot = LINE * (legend_rows(present, left + _WIDTH) + 0.6)
     height = 0.15 + max(LINE * lines + 0.05, 0.26) * len(words)
     widths = [scale * cells + room for cells, room in zip(longest, behind, strict=True)]
+    foot = legend_height(present, left + sum(widths))
     figure, axes = _side_by_side(widths, height, left=left, foot=foot)
-    for axis, kinds, width in zip(axes, groups, widths, strict=True):
+    for axis, kinds, cells, width in zip(axes, groups, longest, widths, strict=True):
         _bars(axis, counts[list(kinds)], scale, theme)
         axis.set_xlim(0, width / scale)
         axis.set_title("came to an end" if kinds[0] == "completed" else "did not")
         axis.set_xlabel("cells")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        ticks = MaxNLocator(max(1, min(5, int(scale * cells / 0.4))), integer=True).tick_values(0, cells)
+        axis.set_xticks([tick for tick in ticks if tick <= cells])
         axis.set_yticks(range(len(words)), words if axis is axes[0] else [""] * len(words))
         axis.set_ylim(len(words) - 0.5, -0.5)
         axis.tick_params(axis="y", length=0)

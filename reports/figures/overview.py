@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.estimates import Mark, draw_rows
-from reports.figures.layout import LINE, legend_below
+from reports.figures.layout import legend_below, legend_height
 from reports.figures.looks import looks
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import Quantity, quantities
-from reports.figures.rows import row_panels
+from reports.figures.rows import ACROSS, row_panels
 from reports.figures.style import Draw, Theme
 from reports.frames import ReportError, ReportFrames
 
@@ -30,7 +31,7 @@ _CONTROLS: Final = {
     "other_prompt": ("picture of another prompt", "--"),
     "prior_2d": ("the prior's own pictures", "-"),
 }
-_REACH: Final = 1.5  # widths of the methods' range within which a control is still drawn in place
+_REACH: Final = 0.7  # widths of the methods' range within which a control is still drawn in place
 
 
 def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Published | None = None) -> Draw:
@@ -59,12 +60,14 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Publish
 
     def draw(theme: Theme) -> Figure:
         keys = _keys(levels, theme, published=published or {})
-        figure, axes = row_panels(frames.methods, len(found), foot=LINE * 1.4 * -(-len(keys) // 2))
+        foot = legend_height(list(keys), min(ACROSS, len(found)) * 1.9)
+        figure, axes = row_panels(frames.methods, len(found), under=2 if levels else 0, foot=foot)
         look = looks(frames.methods, theme)
         for axis, (shown, marks) in zip(axes, found, strict=True):
             draw_rows(axis, marks, range(len(marks)), look, theme)
             _draw_published(axis, (published or {}).get(shown.name, {}), frames.methods, theme)
-            _draw_levels(axis, levels.get(shown.name, {}), theme)
+            squeezes = sum(mark.estimate.value is not None for mark in marks) > 1
+            _draw_levels(axis, levels.get(shown.name, {}), theme, squeezes=squeezes)
             axis.set_title(shown.label)
         legend_below(figure, list(keys), list(keys.values()))
         return figure
@@ -99,23 +102,25 @@ def _draw_published(
             axis.plot(mean, row + 0.3, "x", color=theme.ink, markersize=4, label="_published")
 
 
-def _draw_levels(axis: Axes, levels: Mapping[str, float], theme: Theme) -> None:
+def _draw_levels(axis: Axes, levels: Mapping[str, float], theme: Theme, *, squeezes: bool) -> None:
     low, high = axis.get_xlim()
-    reach = _REACH * (high - low)
+    reach = _REACH * (high - low) if squeezes else np.inf
     near = {name: value for name, value in levels.items() if low - reach <= value <= high + reach}
     for name, value in near.items():
         axis.axvline(value, color=theme.ink, linestyle=_CONTROLS[name][1], linewidth=0.9, alpha=0.75, label=f"_{name}")
     if near:
-        pad = 0.04 * (max(high, *near.values()) - min(low, *near.values()))
-        axis.set_xlim(min(low, *(value - pad for value in near.values())), max(high, *(v + pad for v in near.values())))
-    far = sorted((value, name) for name, value in levels.items() if name not in near)
-    for side, across, arrow in (("left", 0.02, "← {}"), ("right", 0.98, "{} →")):
-        names = [f"{_CONTROLS[name][0]} {value:.3g}" for value, name in far if (value < low) == (side == "left")]
-        for index, words in enumerate(names):
-            axis.annotate(
-                arrow.format(words), (across, 1), (0, -3 - 8 * index), xycoords="axes fraction",
-                textcoords="offset points", ha=side, va="top", fontsize=6, color=theme.ink, label="_far",
-            )  # fmt: skip
+        low, high = min(low, *near.values()), max(high, *near.values())
+        axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
+    far = sorted((value, name.replace("_", "\u00a0")) for name, value in levels.items() if name not in near)
+    below, above = (
+        [f"{name}\u00a0{_short(value)}" for value, name in far if (value < low) == side] for side in (True, False)
+    )
+    words = [f"←\u00a0{', '.join(below)}"] * bool(below) + [f"{', '.join(above)}\u00a0→"] * bool(above)
+    axis.set_xlabel("\n".join(line for side in words for line in textwrap.wrap(side, 33)), fontsize=6.5, loc="left")
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
 
 
 def _keys(levels: Mapping[str, Mapping[str, float]], theme: Theme, *, published: Published) -> dict[str, Artist]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from reports.figures.estimates import Mark
 from reports.figures.labels import Labelled, place_labels
 from reports.figures.layout import panels
+from reports.figures.log_axis import make_logarithmic
 from reports.figures.looks import Look, looks
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import COSTS, Quantity, quantities
@@ -29,15 +29,15 @@ def pareto(frames: ReportFrames, *, metrics: Sequence[str], costs: Sequence[str]
     worse than it is worth its cost.
 
     Raises:
-        NothingToDraw: If no method has both a score and a cost.
+        NothingToDraw: If there is no method to compare with, or none has both a score and a cost.
         ReportError: If a metric or a cost is unknown.
     """
     scores, prices = quantities(frames, metrics), quantities(frames, costs)
     shown = {quantity.name: _marks(quantity) for quantity in (*scores, *prices)}
     prices = [price for price in prices if any(mark.estimate.value for mark in shown[price.name].values())]
     scores = [score for score in scores if any(mark.estimate.value is not None for mark in shown[score.name].values())]
-    if not scores or not prices:
-        raise NothingToDraw("no completed cell has both a score and a cost")
+    if not scores or not prices or len(frames.methods) < 2:
+        raise NothingToDraw("it takes two methods with scores and costs")
 
     def draw(theme: Theme) -> Figure:
         figure, axes = panels(len(scores) * len(prices), across=len(prices), width=3.1, height=2.3, left=0.6, gap=0.62)
@@ -94,15 +94,17 @@ def _panel(
         )  # fmt: skip
     _scale(axis, [x for x, _ in points])
     axis.margins(0.12, 0.14)
-    right = axis.get_xlim()[1]
+    limits, heights = axis.get_xlim(), axis.get_ylim()
     if score.higher_is_better is not None:
         kept = [points[i] for i in front(*zip(*points, strict=True), higher_is_better=score.higher_is_better)]
         axis.plot(
-            [*(x for x, _ in kept), right], [*(y for _, y in kept), kept[-1][1]], drawstyle="steps-post",
+            [*(x for x, _ in kept), limits[1]], [*(y for _, y in kept), kept[-1][1]], drawstyle="steps-post",
             color=theme.ink, alpha=0.6, linewidth=0.9, zorder=1.5, label="_front",
         )  # fmt: skip
-    axis.set_xlim(axis.get_xlim()[0], right)
-    axis.set_ylim(axis.get_ylim())
+        for (x, y), (after, _) in zip(kept, [*kept[1:], (limits[1], 0.0)], strict=True):
+            bars.append((x, y, after, y))
+    axis.set_xlim(limits)
+    axis.set_ylim(heights)
     labelled = [Labelled(*point, name, look[name].colour) for name, point in zip(names, points, strict=True)]
     place_labels(axis, sorted(labelled, key=lambda mark: (mark.y, mark.x, mark.text)), bars, theme)
 
@@ -132,7 +134,4 @@ def _uncertainty(
 
 def _scale(axis: Axes, costs: Sequence[float]) -> None:
     if 0 < _LOG_FROM * min(costs) < max(costs):
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(ScalarFormatter())
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        make_logarithmic(axis, "x")

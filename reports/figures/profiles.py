@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.estimates import SEED
-from reports.figures.layout import LINE, broken, legend_below, legend_rows, panels
+from reports.figures.layout import broken, legend_below, legend_height, panels
 from reports.figures.looks import looks
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import Quantity, quantities
@@ -55,14 +55,19 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             for name, own in look.items()
         }
         across = min(_ACROSS, len(found))
-        foot = LINE * (legend_rows(list(keys), across * (_WIDTH + 0.4) + 0.2) + 0.6)
+        foot = legend_height(list(keys), across * (_WIDTH + 0.4) + 0.2)
         figure, axes = panels(len(found), across=across, width=_WIDTH, height=1.7, left=0.55, foot=foot)
         for axis, (shown, lines) in zip(axes, found, strict=True):
             for name, line in lines.items():
                 own = look[name]
                 if line["low"].notna().any():
                     axis.fill_between(
-                        line["threshold"], line["low"], line["high"], color=own.colour, alpha=0.1, linewidth=0
+                        line["threshold"],
+                        line["low"],
+                        line["high"],
+                        color=own.colour,
+                        alpha=min(0.15, 0.6 / len(lines)),
+                        linewidth=0,
                     )
                 axis.plot(
                     line["threshold"], line["share"], color=own.colour, linestyle=own.dashes, linewidth=1.3,

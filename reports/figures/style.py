@@ -66,6 +66,7 @@ def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None],
         "text.parse_math": False,  # labels are data
         "text.color": theme.ink,
         "axes.labelcolor": theme.ink,
+        "axes.facecolor": theme.paper,
         "axes.edgecolor": theme.faint,
         "axes.grid": True,
         "axes.spines.top": False,

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from reports.figures.layout import LINE, legend_below, legend_rows, panels
+from reports.figures.layout import legend_below, legend_height, panels
 from reports.figures.quantities import quantity
 from reports.figures.style import Theme
 from reports.frames import DIVERGED, ReportError, ReportFrames
@@ -38,7 +38,7 @@ def sweep(
     if arms["x"].isna().all():
         raise ReportError(f"x: no cell has a number at {path!r}")
     names = [*arms["rule"].unique(), *arms.loc[arms["x"].isna(), "method"]]
-    foot = LINE * (legend_rows(names, min(_ACROSS, len(metrics)) * 2.5) + 0.6)
+    foot = legend_height(names, min(_ACROSS, len(metrics)) * 2.5)
     figure, axes = panels(len(metrics), across=_ACROSS, foot=foot)
     for axis, name in zip(axes, metrics, strict=True):
         shown = quantity(frames, name)

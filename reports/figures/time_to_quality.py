@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
 
 from reports.figures.estimates import Mark
-from reports.figures.layout import LINE, broken, legend_below, legend_rows, panels
+from reports.figures.layout import broken, legend_below, legend_height, panels
 from reports.figures.looks import Look, looks
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import quantities
@@ -21,10 +22,10 @@ from reports.figures.style import Draw, Theme
 from reports.frames import ReportFrames
 
 _WIDTH: Final = 3.1  # inches of a panel
-#: What stands on the horizontal axes: the column of snapshots and that of cells at the end, label, and its unit.
+#: What stands on the horizontal axes: the column of snapshots and that of cells at the end, label.
 _EFFORTS: Final = (
-    ("seconds", "optimise_seconds", "time of the optimisation (s)", 1.0),
-    ("unet_calls", "unet_calls", "UNet calls (thousands)", 1e3),
+    ("seconds", "optimise_seconds", "time of the optimisation (s)"),
+    ("unet_calls", "unet_calls", "UNet calls"),
 )
 
 
@@ -86,7 +87,7 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             )
             for name, own in drawn.items()
         }
-        foot = LINE * (legend_rows(list(keys), len(efforts) * (_WIDTH + 0.62) + 0.1) + 0.6)
+        foot = legend_height(list(keys), len(efforts) * (_WIDTH + 0.62) + 0.1)
         figure, axes = panels(
             len(found) * len(efforts), across=len(efforts), width=_WIDTH, height=2.0, left=0.6, gap=0.62, foot=foot
         )
@@ -97,6 +98,7 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
                 _line(axis, course, effort, drawn[name])
             axis.set_title(f"{label}, {len(prompts)} prompt{'s' * (len(prompts) != 1)}")
             axis.set_xlabel(_EFFORTS[effort][2])
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         legend_below(figure, list(keys), list(keys.values()))
         return figure
 
@@ -131,7 +133,7 @@ def _with_calls(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
 
 def _ends(frames: ReportFrames) -> pd.DataFrame:
     """Seconds and calls of the completed cells at their end, mean over seeds: ``method, prompt_id`` and efforts."""
-    columns = {own: name for name, own, _, _ in _EFFORTS}
+    columns = {own: name for name, own, _ in _EFFORTS}
     completed = frames.cells[frames.cells["status"] == "completed"].astype(dict.fromkeys(columns, float))
     return (
         completed.groupby(["method", "prompt_id"], sort=False)[list(columns)]
@@ -154,7 +156,7 @@ def _course(rows: pd.DataFrame, ends: pd.DataFrame, prompts: Sequence[str]) -> _
 
 def _point(method: str, rows: pd.DataFrame, prompts: Sequence[str]) -> _Point:
     values = rows.set_index("prompt_id")["value"].reindex(list(prompts)).to_numpy(dtype=float)
-    efforts = tuple(float(rows[name].mean(skipna=False)) / unit for name, _, _, unit in _EFFORTS)
+    efforts = tuple(float(rows[name].mean(skipna=False)) for name, *_ in _EFFORTS)
     return _Point(efforts, Mark.of(method, values))
 
 
@@ -162,13 +164,13 @@ def _line(axis: Axes, course: _Course, effort: int, look: Look) -> None:
     x = [point.efforts[effort] for point in course.points]
     y = [np.nan if (value := point.mark.estimate.value) is None else value for point in course.points]
     intervals = [point.mark.estimate.interval for point in course.points]
-    name, _, _, unit = _EFFORTS[effort]
+    name = _EFFORTS[effort][0]
     if any(interval.known for interval in intervals):
         low, high = (np.array([getattr(each, side) for each in intervals], dtype=float) for side in ("low", "high"))
         axis.fill_between(x, low, high, color=look.colour, alpha=0.13, linewidth=0)
     else:
         for _, own in course.table.groupby("prompt_id", sort=False):
-            axis.plot(own[name] / unit, own["value"], color=look.colour, alpha=0.3, linewidth=0.6, label="_prompt")
+            axis.plot(own[name], own["value"], color=look.colour, alpha=0.3, linewidth=0.6, label="_prompt")
     axis.plot(
         x, y, look.marker, color=look.colour, linestyle=look.dashes, linewidth=1.3, markersize=3,
         label=f"_{course.points[0].mark.method}",
