@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from reports.figures.style import FONT, FONT_SIZE
 
@@ -66,11 +67,12 @@ def panels(
     return figure, axes
 
 
+@cache
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """Inches that the widest line of ``text`` takes."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    font = FontProperties(family=FONT)
-    return max((TextPath((0, 0), line, size=size, prop=font).get_extents().x1 / 72 for line in lines), default=0.0)
+    font = FontProperties(family=FONT, size=size)
+    widths = (text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in text.splitlines())
+    return float(max(widths, default=0.0)) / 72
 
 
 def broken(label: str, width: int = _LABEL) -> str:
@@ -88,7 +90,7 @@ def legend_height(labels: Sequence[str], width: float) -> float:
     if not labels:
         return 0.0
     lines = [len(label.splitlines()) for label in labels]
-    return LINE * (max(map(sum, _split(lines, _columns(labels, width)))) + 0.7)
+    return LINE * (max(map(sum, _split(lines, _columns(labels, width)))) + 1)
 
 
 def legend_below(figure: Figure, labels: Sequence[str], handles: Sequence[Artist]) -> None:

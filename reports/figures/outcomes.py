@@ -19,15 +19,15 @@ from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.style import Draw, Theme
 from reports.frames import DIVERGED, FAILED, STATUSES, ReportFrames
 
-#: Fill and hatch of each status, apart in lightness too: of Okabe and Ito's palette for the colour-blind.
+#: Fill and hatch of each status, apart for the colour-blind (most are Okabe and Ito's).
 FILLS: Final = {
     "completed": ("#e8e4da", ""),
     "nan": ("#d55e00", "///"),
     "empty": ("#56b4e9", "..."),
     "opaque": ("#004d73", "\\\\\\"),
     "frozen": ("#f0e442", "xxx"),
-    "oom": ("#cc79a7", "ooo"),
-    "timeout": ("#c3c3c3", "+++"),
+    "oom": ("#a8689f", "ooo"),
+    "timeout": ("#b4b4b4", "+++"),
     "crashed": ("#4d4d4d", "---"),
 }
 _WIDTH: Final = 4.2  # inches of the longest bar

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,7 +57,9 @@ def pdf(draw: Draw, theme: Theme = LIGHT) -> bytes:
     return _drawn(draw, theme, "pdf", dict.fromkeys(("CreationDate", "Creator", "Producer")))
 
 
-def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
+@contextmanager
+def styled(theme: Theme) -> Iterator[None]:
+    """Matplotlib with this module's look; figures must be both drawn and saved inside."""
     settings: dict[Any, Any] = {
         "svg.hashsalt": "reports",
         "svg.fonttype": "path",
@@ -83,6 +86,11 @@ def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None],
         "hatch.linewidth": 0.6,
     }
     with mpl.rc_context(settings):
-        out = io.BytesIO()
+        yield
+
+
+def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
+    out = io.BytesIO()
+    with styled(theme):
         draw(theme).savefig(out, format=kind, metadata=metadata, transparent=transparent, facecolor=theme.paper)
     return out.getvalue()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,14 +35,19 @@ def _size(method: str) -> dict[str, float]:
     return {"value": float(size)} if size.isdigit() else {}
 
 
-def _snapshots(cells: pd.DataFrame) -> list[dict[str, object]]:
+def _save_noise(shapes: Mapping[Path, tuple[int, ...]], rng: np.random.Generator) -> None:
+    for path, shape in shapes.items():
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(path)
+
+
+def _snapshots(cells: list[dict[str, Any]]) -> list[dict[str, object]]:
     """Two views of each cell at the start and after 10, 25 and 40 of its 50 steps, better and better."""
     rng = np.random.default_rng(1)
     return [
         {key: cell[key] for key in ("cell", "method", "prompt_id", "seed")}
         | {"step": step, "seconds": cell["optimise_seconds"] * step / 50, "view": view, "metric": metric}
         | {"value": 20.0 + step / 5 + float(rng.normal(0, 2))}
-        for cell in cells.to_dict("records")
+        for cell in cells
         for step in (0, 10, 25, 40)
         for view in range(2)
         for metric in ("clip_score", "image_reward")
@@ -85,9 +92,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 key = {"cell": cell, "method": method, "prompt_id": prompt_id, "seed": seed}
                 for view, azimuth in enumerate(azimuths):
                     rgb, opacity = (folder / f"{k}-{method}-{prompt_id}-{seed}-{view}.png" for k in "ro")
-                    if pictures:
-                        Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(rgb)
-                        Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(opacity)
+                    _save_noise({rgb: (side, side, 3), opacity: (side, side)} if pictures else {}, rng)
                     at = {"view": view, "azimuth_deg": azimuth}
                     rows["views"].append({**key, **at, "rgb_path": str(rgb), "opacity_path": str(opacity)})
                     rows["views"][-1]["normal_path"] = None
@@ -128,11 +133,8 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                     }
                     for step in range(50)
                 ]
-        cells = pd.DataFrame(rows["cells"])
-        if snapshots:
-            rows["snapshots"] = _snapshots(cells)
-        if controls:
-            rows["controls"] = _controls(prompts)
+        rows |= {"snapshots": _snapshots(rows["cells"])} if snapshots else {}
+        rows |= {"controls": _controls(prompts)} if controls else {}
         names = ["metric", "title", "unit", "higher_is_better", "decimals", "scale", "card"]
         return ReportFrames(
             **{name: pd.DataFrame(content) for name, content in rows.items()},
