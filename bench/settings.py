@@ -181,15 +181,16 @@ class FigureSettings(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     """Of its files."""
-    kind: Literal["sweep", "arms", "error_by_timestep"]
+    kind: Literal["sweep", "arms", "error_by_timestep", "pareto", "profiles", "time_to_quality"]
     """sweep: scores against a number that the arms vary; arms: scores of the arms one below the other;
-    error_by_timestep: error of the inversion against t."""
+    error_by_timestep: error of the inversion against t; pareto: scores against cost; profiles: share of prompts above
+    each score; time_to_quality: scores on the way (needs snapshots)."""
     title: str
     """Heading on the page."""
     caption: str = ""
     """What to look for."""
     metrics: tuple[str, ...] = ()
-    """Columns of scores, or optimise_seconds or unet_rows: a panel each."""
+    """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows: a panel each."""
     x: str = ""
     """Of a sweep: where the varied number is in a cell's settings, such as render.resolution."""
     x_label: str = ""

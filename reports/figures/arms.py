@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from reports.figures.quantities import quantity
-from reports.figures.style import Theme, panels
+from reports.figures.rows import row_panels
+from reports.figures.style import Theme
 from reports.frames import DIVERGED, ReportFrames
 
 
@@ -18,7 +19,7 @@ def arms(frames: ReportFrames, theme: Theme, *, metrics: Sequence[str]) -> Figur
         ReportError: If a metric is unknown.
     """
     labels = frames.methods
-    figure, axes = panels(len(metrics), height=0.9 + 0.28 * len(labels), left=1.5)
+    figure, axes = row_panels([_words(frames, label) for label in labels], len(metrics))
     rows = {label: row for row, label in enumerate(labels)}
     for axis, name in zip(axes, metrics, strict=True):
         shown = quantity(frames, name)
@@ -27,11 +28,7 @@ def arms(frames: ReportFrames, theme: Theme, *, metrics: Sequence[str]) -> Figur
             axis.plot(line["value"], line["row"], color=theme.line, alpha=0.3, linewidth=0.7, marker=".", markersize=3)
         means = shown.table.groupby("method", sort=False)["value"].mean()
         axis.scatter(means, [rows[str(label)] for label in means.index], s=24, color=theme.line, zorder=3)
-        axis.set_yticks(range(len(labels)), [_words(frames, label) for label in labels])
-        axis.set_ylim(len(labels) - 0.5, -0.5)
         axis.set_title(shown.label)
-        if axis is not axes[0]:
-            axis.tick_params(labelleft=False)
     return figure
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.figures.layout import LINE, broken, panels
+from reports.figures.log_axis import make_logarithmic
 from reports.figures.style import Theme
 from reports.frames import DIVERGED, ReportFrames
 
@@ -22,26 +24,27 @@ def curves(frames: ReportFrames, theme: Theme) -> Figure:
     """
     methods = frames.methods
     across = min(_PER_ROW, len(methods))
-    rows = 2 * -(-len(methods) // across)
-    width, height = 2.6 * across + 0.6, 1.75 * rows + 0.3  # inches
-    figure = Figure(figsize=(width, height))
-    margins = {"left": 0.62 / width, "right": 1 - 0.1 / width, "bottom": 0.45 / height, "top": 1 - 0.3 / height}
-    axes = figure.subplots(rows, across, squeeze=False, gridspec_kw={**margins, "wspace": 0.3, "hspace": 0.42})
-    for axis in axes.flat:
+    titles = [broken(method, 26) for method in methods]
+    top = 0.14 + LINE * max(len(title.splitlines()) for title in titles)
+    count = 2 * across * -(-len(methods) // across)
+    figure, axes = panels(count, across=across, width=2.0, height=1.15, left=0.6, top=top, bottom=0.4)
+    for axis in axes:
         axis.set_visible(False)
     status = frames.cells.set_index("cell")["status"]
     for index, method in enumerate(methods):
         events = thinned(frames.events[frames.events["method"] == method])
-        row, column = 2 * (index // across), index % across
+        row, column = divmod(index, across)
         for offset, quantity in enumerate(("loss", "opacity")):
-            axis = axes[row + offset, column]
+            axis = axes[(2 * row + offset) * across + column]
             axis.set_visible(True)
             _panel(axis, events, quantity, status, theme)
             if column == 0:
                 axis.set_ylabel(quantity)
-        axes[row, column].set_title(method)
-        axes[row + 1, column].set_ylim(-0.02, 1.02)
-        axes[row + 1, column].set_xlabel("step")
+            if quantity == "loss":
+                axis.set_title(titles[index])
+            else:
+                axis.set_ylim(-0.02, 1.02)
+                axis.set_xlabel("step")
     return figure
 
 
@@ -65,4 +68,4 @@ def _panel(axis: Axes, events: pd.DataFrame, quantity: str, status: pd.Series, t
     axis.plot(mean.index, mean, color=theme.line, linewidth=1.6)
     low, high = events[quantity].min(), events[quantity].max()
     if quantity == "loss" and 0 < _LOG_FROM * low < high:
-        axis.set_yscale("log")
+        make_logarithmic(axis, "y")

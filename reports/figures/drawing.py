@@ -10,11 +10,15 @@ from matplotlib.figure import Figure
 
 from reports.figures.arms import arms
 from reports.figures.error_by_timestep import error_by_timestep
+from reports.figures.nothing_to_draw import NothingToDraw, note
+from reports.figures.pareto import pareto
+from reports.figures.profiles import profiles
 from reports.figures.style import Theme
 from reports.figures.sweep import sweep
+from reports.figures.time_to_quality import time_to_quality
 from reports.frames import ReportError, ReportFrames
 
-Kind = Literal["sweep", "arms", "error_by_timestep"]
+Kind = Literal["sweep", "arms", "error_by_timestep", "pareto", "profiles", "time_to_quality"]
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,21 @@ _KINDS: Final[dict[Kind, Callable[[ReportFrames, Drawing, Theme], Figure]]] = {
     ),
     "arms": lambda frames, drawing, theme: arms(frames, theme, metrics=drawing.metrics),
     "error_by_timestep": lambda frames, _, theme: error_by_timestep(frames, theme),
+    "pareto": lambda frames, drawing, theme: pareto(frames, metrics=drawing.metrics)(theme),
+    "profiles": lambda frames, drawing, theme: profiles(frames, metrics=drawing.metrics)(theme),
+    "time_to_quality": lambda frames, drawing, theme: time_to_quality(frames, metrics=drawing.metrics)(theme),
 }
 
 
 def draw(frames: ReportFrames, drawing: Drawing, theme: Theme) -> Figure:
-    """The figure that ``drawing`` asks for.
+    """The figure that ``drawing`` asks for; a line that says why there is none, where the cells left no data for it.
 
     Raises:
-        ReportError: If there is nothing to draw it from.
+        ReportError: If it asks for something that the study does not have.
     """
     try:
         return _KINDS[drawing.kind](frames, drawing, theme)
+    except NothingToDraw as nothing:
+        return note(f"Nothing to draw: {nothing}.", theme)
     except ReportError as error:
         raise ReportError(f"figure {drawing.name!r}: {error}") from error

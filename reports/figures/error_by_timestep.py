@@ -7,26 +7,32 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.figures.style import Theme, panels
-from reports.frames import ReportError, ReportFrames
+from reports.figures.layout import legend_below, legend_height, panels
+from reports.figures.log_axis import make_logarithmic
+from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.style import Theme
+from reports.frames import ReportFrames
 
 _BINS: Final = 10
+_WIDTH: Final = 3.8  # inches
 
 
 def error_by_timestep(frames: ReportFrames, theme: Theme) -> Figure:
     """Mean error of eq. 8 of arXiv 2405.15891 over bins of t: thin lines are cells, the thick one is their mean.
 
     Raises:
-        ReportError: If no method logged the error.
+        NothingToDraw: If no method logged the error.
     """
     events = frames.events.dropna(subset="fixed_point_error")
     if events.empty:
-        raise ReportError("no method of the study logged its fixed_point_error")
+        raise NothingToDraw("no method of the study logged its fixed_point_error")
     edges = np.linspace(events["timestep"].min(), events["timestep"].max() + 1e-6, _BINS + 1)
     middle = (edges[:-1] + edges[1:]) / 2
     which = np.clip(np.digitize(events["timestep"], edges) - 1, 0, _BINS - 1)
     events = events.assign(t=middle[which])
-    figure, (axis,) = panels(1, width=4.6, height=2.9, left=0.75)
+    methods = [str(method) for method in events["method"].unique()]
+    foot = legend_height(methods, _WIDTH + 0.87)
+    figure, (axis,) = panels(1, width=_WIDTH, height=2.2, left=0.75, foot=foot)
     for index, (method, own) in enumerate(events.groupby("method", sort=False)):
         colour = theme.series[index % len(theme.series)]
         for _, cell in own.groupby("cell", sort=False):
@@ -34,9 +40,9 @@ def error_by_timestep(frames: ReportFrames, theme: Theme) -> Figure:
             axis.plot(line.index, line, color=colour, alpha=0.3, linewidth=0.6)
         mean = own.groupby(["cell", "t"])["fixed_point_error"].mean().groupby("t").mean()
         axis.plot(mean.index, mean, color=colour, linewidth=1.6, label=str(method))
-    axis.set_yscale("log")
+    make_logarithmic(axis, "y")
     axis.invert_xaxis()  # the way an annealed optimisation goes
     axis.set_xlabel("diffusion timestep t")
     axis.set_ylabel("σ(t)² · mean (ε̂ − κ)²")
-    axis.legend(frameon=False, loc="best")
+    legend_below(figure, *axis.get_legend_handles_labels()[::-1])
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ import pandas as pd
 from reports.frames import ReportError, ReportFrames
 from reports.means import asset_means, prompt_means
 from reports.render.printed import heading
+from reports.statistics import StudyScores
 from reports.tables.columns import score_columns
 
 #: Columns of cells that can stand where a metric does: unit, and how many of the column's own make one.
@@ -18,25 +20,44 @@ COSTS: Final = {"optimise_seconds": ("time", "s", 1.0), "unet_rows": ("UNet rows
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number for each method and prompt."""
+    """One number for each method and prompt, of completed cells only."""
 
+    name: str
     label: str
-    table: pd.DataFrame  # method, prompt_id, value; completed cells only, mean over seeds
+    higher_is_better: bool | None  # None for neither
+    scores: StudyScores
+    table: pd.DataFrame  # method, prompt_id, value; mean over seeds
+
+
+def quantities(frames: ReportFrames, names: Sequence[str]) -> list[Quantity]:
+    """The quantities called ``names``, each a metric's column or one of ``COSTS``.
+
+    Raises:
+        ReportError: If there is none of a name.
+    """
+    columns = {column.key: column for column in score_columns(frames)}
+    assets = asset_means(frames)
+    found = []
+    for name in names:
+        if name in COSTS:
+            title, unit, size = COSTS[name]
+            own = frames.cells[frames.cells["status"] == "completed"].astype({name: float})
+            own = own.assign(metric=name, value=own[name] / size)
+            label, better = f"{title} ({unit})", False
+        elif name in columns:
+            own, label = assets[assets["metric"] == name], heading(columns[name])
+            better = None if columns[name].direction is None else columns[name].direction == "up"
+        else:
+            raise ReportError(f"metrics: {name!r} is not one of {', '.join([*columns, *COSTS])}")
+        table = prompt_means(own)[["method", "prompt_id", "value"]]
+        found.append(Quantity(name, label, better, StudyScores.of(own, frames.cells, name), table))
+    return found
 
 
 def quantity(frames: ReportFrames, name: str) -> Quantity:
-    """The quantity called ``name``, a metric's column or one of ``COSTS``.
+    """The quantity called ``name``.
 
     Raises:
         ReportError: If there is none of that name.
     """
-    if name in COSTS:
-        title, unit, size = COSTS[name]
-        completed = frames.cells[frames.cells["status"] == "completed"].astype({name: float})
-        values = completed.groupby(["method", "prompt_id"], sort=False)[name].mean() / size
-        return Quantity(f"{title} ({unit})", values.rename("value").reset_index())
-    columns = {column.key: column for column in score_columns(frames)}
-    if name not in columns:
-        raise ReportError(f"metrics: {name!r} is not one of {', '.join([*columns, *COSTS])}")
-    means = prompt_means(asset_means(frames))
-    return Quantity(heading(columns[name]), means.loc[means["metric"] == name, ["method", "prompt_id", "value"]])
+    return quantities(frames, (name,))[0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
@@ -23,6 +23,11 @@ class Theme:
     paper: str  # the page behind
     series: tuple[str, ...]  # data of several methods in one panel, apart for the colour-blind too
 
+
+#: Draws a figure in the colours of a theme, from data that it already has.
+Draw = Callable[[Theme], Figure]
+FONT: Final = "DejaVu Sans"  # ships with matplotlib, so that widths do not depend on the machine
+FONT_SIZE: Final = 8  # points
 
 LIGHT: Final = Theme(
     ink="#3a3733",
@@ -42,25 +47,29 @@ DARK: Final = Theme(
 )
 
 
-def panels(count: int, *, width: float = 2.5, height: float = 2.3, left: float = 0.55) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels side by side; sizes in inches, ``left`` for what stands before the first."""
-    across = width * count + left
-    figure = Figure(figsize=(across, height))
-    margins = {"left": left / across, "right": 1 - 0.12 / across, "bottom": 0.45 / height, "top": 1 - 0.3 / height}
-    axes = figure.subplots(1, count, squeeze=False, gridspec_kw={**margins, "wspace": 0.28})
-    return figure, list(axes[0])
-
-
-def svg(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
+def svg(draw: Draw, theme: Theme) -> bytes:
     """What ``draw`` draws in ``theme``, as SVG without date or random ids: the same data give the same bytes."""
+    return _drawn(draw, theme, "svg", {"Date": None, "Creator": None}, transparent=True)
+
+
+def pdf(draw: Draw, theme: Theme = LIGHT) -> bytes:
+    """The same as PDF for papers: text stays text (TrueType), white behind it, neither date nor random ids."""
+    return _drawn(draw, theme, "pdf", dict.fromkeys(("CreationDate", "Creator", "Producer")))
+
+
+@contextmanager
+def styled(theme: Theme) -> Iterator[None]:
+    """Matplotlib with this module's look; figures must be both drawn and saved inside."""
     settings: dict[Any, Any] = {
         "svg.hashsalt": "reports",
         "svg.fonttype": "path",
-        "font.family": "DejaVu Sans",  # ships with matplotlib, so that widths do not depend on the machine
-        "font.size": 8,
+        "pdf.fonttype": 42,  # journals refuse type 3
+        "font.family": FONT,
+        "font.size": FONT_SIZE,
         "text.parse_math": False,  # labels are data
         "text.color": theme.ink,
         "axes.labelcolor": theme.ink,
+        "axes.facecolor": theme.paper,
         "axes.edgecolor": theme.faint,
         "axes.grid": True,
         "axes.spines.top": False,
@@ -73,8 +82,15 @@ def svg(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
         "xtick.color": theme.ink,
         "ytick.color": theme.ink,
         "lines.linewidth": 0.8,
+        "legend.frameon": False,
+        "hatch.linewidth": 0.6,
     }
     with mpl.rc_context(settings):
-        out = io.BytesIO()
-        draw(theme).savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        yield
+
+
+def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
+    out = io.BytesIO()
+    with styled(theme):
+        draw(theme).savefig(out, format=kind, metadata=metadata, transparent=transparent, facecolor=theme.paper)
     return out.getvalue()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
+from reports.figures.layout import legend_below, legend_height, panels
 from reports.figures.quantities import quantity
-from reports.figures.style import Theme, panels
+from reports.figures.style import Theme
 from reports.frames import DIVERGED, ReportError, ReportFrames
+
+_ACROSS: Final = 3  # panels in a row
 
 
 def sweep(
@@ -34,7 +37,9 @@ def sweep(
     arms = _arms(frames, path)
     if arms["x"].isna().all():
         raise ReportError(f"x: no cell has a number at {path!r}")
-    figure, axes = panels(len(metrics))
+    names = [*arms["rule"].unique(), *arms.loc[arms["x"].isna(), "method"]]
+    foot = legend_height(names, min(_ACROSS, len(metrics)) * 2.5)
+    figure, axes = panels(len(metrics), across=_ACROSS, foot=foot)
     for axis, name in zip(axes, metrics, strict=True):
         shown = quantity(frames, name)
         values = shown.table.merge(arms, on="method")
@@ -57,7 +62,8 @@ def sweep(
         axis.set_xticks(sorted(arms["x"].dropna().unique()))
         axis.set_xlabel(label)
         axis.set_title(shown.label)
-    axes[0].legend(frameon=False, loc="best")
+    handles, labels = axes[0].get_legend_handles_labels()
+    legend_below(figure, labels, handles)
     return figure
 
 

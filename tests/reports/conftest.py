@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,13 +28,45 @@ METRICS = [
     ("janus", "Janus", "%", False, 0, 100.0, None),
 ]
 PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a green mug"}
+CONTROLS = {"blank": 18.0, "noise": 20.0, "other_prompt": 24.0, "prior_2d": 34.0}
 FramesFactory = Callable[..., ReportFrames]
 
 
 def _size(method: str) -> dict[str, float]:
     """A number that the labels ``sds-16``, ``sds-32`` carry, as the arms of a sweep do."""
-    number = method.rpartition("-")[2]
-    return {"value": float(number)} if number.isdigit() else {}
+    size = method.rpartition("-")[2]
+    return {"value": float(size)} if size.isdigit() else {}
+
+
+def _save_noise(shapes: Mapping[Path, tuple[int, ...]], rng: np.random.Generator) -> None:
+    for path, shape in shapes.items():
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(path)
+
+
+def _snapshots(cells: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Two views of each cell at the start and after 10, 25 and 40 of its 50 steps, better and better."""
+    rng = np.random.default_rng(1)
+    return [
+        {key: cell[key] for key in ("cell", "method", "prompt_id", "seed")}
+        | {"step": step, "seconds": cell["optimise_seconds"] * step / 50, "view": view, "metric": metric}
+        | {"value": 20.0 + step / 5 + float(rng.normal(0, 2))}
+        for cell in cells
+        for step in (0, 10, 25, 40)
+        for view in range(2)
+        for metric in ("clip_score", "image_reward")
+    ]
+
+
+def _controls(prompts: Mapping[str, str]) -> list[dict[str, object]]:
+    rng = np.random.default_rng(2)
+    return [
+        {"control": control, "prompt_id": prompt_id, "prompt": prompt, "view": view, "azimuth_deg": 180.0 * view}
+        | {"metric": metric, "value": float(rng.normal(level, 1)), "rgb_path": f"{control}.png"}
+        for control, level in CONTROLS.items()
+        for prompt_id, prompt in prompts.items()
+        for view in range(2)
+        for metric in ("clip_score", "quality", "image_reward")
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +81,9 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
         views: int = 8,
         side: int = 8,
         statuses: Mapping[tuple[str, str], str] | None = None,
+        snapshots: bool = False,
+        controls: bool = False,
+        pictures: bool = True,
     ) -> ReportFrames:
         rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("pictures")
         azimuths = np.arange(views) * 360.0 / views
@@ -58,8 +95,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 key = {"cell": cell, "method": method, "prompt_id": prompt_id, "seed": seed}
                 for view, azimuth in enumerate(azimuths):
                     rgb, opacity = (folder / f"{k}-{method}-{prompt_id}-{seed}-{view}.png" for k in "ro")
-                    Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(rgb)
-                    Image.fromarray(rng.integers(0, 256, (side, side), dtype=np.uint8)).save(opacity)
+                    _save_noise({rgb: (side, side, 3), opacity: (side, side)} if pictures else {}, rng)
                     at = {"view": view, "azimuth_deg": azimuth}
                     rows["views"].append({**key, **at, "rgb_path": str(rgb), "opacity_path": str(opacity)})
                     rows["views"][-1]["normal_path"] = None
@@ -100,6 +136,8 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                     }
                     for step in range(50)
                 ]
+        rows |= {"snapshots": _snapshots(rows["cells"])} if snapshots else {}
+        rows |= {"controls": _controls(prompts)} if controls else {}
         names = ["metric", "title", "unit", "higher_is_better", "decimals", "scale", "card"]
         return ReportFrames(
             **{name: pd.DataFrame(content) for name, content in rows.items()},

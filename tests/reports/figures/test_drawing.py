@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from reports.figures.drawing import Drawing, draw
+from bench.settings import FigureSettings
+from reports.figures.drawing import Drawing, Kind, draw
 from reports.figures.style import DARK, LIGHT, svg
 from reports.frames import ReportError
 
 SWEEP = Drawing("sizes", "sweep", "Sizes", metrics=("quality", "optimise_seconds"), x="size.value", x_label="size")
 ARMS = Drawing("arms", "arms", "Arms", metrics=("quality", "psnr"))
 ERRORS = Drawing("errors", "error_by_timestep", "Errors")
+COURSE = Drawing("course", "time_to_quality", "Course", metrics=("clip_score",))
 LABELS = ("sds-16", "sds-32", "sdi-16", "sdi-32", "sdi")
 
 
@@ -69,9 +72,23 @@ def test_what_cannot_be_drawn_is_named(frames):
         draw(frames, dataclasses.replace(SWEEP, x="size.vlaue"), LIGHT)
     with pytest.raises(ReportError, match="figure 'arms': metrics: 'qualty' is not one of"):
         draw(frames, dataclasses.replace(ARMS, metrics=("qualty",)), LIGHT)
+    with pytest.raises(ReportError, match="figure 'pareto': metrics: 'qualty' is not one of"):
+        draw(frames, Drawing("pareto", "pareto", "Pareto", metrics=("qualty",)), LIGHT)
+
+
+def test_a_figure_that_the_cells_left_no_data_for_says_so(frames):
     silent = dataclasses.replace(frames, events=frames.events.assign(fixed_point_error=np.nan))
-    with pytest.raises(ReportError, match="figure 'errors': no method"):
-        draw(silent, ERRORS, LIGHT)
+    for drawing, why in ((ERRORS, "no method of the study logged its fixed_point_error"), (COURSE, "no snapshots")):
+        figure = draw(silent, drawing, LIGHT)
+        assert not figure.axes
+        assert why in figure.texts[0].get_text()
+
+
+def test_every_kind_is_drawn_and_is_what_a_study_may_ask_for(make_frames):
+    assert get_args(FigureSettings.model_fields["kind"].annotation) == get_args(Kind)
+    frames = make_frames(views=1, snapshots=True, pictures=False)
+    for kind in ("pareto", "profiles", "time_to_quality"):
+        assert draw(frames, Drawing("x", kind, "X", metrics=("clip_score",)), LIGHT).axes[0].lines
 
 
 @pytest.mark.parametrize("drawing", [SWEEP, ARMS, ERRORS], ids=lambda drawing: drawing.kind)

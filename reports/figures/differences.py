@@ -1,0 +1,55 @@
+"""Each method against the baseline, prompt by prompt: a forest plot for each metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from reports.figures.estimates import Mark, draw_prompts, draw_rows
+from reports.figures.layout import broken
+from reports.figures.looks import looks
+from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.quantities import quantities
+from reports.figures.rows import row_panels
+from reports.figures.style import Draw, Theme
+from reports.frames import ReportFrames
+from reports.statistics import paired_differences
+
+
+def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) -> Draw:
+    """Mean of method − ``baseline`` over prompts with its 95 % interval, and the prompts as faint points.
+
+    Cells are paired by prompt and seed, and only pairs whose cells both completed count.  A mark is hollow where
+    pairs are missing.
+
+    Raises:
+        NothingToDraw: If there is no other method, or no pair has a score.
+        ReportError: If a metric is unknown or the baseline is not a method.
+    """
+    others = [method for method in frames.methods if method != baseline]
+    found = []
+    for shown in quantities(frames, metrics):
+        theirs = shown.scores.method(baseline)
+        marks = [Mark.of(method, paired_differences(shown.scores.method(method), theirs)) for method in others]
+        if any(mark.estimate.value is not None for mark in marks):
+            found.append((shown, marks))
+    if not found:
+        raise NothingToDraw(f"no prompt has a score of both {baseline} and another method")
+
+    words = broken(f"method − {baseline}")
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = row_panels(others, len(found), under=len(words.splitlines()))
+        look = looks(frames.methods, theme)
+        for axis, (shown, marks) in zip(axes, found, strict=True):
+            axis.axvline(0, color=theme.ink, linewidth=0.8, alpha=0.7, label="_baseline")
+            for row, mark in enumerate(marks):
+                if mark.estimate.interval.known:
+                    draw_prompts(axis, mark, row, look[mark.method])
+            draw_rows(axis, marks, range(len(marks)), look, theme)
+            axis.set_title(f"Δ {shown.label}")
+            axis.set_xlabel(words)
+        return figure
+
+    return draw

@@ -1,0 +1,137 @@
+"""Quality against cost: which method gives the most for its time and its network evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures.estimates import Mark
+from reports.figures.labels import Labelled, place_labels
+from reports.figures.layout import panels
+from reports.figures.log_axis import make_logarithmic
+from reports.figures.looks import Look, looks
+from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.quantities import COSTS, Quantity, quantities
+from reports.figures.style import Draw, Theme
+from reports.frames import ReportFrames
+
+_LOG_FROM = 6  # dearest over cheapest method: fewer than that are read better on a linear axis
+
+
+def pareto(frames: ReportFrames, *, metrics: Sequence[str], costs: Sequence[str] = tuple(COSTS)) -> Draw:
+    """A row for each metric, a column for each cost, a mark for each method at its means over prompts.
+
+    Bars are 95 % intervals over prompts; where there are too few prompts for one, prompts are faint points.  A mark is
+    hollow where the method lacks prompts.  The step line is the Pareto front of the means: nothing right of it and
+    worse than it is worth its cost.
+
+    Raises:
+        NothingToDraw: If there is no method to compare with, or none has both a score and a cost.
+        ReportError: If a metric or a cost is unknown.
+    """
+    scores, prices = quantities(frames, metrics), quantities(frames, costs)
+    shown = {quantity.name: _marks(quantity) for quantity in (*scores, *prices)}
+    prices = [price for price in prices if any(mark.estimate.value for mark in shown[price.name].values())]
+    scores = [score for score in scores if any(mark.estimate.value is not None for mark in shown[score.name].values())]
+    if not scores or not prices or len(frames.methods) < 2:
+        raise NothingToDraw("it takes two methods with scores and costs")
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = panels(len(scores) * len(prices), across=len(prices), width=3.1, height=2.3, left=0.6, gap=0.62)
+        look = looks(frames.methods, theme)
+        for index, axis in enumerate(axes):
+            score, price = scores[index // len(prices)], prices[index % len(prices)]
+            _panel(axis, (price, score), (shown[price.name], shown[score.name]), look, theme)
+        return figure
+
+    return draw
+
+
+def front(costs: Sequence[float], values: Sequence[float], *, higher_is_better: bool) -> list[int]:
+    """Indices of the points that no other point beats in cost without losing in value, from the cheapest on."""
+    sign = -1 if higher_is_better else 1
+    best, kept = np.inf, []
+    for index in sorted(range(len(costs)), key=lambda i: (costs[i], sign * values[i])):
+        if sign * values[index] < best:
+            best = sign * values[index]
+            kept.append(index)
+    return kept
+
+
+def _marks(quantity: Quantity) -> dict[str, Mark]:
+    return {method: Mark.of(method, quantity.scores.method(method)) for method in quantity.scores.methods}
+
+
+def _panel(
+    axis: Axes,
+    quantities: tuple[Quantity, Quantity],
+    marks: tuple[dict[str, Mark], dict[str, Mark]],
+    look: dict[str, Look],
+    theme: Theme,
+) -> None:
+    price, score = quantities
+    names, points = [], []
+    for method in look:
+        x, y = (own[method].estimate.value for own in marks)
+        if x is not None and y is not None:
+            names.append(method)
+            points.append((x, y))
+    axis.set_xlabel(price.label)
+    axis.set_title(f"{score.label} against {price.label.split(' (')[0]}")
+    if not points:
+        axis.text(0.5, 0.5, "no method has both", transform=axis.transAxes, ha="center", color=theme.ink)
+        return
+    bars = []
+    for method, (x, y) in zip(names, points, strict=True):
+        bars += _uncertainty(axis, quantities, (marks[0][method], marks[1][method]), look[method])
+        fill = marks[1][method].fill(look[method], theme)
+        axis.plot(
+            x, y, look[method].marker, color=look[method].colour, markerfacecolor=fill, markersize=6, zorder=3,
+            label=f"_{method}",
+        )  # fmt: skip
+    _scale(axis, [x for x, _ in points])
+    axis.margins(0.12, 0.14)
+    limits, heights = axis.get_xlim(), axis.get_ylim()
+    if score.higher_is_better is not None:
+        kept = [points[i] for i in front(*zip(*points, strict=True), higher_is_better=score.higher_is_better)]
+        axis.plot(
+            [*(x for x, _ in kept), limits[1]], [*(y for _, y in kept), kept[-1][1]], drawstyle="steps-post",
+            color=theme.ink, alpha=0.6, linewidth=0.9, zorder=1.5, label="_front",
+        )  # fmt: skip
+        for (x, y), (after, _) in zip(kept, [*kept[1:], (limits[1], 0.0)], strict=True):
+            bars.append((x, y, after, y))
+    axis.set_xlim(limits)
+    axis.set_ylim(heights)
+    labelled = [Labelled(*point, name, look[name].colour) for name, point in zip(names, points, strict=True)]
+    place_labels(axis, sorted(labelled, key=lambda mark: (mark.y, mark.x, mark.text)), bars, theme)
+
+
+def _uncertainty(
+    axis: Axes, quantities: tuple[Quantity, Quantity], marks: tuple[Mark, Mark], look: Look
+) -> list[tuple[float, ...]]:
+    """Intervals both ways, or the prompts as points; the boxes of what was drawn."""
+    (x, y), bars = (mark.estimate for mark in marks), []
+    if y.interval.known:
+        bars.append((x.value, y.interval.low, x.value, y.interval.high))
+        if x.interval.known:
+            bars.append((x.interval.low, y.value, x.interval.high, y.value))
+        for left, bottom, right, top in bars:
+            axis.plot((left, right), (bottom, top), color=look.colour, linewidth=1.0, alpha=0.8, label="_interval")
+        return bars
+    tables = [
+        each.table[each.table["method"] == marks[0].method].set_index("prompt_id")["value"] for each in quantities
+    ]
+    both = tables[0].to_frame("cost").join(tables[1].rename("score"), how="inner").dropna()
+    axis.plot(
+        both["cost"], both["score"], look.marker, color=look.colour, alpha=0.35, markersize=3, markeredgewidth=0,
+        label="_prompts",
+    )  # fmt: skip
+    return []
+
+
+def _scale(axis: Axes, costs: Sequence[float]) -> None:
+    if 0 < _LOG_FROM * min(costs) < max(costs):
+        make_logarithmic(axis, "x")

@@ -1,0 +1,181 @@
+"""How good the scene is after how much time and how many evaluations of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+
+from reports.figures.estimates import Mark
+from reports.figures.layout import broken, legend_below, legend_height, panels
+from reports.figures.looks import Look, looks
+from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.quantities import quantities
+from reports.figures.style import Draw, Theme
+from reports.frames import ReportFrames
+
+_WIDTH: Final = 3.1  # inches of a panel
+#: What stands on the horizontal axes: the column of snapshots and that of cells at the end, label.
+_EFFORTS: Final = (
+    ("seconds", "optimise_seconds", "time of the optimisation (s)"),
+    ("unet_calls", "unet_calls", "UNet calls"),
+)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A method's mean at one step, or at the end."""
+
+    efforts: tuple[float, ...]  # of _EFFORTS, mean over prompts
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A method's way to its scene."""
+
+    table: pd.DataFrame  # prompt_id, step, value, efforts; mean over seeds
+    points: list[_Point]
+    end: _Point | None  # all views of the evaluation
+
+
+def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
+    """A row for each metric: score against seconds, and against UNet calls where they were logged.
+
+    Lines are means of the snapshots' few views over the prompts that every method with snapshots completed, bands
+    95 % intervals over prompts (too few prompts: a thin line each).  The large mark is the end, over all views of the
+    evaluation, whence the dotted way to it.
+
+    Raises:
+        NothingToDraw: If there are no snapshots, or none of a prompt that all methods completed.
+        ReportError: If a metric is unknown.
+    """
+    shown = quantities(frames, metrics)
+    snapshots, prompts = _common(frames, metrics)
+    found = []
+    for quantity in shown:
+        rows = snapshots[snapshots["metric"] == quantity.name]
+        ends = quantity.table.merge(_ends(frames), on=["method", "prompt_id"])
+        courses = {
+            str(method): _course(own, ends[ends["method"] == method], prompts)
+            for method, own in rows.groupby("method", sort=False)
+        }
+        courses = {method: course for method, course in courses.items() if course.points}
+        if courses:
+            found.append((quantity.label, courses))
+    if not found:
+        raise NothingToDraw("no snapshot has a score")
+    efforts = [
+        index
+        for index in range(len(_EFFORTS))
+        if all(np.isfinite(p.efforts[index]) for _, all_ in found for course in all_.values() for p in course.points)
+    ]
+
+    def draw(theme: Theme) -> Figure:
+        look = looks(frames.methods, theme)
+        drawn = {name: look[name] for name in look if any(name in courses for _, courses in found)}
+        keys = {
+            broken(name, 40): Line2D(
+                [], [], color=own.colour, linestyle=own.dashes, marker=own.marker, markersize=4.5, linewidth=1.3
+            )
+            for name, own in drawn.items()
+        }
+        foot = legend_height(list(keys), len(efforts) * (_WIDTH + 0.62) + 0.1)
+        figure, axes = panels(
+            len(found) * len(efforts), across=len(efforts), width=_WIDTH, height=2.0, left=0.6, gap=0.62, foot=foot
+        )
+        for index, axis in enumerate(axes):
+            label, courses = found[index // len(efforts)]
+            effort = efforts[index % len(efforts)]
+            for name, course in courses.items():
+                _line(axis, course, effort, drawn[name])
+            axis.set_title(f"{label}, {len(prompts)} prompt{'s' * (len(prompts) != 1)}")
+            axis.set_xlabel(_EFFORTS[effort][2])
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+        legend_below(figure, list(keys), list(keys.values()))
+        return figure
+
+    return draw
+
+
+def _common(frames: ReportFrames, metrics: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Scored snapshots of completed cells, with their ``unet_calls``, on the prompts that all their methods have."""
+    completed = frames.cells.loc[frames.cells["status"] == "completed", "cell"]
+    rows = frames.snapshots[frames.snapshots["cell"].isin(completed) & frames.snapshots["metric"].isin(metrics)]
+    rows = rows.astype({"value": float, "seconds": float, "step": int}).dropna(subset="value")
+    if rows.empty:
+        raise NothingToDraw("the study has no snapshots on the way")
+    methods = rows.groupby("prompt_id")["method"].nunique()
+    prompts = [prompt for prompt in frames.prompts if methods.get(prompt, 0) == rows["method"].nunique()]
+    if not prompts:
+        raise NothingToDraw("no prompt has snapshots of every method")
+    scale = frames.metric_columns.set_index("metric")["scale"].astype(float)
+    rows = _with_calls(rows[rows["prompt_id"].isin(prompts)], frames.events)
+    return rows.assign(value=rows["value"] * rows["metric"].map(scale).astype(float)), prompts
+
+
+def _with_calls(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """``unet_calls`` of the last event before each snapshot; 0 before the first step, NaN without events."""
+    logged = events[["cell", "step", "unet_calls"]].astype({"step": int, "unet_calls": float}).sort_values("step")
+    joined = pd.merge_asof(
+        rows.sort_values("step", kind="stable"), logged, on="step", by="cell", allow_exact_matches=False
+    )
+    silent = ~joined["cell"].isin(logged["cell"])
+    return joined.assign(unet_calls=joined["unet_calls"].where((joined["step"] > 0) | silent, 0.0))
+
+
+def _ends(frames: ReportFrames) -> pd.DataFrame:
+    """Seconds and calls of the completed cells at their end, mean over seeds: ``method, prompt_id`` and efforts."""
+    columns = {own: name for name, own, _ in _EFFORTS}
+    completed = frames.cells[frames.cells["status"] == "completed"].astype(dict.fromkeys(columns, float))
+    return (
+        completed.groupby(["method", "prompt_id"], sort=False)[list(columns)]
+        .mean()
+        .rename(columns=columns)
+        .reset_index()
+    )
+
+
+def _course(rows: pd.DataFrame, ends: pd.DataFrame, prompts: Sequence[str]) -> _Course:
+    efforts = [name for name, *_ in _EFFORTS]
+    seeds = rows.groupby(["prompt_id", "seed", "step"], sort=False)[["value", *efforts]].mean()
+    table = seeds.groupby(level=["prompt_id", "step"], sort=False).mean().reset_index()
+    method = str(rows["method"].iloc[0])
+    steps = [own for _, own in table.groupby("step") if len(own) == len(prompts)]  # else the mean would jump
+    points = [_point(method, own, prompts) for own in steps]
+    last = ends[ends["prompt_id"].isin(prompts)]
+    return _Course(table, points, None if last.empty else _point(method, last, prompts))
+
+
+def _point(method: str, rows: pd.DataFrame, prompts: Sequence[str]) -> _Point:
+    values = rows.set_index("prompt_id")["value"].reindex(list(prompts)).to_numpy(dtype=float)
+    efforts = tuple(float(rows[name].mean(skipna=False)) for name, *_ in _EFFORTS)
+    return _Point(efforts, Mark.of(method, values))
+
+
+def _line(axis: Axes, course: _Course, effort: int, look: Look) -> None:
+    x = [point.efforts[effort] for point in course.points]
+    y = [np.nan if (value := point.mark.estimate.value) is None else value for point in course.points]
+    intervals = [point.mark.estimate.interval for point in course.points]
+    name = _EFFORTS[effort][0]
+    if any(interval.known for interval in intervals):
+        low, high = (np.array([getattr(each, side) for each in intervals], dtype=float) for side in ("low", "high"))
+        axis.fill_between(x, low, high, color=look.colour, alpha=0.13, linewidth=0)
+    else:
+        for _, own in course.table.groupby("prompt_id", sort=False):
+            axis.plot(own[name], own["value"], color=look.colour, alpha=0.3, linewidth=0.6, label="_prompt")
+    axis.plot(
+        x, y, look.marker, color=look.colour, linestyle=look.dashes, linewidth=1.3, markersize=3,
+        label=f"_{course.points[0].mark.method}",
+    )  # fmt: skip
+    if course.end and (final := course.end.mark.estimate.value) is not None:
+        at = course.end.efforts[effort]
+        axis.plot((x[-1], at), (y[-1], final), ":", color=look.colour, linewidth=0.8, label="_way")
+        axis.plot(at, final, look.marker, color=look.colour, markersize=6.5, zorder=3, label="_end")

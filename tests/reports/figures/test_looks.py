@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from reports.figures.looks import looks
+from reports.figures.style import DARK, LIGHT
+
+
+def test_no_two_of_many_methods_look_alike_even_without_colour_side_by_side():
+    methods = [f"method-{index}" for index in range(64)]
+    found = looks(methods, LIGHT)
+    assert len({(look.colour, look.marker) for look in found.values()}) == 64
+    assert all((one.marker, one.dashes) != (other.marker, other.dashes) for one, other in pairwise(found.values()))
+
+
+def test_a_methods_look_is_its_place_in_the_study_in_every_theme():
+    light, dark = (looks(["sds", "sdi"], theme) for theme in (LIGHT, DARK))
+    assert [light[name].marker for name in light] == [dark[name].marker for name in dark]
+    assert light["sdi"].colour == LIGHT.series[1]
+    assert dark["sdi"].colour == DARK.series[1]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from reports.figures.standard import standard_figures
+from reports.figures.style import DARK, LIGHT, pdf, styled, svg
+from reports.frames import ReportError
+
+ALL = ["overview", "differences", "quality-against-cost", "time-to-quality", "profiles", "outcomes", "curves"]
+DRAWN = {
+    "large": ALL,
+    "small": ALL,
+    "long": ALL,
+    "seeds": ALL,
+    "one": ["overview", "time-to-quality", "profiles", "curves"],
+    "lost": ["outcomes", "curves"],
+}
+PUBLISHED = {"clip_score": {"sds": (29.81, 2.49), "sdi": (33.47, None)}}
+DIGESTS = """
+import hashlib, pickle, sys
+from reports.figures.standard import standard_figures
+from reports.figures.style import LIGHT, pdf, svg
+for figure in standard_figures(pickle.load(sys.stdin.buffer), baseline="sds"):
+    print(*(hashlib.sha256(data).hexdigest() for data in (svg(figure.draw, LIGHT), pdf(figure.draw))))
+"""
+
+
+def figures_of(frames):
+    return standard_figures(frames, baseline=frames.methods[0], published=PUBLISHED)
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_what_has_something_to_show_fits_its_figure(cases, case):
+    """Figures without data are left out; no text is cut off, no legend covers a panel, no panel is empty."""
+    figures = figures_of(cases[case])
+    assert [figure.name for figure in figures] == DRAWN[case]
+    assert all(figure.title and figure.caption.endswith(".") for figure in figures)
+    for figure in figures:
+        with styled(LIGHT):
+            drawn = figure.draw(LIGHT)
+            renderer = FigureCanvasAgg(drawn).get_renderer()
+            box, (width, height) = drawn.get_tightbbox(renderer), drawn.get_size_inches()
+            assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01, figure.name
+            panels = [axis for axis in drawn.axes if axis.get_visible()]
+            for legend in drawn.legends:
+                under = legend.get_window_extent(renderer)
+                assert not any(under.overlaps(axis.get_tightbbox(renderer).padded(-1)) for axis in panels), figure.name
+            assert all(axis.lines or axis.patches for axis in panels), figure.name
+
+
+@pytest.fixture(scope="module")
+def documents(cases):
+    """SVG and PDF of every figure of the small study."""
+    return [(svg(f.draw, LIGHT), pdf(f.draw)) for f in standard_figures(cases["small"], baseline="sds")]
+
+
+def test_same_frames_give_the_same_bytes_in_another_process(cases, documents):
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    there = subprocess.run(
+        [sys.executable, "-c", DIGESTS],
+        input=pickle.dumps(cases["small"]),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    here = [[hashlib.sha256(data).hexdigest() for data in both] for both in documents]
+    assert [line.split() for line in there.stdout.decode().splitlines()] == here
+
+
+def test_a_figure_drawn_again_after_another_theme_is_the_same(cases, documents):
+    again = standard_figures(cases["small"], baseline="sds")
+    for index in (2, 5):  # the one with placed labels, the one with hatches
+        assert svg(again[index].draw, DARK) != documents[index][0]
+        assert svg(again[index].draw, LIGHT) == documents[index][0]
+
+
+def test_papers_get_truetype_without_a_date(documents):
+    for _, document in documents:
+        assert document.startswith(b"%PDF")
+        assert b"CreationDate" not in document
+        assert b"/Type3" not in document
+        assert b"/TrueType" in document or b"/CIDFontType2" in document
+
+
+def test_a_wrong_baseline_or_control_is_told(cases):
+    with pytest.raises(ReportError, match="method 'vsd' is not one of sds, nfsd, ism, sdi"):
+        standard_figures(cases["small"], baseline="vsd")
+    controls = cases["small"].controls.assign(control="blnk")
+    with pytest.raises(ReportError, match=r"controls\.control: 'blnk' is not one of blank, noise"):
+        standard_figures(dataclasses.replace(cases["small"], controls=controls), baseline="sds")
+
+
+def test_scores_that_left_the_numbers_are_no_marks(cases):
+    frames = cases["small"]
+    infinite = frames.scores["value"].mask(frames.scores["method"] == "sdi", np.inf)
+    frames = dataclasses.replace(frames, scores=frames.scores.assign(value=infinite))
+    for figure in standard_figures(frames, baseline="sds"):
+        figure.draw(LIGHT).draw_without_rendering()
