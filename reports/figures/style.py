@@ -51,7 +51,11 @@ def panels(count: int, *, width: float = 2.5, height: float = 2.3, left: float =
     return figure, list(axes[0])
 
 
-def svg(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
+#: Draws a figure in the colours of a theme, from data that it already has.
+Draw = Callable[[Theme], Figure]
+
+
+def svg(draw: Draw, theme: Theme) -> bytes:
     """What ``draw`` draws in ``theme``, as SVG without date or random ids: the same data give the same bytes."""
     settings: dict[Any, Any] = {
         "svg.hashsalt": "reports",
