@@ -117,7 +117,7 @@ def write_pages(
         put("index.html", _encoded(index))
         _write_prompts(frames, prompts, title, put)
         picture = io.BytesIO()
-        grid(frames).save(picture, format="png", optimize=True)
+        grid(frames).save(picture, format="png")
         put("pictures/grid.png", picture.getvalue())
         _replace(Path(temporary), folder)
     return folder / "index.html"

@@ -44,7 +44,7 @@ def write_meshes(frames: ReportFrames, prompts: Sequence[PromptExhibits], put: P
         Viewers by prompt id.
 
     Raises:
-        ReportError: If trimesh is not installed, or a file is not a mesh.
+        ReportError: If a file is not a mesh.
     """
     known = frames.cells.dropna(subset="mesh_path")
     paths = dict(zip(known["cell"], map(Path, known["mesh_path"]), strict=True))
@@ -66,13 +66,11 @@ def mesh_viewer(meshes: Mapping[str, Path]) -> bytes:
         meshes: Files by label, from left to right and then from top to bottom.
 
     Raises:
-        ReportError: If trimesh is not installed, or a file is not a mesh.
+        ReportError: If a file is not a mesh.
     """
-    try:
-        import trimesh
-        from trimesh.viewer.notebook import scene_to_html
-    except ImportError as error:
-        raise ReportError("meshes are shown by trimesh: pip install 'sdi-bench[mesh]'") from error
+    import trimesh
+    from trimesh.viewer.notebook import scene_to_html
+
     parts = [_load(path) for path in meshes.values()]
     step = _GAP * np.max([part.extents for part in parts], axis=0)
     scene = trimesh.Scene()
