@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.divergence import Status
@@ -10,11 +10,15 @@ from bench.errors import InputError
 from bench.expand import chosen_prompts, expand
 from bench.frames import build_frames
 from bench.record import Record
-from bench.store import RunStore, refuse_links
+from bench.store import SCENE_FILE, RunStore, refuse_links
 from bench.study import Study
 from metrics.suites import find_suite
 from prompts import load_prompt_set
 from reports import Drawing, ReportFrames, Reproduction, write_report
+
+#: Points along an edge of the grid that a mesh is read from: few where many cells share a report of bearable size.
+FINE_POINTS, COARSE_POINTS = 80, 48
+FEW_CELLS = 64
 
 
 def report_study(study: Study, store: RunStore) -> Path:
@@ -32,6 +36,8 @@ def report_study(study: Study, store: RunStore) -> Path:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
     frames = build_frames(records, chosen_prompts(study), store)
     refuse_links(store.folder / "report", ("**/*",))
+    meshes = cell_meshes(records, store)
+    frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
     return write_report(
         frames,
         store.folder / "report",
@@ -42,6 +48,31 @@ def report_study(study: Study, store: RunStore) -> Path:
         reproduction=Reproduction(study.published, study.prior, study.scorer_suite),
         provenance=_provenance(study, records),
     )
+
+
+def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
+    """The meshes of the cells that have a surface, made where they are not there yet: paths by cell.
+
+    None at all where trimesh is not installed, which only they need.
+    """
+    try:
+        from bench.export import export_mesh
+    except ImportError:
+        return {}
+    points = FINE_POINTS if len(records) <= FEW_CELLS else COARSE_POINTS
+    found = {}
+    for record in records:
+        if SCENE_FILE not in record.file_bytes:
+            continue
+        path = store.folder / "meshes" / f"{record.cell.folder_name}--{points}.glb"
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            try:
+                export_mesh(store.cell_folder(record.cell), path, resolution=points)
+            except InputError:  # a picture, or nothing that has a surface
+                continue
+        found[record.identity] = str(path)
+    return found
 
 
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:

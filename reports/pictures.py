@@ -1,41 +1,52 @@
-"""The rendered views of one cell, in order around the object, and as data URIs that a page can hold."""
+"""The rendered views of one cell, in order around the object, and as small files that a page can show."""
 
 from __future__ import annotations
 
-import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 from PIL import Image
 
 from reports.frames import GROUND_TRUTH, ReportError, ReportFrames
 
-STILL_SIDE = 192  # pixels at most; larger renders are made smaller, smaller ones left alone
-TURN_SIDE = 128
-TURN_FRAMES = 36  # 36 × 128 px stays far below WebP's 16 383 px
+#: What can be shown of a view, and the column of ``views`` that has its path.
+MODES: Final[Mapping[str, str]] = {"rgb": "rgb_path", "normals": "normal_path", "opacity": "opacity_path"}
+THUMBNAIL_SIDE: Final = 192  # pixels at most; smaller renders are left alone
+FULL_SIDE: Final = 768
+TURN_SIDE: Final = 128
+TURN_FRAMES: Final = 36  # 36 × 128 px stays far below WebP's 16 383 px
 
 
 @dataclass(frozen=True)
 class Ring:
-    """Views by azimuth from the front (0°) on, in [0°, 360°); three tuples of one length."""
+    """Views by azimuth from the front (0°) on, in [0°, 360°); all tuples are of one length."""
 
     azimuth_deg: tuple[float, ...]
-    rgb: tuple[Path, ...]
-    opacity: tuple[Path | None, ...]
+    pictures: Mapping[str, tuple[Path, ...]]  # by mode; those that every view has, so always "rgb"
+
+    @property
+    def rgb(self) -> tuple[Path, ...]:
+        """The colour pictures."""
+        return self.pictures["rgb"]
 
     def nearest(self, azimuth_deg: float) -> int:
         """Index of the view nearest to an azimuth, around the circle."""
-        off = [abs(math.remainder(own - azimuth_deg, 360.0)) for own in self.azimuth_deg]
+        off = [self.off(index, azimuth_deg) for index in range(len(self.azimuth_deg))]
         return off.index(min(off))
 
-    def turn(self) -> tuple[Path, ...]:
-        """Colour pictures of one turn, at most ``TURN_FRAMES``, evenly spread."""
-        stride = -(-len(self.rgb) // TURN_FRAMES)
-        return self.rgb[::stride]
+    def off(self, index: int, azimuth_deg: float) -> float:
+        """How far view ``index`` is from an azimuth, degrees in [0, 180]."""
+        return abs(math.remainder(self.azimuth_deg[index] - azimuth_deg, 360.0))
+
+    def turn(self, mode: str) -> tuple[Path, ...]:
+        """Pictures of one turn, at most ``TURN_FRAMES``, evenly spread."""
+        stride = -(-len(self.azimuth_deg) // TURN_FRAMES)
+        return self.pictures[mode][::stride]
 
 
 def ring(views: pd.DataFrame) -> Ring | None:
@@ -43,8 +54,10 @@ def ring(views: pd.DataFrame) -> Ring | None:
     if views.empty:
         return None
     turned = views.assign(azimuth_deg=views["azimuth_deg"].astype(float) % 360.0).sort_values(["azimuth_deg", "view"])
-    opacity = (None if pd.isna(path) else Path(path) for path in turned["opacity_path"])
-    return Ring(tuple(turned["azimuth_deg"]), tuple(map(Path, turned["rgb_path"])), tuple(opacity))
+    pictures = {
+        mode: tuple(map(Path, turned[column])) for mode, column in MODES.items() if not turned[column].isna().any()
+    }
+    return Ring(tuple(turned["azimuth_deg"]), pictures)
 
 
 def rings(frames: ReportFrames) -> dict[str, Ring]:
@@ -67,27 +80,37 @@ def load(path: Path, side: int) -> Image.Image:
             rgb = picture.convert("RGB")
     except OSError as error:
         raise ReportError(f"views: {path} cannot be read as a picture ({type(error).__name__})") from error
-    if max(rgb.size) > side:
-        rgb.thumbnail((side, side), Image.Resampling.BOX)
-    return rgb
+    return shrunk(rgb, side)
 
 
-def still(path: Path) -> str:
-    """One picture, lossless."""
-    return _data_uri(load(path, STILL_SIDE), "png", optimize=True)
+def shrunk(picture: Image.Image, side: int) -> Image.Image:
+    """The picture, or a copy made smaller where it is larger than ``side``."""
+    if max(picture.size) <= side:
+        return picture
+    small = picture.copy()
+    small.thumbnail((side, side), Image.Resampling.BOX)
+    return small
 
 
-def strip(paths: Sequence[Path]) -> str:
-    """Pictures of one size side by side, for a turntable that shows one at a time."""
+def still(path: Path) -> tuple[bytes, bytes | None]:
+    """A thumbnail, and the full picture where that is larger, as WebP; small renders are kept lossless."""
+    picture = load(path, FULL_SIDE)
+    if max(picture.size) <= THUMBNAIL_SIDE:
+        return _webp(picture, lossless=True, quality=60), None
+    return _webp(shrunk(picture, THUMBNAIL_SIDE), quality=82), _webp(picture, quality=88)
+
+
+def strip(paths: Sequence[Path]) -> bytes:
+    """Pictures of one size side by side as WebP, for a turntable that shows one at a time."""
     frames = [load(path, TURN_SIDE) for path in paths]
     width, height = frames[0].size
     joined = Image.new("RGB", (width * len(frames), height), "white")
     for index, frame in enumerate(frames):
         joined.paste(frame.resize((width, height)), (index * width, 0))
-    return _data_uri(joined, "webp", quality=90, method=4)
+    return _webp(joined, quality=82)
 
 
-def _data_uri(picture: Image.Image, kind: str, **options: object) -> str:
+def _webp(picture: Image.Image, **options: object) -> bytes:
     out = io.BytesIO()
-    picture.save(out, format=kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+    picture.save(out, format="webp", **options)
+    return out.getvalue()

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from reports.figures.curves import curves
+import pandas as pd
+
 from reports.figures.drawing import Drawing, draw
-from reports.figures.style import DARK, LIGHT, svg
+from reports.figures.standard import StandardFigure, standard_figures
 from reports.frames import ReportError, ReportFrames
-from reports.gallery import Plate, page
 from reports.grid import grid
+from reports.means import asset_means
+from reports.pages.album import Put, write_album
+from reports.pages.exhibits import PromptExhibits, prompt_exhibits
+from reports.pages.figure import Drawable, write_plate
+from reports.pages.index import index_page
+from reports.pages.meshes import write_meshes
+from reports.pages.prompt import prompt_page
 from reports.render import FORMATS
 from reports.table import Table
 from reports.tables import Reproduction, all_tables
+
+#: The folders that are the report's own.
+_PARTS: Final = ("figures", "meshes", "pictures", "prompts", "tables", "thumbnails", "turntables")
 
 
 def write_report(
@@ -29,66 +42,103 @@ def write_report(
     reproduction: Reproduction | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write ``index.html``, ``tables/``, ``figures/`` and ``pictures/`` into ``folder``; same frames, same bytes.
+    """Write the report of a study into ``folder``; same frames, same bytes.
 
     Args:
         frames: What the study measured.
-        folder: Made if it is not there; files of an earlier report are overwritten, and its tables removed.
+        folder: Made if it is not there; see ``write_pages``.
         title: Heading of the page.
         notes: Sentences that the page and the caption of every table must carry (whose scorers these are).
         baseline: Label of the arm that others are compared with.
-        drawings: Figures that the study asks for, beside the curves that every study gets.
+        drawings: Figures that the study asks for, beside those that every study gets.
         reproduction: Published tables to set beside the results.
         provenance: Further facts for the page's end, such as packages and threads.
 
     Returns:
-        Path of ``index.html``, which needs no other file and no network.
+        Path of ``index.html``.
 
     Raises:
-        ReportError: If the baseline is not an arm of the study, there is no such published table, or a picture cannot
-            be read.
+        ReportError: If the baseline is not an arm of the study, there is no such published table, or a picture or
+            mesh cannot be read.
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    tables = all_tables(frames, notes, baseline=baseline, reproduction=reproduction)
-    files = _files(frames, tables, title=title, notes=notes, drawings=drawings, provenance=provenance or {})
-    for stale in set(folder.glob("tables/*")) - {folder / name for name in files}:  # which tables there are may change
-        stale.unlink()
-    for name, content in files.items():  # all made before the first is written: a bad picture leaves no half report
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".partial-{path.name}")  # a reader sees the old file or the new, never half of it
-        partial.write_bytes(content)
-        partial.replace(path)
+    figures = [StandardFigure(d.name, d.title, d.caption, partial(draw, frames, d)) for d in drawings]
+    return write_pages(
+        frames,
+        folder,
+        tables=all_tables(frames, notes, baseline=baseline, reproduction=reproduction),
+        figures=[*figures, *standard_figures(frames, baseline=baseline)],
+        title=title,
+        notes=notes,
+        provenance=provenance or {},
+    )
+
+
+def write_pages(
+    frames: ReportFrames,
+    folder: Path,
+    *,
+    tables: Sequence[Table],
+    figures: Sequence[Drawable],
+    title: str,
+    notes: Sequence[str],
+    provenance: Mapping[str, str],
+) -> Path:
+    """Write pages, tables, figures and pictures into ``folder``, which then needs nothing outside it and no network.
+
+    All files are made before the first is put there, so that an error leaves an earlier report as it was.  The parts
+    of an earlier report (``index.html``, ``prompts``, ``tables`` …) are replaced whole; other files stay.
+
+    Returns:
+        Path of ``index.html``.
+
+    Raises:
+        ReportError: If a picture or mesh cannot be read.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-report-", dir=folder.parent) as temporary:
+        put = partial(_put, Path(temporary))
+        for table in tables:
+            for suffix, render in FORMATS.items():
+                put(f"tables/{table.name}.{suffix}", _encoded(render(table)))
+        plates = [write_plate(figure, put) for figure in figures]
+        prompts = prompt_exhibits(frames, write_album(frames, put))
+        index = index_page(frames, prompts, tables, plates, title=title, notes=notes, provenance=provenance)
+        put("index.html", _encoded(index))
+        _write_prompts(frames, prompts, title, put)
+        picture = io.BytesIO()
+        grid(frames).save(picture, format="png")
+        put("pictures/grid.png", picture.getvalue())
+        _replace(Path(temporary), folder)
     return folder / "index.html"
 
 
-def _files(
-    frames: ReportFrames,
-    tables: Sequence[Table],
-    *,
-    title: str,
-    notes: Sequence[str],
-    drawings: Sequence[Drawing],
-    provenance: Mapping[str, str],
-) -> dict[str, bytes]:
-    picture = io.BytesIO()
-    grid(frames).save(picture, format="png", optimize=True)
-    drawing = partial(curves, frames)
-    light, dark = svg(drawing, LIGHT), svg(drawing, DARK)
-    plates = []
-    for wanted in drawings:
-        drawn = partial(draw, frames, wanted)
-        plates.append(Plate(wanted, svg(drawn, LIGHT), svg(drawn, DARK)))
-    html = page(frames, tables, (light, dark), plates, title=title, notes=notes, provenance=provenance)
-    written = {
-        f"tables/{table.name}.{suffix}": render(table).encode()
-        for table in tables
-        for suffix, render in FORMATS.items()
-    }
-    return written | {
-        "figures/curves.svg": light,
-        **{f"figures/{plate.drawing.name}.svg": plate.light for plate in plates},
-        "pictures/grid.png": picture.getvalue(),
-        "index.html": html.encode(),
-    }
+def _write_prompts(frames: ReportFrames, prompts: Sequence[PromptExhibits], title: str, put: Put) -> None:
+    keys = ["method", "prompt_id", "seed"]
+    means = asset_means(frames).merge(frames.cells[["cell", *keys]], on=keys)
+    views = write_meshes(frames, prompts, put)
+    by_prompt: dict[str, pd.DataFrame] = {str(key): rows for key, rows in means.groupby("prompt_id", sort=False)}
+    for place, prompt in enumerate(prompts):
+        own = by_prompt.get(prompt.prompt_id, means.iloc[:0])
+        text = prompt_page(frames, prompts, place, own, views.get(prompt.prompt_id), title=title)
+        put(prompt.page, _encoded(text))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # half a surrogate pair, which JSON may hold, is no text
+
+
+def _put(folder: Path, name: str, content: bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _replace(new: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for part in _PARTS:
+        if (folder / part).is_dir():
+            shutil.rmtree(folder / part)
+    for made in sorted(new.iterdir()):
+        made.replace(folder / made.name)

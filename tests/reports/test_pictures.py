@@ -1,4 +1,3 @@
-import base64
 import io
 from pathlib import Path
 
@@ -9,16 +8,17 @@ from PIL import Image
 
 from reports import ReportError
 from reports.grid import GAP, HEAD, LABELS, MARGIN, TILE, grid
-from reports.pictures import STILL_SIDE, load, ring, rings, still, strip
+from reports.pictures import FULL_SIDE, THUMBNAIL_SIDE, load, ring, rings, still, strip
 
 
-def decoded(uri):
-    return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))).convert("RGB")
+def decoded(content):
+    return Image.open(io.BytesIO(content)).convert("RGB")
 
 
 def test_ring_turns_from_the_front_and_finds_the_nearest_around_the_circle():
     views = pd.DataFrame({"view": range(4), "azimuth_deg": [-100.0, 95.0, -5.0, 170.0]})
-    around = ring(views.assign(rgb_path=[f"{view}.png" for view in range(4)], opacity_path=None))
+    names = [f"{view}.png" for view in range(4)]
+    around = ring(views.assign(rgb_path=names, opacity_path=[*names[:3], None], normal_path=None))
     assert around.azimuth_deg == (95.0, 170.0, 260.0, 355.0)
     assert [around.rgb[around.nearest(azimuth)].name for azimuth in (0, 90, 180, 270)] == [
         "2.png",
@@ -26,7 +26,7 @@ def test_ring_turns_from_the_front_and_finds_the_nearest_around_the_circle():
         "3.png",
         "0.png",
     ]
-    assert around.opacity == (None,) * 4
+    assert set(around.pictures) == {"rgb"}  # the opacity of one view is not there
 
 
 def test_rings_are_apart_for_cells_and_ground_truths(make_frames):
@@ -36,12 +36,14 @@ def test_rings_are_apart_for_cells_and_ground_truths(make_frames):
     assert {len(around.rgb) for around in found.values()} == {8}
 
 
-def test_still_is_lossless_and_a_strip_holds_every_frame_in_order(tmp_path):
+def test_a_small_still_is_lossless_and_a_strip_holds_every_frame_in_order(tmp_path):
     paths = []
     for index in range(3):
         paths.append(tmp_path / f"{index}.png")
         Image.new("RGB", (16, 16), (80 * index, 0, 0)).save(paths[-1])
-    assert np.array_equal(np.asarray(decoded(still(paths[1]))), np.asarray(Image.open(paths[1])))
+    thumbnail, full = still(paths[1])
+    assert np.array_equal(np.asarray(decoded(thumbnail)), np.asarray(Image.open(paths[1])))
+    assert full is None
     joined = decoded(strip(paths))
     assert joined.size == (48, 16)
     assert [joined.getpixel((16 * index + 8, 8))[0] for index in range(3)] == pytest.approx([0, 80, 160], abs=4)
@@ -49,7 +51,9 @@ def test_still_is_lossless_and_a_strip_holds_every_frame_in_order(tmp_path):
 
 def test_large_renders_are_made_smaller(tmp_path):
     Image.new("RGB", (1024, 512)).save(tmp_path / "large.png")
-    assert decoded(still(tmp_path / "large.png")).size == (STILL_SIDE, STILL_SIDE // 2)
+    thumbnail, full = still(tmp_path / "large.png")
+    assert decoded(thumbnail).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
+    assert decoded(full).size == (FULL_SIDE, FULL_SIDE // 2)
 
 
 def test_an_unreadable_picture_is_named(tmp_path):

@@ -1,21 +1,30 @@
+import base64
 import dataclasses
+import hashlib
+import re
 from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from PIL import Image
 
-from reports import ReportError, write_report
-from reports.gallery import page
+from reports import Drawing, ReportError, write_report
+from reports.frames import ReportFrames
 
 HOSTILE = "</title><script>alert(1)</script> & 50% of_a 'mug' \"x\" http://evil.example/"
-VOID = {"meta", "img", "input", "source", "link", "br", "path"}
+#: Ids that are no file names, or the same one where case is not told apart.
+IDS = {"car": "../../car", "mug": "CON", "duck": 'A "<b>', "robot": 'a "<b>', "boat": "an id of " + "many " * 60}
+LABELS = {"sds": "../sds", "sdi": "<i>sdi</i> http://evil.example/"}
+VOID = {"meta", "img", "input", "source", "link", "br", "path", "rect"}
+MODES = ("rgb", "normals", "opacity")
 
 
 class Page(HTMLParser):
-    """Collects elements, and fails where tags are not nested."""
+    """Collects elements and their text, and fails where tags are not nested."""
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.text, self._open = [], [], []
+        self.elements, self.text, self.sources, self._open = [], [], {"style": [], "script": []}, []
         self.feed(text)
         assert self._open == []
 
@@ -23,6 +32,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self._open.append(tag)
+        if tag in self.sources:
+            self.sources[tag].append("")
 
     def handle_startendtag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
@@ -31,11 +42,27 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data):
-        if not self._open or self._open[-1] not in ("style", "script"):
+        if self._open and self._open[-1] in self.sources:
+            self.sources[self._open[-1]][-1] += data
+        else:
             self.text.append(data)
 
     def all(self, tag):
         return [attrs for name, attrs in self.elements if name == tag]
+
+    @property
+    def words(self):
+        return " ".join("".join(self.text).split())
+
+    @property
+    def ids(self):
+        return [attrs["id"] for _, attrs in self.elements if "id" in attrs]
+
+    @property
+    def references(self):
+        """Everything that a browser might load or go to."""
+        names = ("src", "href", "srcset", "data-src", "action", "poster", "data", "xlink:href", "formaction")
+        return [value for _, attrs in self.elements for name, value in attrs.items() if name in names]
 
 
 def written(frames, folder, **changes):
@@ -47,24 +74,74 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def with_normals(frames):
+    """The colours once more, as if they were normals; the ground truth has none."""
+    known = frames.views["cell"] != ""
+    return dataclasses.replace(frames, views=frames.views.assign(normal_path=frames.views["rgb_path"].where(known)))
+
+
+def renamed(frames, **names):
+    """The same study with other ids or labels."""
+    changed = {
+        frame.name: getattr(frames, frame.name).replace(
+            {column: new for column, new in names.items() if column in getattr(frames, frame.name)}
+        )
+        for frame in dataclasses.fields(ReportFrames)
+    }
+    return ReportFrames(**changed)
+
+
 @pytest.fixture(scope="module")
 def study(make_frames, tmp_path_factory):
     """A study with two seeds, a diverged method of one prompt, and texts that try to be marks; and its report."""
-    prompts = {"car": "a car", "mug": HOSTILE}
+    prompts = {"car": "a car", "mug": HOSTILE, "duck": "a duck", "robot": "a robot", "boat": "a boat"}
     frames = make_frames(prompts=prompts, seeds=(0, 1), statuses={("sdi", "mug"): "empty"}, views=4)
-    folder = tmp_path_factory.mktemp("study")
-    return frames, folder, Page(written(frames, folder, title=HOSTILE, notes=["Toy scorers.", HOSTILE]).read_text())
+    frames = renamed(with_normals(frames), prompt_id=IDS, method=LABELS)
+    folder = tmp_path_factory.mktemp("study") / "report"
+    written(frames, folder, title=HOSTILE, notes=["Toy scorers.", HOSTILE], baseline=LABELS["sds"])
+    return frames, folder
+
+
+@pytest.fixture(scope="module")
+def pages(study):
+    _, folder = study
+    return {path: Page(path.read_text()) for path in [folder / "index.html", *sorted((folder / "prompts").iterdir())]}
+
+
+def page_of(pages, heading):
+    """The page of the prompt with that text, by its title."""
+    return next(page for page in pages.values() if "".join(page.text).strip().startswith(f"{heading} · "))
 
 
 def test_same_frames_give_the_same_bytes(study, tmp_path):
-    frames, folder, _ = study
-    written(frames, tmp_path, title=HOSTILE, notes=["Toy scorers.", HOSTILE])
+    frames, folder = study
+    written(frames, tmp_path, title=HOSTILE, notes=["Toy scorers.", HOSTILE], baseline=LABELS["sds"])
     assert contents(tmp_path) == contents(folder)
-    names = ("summary", "summary-common", "differences", "divergence", "cost", "robust", "comparisons", "variance")
-    tables = {
-        f"tables/{name}.{suffix}" for name in (*names, "failures") for suffix in ("md", "csv", "tex", "html", "json")
-    }
-    assert set(contents(folder)) == tables | {"index.html", "figures/curves.svg", "pictures/grid.png"}
+
+
+def test_the_report_is_one_folder_of_known_parts(study):
+    _, folder = study
+    names = set(contents(folder))
+    for table in (
+        "summary",
+        "summary-common",
+        "differences",
+        "divergence",
+        "cost",
+        "robust",
+        "comparisons",
+        "variance",
+    ):
+        assert {f"tables/{table}.{suffix}" for suffix in ("md", "csv", "tex", "html", "json")} <= names
+    assert {"index.html", "figures/curves.svg", "figures/curves-dark.svg", "figures/curves.pdf"} <= names
+    assert len([name for name in names if name.startswith("prompts/")]) == 5
+    assert all(re.fullmatch(r"[a-z0-9./_-]+", name) for name in names)
+    assert len({name.lower() for name in names}) == len(names)
 
 
 def test_a_table_that_there_is_no_longer_is_removed(make_frames, tmp_path):
@@ -75,60 +152,125 @@ def test_a_table_that_there_is_no_longer_is_removed(make_frames, tmp_path):
     assert (tmp_path / "tables" / "summary.md").exists()
 
 
-def test_page_needs_nothing_but_itself(study):
-    _, folder, page = study
-    sources = [value for _, attrs in page.elements for key, value in attrs.items() if key in ("src", "srcset")]
-    assert sources
-    assert all(source.startswith("data:image/") for source in sources)
-    assert all(attrs["href"].startswith("#") for attrs in page.all("a"))
-    assert not page.all("link")
-    text = (folder / "index.html").read_text()
-    assert "url(" not in text
-    assert "@import" not in text
+def test_every_reference_leads_to_a_file_inside(study, pages):
+    _, folder = study
+    for path, page in pages.items():
+        assert page.references
+        for reference in page.references:
+            parts = urlsplit(reference)
+            if parts.scheme == "data":
+                continue
+            assert not parts.scheme, reference
+            assert not parts.netloc, reference
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.is_relative_to(folder.resolve()), reference
+            assert target.is_file(), reference
+            if parts.fragment:
+                assert unquote(parts.fragment) in pages[target].ids, reference
 
 
-def test_hostile_text_is_shown_as_text(study):
-    _, _, page = study
-    assert len(page.all("script")) == 1
-    assert all(attrs.get("alt") for attrs in page.all("img"))
-    assert "".join(page.text).count(HOSTILE) >= 4  # title twice, note, prompt
+def test_pages_allow_neither_the_network_nor_scripts_of_the_data(pages):
+    for page in pages.values():
+        (policy,) = [attrs["content"] for attrs in page.all("meta") if "http-equiv" in attrs]
+        assert policy.startswith("default-src 'none'; ")
+        assert not re.search(r"http|unsafe|\*|connect-src", policy)
+        data, script = page.sources["script"]  # the first is data, by its type
+        assert page.all("script") == [{"type": "application/json", "id": "ledger"}, {}]
+        assert "<" not in data
+        (style,) = page.sources["style"]
+        for source, directive in ((script, "script-src"), (style, "style-src")):
+            digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+            assert f"{directive} 'sha256-{digest}'" in policy
+        assert not re.search(r"url\(|@import|https?:", style)
+        assert not any("style" in attrs or name.startswith("on") for _, attrs in page.elements for name in attrs)
 
 
-def test_ids_are_unique_and_links_lead_somewhere(study):
-    _, _, page = study
-    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
-    assert len(ids) == len(set(ids))
-    named = {attrs["href"][1:] for attrs in page.all("a")} | {attrs["aria-labelledby"] for attrs in page.all("section")}
-    assert named <= set(ids)
+def test_hostile_text_is_shown_as_text(pages):
+    for page in pages.values():
+        assert HOSTILE in "".join(page.text)  # the title
+        assert not page.all("i")
+        assert not page.all("b")
+    assert "".join(page_of(pages, HOSTILE).text).count(HOSTILE) >= 4  # of the study twice, and of the prompt twice
+    assert all(attrs.get("alt") for page in pages.values() for attrs in page.all("img") if "src" in attrs)
 
 
-def test_every_cell_is_shown_with_four_views_and_a_turntable(study):
-    frames, _, page = study
-    alts = [attrs["alt"] for attrs in page.all("img")]
-    for label in ("ground truth", "sds · seed 0", "sds · seed 1", "sdi · seed 0", "sdi · seed 1"):
-        for prompt in frames.prompts.values():
-            shown = [f"from {azimuth}°" for azimuth in (0, 90, 180, 270)] + ["turntable"]
-            assert all(alts.count(f"{label}, {prompt}: {what}") == 1 for what in shown)
-    assert sum("opacity from" in alt for alt in alts) == 2 * 4  # evidence: of the diverged cells, and of no other
+def test_ids_are_unique_and_named_parts_are_there(pages):
+    for page in pages.values():
+        assert len(page.ids) == len(set(page.ids))
+        assert {attrs["aria-labelledby"] for _, attrs in page.elements if "aria-labelledby" in attrs} <= set(page.ids)
 
 
-def test_the_page_says_what_happened_and_where_it_comes_from(study):
-    _, _, page = study
-    text = " ".join("".join(page.text).split())
-    for expected in ("Toy scorers.", "c0ffee", "2.13", "6 of 8 cells completed", "is empty", "ab" * 32):
-        assert expected in text
+def test_every_cell_is_shown_with_four_views_and_a_turntable_in_every_mode(study, pages):
+    frames, _ = study
+    for prompt in frames.prompts.values():
+        alts = [attrs["alt"] for attrs in page_of(pages, prompt).all("img")]
+        for label in ("ground truth", *(f"{label} · seed {seed}" for label in LABELS.values() for seed in (0, 1))):
+            for mode in MODES:
+                shown = [f"{mode} from {azimuth}°" for azimuth in (0, 90, 180, 270)] + [f"{mode}, turntable"]
+                times = 0 if label == "ground truth" and mode == "normals" else 1
+                assert all(alts.count(f"{label}, {prompt}: {what}") == times for what in shown)
+
+
+def test_pictures_are_lazy_and_have_a_place_kept_free(pages):
+    for page in pages.values():
+        shown = [attrs for attrs in page.all("img") if "src" in attrs]
+        assert shown
+        assert all(attrs["loading"] == "lazy" for attrs in shown)
+
+
+def test_the_page_says_what_happened_and_where_it_comes_from(study, pages):
+    _, folder = study
+    page = pages[folder / "index.html"]
+    for expected in ("Toy scorers.", "c0ffee", "2.13", "18 of 20 cells completed", "is empty", "ab" * 32):
+        assert expected in page.words
+    assert f"{LABELS['sdi']} 8 completed, 2 empty" in page.words
+    evidence = [attrs["alt"] for attrs in page.all("img") if "opacity from" in attrs.get("alt", "")]
+    assert len(evidence) == 2 * 4  # of the diverged cells, and of no other
+    assert all(f"{LABELS['sdi']} · seed" in alt for alt in evidence)
+
+
+def test_a_prompts_page_has_scores_settings_and_provenance(pages):
+    page = page_of(pages, "a duck")
+    for expected in ("CLIP", '"method": "sds"', "c0ffee", "SHA-256 " + "ab" * 32, "loss:", "opacity:"):
+        assert expected in page.words
+    places = [attrs["data-cells"] for attrs in page.all("button") if "data-cells" in attrs]
+    assert set(places) == {"0", "1", "2", "3"}
+
+
+def test_prompts_follow_one_another(study, pages):
+    _, folder = study
+    links = [attrs["href"] for attrs in pages[folder / "index.html"].all("a")]
+    seen, path = [], folder / next(link for link in links if link.startswith("prompts/"))
+    while path:
+        seen.append(path.name)
+        links = [attrs["href"] for attrs in pages[path].all("a") if attrs.get("rel") == "next"]
+        path = path.parent / links[0].removeprefix("../prompts/") if links else None
+    assert len(seen) == len(set(seen)) == 5
 
 
 def test_tables_on_disk_carry_the_notes(study):
-    _, folder, _ = study
+    _, folder = study
     for suffix in ("md", "tex", "html"):
         assert all("Toy scorers." in path.read_text() for path in (folder / "tables").glob(f"*.{suffix}"))
 
 
-def test_a_cell_of_24_views_takes_a_sixteenth_of_five_megabytes(make_frames):
-    frames = make_frames(methods=("sds",), prompts={"mug": "a mug"}, views=24, side=64)
-    size = len(page(frames, [], (b"", b""), title="", notes=[], provenance={}))
-    assert size / 2 < 5e6 / 16  # the cell and its ground truth, of noise, which packs worse than any render
+def test_a_figure_of_the_study_is_drawn_and_shown(make_frames, tmp_path):
+    drawing = Drawing("arms-of-clip", "arms", "The arms", "Look here.", metrics=("clip_score",))
+    page = Page(written(make_frames(views=2), tmp_path, drawings=[drawing]).read_text())
+    assert "The arms" in page.words
+    assert "Look here." in page.words
+    assert "figures/arms-of-clip-dark.svg" in page.references
+    assert (tmp_path / "figures" / "arms-of-clip.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_large_renders_have_a_thumbnail_and_the_full_picture_one_click_away(make_frames, tmp_path):
+    frames = make_frames(methods=("sds",), prompts={"mug": "a mug"}, views=2, side=200)
+    written(frames, tmp_path)
+    page = Page((tmp_path / "prompts" / "mug.html").read_text())
+    full = [attrs["href"] for attrs in page.all("a") if attrs.get("class", "").startswith("full")]
+    assert full
+    assert {size(tmp_path / "prompts" / reference) for reference in full} == {(200, 200)}
+    assert {size(path) for path in (tmp_path / "thumbnails").rglob("*.webp")} == {(192, 192)}
 
 
 def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_path):
@@ -137,9 +279,10 @@ def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_pat
     bare = dataclasses.replace(
         frames, cells=cells, scores=frames.scores.iloc[:0], views=frames.views.iloc[:0], events=frames.events.iloc[:0]
     )
-    text = "".join(Page(written(bare, tmp_path).read_text()).text)
+    text = Page(written(bare, tmp_path).read_text()).words
     assert text.count("no pictures") == 6
     assert "why" in text
+    assert Page((tmp_path / "prompts" / "mug.html").read_text()).words.count("no pictures") == 2
 
 
 def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
@@ -147,16 +290,31 @@ def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
     cells = frames.cells.astype(object)
     unmeasured = ["steps", "seconds", "optimise_seconds", "peak_bytes", "peak_kind", "unet_calls", "unet_rows"]
     cells.loc[cells["method"] == "sdi", unmeasured] = None
-    text = "".join(Page(written(dataclasses.replace(frames, cells=cells), tmp_path).read_text()).text)
-    assert "is crashed" in text
-    assert "None" not in text
+    written(dataclasses.replace(frames, cells=cells), tmp_path)
+    for name in ("index.html", "prompts/mug.html"):
+        page = Page((tmp_path / name).read_text())
+        assert "is crashed" in page.words
+        assert "None" not in page.words
+
+
+def test_an_error_leaves_the_earlier_report_and_a_new_one_nothing_of_it(make_frames, tmp_path):
+    folder = tmp_path / "report"
+    frames = make_frames(views=1)
+    written(frames, folder)
+    (folder / "mine.txt").write_text("stays")
+    before = contents(folder)
+    gone = dataclasses.replace(frames, views=frames.views.assign(rgb_path="/nowhere.png"))
+    with pytest.raises(ReportError, match=r"/nowhere\.png"):
+        written(gone, folder)
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+    written(make_frames(prompts={"mug": "a mug"}, views=1), folder)
+    assert [path.name for path in (folder / "prompts").iterdir()] == ["mug.html"]
+    assert (folder / "mine.txt").read_text() == "stays"
 
 
 def test_bad_input_is_one_line_and_writes_nothing(make_frames, tmp_path):
     frames = make_frames(views=1)
     with pytest.raises(ReportError, match="baseline: 'vsd' is not a method of the study: sds, sdi"):
         written(frames, tmp_path / "report", baseline="vsd")
-    gone = dataclasses.replace(frames, views=frames.views.assign(rgb_path="/nowhere.png"))
-    with pytest.raises(ReportError, match=r"/nowhere\.png"):
-        written(gone, tmp_path / "report")
     assert not (tmp_path / "report").exists()

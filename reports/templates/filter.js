@@ -1,0 +1,22 @@
+// Shows the prompts that have all words of the box.
+(() => {
+  "use strict";
+  const box = document.getElementById("filter");
+  if (!box) return;
+  const found = document.getElementById("found");
+  const prompts = [...document.querySelectorAll(".prompts > li")].map((item) => ({
+    item,
+    text: item.querySelector("h3").textContent.toLowerCase(),
+  }));
+  const apply = () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const { item, text } of prompts) {
+      item.hidden = !words.every((word) => text.includes(word));
+      count += !item.hidden;
+    }
+    found.textContent = `${count} of ${prompts.length}`;
+  };
+  box.addEventListener("input", apply);
+  apply(); // a browser may keep what was typed before
+})();

@@ -1,0 +1,13 @@
+// The meshes, which are loaded only when asked for.
+(() => {
+  "use strict";
+  const mesh = document.querySelector("details.mesh");
+  mesh?.addEventListener("toggle", () => {
+    if (!mesh.open || mesh.querySelector("iframe")) return;
+    const frame = document.createElement("iframe");
+    frame.title = "Meshes of all methods in three dimensions";
+    frame.setAttribute("sandbox", "allow-scripts");
+    frame.src = mesh.dataset.src;
+    mesh.append(frame);
+  });
+})();
