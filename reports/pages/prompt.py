@@ -14,7 +14,7 @@ from reports.pages.ledger import Ledger
 from reports.pages.meshes import MeshView
 from reports.pictures import MODES
 from reports.render import html
-from reports.summary import PICTURE_SCORES, TRUTH_SCORES, score_columns
+from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, score_columns
 from reports.table import Column, Entry, Row, Table
 from reports.templates import page
 

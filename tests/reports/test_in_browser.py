@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 import trimesh
-from reports.all_tables import all_tables
+from reports.tables import all_tables
 
 from reports.frames import GROUND_TRUTH
 from reports.write import write_pages
