@@ -233,5 +233,5 @@ def _as_state(snapshot: SnapshotPictures) -> dict[str, Any]:
 
 def _restored(state: dict[str, Any]) -> SnapshotPictures:
     kinds = ("rgb", "opacity", "normals")
-    arrays = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
+    arrays: dict[str, Any] = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
     return SnapshotPictures(state["step"], state["seconds"], Pictures(state["azimuth_deg"], **arrays))
