@@ -22,12 +22,11 @@ OPERATIONS = {
 
 def main() -> None:
     """Import what every command needs, then serve."""
-    import skimage.metrics  # noqa: F401
 
     import bench.cli
     import bench.report
     import bench.run
-    import bench.score  # noqa: F401
+    import bench.score
     from methods.distillation import methods
     from metrics import metrics
 
