@@ -171,6 +171,13 @@ class RunStore:
         finally:
             lock.release()
 
+    def tidy(self) -> None:
+        """Remove checkpoints and attempts of cells that have a record: their process died just before it did so."""
+        finished = self.finished()
+        for path in (*self.folder.glob("checkpoints/*.safetensors"), *self.folder.glob("claims/*.json")):
+            if path.stem in finished:
+                path.unlink(missing_ok=True)
+
     def set_aside(self, cell: Cell) -> None:
         """Move a record out of the way (``set-aside/``), so that its cell is missing again."""
         self.put_aside(self.cell_folder(cell))

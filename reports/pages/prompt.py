@@ -14,8 +14,8 @@ from reports.pages.ledger import Ledger
 from reports.pages.meshes import MeshView
 from reports.pictures import MODES
 from reports.render import html
-from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, score_columns
 from reports.table import Column, Entry, Row, Table
+from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, score_columns
 from reports.templates import page
 
 SCRIPTS = ("tables.js", "player.js", "meshes.js")

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import bench
+from bench.attempts import Attempts
 from bench.cell import Cell
 from bench.divergence import Status
 from bench.environment import Environment
@@ -346,3 +347,24 @@ def test_spoilt_events_are_told(store: RunStore, outcome: Outcome) -> None:
     (folder / "events.jsonl").write_text("{}")
     with pytest.raises(InputError, match=r"events.jsonl: corrupt record"):
         read_events(folder)
+
+
+def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcome: Outcome, study: Study) -> None:
+    done, missing = expand(study)[:2]
+    store.write(outcome)
+    for cell in (done, missing):
+        store.attempts(cell).write(Attempts(count=1))
+        store.checkpoint(cell, every_seconds=1).save({})
+    store.tidy()
+    assert not store.attempts(done).path.exists()
+    assert not store.checkpoint(done, every_seconds=1).path.exists()
+    assert store.attempts(missing).read().count == 1
+    assert store.checkpoint(missing, every_seconds=1).load() == {}
+    assert store.finished() == {done.folder_name}
+
+
+def test_a_folder_whose_first_file_was_never_whole_can_become_a_run(store: RunStore, study: Study) -> None:
+    store.folder.mkdir()
+    (store.folder / ".partial-abc").write_text("{")
+    store.open(study)
+    assert store.read_study() == study

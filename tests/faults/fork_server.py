@@ -22,7 +22,6 @@ OPERATIONS = {
 
 def main() -> None:
     """Import what every command needs, then serve."""
-    import skimage.metrics  # noqa: F401
 
     import bench.cli
     import bench.report

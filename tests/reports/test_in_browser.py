@@ -9,9 +9,9 @@ import time
 import pandas as pd
 import pytest
 import trimesh
-from reports.tables import all_tables
 
 from reports.frames import GROUND_TRUTH
+from reports.tables import all_tables
 from reports.write import write_pages
 
 FLAGS = (
