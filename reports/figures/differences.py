@@ -45,7 +45,7 @@ def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) 
         for axis, (shown, marks) in zip(axes, found, strict=True):
             axis.axvline(0, color=theme.ink, linewidth=0.8, alpha=0.7, label="_baseline")
             for row, mark in enumerate(marks):
-                if mark.estimate.interval.known:
+                if mark.bounds:
                     draw_prompts(axis, mark, row, look[mark.method])
             draw_rows(axis, marks, range(len(marks)), look, theme)
             axis.set_title(f"Δ {shown.label}")

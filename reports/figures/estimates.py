@@ -32,6 +32,12 @@ class Mark:
         means = prompt_means(values)
         return cls(method, means, prompt_bootstrap(values, SEED), len(means) == len(values))
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Ends of the interval; None where the prompts cannot tell."""
+        low, high = self.estimate.interval.low, self.estimate.interval.high
+        return None if low is None or high is None else (low, high)
+
     def fill(self, look: Look, theme: Theme) -> str:
         """Of the mark: hollow where prompts are missing, whose mean is over other prompts than the rest's."""
         return look.colour if self.whole else theme.paper
@@ -40,17 +46,18 @@ class Mark:
 def draw_rows(axis: Axes, marks: Sequence[Mark], rows: Sequence[float], looks: dict[str, Look], theme: Theme) -> None:
     """A mark with its interval on each row; its prompts as faint points where there is no interval."""
     for mark, row in zip(marks, rows, strict=True):
-        look, estimate = looks[mark.method], mark.estimate
-        if estimate.value is None:
+        look = looks[mark.method]
+        if mark.estimate.value is None:
             continue
-        if estimate.interval.known:
-            bounds = (estimate.interval.low, estimate.interval.high)
-            axis.plot(bounds, (row, row), color=look.colour, linewidth=1.4, solid_capstyle="butt", label="_interval")
+        if mark.bounds:
+            axis.plot(
+                mark.bounds, (row, row), color=look.colour, linewidth=1.4, solid_capstyle="butt", label="_interval"
+            )
         else:
             draw_prompts(axis, mark, row, look)
         axis.plot(
-            estimate.value, row, look.marker, color=look.colour, markerfacecolor=mark.fill(look, theme), markersize=5,
-            zorder=3, label="_mean",
+            mark.estimate.value, row, look.marker, color=look.colour, markerfacecolor=mark.fill(look, theme),
+            markersize=5, zorder=3, label="_mean",
         )  # fmt: skip
 
 

@@ -19,6 +19,9 @@ _PAD: Final = 0.7  # points around a label
 _FAR: Final = 3.0  # square points of a crossed bar that a point nearer to the mark is worth
 _DIRECTIONS: Final = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200)  # degrees, the most usual first
 
+#: Left, bottom, right and top of a line, in data units.
+Bar = tuple[float, float, float, float]
+
 
 class Box(NamedTuple):
     """A rectangle in points."""
@@ -45,7 +48,7 @@ class Labelled:
     colour: str
 
 
-def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[tuple[float, ...]], theme: Theme) -> list[Box]:
+def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[Bar], theme: Theme) -> list[Box]:
     """Write each mark's label where it covers no other label, no mark and as little of the ``bars`` as can be.
 
     Call it when the limits of the axes are final.
@@ -53,7 +56,7 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[tuple[flo
     Args:
         axis: Where the marks are.
         marks: In the order in which they choose.
-        bars: Lines that labels should leave free: left, bottom, right, top in data units.
+        bars: Lines that labels had better leave free.
         theme: Colours.
 
     Returns:
@@ -71,7 +74,7 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[tuple[flo
     for mark, spot in zip(marks, spots, strict=True):
         text = broken(mark.text, 18)
         width, height = 72 * text_width(text, _SIZE), 72 * LINE * 0.9 * len(text.splitlines())
-        ring, box = min(_places(spot, width, height), key=lambda place: _badness(*place, inside, [*hard, *taken], soft))
+        ring, box = min(_places(spot, width, height), key=lambda place: _badness(place, inside, [*hard, *taken], soft))
         taken.append(box)
         middle = ((box.left + box.right) / 2 - spot[0], (box.bottom + box.top) / 2 - spot[1])
         axis.annotate(
@@ -106,8 +109,9 @@ def _places(spot: tuple[float, ...], width: float, height: float) -> list[tuple[
     return places
 
 
-def _badness(ring: float, box: Box, inside: Box, hard: Sequence[Box], soft: Sequence[Box]) -> tuple[float, float]:
+def _badness(place: tuple[float, Box], inside: Box, hard: Sequence[Box], soft: Sequence[Box]) -> tuple[float, float]:
     """What must not be covered first, then what had better not and how far the label is off."""
+    ring, box = place
     outside = (box.right - box.left) * (box.top - box.bottom) - box.overlap(inside)
     crossed = sum(map(box.overlap, soft)) + _FAR * ring
     return round(outside + sum(map(box.overlap, hard)), 3), round(crossed, 3)

@@ -76,13 +76,13 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 
 
 def broken(label: str, width: int = _LABEL) -> str:
-    """A label in lines of at most ``width`` characters, cut where one of its own lines needs more than three."""
+    """A label in lines of at most ``width`` characters; what needs more than three keeps its beginning and its end."""
     return "\n".join(line for own in label.splitlines() for line in _wrapped(own, width))
 
 
 def _wrapped(line: str, width: int) -> list[str]:
     lines = textwrap.wrap(line, width, break_on_hyphens=True)
-    return lines if len(lines) <= 3 else [*lines[:2], f"{lines[2][: width - 1]}…"]
+    return lines if len(lines) <= 3 else [*lines[:2], f"…{line[1 - width :]}"]
 
 
 def legend_height(labels: Sequence[str], width: float) -> float:

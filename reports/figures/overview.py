@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,12 +19,12 @@ from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.quantities import Quantity, quantities
 from reports.figures.rows import ACROSS, row_panels
 from reports.figures.style import Draw, Theme
-from reports.frames import ReportError, ReportFrames
+from reports.frames import ReportFrames
 
 #: Mean and SD (None where not printed) of a method, by metric and method, in the printed unit.
 Published = Mapping[str, Mapping[str, tuple[float, float | None]]]
 
-_CONTROLS: Final = {
+_CONTROLS: Final[Mapping[str, tuple[str, Any]]] = {
     "blank": ("blank picture", ":"),
     "noise": ("noise", "-."),
     "other_prompt": ("picture of another prompt", "--"),
@@ -47,7 +46,7 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Publish
 
     Raises:
         NothingToDraw: If no cell has a score.
-        ReportError: If a metric or a control is unknown.
+        ReportError: If a metric is unknown.
     """
     levels = _levels(frames)
     found: list[tuple[Quantity, list[Mark]]] = []
@@ -59,8 +58,8 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Publish
         raise NothingToDraw("no completed cell has a score")
 
     def draw(theme: Theme) -> Figure:
-        keys = _keys(levels, theme, published=published or {})
-        foot = legend_height(list(keys), min(ACROSS, len(found)) * 1.9)
+        labels, keys = _keys(levels, theme, published=published or {})
+        foot = legend_height(labels, min(ACROSS, len(found)) * 1.9)
         figure, axes = row_panels(frames.methods, len(found), under=2 if levels else 0, foot=foot)
         look = looks(frames.methods, theme)
         for axis, (shown, marks) in zip(axes, found, strict=True):
@@ -69,7 +68,7 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Publish
             squeezes = sum(mark.estimate.value is not None for mark in marks) > 1
             _draw_levels(axis, levels.get(shown.name, {}), theme, squeezes=squeezes)
             axis.set_title(shown.label)
-        legend_below(figure, list(keys), list(keys.values()))
+        legend_below(figure, labels, keys)
         return figure
 
     return draw
@@ -77,17 +76,15 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str], published: Publish
 
 def _levels(frames: ReportFrames) -> dict[str, dict[str, float]]:
     """Mean over prompts of the mean over views of each control, by metric and control, scaled for print."""
-    unknown = sorted(set(frames.controls["control"]) - set(_CONTROLS))
-    if unknown:
-        raise ReportError(f"controls.control: {unknown[0]!r} is not one of {', '.join(_CONTROLS)}")
     scale = frames.metric_columns.set_index("metric")["scale"].astype(float)
     rows = frames.controls.astype({"value": float}).dropna(subset="value")
     prompts = rows.groupby(["metric", "control", "prompt_id"], sort=False)["value"].mean()
-    means: pd.Series = prompts.groupby(level=["metric", "control"], sort=False).mean()
+    means = prompts.groupby(level=["metric", "control"], sort=False).mean()
     found: dict[str, dict[str, float]] = {}
-    for (metric, control), value in means.items():  # type: ignore[misc]
+    for row in means.reset_index().to_dict("records"):
+        metric, control, value = str(row["metric"]), str(row["control"]), float(row["value"])
         if metric in scale.index and np.isfinite(value):
-            found.setdefault(str(metric), {})[str(control)] = float(value * scale[metric])
+            found.setdefault(metric, {})[control] = value * float(scale[metric])
     return found
 
 
@@ -107,7 +104,7 @@ def _draw_levels(axis: Axes, levels: Mapping[str, float], theme: Theme, *, squee
     reach = _REACH * (high - low) if squeezes else np.inf
     near = {name: value for name, value in levels.items() if low - reach <= value <= high + reach}
     for name, value in near.items():
-        axis.axvline(value, color=theme.ink, linestyle=_CONTROLS[name][1], linewidth=0.9, alpha=0.75, label=f"_{name}")
+        axis.axvline(value, color=theme.ink, linestyle=_look(name)[1], linewidth=0.9, alpha=0.75, label=f"_{name}")
     if near:
         low, high = min(low, *near.values()), max(high, *near.values())
         axis.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
@@ -123,13 +120,20 @@ def _short(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _keys(levels: Mapping[str, Mapping[str, float]], theme: Theme, *, published: Published) -> dict[str, Artist]:
-    present = {name for of_metric in levels.values() for name in of_metric}
-    keys: dict[str, Artist] = {
-        words: Line2D([], [], color=theme.ink, linestyle=style, linewidth=0.9)
-        for name, (words, style) in _CONTROLS.items()
-        if name in present
-    }
+def _look(control: str) -> tuple[str, Any]:
+    """Words and linestyle; a control that somebody added goes by its name."""
+    return _CONTROLS.get(control, (control.replace("_", " "), (0, (6, 1, 1, 1, 1, 1))))
+
+
+def _keys(
+    levels: Mapping[str, Mapping[str, float]], theme: Theme, *, published: Published
+) -> tuple[list[str], list[Artist]]:
+    """Labels and handles of the legend, the known controls first."""
+    present = [name for of_metric in levels.values() for name in of_metric]
+    controls = [name for name in dict.fromkeys([*_CONTROLS, *present]) if name in present]
+    labels = [_look(name)[0] for name in controls]
+    keys: list[Artist] = [Line2D([], [], color=theme.ink, linestyle=_look(name)[1], linewidth=0.9) for name in controls]
     if any(published.values()):
-        keys["published mean ± SD"] = Line2D([], [], color=theme.ink, marker="x", markersize=4, linewidth=0.6)
-    return keys
+        labels.append("published mean ± SD")
+        keys.append(Line2D([], [], color=theme.ink, marker="x", markersize=4, linewidth=0.6))
+    return labels, keys

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.figures.estimates import Mark
-from reports.figures.labels import Labelled, place_labels
+from reports.figures.labels import Bar, Labelled, place_labels
 from reports.figures.layout import panels
 from reports.figures.log_axis import make_logarithmic
 from reports.figures.looks import Look, looks
@@ -84,9 +84,9 @@ def _panel(
     if not points:
         axis.text(0.5, 0.5, "no method has both", transform=axis.transAxes, ha="center", color=theme.ink)
         return
-    bars = []
+    bars: list[Bar] = []
     for method, (x, y) in zip(names, points, strict=True):
-        bars += _uncertainty(axis, quantities, (marks[0][method], marks[1][method]), look[method])
+        bars += _uncertainty(axis, quantities, (marks[0][method], marks[1][method]), (x, y), look[method])
         fill = marks[1][method].fill(look[method], theme)
         axis.plot(
             x, y, look[method].marker, color=look[method].colour, markerfacecolor=fill, markersize=6, zorder=3,
@@ -110,14 +110,14 @@ def _panel(
 
 
 def _uncertainty(
-    axis: Axes, quantities: tuple[Quantity, Quantity], marks: tuple[Mark, Mark], look: Look
-) -> list[tuple[float, ...]]:
-    """Intervals both ways, or the prompts as points; the boxes of what was drawn."""
-    (x, y), bars = (mark.estimate for mark in marks), []
-    if y.interval.known:
-        bars.append((x.value, y.interval.low, x.value, y.interval.high))
-        if x.interval.known:
-            bars.append((x.interval.low, y.value, x.interval.high, y.value))
+    axis: Axes, quantities: tuple[Quantity, Quantity], marks: tuple[Mark, Mark], point: tuple[float, float], look: Look
+) -> list[Bar]:
+    """Draw the intervals both ways, or else the prompts as points; the intervals, for labels to leave free."""
+    (x, y), (cost, score) = point, marks
+    if score.bounds:
+        bars = [(x, score.bounds[0], x, score.bounds[1])]
+        if cost.bounds:
+            bars.append((cost.bounds[0], y, cost.bounds[1], y))
         for left, bottom, right, top in bars:
             axis.plot((left, right), (bottom, top), color=look.colour, linewidth=1.0, alpha=0.8, label="_interval")
         return bars

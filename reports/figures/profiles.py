@@ -50,12 +50,10 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
 
     def draw(theme: Theme) -> Figure:
         look = looks(frames.methods, theme)
-        keys = {
-            broken(name, 40): Line2D([], [], color=own.colour, linestyle=own.dashes, linewidth=1.3)
-            for name, own in look.items()
-        }
+        labels = [broken(name, 40) for name in look]
+        keys = [Line2D([], [], color=own.colour, linestyle=own.dashes, linewidth=1.3) for own in look.values()]
         across = min(_ACROSS, len(found))
-        foot = legend_height(list(keys), across * (_WIDTH + 0.4) + 0.2)
+        foot = legend_height(labels, across * (_WIDTH + 0.4) + 0.2)
         figure, axes = panels(len(found), across=across, width=_WIDTH, height=1.7, left=0.55, foot=foot)
         for axis, (shown, lines) in zip(axes, found, strict=True):
             for name, line in lines.items():
@@ -78,7 +76,7 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             axis.set_xlabel(f"τ ({'share above' if shown.higher_is_better is not False else 'share below'})")
         for axis in axes[::across]:
             axis.set_ylabel("share of prompts")
-        legend_below(figure, list(keys), list(keys.values()))
+        legend_below(figure, labels, keys)
         return figure
 
     return draw

@@ -43,12 +43,13 @@ def quantities(frames: ReportFrames, names: Sequence[str]) -> list[Quantity]:
             title, unit, size = COSTS[name]
             own = frames.cells[frames.cells["status"] == "completed"].astype({name: float})
             own = own.assign(metric=name, value=own[name] / size)
-            label, better = f"{title} ({unit})", False
+            label, direction = f"{title} ({unit})", "down"
         elif name in columns:
             own, label = assets[assets["metric"] == name], heading(columns[name])
-            better = None if columns[name].direction is None else columns[name].direction == "up"
+            direction = columns[name].direction or ""
         else:
             raise ReportError(f"metrics: {name!r} is not one of {', '.join([*columns, *COSTS])}")
+        better = {"up": True, "down": False}.get(direction)
         table = prompt_means(own)[["method", "prompt_id", "value"]]
         found.append(Quantity(name, label, better, StudyScores.of(own, frames.cells, name), table))
     return found

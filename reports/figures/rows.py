@@ -27,7 +27,14 @@ def row_panels(methods: Sequence[str], count: int, *, under: int = 0, foot: floa
     left = 0.2 + max((text_width(text) for text in words), default=0.0)
     height = 0.15 + max(LINE * lines + 0.05, 0.24) * len(methods)
     figure, axes = panels(
-        count, across=ACROSS, width=1.75, height=height, left=left, gap=0.2, bottom=0.28 + LINE * under, foot=foot
+        count,
+        across=ACROSS,
+        width=1.75 if count > 1 else 3.0,
+        height=height,
+        left=left,
+        gap=0.2,
+        bottom=0.28 + LINE * under,
+        foot=foot,
     )
     for index, axis in enumerate(axes):
         axis.set_yticks(range(len(words)), words)

@@ -41,7 +41,7 @@ def standard_figures(
         published: A paper's means and SDs by metric and method, shown beside the study's own.
 
     Raises:
-        ReportError: If the baseline is not a method, or a control is unknown.
+        ReportError: If the baseline is not a method.
     """
     found = []
     for name, title, caption, made in _candidates(frames, baseline, published):
@@ -82,9 +82,9 @@ def _candidates(
     yield (
         "time-to-quality",
         "Quality on the way",
-        "Mean score of a few views at steps on the way, on the prompts that all methods completed; bands are 95 % "
-        "intervals over prompts (too few prompts: a thin line each). The large mark is the end, over all views of the "
-        "evaluation, so the dotted way to it is also a change of views.",
+        "Mean score of a few views at steps on the way, on the prompts that every method shown completed; bands are "
+        "95 % intervals over prompts (too few prompts: a thin line each). The large mark is the end, over all views "
+        "of the evaluation, so the dotted way to it is also a change of views.",
         partial(time_to_quality, frames, metrics=main),
     )
     yield (

@@ -81,13 +81,12 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
     def draw(theme: Theme) -> Figure:
         look = looks(frames.methods, theme)
         drawn = {name: look[name] for name in look if any(name in courses for _, courses in found)}
-        keys = {
-            broken(name, 40): Line2D(
-                [], [], color=own.colour, linestyle=own.dashes, marker=own.marker, markersize=4.5, linewidth=1.3
-            )
-            for name, own in drawn.items()
-        }
-        foot = legend_height(list(keys), len(efforts) * (_WIDTH + 0.62) + 0.1)
+        labels = [broken(name, 40) for name in drawn]
+        keys = [
+            Line2D([], [], color=own.colour, linestyle=own.dashes, marker=own.marker, markersize=4.5, linewidth=1.3)
+            for own in drawn.values()
+        ]
+        foot = legend_height(labels, len(efforts) * (_WIDTH + 0.62) + 0.1)
         figure, axes = panels(
             len(found) * len(efforts), across=len(efforts), width=_WIDTH, height=2.0, left=0.6, gap=0.62, foot=foot
         )
@@ -99,7 +98,7 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             axis.set_title(f"{label}, {len(prompts)} prompt{'s' * (len(prompts) != 1)}")
             axis.set_xlabel(_EFFORTS[effort][2])
             axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-        legend_below(figure, list(keys), list(keys.values()))
+        legend_below(figure, labels, keys)
         return figure
 
     return draw
@@ -163,11 +162,10 @@ def _point(method: str, rows: pd.DataFrame, prompts: Sequence[str]) -> _Point:
 def _line(axis: Axes, course: _Course, effort: int, look: Look) -> None:
     x = [point.efforts[effort] for point in course.points]
     y = [np.nan if (value := point.mark.estimate.value) is None else value for point in course.points]
-    intervals = [point.mark.estimate.interval for point in course.points]
+    bounds = [point.mark.bounds or (np.nan, np.nan) for point in course.points]
     name = _EFFORTS[effort][0]
-    if any(interval.known for interval in intervals):
-        low, high = (np.array([getattr(each, side) for each in intervals], dtype=float) for side in ("low", "high"))
-        axis.fill_between(x, low, high, color=look.colour, alpha=0.13, linewidth=0)
+    if np.isfinite(bounds).any():
+        axis.fill_between(x, *np.transpose(bounds), color=look.colour, alpha=0.13, linewidth=0)
     else:
         for _, own in course.table.groupby("prompt_id", sort=False):
             axis.plot(own[name], own["value"], color=look.colour, alpha=0.3, linewidth=0.6, label="_prompt")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import InputError
+from bench.expand import expand
 from bench.study import Study, load_study, parse_study, study_names
 from reports.published import load_published
 
@@ -48,6 +49,20 @@ def test_malformed_file_is_told_in_one_line(study_file: Path, old: str, new: str
     assert str(caught.value).startswith(str(study_file))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in study_names() if name.startswith("ablation")])
+def test_every_ablation_has_a_figure_whose_axis_its_arms_vary(name: str) -> None:
+    study = load_study(name)
+    assert study.figures
+    for figure in (figure for figure in study.figures if figure.kind == "sweep"):
+        found = set()
+        for cell in expand(study):
+            settings = cell.model_dump(mode="json")
+            for key in figure.x.split("."):
+                settings = settings.get(key, {})
+            found |= {settings} if isinstance(settings, int | float) else set()
+        assert len(found) >= 3, figure.x
 
 
 def test_unknown_study_and_missing_file(tmp_path: Path) -> None:

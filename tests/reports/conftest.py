@@ -34,8 +34,8 @@ FramesFactory = Callable[..., ReportFrames]
 
 def _size(method: str) -> dict[str, float]:
     """A number that the labels ``sds-16``, ``sds-32`` carry, as the arms of a sweep do."""
-    size = method.rpartition("-")[2]
-    return {"value": float(size)} if size.isdigit() else {}
+    number = method.rpartition("-")[2]
+    return {"value": float(number)} if number.isdigit() else {}
 
 
 def _save_noise(shapes: Mapping[Path, tuple[int, ...]], rng: np.random.Generator) -> None:

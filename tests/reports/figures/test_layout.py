@@ -33,9 +33,10 @@ def test_widths_are_those_of_the_drawn_text(text):
 def test_long_labels_are_broken_and_cut_after_three_lines():
     assert broken("sdi-low-resolution") == "sdi-low-resolution"
     assert broken("one-two-three-four-five-six", 12) == "one-two-\nthree-four-\nfive-six"
-    cut = broken("x" * 90, 20).splitlines()
-    assert len(cut) == 3
-    assert cut[-1].endswith("…")
+    cut = broken("x" * 90 + "-16", 20).splitlines()
+    assert [len(line) for line in cut] == [20, 20, 20]
+    assert cut[-1].startswith("…")
+    assert cut[-1].endswith("x-16")
     assert broken("first\nsecond") == "first\nsecond"
 
 

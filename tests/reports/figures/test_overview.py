@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reports.figures.nothing_to_draw import NothingToDraw
 from reports.figures.overview import overview
-from reports.figures.style import LIGHT
+from reports.figures.style import LIGHT, styled
 from reports.statistics import prompt_bootstrap
 
 
@@ -76,6 +77,17 @@ def test_a_single_method_shows_all_controls_in_place(cases):
     (axis,) = overview(cases["one"], metrics=["clip_score"])(LIGHT).axes
     assert all(lines(axis, f"_{name}") for name in ("blank", "noise", "other_prompt", "prior_2d"))
     assert axis.get_xlabel() == ""
+
+
+def test_a_control_that_somebody_added_goes_by_its_name_and_one_panel_has_room_for_the_legend(cases):
+    frames = cases["one"]
+    controls = frames.controls.replace({"control": {"blank": "grey_square"}})
+    with styled(LIGHT):
+        figure = overview(dataclasses.replace(frames, controls=controls), metrics=["clip_score"])(LIGHT)
+        box = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+    assert lines(figure.axes[0], "_grey_square")
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "grey square"
+    assert min(box.x0, box.y0, *(figure.get_size_inches() - (box.x1, box.y1))) > -0.01
 
 
 def test_published_figures_stand_on_their_methods_row_with_their_sd(cases):

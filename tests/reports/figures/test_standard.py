@@ -91,12 +91,9 @@ def test_papers_get_truetype_without_a_date(documents):
         assert b"/TrueType" in document or b"/CIDFontType2" in document
 
 
-def test_a_wrong_baseline_or_control_is_told(cases):
+def test_a_wrong_baseline_is_told(cases):
     with pytest.raises(ReportError, match="method 'vsd' is not one of sds, nfsd, ism, sdi"):
         standard_figures(cases["small"], baseline="vsd")
-    controls = cases["small"].controls.assign(control="blnk")
-    with pytest.raises(ReportError, match=r"controls\.control: 'blnk' is not one of blank, noise"):
-        standard_figures(dataclasses.replace(cases["small"], controls=controls), baseline="sds")
 
 
 def test_scores_that_left_the_numbers_are_no_marks(cases):
