@@ -84,6 +84,6 @@ def _interval(entry: Entry, column: Column) -> str:
 
 
 def _letter(group: int) -> str:
-    """a, b, …, z, aa, ab, …"""
+    """The letters of a group: a to z, then aa, ab and so on."""
     more, last = divmod(group, len(ascii_lowercase))
     return (_letter(more - 1) if more else "") + ascii_lowercase[last]
