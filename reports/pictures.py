@@ -77,19 +77,18 @@ def load(path: Path, side: int) -> Image.Image:
     """
     try:
         with Image.open(path) as picture:
-            rgb = picture.convert("RGB")
+            plain = shrunk(picture, side) if picture.mode in ("RGB", "L") else picture  # a palette has no mean
+            return shrunk(plain.convert("RGB"), side)
     except OSError as error:
         raise ReportError(f"views: {path} cannot be read as a picture ({type(error).__name__})") from error
-    return shrunk(rgb, side)
 
 
 def shrunk(picture: Image.Image, side: int) -> Image.Image:
     """The picture, or a copy made smaller where it is larger than ``side``."""
     if max(picture.size) <= side:
         return picture
-    small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.BOX)
-    return small
+    width, height = (max(1, round(side * length / max(picture.size))) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX, reducing_gap=1.0)
 
 
 def still(path: Path) -> tuple[bytes, bytes | None]:
@@ -112,5 +111,5 @@ def strip(paths: Sequence[Path]) -> bytes:
 
 def _webp(picture: Image.Image, **options: object) -> bytes:
     out = io.BytesIO()
-    picture.save(out, format="webp", **options)
+    picture.save(out, format="webp", method=2, **options)  # half the time of the default, for some percent of size
     return out.getvalue()

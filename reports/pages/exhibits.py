@@ -119,7 +119,7 @@ def prompt_exhibits(frames: ReportFrames, album: Mapping[str, Shots]) -> list[Pr
 
 
 def _labels(frames: ReportFrames) -> dict[str, str]:
-    several = frames.cells["seed"].nunique() > 1
+    several = len(set(frames.cells["seed"])) > 1
     return {
         str(row.cell): f"{row.method} · seed {row.seed}" if several else str(row.method)
         for row in frames.cells.itertuples()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -100,7 +100,8 @@ def _load(path: Path) -> trimesh.Trimesh:
         raise ReportError(f"cells.mesh_path: {path} cannot be read as a mesh ({type(error).__name__})") from error
     if not len(mesh.faces):
         raise ReportError(f"cells.mesh_path: {path} has no faces")
-    colours = mesh.visual.vertex_colors
+    visual: Any = mesh.visual
+    colours = visual.vertex_colors
     matt = trimesh.visual.material.PBRMaterial(baseColorFactor=_BASE, metallicFactor=0.0, roughnessFactor=1.0)
     mesh.visual = trimesh.visual.TextureVisuals(material=matt)
     mesh.visual.vertex_attributes["color"] = colours
@@ -112,5 +113,6 @@ def _in_front_of(bounds: np.ndarray) -> np.ndarray:
     width, height, depth = np.ptp(bounds, axis=0)
     away = 0.53 * max(width / _ASPECT, height) / np.tan(np.radians(_FOV_DEG) / 2) + depth / 2
     pose = np.eye(4)
-    pose[:3, 3] = bounds.mean(axis=0) + [0.0, 0.0, away]
+    pose[:3, 3] = bounds.mean(axis=0)
+    pose[2, 3] += away
     return pose

@@ -5,13 +5,12 @@
   const NEXT = { ascending: "descending", descending: "ascending" };
   const key = (row, column) => {
     const cell = row.cells[column];
-    return cell.matches("td") ? parseFloat(cell.dataset.value) : cell.textContent.trim();
+    return cell.matches("td:not(.words)") ? parseFloat(cell.dataset.value) : cell.textContent.trim();
   };
   const missing = (value) => Number.isNaN(value) ? 1 : 0;
   const order = (a, b) => missing(a) - missing(b) || (typeof a === "string" ? a.localeCompare(b) : a - b);
   for (const table of document.querySelectorAll("table.live")) {
-    const body = table.tBodies[0];
-    const original = [...body.rows];
+    const parts = [...table.tBodies].filter((body) => !body.matches(".part")).map((body) => [body, [...body.rows]]);
     const headings = [...table.tHead.rows[0].cells];
     headings.forEach((heading, column) => heading.firstElementChild.addEventListener("click", () => {
       const { first } = heading.dataset;
@@ -19,11 +18,12 @@
       const then = now === "none" ? first : now === first ? NEXT[first] : "none";
       headings.forEach((other) => other.setAttribute("aria-sort", other === heading ? then : "none"));
       const sign = then === "descending" ? -1 : 1;
-      const rows = then === "none" ? original : [...original].sort((one, other) => {
-        const [a, b] = [key(one, column), key(other, column)];
-        return missing(a) || missing(b) ? order(a, b) : sign * order(a, b);
-      });
-      body.append(...rows);
+      for (const [body, original] of parts) { // a part keeps its rows
+        body.append(...(then === "none" ? original : [...original].sort((one, other) => {
+          const [a, b] = [key(one, column), key(other, column)];
+          return missing(a) || missing(b) ? order(a, b) : sign * order(a, b);
+        })));
+      }
     }));
   }
 

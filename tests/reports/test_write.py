@@ -10,6 +10,7 @@ from PIL import Image
 
 from reports import Drawing, ReportError, write_report
 from reports.frames import ReportFrames
+from reports.render import FORMATS
 
 HOSTILE = "</title><script>alert(1)</script> & 50% of_a 'mug' \"x\" http://evil.example/"
 #: Ids that are no file names, or the same one where case is not told apart.
@@ -127,18 +128,9 @@ def test_same_frames_give_the_same_bytes(study, tmp_path):
 def test_the_report_is_one_folder_of_known_parts(study):
     _, folder = study
     names = set(contents(folder))
-    for table in (
-        "summary",
-        "summary-common",
-        "differences",
-        "divergence",
-        "cost",
-        "robust",
-        "comparisons",
-        "variance",
-    ):
-        assert {f"tables/{table}.{suffix}" for suffix in ("md", "csv", "tex", "html", "json")} <= names
-    assert {"index.html", "figures/curves.svg", "figures/curves-dark.svg", "figures/curves.pdf"} <= names
+    for table in ("summary", "differences"):
+        assert {f"tables/{table}.{suffix}" for suffix in FORMATS} <= names
+    assert {"index.html", "figures/curves.svg", "figures/curves-dark.svg", "pictures/grid.png"} <= names
     assert len([name for name in names if name.startswith("prompts/")]) == 5
     assert all(re.fullmatch(r"[a-z0-9./_-]+", name) for name in names)
     assert len({name.lower() for name in names}) == len(names)

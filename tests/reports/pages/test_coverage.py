@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import pytest
 
@@ -16,6 +17,6 @@ def test_shares_are_counts_by_status_and_fill_the_bar(make_frames):
     }
     for shares in found.values():
         assert shares[0].start == 0
-        for one, after in zip(shares, shares[1:], strict=False):
+        for one, after in itertools.pairwise(shares):
             assert after.start == pytest.approx(one.start + one.width)
         assert shares[-1].start + shares[-1].width == pytest.approx(1)
