@@ -19,7 +19,8 @@ def coverage(measured: Measured) -> str:
     """A sentence that says how many prompts every method completed."""
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
-        return f"Every method completed {len(common)} of {len(prompts)} prompts; the other cells have their own table."
+        count = f"{len(common)} of {len(prompts)}"
+        return f"Every method completed {count} prompts; cells that did not complete have a table of their own."
     return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
 
 
