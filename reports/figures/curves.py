@@ -59,13 +59,16 @@ def thinned(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panel(axis: Axes, events: pd.DataFrame, quantity: str, status: pd.Series, theme: Theme) -> None:
+    crowd = events["cell"].nunique()
     for cell, line in events.groupby("cell", sort=False):
         diverged = status[cell] in DIVERGED
         style, colour = ("--", theme.warning) if diverged else ("-", theme.line)
-        axis.plot(line["step"], line[quantity], style, color=colour, alpha=0.9 if diverged else 0.35)
+        axis.plot(
+            line["step"], line[quantity], style, color=colour, alpha=max(0.1, min(0.9 if diverged else 0.35, 5 / crowd))
+        )
     completed = events[events["cell"].map(status) == "completed"]
     mean = completed.groupby("step")[quantity].mean()
-    axis.plot(mean.index, mean, color=theme.line, linewidth=1.6)
+    axis.plot(mean.index, mean, color=theme.ink, linewidth=1.4)
     low, high = events[quantity].min(), events[quantity].max()
     if quantity == "loss" and 0 < _LOG_FROM * low < high:
         make_logarithmic(axis, "y")
