@@ -53,11 +53,8 @@ def _rendered(table: Table, places: Callable[[Iterable[str]], str] | None) -> Ma
         (row.label, [_figure(*pair, places) for pair in zip(row.entries, table.columns, strict=True)])
         for row in table.rows
     ]
-    grouped = any(entry.group is not None for row in table.rows for entry in row.entries)
     return Markup(  # noqa: S704, the template escapes what it prints
-        template("table.html.j2").render(
-            table=table, rows=rows, arrows=ARROWS, live=places is not None, grouped=grouped
-        )
+        template("table.html.j2").render(table=table, rows=rows, arrows=ARROWS, live=places is not None)
     )
 
 
