@@ -277,6 +277,14 @@ def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_pat
     assert Page((tmp_path / "prompts" / "mug.html").read_text()).words.count("no pictures") == 2
 
 
+def test_many_failures_are_folded_and_none_is_lost(make_frames, tmp_path):
+    prompts = {f"p-{index}": f"prompt {index}" for index in range(9)}
+    statuses = {(method, prompt): "empty" for method in ("sds", "sdi") for prompt in prompts}
+    page = Page(written(make_frames(prompts=prompts, statuses=statuses, views=1), tmp_path).read_text())
+    assert page.words.count("is empty") == 18
+    assert "6 more" in page.words
+
+
 def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
     frames = make_frames(prompts={"mug": "a mug"}, statuses={("sdi", "mug"): "crashed"}, views=1)
     cells = frames.cells.astype(object)

@@ -50,7 +50,6 @@ def test_rank_groups_are_letters_too():
     assert "</span>a</sup>" in first
     assert 'class="group-5"' in last  # the last colour serves all further groups
     assert "</span>ab</sup>" in last
-    assert "Letters are rank groups" in live()
 
 
 def test_the_fragment_for_other_pages_has_the_interval_in_the_open_and_no_controls():
@@ -59,9 +58,3 @@ def test_the_fragment_for_other_pages_has_the_interval_in_the_open_and_no_contro
     first, _, last, _ = cells(text)
     assert '<span class="interval">[29.10, 30.50]</span>' in first
     assert 'title="&lt;one&gt; prompt"' in last
-
-
-def test_a_table_without_groups_says_nothing_of_them():
-    bare = Table("t", "T", (), "Method", TABLE.columns[:1], (Row("sds", (Entry(1.0),)),))
-    assert "rank groups" not in html.render(bare)
-    assert "group-" not in html.live(bare, lambda _: "")
