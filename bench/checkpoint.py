@@ -91,7 +91,7 @@ def _digest(words: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of all that is saved: a cell must not go on from a number that the disk changed."""
     digest = hashlib.sha256(words.encode())
     for name in sorted(tensors):
-        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
