@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # they import torch, which --help need not wait for
 
 Names = tuple[str, ...]
 
+#: Characters of an error that are shown; someone else's file can have names of any length.
+_LONGEST_LINE = 1000
+
 #: What a file system says no with: that is the user's to mend, and no error of the program's.
 _REFUSALS = {
     errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC,
@@ -352,7 +355,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"sdibench: {line}\n")
+    shown = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 :]}"
+    sys.stderr.write(f"sdibench: {shown}\n")
 
 
 def _input_errors() -> tuple[type[Exception], ...]:

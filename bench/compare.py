@@ -172,7 +172,7 @@ def _difference(sides: Sequence[pd.DataFrame], method: str, *, log: bool = False
         first, second = np.log(first), np.log(second)
     prompts, seeds = (list(dict.fromkeys(both.get_level_values(key))) for key in ("prompt_id", "seed"))
     grid = pd.MultiIndex.from_product([prompts, seeds], names=both.names)
-    theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), -1) for side in (first, second))
+    theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), len(seeds)) for side in (first, second))
     return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), _SEED)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -126,6 +127,9 @@ class Study(Section):
             values = getattr(self, field) or ()
             if len(set(values)) < len(values):
                 raise ValueError(f"{field} = {list(values)}: the values must differ")
+        for key, value in (*_numbers(self.scene, "scene"), *_numbers(self.methods, "methods")):
+            if not math.isfinite(value):
+                raise ValueError(f"{key} = {value}: must be a finite number")
         return self
 
     def of_arm(self, label: str) -> Study:
@@ -210,8 +214,10 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, a number of too many digits
         raise InputError(f"{path}: is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is not valid TOML: its tables or lists are nested too deep") from error
     base = fields.pop("extends", None)
     if base is None:
         return fields
@@ -246,6 +252,8 @@ def parse_study(fields: dict[str, Any], *, where: str) -> Study:
         return Study.model_validate_json(json.dumps(fields, default=str))
     except ValidationError as error:
         raise InputError(f"{where}: {_explain(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{where}: its tables or lists are nested too deep") from error
 
 
 def _explain(error: ValidationError) -> str:
@@ -270,6 +278,18 @@ def _keys(path: Sequence[str]) -> list[str]:
     for part in path:
         model = model.model_fields[part].annotation
     return [name for name in model.model_fields if name != "name"]
+
+
+def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """The fractional numbers in a table of settings, each with its key."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _numbers(entry, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry, key)
 
 
 def _join(names: Any) -> str:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from bench.atomic import make_folder, new_file, new_folder, sweep, write_atomically
 from bench.checkpoint import Checkpoint
+from bench.cli import main
 from bench.errors import StorageError
 from bench.frames import write_frame
 
@@ -137,9 +138,9 @@ def test_a_refusal_of_the_disk_is_told_and_leaves_no_half(
     assert len(list((tmp_path / "run").iterdir())) == 1
 
 
-def _mounted(folder: Path, *options: str) -> Iterator[Path]:
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("no right to mount a small disk here")
     try:
@@ -154,8 +155,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def read_only_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from _mounted(tmp_path / "fixed", "ro")
+def read_only_disk(tmp_path: Path, finished_folder: Path) -> Iterator[Path]:
+    """With a finished run on it."""
+    for folder in _mounted(tmp_path / "fixed", "size=64m"):
+        shutil.copytree(finished_folder, folder / "run")
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        yield folder
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -175,3 +180,43 @@ def test_folders_are_made_once(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_commands_on_a_read_only_disk(read_only_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(read_only_disk / "run")
+    [cell, *_] = (read_only_disk / "run" / "cells").iterdir()
+    reading = (["plan", run], ["verify", run], ["compare", run, run], ["merge", run, "--out", str(tmp_path / "copy")])
+    for command in (*reading, ["export", str(cell), "--mesh", str(tmp_path / "a.glb"), "--resolution", "8"]):
+        assert main(command) == 0, command
+    capsys.readouterr()
+    writing = (["run", run], ["score", run], ["report", run], ["merge", str(tmp_path / "copy"), "--out", run])
+    for command in (*writing, ["export", str(cell), "--mesh", str(read_only_disk / "a.glb"), "--resolution", "8"]):
+        assert main(command) == 2, command
+        error = capsys.readouterr().err
+        assert "Read-only file system" in error
+        assert error.count("\n") == 1
+
+
+def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_when_there_is_room(
+    small_disk: Path, study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(study_file), "--out", str(small_disk / "run")]
+    assert main(command) == 2  # a scene is larger than the disk
+    error = capsys.readouterr().err
+    assert "o space left on device" in error
+    assert "the same command again" in error
+    assert error.count("\n") == 1
+    assert list((small_disk / "run" / "cells").iterdir()) == []
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert main(command) == 0
+    assert len(list((small_disk / "run").glob("cells/*/record.json"))) == 4
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_is_no_fault_of_the_cells(
+    small_disk: Path, study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study_file.write_text("checkpoint_seconds = 0.0\n" + study_file.read_text())
+    assert main(["run", str(study_file), "--out", str(small_disk / "run")]) == 2
+    assert "checkpoints/sds--blue-duck" in capsys.readouterr().err
+    assert not list((small_disk / "run").glob("cells/*"))
+    assert not list((small_disk / "run").glob("checkpoints/*"))
