@@ -45,6 +45,7 @@ def run_study(
     cells = expand(study)
     records = {cell.identity: store.read(cell) for cell in cells}  # a corrupt one stops here, before any work
     store.open(study)
+    store.tidy()
     for cell in cells:
         record = records[cell.identity]
         if retry_failed and record and record.status in FAILED and set_failure_aside(cell, store):

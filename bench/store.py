@@ -140,6 +140,13 @@ class RunStore:
         finally:
             lock.release()
 
+    def tidy(self) -> None:
+        """Remove checkpoints and attempts of cells that have a record: their process died just before it did so."""
+        finished = self.finished()
+        for path in (*self.folder.glob("checkpoints/*.safetensors"), *self.folder.glob("claims/*.json")):
+            if path.stem in finished:
+                path.unlink(missing_ok=True)
+
     def sweep(self, cell: Cell) -> None:
         """Remove what a process that died left half written of the cell; only for who holds it."""
         for path in (*self._partial("cells", cell), *self._partial("checkpoints", cell)):

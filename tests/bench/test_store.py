@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from bench.attempts import Attempts
 from bench.cell import Cell
 from bench.divergence import Status
 from bench.environment import Environment
@@ -189,3 +190,24 @@ def test_setting_aside_makes_a_cell_missing_and_keeps_its_record(
     assert store.read(cell) is None
     [kept] = (store.folder / "set-aside").iterdir()
     assert (kept / "record.json").is_file()
+
+
+def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcome: Outcome, study: Study) -> None:
+    done, missing = expand(study)[:2]
+    store.write(outcome)
+    for cell in (done, missing):
+        store.attempts(cell).write(Attempts(count=1))
+        store.checkpoint(cell, every_seconds=1).save({})
+    store.tidy()
+    assert not store.attempts(done).path.exists()
+    assert not store.checkpoint(done, every_seconds=1).path.exists()
+    assert store.attempts(missing).read().count == 1
+    assert store.checkpoint(missing, every_seconds=1).load() == {}
+    assert store.finished() == {done.folder_name}
+
+
+def test_a_folder_whose_first_file_was_never_whole_can_become_a_run(store: RunStore, study: Study) -> None:
+    store.folder.mkdir()
+    (store.folder / ".partial-abc").write_text("{")
+    store.open(study)
+    assert store.read_study() == study

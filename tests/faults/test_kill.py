@@ -204,7 +204,9 @@ def _check_same(folder: Path, twin: Path) -> None:
                 key: two[key] for key in two.keys() - _OF_THE_MOMENT
             }
         elif name.endswith("events.jsonl"):
-            one, two = ([json.loads(line) | {"seconds": 0} for line in path.open()] for path in (mine, other))
+            one, two = (
+                [json.loads(line) | {"seconds": 0} for line in path.read_text().splitlines()] for path in (mine, other)
+            )
             assert one == two
         elif name.endswith(".parquet"):
             one, two = (_without_places(pd.read_parquet(path)) for path in (mine, other))
@@ -215,3 +217,7 @@ def _check_same(folder: Path, twin: Path) -> None:
 
 def _without_places(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[name for name in frame if name != "folder" and not name.endswith("_path")]]
+
+
+def _timeless(event: str) -> dict[str, Any]:
+    return {key: value for key, value in json.loads(event).items() if "seconds" not in key}

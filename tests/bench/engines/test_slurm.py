@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -7,9 +11,9 @@ import pytest
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.slurm import run_slurm
+from bench.engines.work import do_cell
 from bench.errors import InputError
 from bench.expand import expand
-from bench.settings import DivergenceSettings
 from bench.store import RunStore
 from bench.study import Study
 
@@ -50,17 +54,28 @@ def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypat
 @pytest.mark.faults
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
 def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: Study, tmp_path: Path) -> None:
-    """submitit's jobs on this machine: 30 seconds before its minute is over a job is told to leave."""
-    study = study.narrowed(methods=["sds"], steps=2000, prompt_ids=["blue-duck"])
-    study = study.model_copy(
-        update={"checkpoint_seconds": 0.5, "divergence": DivergenceSettings(patience=10_000)}  # not before its end
-    )
+    """submitit's jobs on this machine, with the signal that Slurm sends when a job's time is over."""
+    study = study.narrowed(methods=["sds"], steps=50, prompt_ids=["blue-duck"])
     [cell], store = expand(study), RunStore(tmp_path / "run")
-    store.open(study)
-    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
+    store.open(study.model_copy(update={"checkpoint_seconds": 0.0}))
+    told: list[str] = []
+
+    def end_time() -> None:
+        while len(told) < 2:
+            attempts = store.attempts(cell).read()
+            if attempts.step and attempts.worker not in told:
+                os.kill(int(attempts.worker.partition(":")[2]), signal.SIGUSR2)
+                told.append(attempts.worker)
+            time.sleep(0.01)
+
+    threading.Thread(target=end_time, daemon=True).start()
+    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=10))
     record = store.read(cell)
     assert record is not None
-    assert (record.steps_done, record.failure) == (2000, None)
-    assert record.attempts >= 2
-    logs = "".join(path.read_text() for path in (store.folder / "slurm").glob("*log.*"))
-    assert logs.count("Requeued job") == record.attempts - 1
+    assert (record.steps_done, record.failure, record.attempts) == (50, None, 3)
+    log = store.log(cell).read_text()
+    assert log.count("this job is timed-out") == log.count("Requeued job") == 2
+    alone = RunStore(tmp_path / "alone")
+    do_cell(cell, study, alone)
+    scenes = [of.cell_folder(cell) / "scene.safetensors" for of in (store, alone)]
+    assert scenes[0].read_bytes() == scenes[1].read_bytes()
