@@ -24,24 +24,24 @@ def cell_log(path: Path, heading: str, *, whole: bool) -> Iterator[None]:
     with path.open("a", encoding="utf-8", buffering=1) as file, ExitStack() as stack:
         file.write(f"== {heading}\n")
         if whole:
-            for stream in (sys.stdout, sys.stderr):
-                stack.enter_context(_into(file, stream))
+            for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+                stack.enter_context(_into(file, descriptor, stream))
         else:
             stack.enter_context(redirect_stderr(_Tee(sys.stderr, file)))
         yield
 
 
 @contextmanager
-def _into(file: TextIO, stream: TextIO) -> Iterator[None]:
-    """Let the descriptor below ``stream`` write to ``file``."""
+def _into(file: TextIO, descriptor: int, stream: TextIO) -> Iterator[None]:
+    """Let ``descriptor``, which ``stream`` writes to, lead to ``file``."""
     stream.flush()
-    kept = os.dup(stream.fileno())
-    os.dup2(file.fileno(), stream.fileno())
+    kept = os.dup(descriptor)
+    os.dup2(file.fileno(), descriptor)
     try:
         yield
     finally:
         stream.flush()
-        os.dup2(kept, stream.fileno())
+        os.dup2(kept, descriptor)
         os.close(kept)
 
 

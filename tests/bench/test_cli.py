@@ -64,6 +64,8 @@ BAD = {
     "corrupt record, score": (_corrupt, "score run", "record.json: corrupt record"),
     "corrupt record, report": (_corrupt, "report run", "record.json: corrupt record"),
     "nothing to report": (_nothing, "report tiny.toml --seeds 7", "has no records"),
+    "no workers": (_nothing, "run tiny.toml --workers 0", "--workers = 0: must be above 0"),
+    "no minutes": (_nothing, "run tiny.toml --slurm-minutes -5", "--slurm-minutes = -5: must be above 0"),
     "unknown engine": (_nothing, "run tiny.toml --engine lokal", "unknown engine 'lokal': did you mean local"),
 }  # fmt: skip
 
@@ -115,6 +117,16 @@ def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.Ca
     for command in ("plan", "run", "score", "report"):
         assert main([command, "run"]) == 0
     assert "4 cells, 4 done, 0 to run" in capsys.readouterr().out
+
+
+def test_too_many_failures_are_one_line_and_status_1(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _edit("steps = 4", "steps = 4\ntime_limit_seconds = 1e-9")(study_file.parent)
+    assert main(["run", "tiny.toml", "--fail-after", "2"]) == 1
+    assert capsys.readouterr().err == (
+        "sdibench: 2 of 2 cells failed (--fail-after 2), 2 were not finished; what the workers said is in "
+        "runs/tiny/logs\n"
+    )
+    assert main(["run", "tiny.toml", "--fail-after", "3"]) == 0  # of its own cells, which are two
 
 
 def test_an_interrupt_is_status_130(
