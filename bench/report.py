@@ -12,6 +12,7 @@ from bench.frames import build_frames
 from bench.record import Record
 from bench.store import RunStore
 from bench.study import Study
+from metrics import metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set
 from reports import Drawing, ReportFrames, write_report
@@ -37,9 +38,24 @@ def report_study(study: Study, store: RunStore) -> Path:
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
-        drawings=[Drawing(**figure.model_dump()) for figure in study.figures],
+        drawings=_drawings(study),
         provenance=_provenance(study, records),
     )
+
+
+def _drawings(study: Study) -> list[Drawing]:
+    """The study's figures, without panels of metrics that it is not scored with, such as the truth where none is known.
+
+    A name that no metric has stays, for the report to complain of.
+    """
+    scored, known = (
+        {column for name in names for column in metrics[name].columns} for names in (study.metrics, metrics.names())
+    )
+    absent = known - scored
+    return [
+        Drawing(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
+        for figure in study.figures
+    ]
 
 
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:

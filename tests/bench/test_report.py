@@ -7,6 +7,7 @@ import pytest
 from bench.errors import InputError
 from bench.expand import expand
 from bench.report import report_study
+from bench.settings import FigureSettings
 from bench.store import RunStore
 from bench.study import Study
 
@@ -34,3 +35,16 @@ def test_completed_cells_without_scores_are_told(study: Study, finished: RunStor
 def test_nothing_to_report(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no records of tiny yet; run it first"):
         report_study(study, RunStore(tmp_path / "run"))
+
+
+def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {}
+    monkeypatch.setattr("bench.report.write_report", lambda *_, drawings, **__: given.update(drawn=drawings))
+    figure = FigureSettings(name="arms", kind="arms", title="Arms", metrics=("clip_score", "psnr", "optimise_seconds"))
+    report_study(study.model_copy(update={"figures": (figure,)}), finished)
+    assert given["drawn"][0].metrics == ("psnr", "optimise_seconds")
+    misspelt = figure.model_copy(update={"metrics": ("psnrr",)})
+    report_study(study.model_copy(update={"figures": (misspelt,)}), finished)
+    assert given["drawn"][0].metrics == ("psnrr",)  # for the report to refuse
