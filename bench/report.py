@@ -8,10 +8,12 @@ from pathlib import Path
 from bench.divergence import Status
 from bench.errors import InputError
 from bench.expand import chosen_prompts, expand
+from bench.export import export_mesh
 from bench.frames import build_frames
 from bench.record import Record
 from bench.store import SCENE_FILE, RunStore, refuse_links
 from bench.study import Study
+from metrics import metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set
 from reports import Drawing, ReportFrames, Reproduction, write_report
@@ -44,21 +46,14 @@ def report_study(study: Study, store: RunStore) -> Path:
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
-        drawings=[Drawing(**figure.model_dump()) for figure in study.figures],
+        drawings=_drawings(study),
         reproduction=Reproduction(study.published, study.prior, study.scorer_suite),
         provenance=_provenance(study, records),
     )
 
 
 def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
-    """The meshes of the cells that have a surface, made where they are not there yet: paths by cell.
-
-    None at all where trimesh is not installed, which only they need.
-    """
-    try:
-        from bench.export import export_mesh
-    except ImportError:
-        return {}
+    """The meshes of the cells that have a surface, made where they are not there yet: paths by cell."""
     points = FINE_POINTS if len(records) <= FEW_CELLS else COARSE_POINTS
     found = {}
     for record in records:
@@ -73,6 +68,21 @@ def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
                 continue
         found[record.identity] = str(path)
     return found
+
+
+def _drawings(study: Study) -> list[Drawing]:
+    """The study's figures, without panels of metrics that it is not scored with, such as the truth where none is known.
+
+    A name that no metric has stays, for the report to complain of.
+    """
+    scored, known = (
+        {column for name in names for column in metrics[name].columns} for names in (study.metrics, metrics.names())
+    )
+    absent = known - scored
+    return [
+        Drawing(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
+        for figure in study.figures
+    ]
 
 
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:

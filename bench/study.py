@@ -62,7 +62,7 @@ class Study(Section):
     scorers: str | None = None
     """Suite of scorer models; the prior's name where it is not given."""
     prompts: str
-    """Name or path of the prompt set."""
+    """Name of the prompt set, or path of a file: TOML as the suite's own, or text with one prompt a line."""
     prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Which prompts, in this order; all of the set where it is not given."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
@@ -191,7 +191,9 @@ def load_study(name_or_path: str | Path) -> Study:
     """Read a study by its name (``quick``) or its TOML file.
 
     A file with the key ``extends`` says only what it does otherwise than the study of that name: its tables are
-    laid over the other's key by key, but for ``methods`` and ``figures``, which take the other's place.
+    laid over the other's key by key, but for ``methods`` and ``figures``, which take the other's place.  The other's
+    ``prompt_ids`` are no more where the file names a prompt set.  With the key ``over`` what the other study says
+    itself is laid over the study of that name, in place of the one that it extends.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -209,7 +211,8 @@ def _find(name_or_path: str | Path) -> Path:
     return path
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, seen: tuple[Path, ...], over: str | None = None) -> dict[str, Any]:
+    """The fields of a study file, over those of ``over`` in place of the study that it extends."""
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -218,12 +221,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise InputError(f"{path}: is not valid TOML: {error}") from error
     except RecursionError as error:
         raise InputError(f"{path}: is not valid TOML: its tables or lists are nested too deep") from error
-    base = fields.pop("extends", None)
-    if base is None:
+    if "extends" not in fields:
+        if over is not None:
+            raise InputError(f"{path}: extends no study that {over!r} could take the place of")
         return fields
-    if not isinstance(base, str) or path in seen:
-        raise InputError(f"{path}: extends = {base!r}: must be the name of a study that does not extend this one")
-    below = _read(_find(base), (*seen, path))
+    extended, beneath = fields.pop("extends"), fields.pop("over", None)
+    base = over or extended
+    for key, value in (("extends", base), ("over", beneath)):
+        if path in seen or not isinstance(value, str | None):
+            raise InputError(f"{path}: {key} = {value!r}: must be the name of a study that does not extend this one")
+    below = _read(_find(base), (*seen, path), None if over else beneath)
+    if "prompts" in fields:
+        below.pop("prompt_ids", None)
     whole = {name: fields[name] for name in ("methods", "figures") if name in fields}
     return laid_over(below, fields) | whole
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +15,7 @@ from prompts.toybox.kinds import KINDS
 from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject, all_objects
 
 _FOLDER = Path(__file__).parent
+_SLUG_LENGTH = 48
 
 
 class PromptSetError(ValueError):
@@ -103,24 +106,49 @@ def prompt_set_names() -> list[str]:
 
 
 def load_prompt_set(name: str) -> PromptSet:
-    """The prompt set of a name, or the one in the TOML file ``name``.
+    """The prompt set of a name, or the one in the file ``name``: TOML, or text with one prompt a line (``.txt``).
 
     Raises:
         PromptSetError: If there is no such set or the file is malformed.
     """
-    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    path = Path(name) if name.endswith((".toml", ".txt")) else _FOLDER / f"{name}.toml"
     if not path.is_file():
         raise PromptSetError(_unknown("prompt set", name, prompt_set_names()))
     try:
         content = path.read_bytes()
-        fields = tomllib.loads(content.decode("utf-8"))
+        text = content.decode("utf-8")
+        fields = _from_lines(text, str(path)) if path.suffix == ".txt" else tomllib.loads(text)
         return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except UnicodeDecodeError as error:
+        raise PromptSetError(f"{path}: not in UTF-8: {error}") from None
+    except (tomllib.TOMLDecodeError, TypeError) as error:
         raise PromptSetError(f"{path}: not a prompt set in TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the set"
         raise PromptSetError(f"{path}: {where}: {first['msg']} (found {first['input']!r:.80})") from None
+
+
+def _from_lines(text: str, path: str) -> dict[str, Any]:
+    """The fields of a prompt set whose prompts are the lines of a text; blank lines are none."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    prompts = [{"id": slug(line), "text": line} for line in lines]
+    return {"version": 1, "source": path, "licence": "not told: a local file", "prompts": prompts}
+
+
+def slug(text: str) -> str:
+    """A prompt's id from its text alone: its words, cut at 48 characters and then told apart by a hash.
+
+    >>> slug("A DSLR photo of a hamburger")
+    'a-dslr-photo-of-a-hamburger'
+    >>> slug("A plate piled high with chocolate chip cookies, on a table")
+    'a-plate-piled-high-with-chocolate-chip-cookies-60121c'
+    """
+    words = re.findall("[a-z0-9]+", text.lower())
+    kept = [word for end, word in enumerate(words, 1) if len("-".join(words[:end])) <= _SLUG_LENGTH]
+    if kept and len(kept) == len(words):
+        return "-".join(kept)
+    return "-".join([*kept, hashlib.sha256(text.encode()).hexdigest()[:6]])
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from bench.errors import InputError
 from bench.expand import expand
 from bench.report import FINE_POINTS, cell_meshes, report_study
+from bench.settings import FigureSettings
 from bench.store import RunStore
 from bench.study import Study
 from reports import ReportError
@@ -64,7 +63,7 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
         assert resolution == FINE_POINTS
         return out
 
-    monkeypatch.setitem(sys.modules, "bench.export", SimpleNamespace(export_mesh=export_mesh))
+    monkeypatch.setattr("bench.report.export_mesh", export_mesh)
     records = [record for cell in expand(study) if (record := finished.read(cell))]
     found = cell_meshes(records, finished)
     assert len(asked) == 4
@@ -72,3 +71,16 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
     assert all(Path(path).parent == finished.folder / "meshes" for path in found.values())
     assert cell_meshes(records, finished) == found
     assert len(asked) == 5  # the one without a surface alone
+
+
+def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {}
+    monkeypatch.setattr("bench.report.write_report", lambda *_, drawings, **__: given.update(drawn=drawings))
+    figure = FigureSettings(name="arms", kind="arms", title="Arms", metrics=("clip_score", "psnr", "optimise_seconds"))
+    report_study(study.model_copy(update={"figures": (figure,)}), finished)
+    assert given["drawn"][0].metrics == ("psnr", "optimise_seconds")
+    misspelt = figure.model_copy(update={"metrics": ("psnrr",)})
+    report_study(study.model_copy(update={"figures": (misspelt,)}), finished)
+    assert given["drawn"][0].metrics == ("psnrr",)  # for the report to refuse

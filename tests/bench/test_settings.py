@@ -11,14 +11,15 @@ from bench.cell import Cell
 from bench.divergence import Divergence, Status
 from bench.environment import Environment
 from bench.errors import InputError
-from bench.expand import expand
+from bench.expand import chosen_prompts, expand
 from bench.optimisation import Optimisation
 from bench.record import Failure, Record, RecordedView, Snapshot
 from bench.settings import CameraSettings, DivergenceSettings, EvaluationSettings, OptimiserSettings, RenderSettings
-from bench.study import Study, load_study, parse_study
+from bench.study import Study, load_study, parse_study, study_names
 from bench.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 from methods.contracts import Prior
 from methods.scenes.cameras import CameraRange
+from metrics import metrics
 
 MODELS = [
     CameraSettings, RenderSettings, EvaluationSettings, OptimiserSettings, DivergenceSettings, Study, Cell, Record,
@@ -159,8 +160,9 @@ ON_A_CPU = {"marching": "packed", "samples": 8, "occupancy_resolution": 2}
 def _without_a_gpu(study: Study) -> Study:
     """The study on the closed-form prior, its arms as they are but for what needs a GPU or weights."""
     fields = study.model_dump(mode="json")
-    fields |= {"prior": "gaussian", "scorers": "toybox", "prompt_ids": ["ceramic-lion"]}
-    fields["scene"] = _small(fields["scene"]) | ON_A_CPU
+    fields |= {"prior": "gaussian", "scorers": "toybox", "prompt_ids": [chosen_prompts(study)[0].id]}
+    if fields["scene"]["name"] == "nerf":
+        fields["scene"] = _small(fields["scene"]) | ON_A_CPU
     for arm in fields["methods"].values():
         if "scene" in arm.get("settings", {}):
             arm["settings"]["scene"] = _small(arm["settings"]["scene"])
@@ -175,6 +177,41 @@ def _small(scene: dict[str, Any]) -> dict[str, Any]:
         bands = scene["encoding_settings"] | {"encoding": "hash_grid", "settings": table | {"levels": 16}}
         return scene | {"encoding_settings": bands}
     return scene
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_shipped_study_expands(name: str) -> None:
+    study = load_study(name)
+    cells = expand(_without_a_gpu(study))
+    assert [cell.label for cell in cells] == list(study.methods) * len(study.seeds)
+    columns = {column for metric in metrics.names() for column in metrics[metric].columns}
+    for figure in study.figures:
+        assert set(figure.metrics) <= columns | {"optimise_seconds", "unet_rows"}
+        if figure.kind == "sweep":
+            assert len({_at(cell.model_dump(mode="json"), figure.x) for cell in cells} - {None}) > 2
+
+
+def _at(fields: Any, path: str) -> Any:
+    for key in path.split("."):
+        fields = fields.get(key) if isinstance(fields, dict) else None
+    return fields
+
+
+@pytest.mark.parametrize("name", [name for name in study_names() if name.endswith("_sd21")])
+def test_the_ablations_on_stable_diffusion_are_those_of_the_toybox(name: str) -> None:
+    small, large = load_study(name.removesuffix("_sd21")), load_study(name)
+    assert len(chosen_prompts(large)) == 43
+    assert (large.prior, large.guidance) == ("sd21", "published")
+    assert "ground_truth" not in large.metrics
+    assert large.controls == small.controls
+    assert [figure.name for figure in large.figures] == [figure.name for figure in small.figures]
+    words = {label.rstrip("-0123456789") for label in small.methods}
+    assert {label.rstrip("-0123456789") for label in large.methods} == words
+    if large.scene["name"] == "nerf":
+        table = load_study("table2_ism")
+        assert (large.scene, large.cameras, large.evaluation) == (table.scene, table.cameras, table.evaluation)
+    else:
+        assert large.evaluation.resolution == 512
 
 
 @pytest.mark.parametrize("name", ["table1", "table2_ism"])

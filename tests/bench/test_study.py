@@ -119,3 +119,31 @@ def test_studies_that_extend_each_other_or_nothing_are_refused(study_file: Path)
     study_file.write_text('extends = "quikc"\n')
     with pytest.raises(InputError, match="unknown study 'quikc': did you mean quick"):
         load_study(study_file)
+
+
+def test_a_study_that_names_a_prompt_set_has_all_of_it(study_file: Path) -> None:
+    more = study_file.with_name("more.toml")
+    more.write_text(f'title = "More"\nextends = "{study_file}"\nprompts = "sdi43"\n')
+    assert load_study(more).prompt_ids is None
+    more.write_text(f'title = "More"\nextends = "{study_file}"\nprompts = "sdi43"\nprompt_ids = ["ceramic-lion"]\n')
+    assert load_study(more).prompt_ids == ("ceramic-lion",)
+
+
+def test_what_a_study_says_itself_can_be_laid_over_another(study_file: Path) -> None:
+    """C extends B over D: what D says, then what B says, then what C says; A, which B extends, plays no part."""
+    a, b, c, d = study_file, *(study_file.with_name(f"{name}.toml") for name in "bcd")
+    b.write_text(f'title = "B"\nextends = "{a}"\nbaseline = "sdi"\n[render]\nresolution = 16\n[methods.sdi]\n')
+    d.write_text(a.read_text().replace("steps = 4", "steps = 7").replace("views = 3", "views = 5"))
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{d}"\nseeds = [3]\n')
+    found = load_study(c)
+    assert (found.title, found.seeds, found.steps, found.evaluation.views) == ("C", (3,), 7, 5)
+    assert (found.render.resolution, list(found.methods), found.baseline) == (16, ["sdi"], "sdi")
+    c.write_text(f'title = "C"\nextends = "{a}"\nover = "{d}"\n')
+    with pytest.raises(InputError, match=r"tiny.toml: extends no study that .*d.toml' could take the place of"):
+        load_study(c)
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = 3\n')
+    with pytest.raises(InputError, match="over = 3: must be the name of a study"):
+        load_study(c)
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{c}"\n')
+    with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
+        load_study(c)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from prompts import PromptSetError, load_prompt_set, prompt_set_names
+from prompts import Prompt, PromptSetError, load_prompt_set, prompt_set_names
+from prompts.prompt_set import slug
 from prompts.toybox import is_held_out
 
 HEAD = 'version = 1\nsource = "s"\nlicence = "MIT"\n'
@@ -49,6 +53,48 @@ def test_malformed_files_get_one_line(tmp_path: Path, content: str, message: str
         load_prompt_set(str(path))
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(
+        "A torn hat\n\n  Four ripe apples, in a basket \r\n一只猫\nA torn hat made of " + "very " * 20 + "old felt\n"
+    )
+    prompts = load_prompt_set(str(path))
+    assert (prompts.name, prompts.version, prompts.source) == ("mine", 1, str(path))
+    assert prompts.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [prompt.text for prompt in prompts.prompts][:3] == ["A torn hat", "Four ripe apples, in a basket", "一只猫"]
+    ids = [prompt.id for prompt in prompts.prompts]
+    assert ids[:2] == ["a-torn-hat", "four-ripe-apples-in-a-basket"]
+    assert ids[2] == hashlib.sha256("一只猫".encode()).hexdigest()[:6]
+    assert len(ids[3]) <= 55
+    assert prompts["a-torn-hat"].truth is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "prompts: Tuple should have at least 1 item"),
+        (b"a hat\nA hat!\n", "prompt id 'a-hat' stands twice"),
+        (b"caf\xe9\n", "not in UTF-8"),
+    ],
+)
+def test_a_wrong_text_file_gets_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_bytes(content)
+    with pytest.raises(PromptSetError, match=message) as caught:
+        load_prompt_set(str(path))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(PromptSetError, match=r"unknown prompt set 'none\.txt'"):
+        load_prompt_set("none.txt")
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_ids_are_slugs_that_tell_long_prompts_apart(start: str, end: str) -> None:
+    Prompt(id=slug(start), text=start)
+    long = start + " word" * 20
+    assert (slug(long + end) == slug(long)) == (long + end == long)
+    assert len(slug(long)) <= 55
 
 
 def test_unknown_names_get_the_nearest() -> None:
