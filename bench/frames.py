@@ -73,7 +73,7 @@ def read_frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if column not in frame.columns:
             raise InputError(f"{path}: has no column {column!r}; score the run again")
     for column in {"value", "scale"} & set(frame.columns):
-        if not pd.api.types.is_numeric_dtype(frame[column]):
+        if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
             raise InputError(f"{path}: column {column!r} is not of numbers; score the run again")
     return frame
 
