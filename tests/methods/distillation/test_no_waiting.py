@@ -7,7 +7,7 @@ GPU would make the host wait for is written down.  tests/gpu asks a GPU itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
@@ -45,9 +45,9 @@ class Remote(Tensor):
     values: Tensor
 
     @staticmethod
-    def __new__(cls, values: Tensor) -> Remote:
+    def __new__(cls, values: Tensor) -> Self:
         """Of the same shape, strides and type as ``values``."""
-        made: Remote = torch.Tensor._make_wrapper_subclass(
+        made: Self = torch.Tensor._make_wrapper_subclass(
             cls, values.shape, strides=values.stride(), dtype=values.dtype, device=ELSEWHERE
         )
         made.values = values.detach()
