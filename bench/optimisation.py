@@ -23,6 +23,7 @@ from methods.distillation import methods
 from methods.priors.perp_neg import PerpNeg
 from methods.scenes import scenes
 from methods.scenes.cameras import CameraRange, Cameras, view_words
+from methods.transfer import sent
 
 
 class Step(NamedTuple):
@@ -159,7 +160,7 @@ class Optimisation:
         rendering: Rendering = self.scene.render(
             to_device(cameras, self.device),
             resolution=resolution,
-            background=grey.expand(-1, 3).to(self.device),
+            background=sent(grey.expand(-1, 3), self.device),
             rays=self.streams["rays"],
         )
         return rendering
@@ -200,7 +201,7 @@ def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
 
 def to_device(cameras: Cameras, device: torch.device, which: slice | list[int] = slice(None)) -> Cameras:
     """Some of the cameras, all by default, on ``device``."""
-    fields = {field.name: getattr(cameras, field.name)[which].to(device) for field in dataclasses.fields(cameras)}
+    fields = {field.name: sent(getattr(cameras, field.name)[which], device) for field in dataclasses.fields(cameras)}
     return Cameras(**fields)
 
 

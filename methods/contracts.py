@@ -167,7 +167,7 @@ class Distillation(NamedTuple):
 
     loss: Tensor  # scalar
     target: Tensor | None  # (b c lh lw), where the method pulls the latents, None if it has no such picture
-    timestep: float  # the diffusion timestep used (0 … T−1), the mean over the batch
+    timestep: float  # the diffusion timestep used (0 … T−1), the mean over the batch, as the host has drawn it
     diagnostics: dict[str, Tensor]  # scalars to log, without a gradient
 
 

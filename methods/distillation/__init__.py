@@ -22,12 +22,13 @@ def update_loss(latents: Tensor, update: Tensor) -> Tensor:
     return 0.5 * (latents - aim).square().sum() / len(latents)
 
 
-def random_timesteps(
-    prior: Prior, bounds: tuple[float, float], count: int, generator: torch.Generator, device: torch.device
-) -> Tensor:
-    """``(count,)`` timesteps drawn uniformly between two fractions of T, both ends included."""
+def random_timesteps(prior: Prior, bounds: tuple[float, float], count: int, generator: torch.Generator) -> Tensor:
+    """``(count,)`` timesteps drawn uniformly between two fractions of T, both ends included.
+
+    They stay where the stream draws them, on the host: what depends on them there then need not wait for a device.
+    """
     low, high = timestep_index(prior, bounds[0]), timestep_index(prior, bounds[1])
-    return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device).to(device)
+    return torch.randint(low, high + 1, (count,), generator=generator, device=generator.device)
 
 
 def timestep_index(prior: Prior, fraction: float) -> int:

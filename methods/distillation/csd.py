@@ -56,7 +56,7 @@ class CSD:
     ) -> Distillation:
         """The update for one batch of views; only rows with a coefficient are evaluated, and the prompt's always."""
         latents = view.latents
-        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
+        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"])
         clean = latents.detach()
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
         noisy = add_noise(prior, clean, noise, timesteps)

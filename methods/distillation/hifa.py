@@ -61,7 +61,7 @@ class HiFA:
         clean = latents.detach()
         low, high = self.timesteps
         t = timestep_index(prior, high - (high - low) * progress**0.5)
-        timesteps = torch.full((len(clean),), t, device=clean.device)
+        timesteps = torch.full((len(clean),), t)
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
         noisy = add_noise(prior, clean, noise, timesteps)
         guided = guided_prediction(

@@ -69,7 +69,7 @@ class ISM:
         """The update for one batch of views; they share one t, as the inversion's strides do."""
         latents = view.latents
         clean = latents.detach()
-        path = self._path(prior, progress, streams["timestep"]).to(latents.device)[:, None].expand(-1, len(latents))
+        path = self._path(prior, progress, streams["timestep"])[:, None].expand(-1, len(latents))
         noisy, interval = ddim_inversion(
             prior,
             clean,
@@ -102,7 +102,7 @@ class ISM:
         highest = self.timesteps[1] + warmth * (self.warm_up_timestep - self.timesteps[1])
         interval = round(steps * (self.interval + warmth * (self.warm_up_interval - self.interval)))
         bounds = (self.timesteps[0], max(highest, self.timesteps[0]))
-        drawn = int(random_timesteps(prior, bounds, 1, generator, torch.device("cpu")))
+        drawn = int(random_timesteps(prior, bounds, 1, generator))
         t = max(timestep_index(prior, bounds[1] - progress * (bounds[1] - bounds[0])) if self.annealed else drawn, 1)
         s = max(t - interval, 0)
         stride = max(1, round(steps * self.inversion_interval))

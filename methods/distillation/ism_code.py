@@ -14,6 +14,7 @@ from methods.contracts import Distillation, Prior, State, Streams, View, ViewPro
 from methods.distillation import check_fractions, methods, timestep_index, update_loss
 from methods.inversion.ddim import ddim_inversion
 from methods.priors.guidance import add_noise, guided_prediction, levels
+from methods.transfer import sent
 
 
 @methods.register("ism-code")
@@ -77,7 +78,7 @@ class ISMCode:
         latents = view.latents
         clean = latents.detach()
         rounding = math.floor if prompt.perpendicular is None else math.ceil
-        path = self._path(prior, progress, streams["timestep"], rounding).to(clean.device)
+        path = self._path(prior, progress, streams["timestep"], rounding)
         path = path[:, None].expand(-1, len(clean))
         started = add_noise(prior, clean, self._noise(clean, streams["noise"]), path[0])
         noisy, interval = ddim_inversion(prior, started, path, positive=prompt.null, base=prompt.null, scale=1.0)
@@ -99,7 +100,7 @@ class ISMCode:
         """The noise ``(b c lh lw)`` that the inversion begins with."""
         noise = torch.randn(latents.shape, generator=generator, device=generator.device)
         offset = torch.randn(1, latents.shape[1], 1, 1, generator=generator, device=generator.device)
-        return (noise + self.channel_noise * offset).to(latents)
+        return sent(noise + self.channel_noise * offset, latents)
 
     def _path(
         self, prior: Prior, progress: float, generator: torch.Generator, rounding: Callable[[float], int]

@@ -10,6 +10,7 @@ from methods.distillation import check_fractions, methods, random_timesteps, upd
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
 from methods.priors.guidance import add_noise, bounded, levels, predict_rows
+from methods.transfer import sent
 
 
 @methods.register("nfsd")
@@ -58,7 +59,7 @@ class NFSD:
     ) -> Distillation:
         """The update for one batch of views."""
         latents = view.latents
-        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
+        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"])
         clean = latents.detach()
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
         noisy = add_noise(prior, clean, noise, timesteps)
@@ -67,7 +68,7 @@ class NFSD:
         )
         # δ_D + s·δ_C is the guided noise, less ε_neg where t is large; only the guided part stands for a picture.
         guided = bounded(prior, noisy, timesteps, null + self.guidance_scale * (conditional - null))
-        large = timesteps >= self.clean_below * len(prior.alphas_cumprod)
+        large = sent(timesteps >= self.clean_below * len(prior.alphas_cumprod), clean.device)
         _, spread = levels(prior, timesteps)
         loss = update_loss(latents, spread.square() * (guided.noise - large[:, None, None, None] * negative))
         error = fixed_point_error(prior, guided.noise, noise, timesteps)

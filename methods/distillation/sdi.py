@@ -59,7 +59,7 @@ class SDI:
         """The update for one batch of views; an annealed t is the same for all, τ is drawn for each."""
         latents = view.latents
         clean = latents.detach()
-        timesteps = self._times(prior, progress, len(clean), streams["timestep"], clean.device)
+        timesteps = self._times(prior, progress, len(clean), streams["timestep"])
         kappa = self.inversion(
             clean, self._later(prior, timesteps, streams["timestep"]), prior=prior, prompt=prompt, streams=streams
         )
@@ -77,13 +77,11 @@ class SDI:
         loss = update_loss(latents, clean - guided.target)
         return Distillation(loss, guided.target, float(timesteps.float().mean()), {"fixed_point_error": error})
 
-    def _times(
-        self, prior: Prior, progress: float, count: int, generator: torch.Generator, device: torch.device
-    ) -> torch.Tensor:
+    def _times(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> torch.Tensor:
         if not self.annealed:
-            return random_timesteps(prior, self.timesteps, count, generator, device)
+            return random_timesteps(prior, self.timesteps, count, generator)
         low, high = self.timesteps
-        return torch.full((count,), timestep_index(prior, high - progress * (high - low)), device=device)
+        return torch.full((count,), timestep_index(prior, high - progress * (high - low)))
 
     def _later(self, prior: Prior, timesteps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The inversion's time t + τ for each view, held within the schedule."""

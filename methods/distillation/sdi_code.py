@@ -13,6 +13,7 @@ from methods.contracts import Distillation, Prior, State, Streams, View, ViewPro
 from methods.distillation import check_fractions, methods
 from methods.inversion import fixed_point_error
 from methods.priors.guidance import bounded, guided_noise, guided_prediction, levels
+from methods.transfer import sent
 
 
 @methods.register("sdi-code")
@@ -73,7 +74,7 @@ class SDICode:
         fraction = (self.timesteps[1] - self.timesteps[0]) * (1 - progress) + self.timesteps[0]
         steps = len(prior.alphas_cumprod)
         t = min(int(steps * fraction), steps - 1)  # rounded as the code does
-        timesteps = torch.full((len(clean),), t, device=clean.device)
+        timesteps = torch.full((len(clean),), t)
         noisy = self._inverted(clean, self._path(prior, t, len(clean), streams["timestep"]), prior, prompt, streams)
         guided = guided_prediction(
             prior,
@@ -104,7 +105,7 @@ class SDICode:
         """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
         noisy = clean
         stream = streams["noise"]
-        for now, then in pairwise(path.to(clean.device)):
+        for now, then in pairwise(sent(path, clean.device)):
             noise = guided_noise(
                 prior,
                 noisy,
@@ -118,6 +119,6 @@ class SDICode:
             before, spread_before = levels(prior, now.clamp_min(0))
             signal, spread = levels(prior, then)
             deviation = spread_before / spread * (1 - (signal / before).square()).sqrt()  # √V
-            fresh = torch.randn(clean.shape, generator=stream, device=stream.device).to(clean)
+            fresh = sent(torch.randn(clean.shape, generator=stream, device=stream.device), clean)
             noisy = signal * prediction.target + spread * prediction.noise + self.eta * deviation * fresh
         return noisy

@@ -46,7 +46,7 @@ class SDS:
     ) -> Distillation:
         """The update for one batch of views."""
         latents = view.latents
-        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"], latents.device)
+        timesteps = random_timesteps(prior, self.timesteps, len(latents), streams["timestep"])
         clean = latents.detach()
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
         noisy = add_noise(prior, clean, noise, timesteps)

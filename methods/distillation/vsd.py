@@ -14,6 +14,7 @@ from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
 from methods.priors.adaptation import Adaptation, camera_matrices
 from methods.priors.guidance import Prediction, add_noise, bounded, guided_prediction, levels
+from methods.transfer import sent
 
 
 @methods.register("vsd")
@@ -73,9 +74,9 @@ class VSD:
         clean = latents.detach()
         low, high = self.timesteps
         bounds = (low, max(low, min(high, self.late_timestep)) if progress > self.switch else high)
-        timesteps = random_timesteps(prior, bounds, len(clean), streams["timestep"], clean.device)
+        timesteps = random_timesteps(prior, bounds, len(clean), streams["timestep"])
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
-        cameras = camera_matrices(view.cameras).to(clean)
+        cameras = sent(camera_matrices(view.cameras), clean)
         update, guided = self.update(
             clean, noise, timesteps, prior=prior, adapted=state.adapted, prompt=prompt, cameras=cameras
         )
@@ -109,6 +110,7 @@ class VSD:
             prompt: Conditioning of the views.
             cameras: ``(b 16)``, camera-to-world.
         """
+        timesteps = sent(timesteps, latents.device)
         noisy = add_noise(prior, latents, noise, timesteps)
         pretrained = guided_prediction(
             prior,
@@ -134,12 +136,14 @@ class VSD:
         self, clean: Tensor, prior: Prior, prompt: ViewPrompt, cameras: Tensor, streams: Streams, state: Adaptation
     ) -> Tensor:
         """One step at t ~ U{0 … T−1}, some views without their camera; the loss."""
-        timesteps = random_timesteps(prior, (0.0, 1.0), len(clean), streams["timestep"], clean.device)
+        timesteps = random_timesteps(prior, (0.0, 1.0), len(clean), streams["timestep"])
         noise, times = streams["noise"], streams["timestep"]
-        fresh = torch.randn(clean.shape, generator=noise, device=noise.device).to(clean)
+        fresh = sent(torch.randn(clean.shape, generator=noise, device=noise.device), clean)
         kept = torch.rand(len(clean), 1, generator=times, device=times.device) >= self.camera_dropout
         text = _plain(prompt)
-        return state.train(clean, fresh, timesteps, prior=prior, conditioning=text, cameras=cameras * kept.to(cameras))
+        return state.train(
+            clean, fresh, timesteps, prior=prior, conditioning=text, cameras=cameras * sent(kept, cameras)
+        )
 
 
 def _plain(prompt: ViewPrompt) -> Tensor:

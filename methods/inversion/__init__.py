@@ -26,7 +26,7 @@ class InversionStrategy(Protocol):
     def __call__(
         self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams
     ) -> Tensor:
-        """κ ``(b c lh lw)`` for clean ``latents`` at ``timesteps`` ``(b,)``; no gradient flows."""
+        """κ ``(b c lh lw)`` for clean ``latents`` at ``timesteps`` ``(b,)``, on the host; no gradient flows."""
         ...
 
 

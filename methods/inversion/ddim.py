@@ -12,6 +12,7 @@ from torch import Tensor
 from methods.contracts import Perpendicular, Prior, Streams, ViewPrompt
 from methods.inversion import strategies
 from methods.priors.guidance import Prediction, guided_prediction, levels
+from methods.transfer import sent
 
 
 @strategies.register("ddim")
@@ -45,8 +46,9 @@ class DDIMInversion:
     ) -> Tensor:
         """Invert to ``timesteps`` ``(b,)`` and read κ off: κ = (x_t − √ᾱ_t x) / √(1−ᾱ_t) + η ε."""
         with torch.no_grad():
-            count = max(1, int(self.inversion_steps * float(timesteps.max()) / len(prior.alphas_cumprod)))
-            path = (torch.arange(count + 1)[:, None] * timesteps.cpu() // count).to(timesteps.device)
+            timesteps = timesteps.cpu()  # where methods draw them
+            count = max(1, int(self.inversion_steps * int(timesteps.max()) / len(prior.alphas_cumprod)))
+            path = torch.arange(count + 1)[:, None] * timesteps // count
             noisy, _ = ddim_inversion(
                 prior,
                 latents,
@@ -58,7 +60,7 @@ class DDIMInversion:
             )
             signal, spread = levels(prior, timesteps)
             noise = streams["noise"]
-            fresh = torch.randn(latents.shape, generator=noise, device=noise.device).to(latents)
+            fresh = sent(torch.randn(latents.shape, generator=noise, device=noise.device), latents)
             return (noisy - signal * latents) / spread + self.eta * fresh
 
 
@@ -92,7 +94,7 @@ def ddim_inversion(
         The latents at the path's last timestep, and the prediction at the one before it.
     """
     noisy = latents
-    for now, then in pairwise(path):
+    for now, then in pairwise(sent(path, latents.device)):
         prediction = guided_prediction(
             prior, noisy, now, positive=positive, base=base, scale=scale, perpendicular=perpendicular
         )

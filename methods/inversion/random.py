@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, Streams, ViewPrompt
 from methods.inversion import strategies
+from methods.transfer import sent
 
 
 @strategies.register("random")
@@ -26,4 +27,4 @@ class RandomNoise:
     ) -> Tensor:
         """Fresh noise ``(b c lh lw)`` from the ``noise`` stream."""
         noise = streams["noise"]
-        return torch.randn(latents.shape, generator=noise, device=noise.device).to(latents)
+        return sent(torch.randn(latents.shape, generator=noise, device=noise.device), latents)

@@ -10,6 +10,7 @@ from torch import Tensor
 from methods.contracts import Prior
 from methods.priors.guidance import add_noise
 from methods.scenes.cameras import Cameras
+from methods.transfer import sent
 
 #: Seed of the adapters' first values.  A method starts before it is given streams; the values are the same
 #: for every seed of a study, which their training forgets.
@@ -54,6 +55,7 @@ class Adaptation:
         Returns:
             The loss before the step, a scalar without a gradient.
         """
+        timesteps = sent(timesteps, latents.device)
         noisy = add_noise(prior, latents.detach(), noise, timesteps)
         predicted = self.adapted.predict_noise(noisy, timesteps, conditioning, cameras)
         loss = torch.nn.functional.mse_loss(predicted, noise)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Perpendicular, Prior
+from methods.transfer import sent
 
 
 class Prediction(NamedTuple):
@@ -65,6 +66,7 @@ def guided_noise(
     With s = 0, or s = 1 and no Perp-Neg, only the row that counts is evaluated; else all are, in one call.  The
     arguments are those of ``guided_prediction``; the timesteps may be any that the prior takes.
     """
+    timesteps = sent(timesteps, noisy.device)
     if scale == 0.0:
         return prior.predict_noise(noisy, timesteps, base)
     if perpendicular is None:
@@ -82,7 +84,7 @@ def guided_noise(
 
 def predict_rows(prior: Prior, noisy: Tensor, timesteps: Tensor, *conditionings: Tensor) -> tuple[Tensor, ...]:
     """The prior's noise under each of several conditionings, in one batched call."""
-    count = len(conditionings)
+    count, timesteps = len(conditionings), sent(timesteps, noisy.device)
     noise = prior.predict_noise(
         torch.cat([noisy] * count), torch.cat([timesteps] * count), torch.cat(list(conditionings))
     )
@@ -105,8 +107,8 @@ def bounded(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Pr
 
 
 def levels(prior: Prior, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-    """√ᾱ_t and √(1 − ᾱ_t) as ``(b 1 1 1)``."""
-    alpha = prior.alphas_cumprod.to(timesteps.device)[timesteps][:, None, None, None]
+    """√ᾱ_t and √(1 − ᾱ_t) as ``(b 1 1 1)`` on the prior's device."""
+    alpha = prior.alphas_cumprod[sent(timesteps, prior.alphas_cumprod.device)][:, None, None, None]
     return alpha.sqrt(), (1 - alpha).sqrt()
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.contracts import Perpendicular, Prior
 from methods.scenes.cameras import Cameras
+from methods.transfer import sent
 
 #: (a, b, c) of the shifted exponential decay a·exp(−b·r) + c.
 Decay = tuple[float, float, float]
@@ -38,9 +39,9 @@ class PerpNeg:
     def __call__(self, prior: Prior, prompt: str, cameras: Cameras) -> tuple[Tensor, Perpendicular]:
         """The positive conditioning ``(b n d)`` of each camera, and its two negatives."""
         views = prior.embed([f"{prompt}, {side} view" for side in ("front", "side", "back", "overhead")])
-        positive = torch.einsum("bv,vnd->bnd", self.shares(cameras).to(views), views)
+        positive = torch.einsum("bv,vnd->bnd", sent(self.shares(cameras), views), views)
         negatives = views[None, :2].expand(len(cameras), -1, -1, -1)
-        return positive, Perpendicular(negatives, self.weights(cameras).to(views))
+        return positive, Perpendicular(negatives, sent(self.weights(cameras), views))
 
     def shares(self, cameras: Cameras) -> Tensor:
         """``(b 4)``: how much of front, side, back and overhead view the positive prompt has; rows sum to 1."""

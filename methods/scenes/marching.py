@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from methods.scenes.occupancy import OccupancyGrid
+from methods.transfer import sent
 
 #: World points ``(n 3)`` to their density ``(n,)``.
 Density = Callable[[Tensor], Tensor]
@@ -88,7 +89,7 @@ def march(
     near, widths = near[hits, None], (far - near)[hits, None] / strata
     place: Tensor | float = 0.5
     if rays is not None:
-        place = torch.rand(len(hits), strata, generator=rays, device=rays.device).to(origins.device)
+        place = sent(torch.rand(len(hits), strata, generator=rays, device=rays.device), origins.device)
     distances = near + widths * (torch.arange(strata, device=origins.device) + place)
     points = (origins[hits, None] + directions[hits, None] * distances[..., None]).view(-1, 3)
     kept = occupancy.contains(points).nonzero()[:, 0]

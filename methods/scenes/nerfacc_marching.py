@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.scenes.marching import Density, Samples, chord
 from methods.scenes.occupancy import OccupancyGrid
+from methods.transfer import sent
 
 #: Diagonal of a cube of side 1, as threestudio writes it: a ray's samples are as many as a step along it has.
 _DIAGONAL = 1.732
@@ -62,7 +63,7 @@ class NerfaccMarching:
         check_device(origins.device)
         near, far = chord(origins, directions, self.radius)
         if rays is not None:
-            near = near + self.step * torch.rand(len(near), generator=rays, device=rays.device).to(near.device)
+            near = near + self.step * sent(torch.rand(len(near), generator=rays, device=rays.device), near.device)
 
         def density_between(starts: Tensor, ends: Tensor, ray: Tensor) -> Tensor:
             return density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from methods.transfer import sent
+
 #: Corners of a tetrahedron: four evaluations give a central difference that six would along the axes.
 _CORNERS = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
 
@@ -23,7 +25,7 @@ def density_normals(level: Callable[[Tensor], Tensor], points: Tensor, step: flo
         points: ``(n 3)``, world units.
         step: Distance along each axis to the four evaluations, world units.
     """
-    corners = points.new_tensor(_CORNERS)
+    corners = sent(torch.tensor(_CORNERS), points)
     values = level((points + step * corners[:, None]).flatten(0, 1)).view(4, -1)
     return torch.nn.functional.normalize(-(values.T @ corners), dim=-1)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.scenes.settings import demand
+from methods.transfer import sent
 
 
 class OccupancyGrid(nn.Module):
@@ -56,7 +57,7 @@ class OccupancyGrid(nn.Module):
         side = 2 * self.radius / self.resolution
         axis = torch.arange(self.resolution, device=self.density.device)
         corners = torch.cartesian_prod(axis, axis, axis) * side - self.radius
-        jitter = torch.rand(corners.shape, generator=rays, device=rays.device).to(corners.device)
+        jitter = sent(torch.rand(corners.shape, generator=rays, device=rays.device), corners.device)
         reach = torch.linalg.vector_norm(corners + side / 2, dim=-1) < self.radius + side
         measured = torch.zeros(len(corners), device=corners.device)
         measured[reach] = density((corners + side * jitter)[reach])

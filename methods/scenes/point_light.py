@@ -11,6 +11,7 @@ from methods.scenes import materials
 from methods.scenes.cameras import Cameras
 from methods.scenes.material import Lighting
 from methods.scenes.settings import demand
+from methods.transfer import sent
 
 
 @materials.register("point_light")
@@ -70,16 +71,16 @@ class PointLight(nn.Module):
         if rays is None:
             return None
         positions = cameras.positions
-        offset = torch.randn(positions.shape, generator=rays, device=rays.device).to(positions.device)
+        offset = sent(torch.randn(positions.shape, generator=rays, device=rays.device), positions.device)
         chance = torch.rand(3, len(cameras), generator=rays, device=rays.device)
         lit = chance[0] < (self.lit_share if self.progress >= self.albedo_until else 0.0)
         if not lit.any():
             return None
         low, high = self.distance
-        reach = (low + (high - low) * chance[1]).to(positions.device)
+        reach = sent(low + (high - low) * chance[1], positions.device)
         direction = nn.functional.normalize(positions + self.jitter * offset, dim=-1)
         textured = chance[2] >= self.textureless_share
-        return Lighting(reach[:, None] * direction, lit.to(positions.device), textured.to(positions.device))
+        return Lighting(reach[:, None] * direction, sent(lit, positions.device), sent(textured, positions.device))
 
     def shade(self, rgb: Tensor, normals: Tensor, points: Tensor, view: Tensor, lighting: Lighting) -> Tensor:
         """See :class:`methods.scenes.material.Material`."""

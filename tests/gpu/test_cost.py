@@ -21,6 +21,8 @@ from bench.run_cell import run_cell
 from bench.settings import DivergenceSettings
 from bench.step_clock import WARM_UP_STEPS, StepClock
 from bench.study import parse_study
+from methods.contracts import Distillation
+from methods.distillation import methods
 
 on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 DEVICES = [pytest.param("cpu", id="cpu-tiny"), pytest.param("cuda", id="cuda", marks=on_gpu)]
@@ -133,11 +135,22 @@ def _anything() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("method", ["sds", "sdi"])
-def test_no_part_of_a_step_waits_for_the_gpu(prior: Any, method: str, device: str) -> None:
+@pytest.mark.parametrize("method", ["sds", "sdi", "ism", "vsd"])
+def test_no_part_of_a_step_waits_for_the_gpu(
+    prior: Any, method: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the method's own arithmetic between them."""
     cell = _cell(prior, method, resolution=64, steps=3, scene={"occupancy_every": 1000})
     clock = _GuardedClock(prior.alphas_cumprod.device)
-    for _ in Optimisation(cell, prior, clock):
+    loop = Optimisation(cell, prior, clock)
+    plain = methods[method].__call__
+
+    def guarded(*given: Any, **named: Any) -> Distillation:
+        with _no_waiting(prior.alphas_cumprod.device):
+            return plain(*given, **named)
+
+    monkeypatch.setattr(methods[method], "__call__", guarded)
+    for _ in loop:
         pass
     assert clock.guarded == {"render", "encode", "unet", "backward", "optimiser"}
 

@@ -76,6 +76,6 @@ def test_update_loss_has_the_update_as_its_gradient() -> None:
 
 
 def test_timesteps_cover_their_range_inclusively(prior) -> None:
-    drawn = random_timesteps(prior, (0.02, 0.025), 400, torch.Generator().manual_seed(0), torch.device("cpu"))
+    drawn = random_timesteps(prior, (0.02, 0.025), 400, torch.Generator().manual_seed(0))
     assert set(drawn.tolist()) == set(range(20, 26))
     assert timestep_index(prior, 1.0) == 999

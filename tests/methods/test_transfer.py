@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from methods.transfer import sent
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+    ),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_values_arrive_in_the_precision_of_where_they_go(device: str) -> None:
+    drawn = torch.rand(3, 1, generator=torch.Generator().manual_seed(0)).expand(-1, 4)
+    there = torch.zeros(1, dtype=torch.float64, device=device)
+    assert sent(drawn, there).device == there.device
+    assert torch.equal(sent(drawn, there).cpu(), drawn.double())
+    assert torch.equal(sent(drawn, there.device).cpu(), drawn)
+    assert torch.equal(sent(there, torch.device("cpu")), torch.zeros(1, dtype=torch.float64))
+
+
+def test_what_is_there_already_stays_as_it_is() -> None:
+    drawn = torch.rand(3, generator=torch.Generator().manual_seed(0))
+    assert sent(drawn, drawn) is drawn
+    assert sent(drawn, drawn.device) is drawn
