@@ -17,7 +17,7 @@ from prompts import load_prompt_set
 from reports import Drawing, ReportFrames, write_report
 
 #: Points along an edge of the grid that a mesh is read from: few where many cells share a report of bearable size.
-FINE_POINTS, COARSE_POINTS = 80, 48
+FINE_POINTS, COARSE_POINTS = 80, 32
 FEW_CELLS = 64
 
 

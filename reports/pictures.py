@@ -96,7 +96,7 @@ def still(path: Path) -> tuple[bytes, bytes | None]:
     picture = load(path, FULL_SIDE)
     if max(picture.size) <= THUMBNAIL_SIDE:
         return _webp(picture, lossless=True, quality=60), None
-    return _webp(shrunk(picture, THUMBNAIL_SIDE), quality=82), _webp(picture, quality=88)
+    return _webp(shrunk(picture, THUMBNAIL_SIDE), quality=78), _webp(picture, quality=82)
 
 
 def strip(paths: Sequence[Path]) -> bytes:
@@ -106,7 +106,7 @@ def strip(paths: Sequence[Path]) -> bytes:
     joined = Image.new("RGB", (width * len(frames), height), "white")
     for index, frame in enumerate(frames):
         joined.paste(frame.resize((width, height)), (index * width, 0))
-    return _webp(joined, quality=82)
+    return _webp(joined, quality=78)
 
 
 def _webp(picture: Image.Image, **options: object) -> bytes:

@@ -104,8 +104,15 @@ def _load(path: Path) -> trimesh.Trimesh:
     colours = visual.vertex_colors
     matt = trimesh.visual.material.PBRMaterial(baseColorFactor=_BASE, metallicFactor=0.0, roughnessFactor=1.0)
     mesh.visual = trimesh.visual.TextureVisuals(material=matt)
-    mesh.visual.vertex_attributes["color"] = colours
+    mesh.visual.vertex_attributes["color"] = _as_shown(colours)
     return mesh
+
+
+def _as_shown(colours: np.ndarray) -> np.ndarray:
+    """Linear colours, which glTF has, as a screen's (IEC 61966-2-1), both uint8: the viewer encodes nothing."""
+    linear = colours[:, :3] / 255
+    shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.column_stack([np.round(255 * shown), colours[:, 3]]).astype(np.uint8)
 
 
 def _in_front_of(bounds: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.errors import InputError
 from bench.expand import expand
-from bench.report import report_study
+from bench.report import FINE_POINTS, cell_meshes, report_study
 from bench.store import RunStore
 from bench.study import Study
 
@@ -34,3 +36,26 @@ def test_completed_cells_without_scores_are_told(study: Study, finished: RunStor
 def test_nothing_to_report(study: Study, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no records of tiny yet; run it first"):
         report_study(study, RunStore(tmp_path / "run"))
+
+
+def test_every_cell_that_has_a_surface_gets_a_mesh_once(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def export_mesh(record_folder: Path, out: Path, *, resolution: int) -> Path:
+        asked.append(record_folder.name)
+        if record_folder.name.startswith("sds--blue-duck"):
+            raise InputError("no surface")
+        out.write_bytes(b"glTF")
+        assert resolution == FINE_POINTS
+        return out
+
+    monkeypatch.setitem(sys.modules, "bench.export", SimpleNamespace(export_mesh=export_mesh))
+    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    found = cell_meshes(records, finished)
+    assert len(asked) == 4
+    assert len(found) == 3
+    assert all(Path(path).parent == finished.folder / "meshes" for path in found.values())
+    assert cell_meshes(records, finished) == found
+    assert len(asked) == 5  # the one without a surface alone

@@ -5,8 +5,8 @@ from PIL import Image
 
 from reports.pages.album import write_album
 
-#: A share of 150 MB for each of 43 × 8 cells and 43 ground truths, less 35 MB for the viewers and 20 for the rest.
-SHARE = (150e6 - 55e6) / (43 * 9)
+#: Of 150 MB for each of 43 × 8 cells and 43 ground truths, less 65 MB for the viewers of meshes and 15 for the rest.
+SHARE = (150e6 - 80e6) / (43 * 9)
 
 
 def render(side, turn, seed):
