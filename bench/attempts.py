@@ -9,6 +9,9 @@ from pydantic import ValidationError
 
 from bench.settings import Section
 
+#: A cell that took its process along this often in a row, without getting beyond one checkpoint, is not begun again.
+LIVES = 3
+
 
 class Attempts(Section):
     """``claims/<cell>.json``: written by the process that holds the cell, gone when there is a record."""
@@ -30,6 +33,11 @@ class Attempts(Section):
         """One attempt more, which goes on from a checkpoint that was saved at ``saved_ns``."""
         in_vain = self.in_vain if saved_ns == self.saved_ns else 0
         return Attempts(count=self.count + 1, in_vain=in_vain + 1, saved_ns=saved_ns, worker=worker)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether this one had better not be made."""
+        return self.in_vain > LIVES
 
 
 class AttemptsFile:

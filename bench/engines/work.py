@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-from bench.attempts import Attempts, AttemptsFile
+from bench.attempts import LIVES, Attempts, AttemptsFile
 from bench.cell import Cell
 from bench.checkpoint import Checkpoint
 from bench.divergence import Status
@@ -23,9 +23,6 @@ from bench.study import Study
 from bench.telemetry import Event
 
 FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
-
-#: A cell that took its process along this often in a row, without getting beyond one checkpoint, is not begun again.
-LIVES = 3
 
 #: Time between two looks at cells that other processes hold, and between two notes of progress.
 _SECONDS = 1.0
@@ -94,8 +91,9 @@ def do_cell(
         file = store.attempts(cell)
         attempts = file.read().begin(checkpoint.saved_ns(), f"{socket.gethostname()}:{os.getpid()}")
         file.write(attempts)
+        heading = "given up" if attempts.is_hopeless else f"attempt {attempts.count}"
         try:
-            with cell_log(store.log(cell), f"attempt {attempts.count}, {attempts.worker}", whole=whole_log):
+            with cell_log(store.log(cell), f"{heading}, {attempts.worker}", whole=whole_log):
                 store.write(_outcome(cell, study, checkpoint, attempts, file, interrupted))
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
@@ -129,7 +127,7 @@ def _outcome(
     interrupted: Callable[[], bool],
 ) -> Outcome:
     prior = cached_prior(study.prior)
-    if attempts.in_vain > LIVES:
+    if attempts.is_hopeless:
         why = (
             f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"
         )

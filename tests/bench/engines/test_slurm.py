@@ -74,7 +74,8 @@ def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: S
     assert record is not None
     assert (record.steps_done, record.failure, record.attempts) == (50, None, 3)
     log = store.log(cell).read_text()
-    assert log.count("this job is timed-out") == log.count("Requeued job") == 2
+    assert "this job is timed-out" in log
+    assert log.count("Requeued job") == 2
     alone = RunStore(tmp_path / "alone")
     do_cell(cell, study, alone)
     scenes = [of.cell_folder(cell) / "scene.safetensors" for of in (store, alone)]

@@ -11,9 +11,9 @@ import torch
 from filelock import FileLock
 
 import bench.engines.work
-from bench.attempts import Attempts
+from bench.attempts import LIVES, Attempts
 from bench.cell import Cell
-from bench.engines.work import LIVES, do_cell, set_failure_aside, torch_settings, work
+from bench.engines.work import do_cell, set_failure_aside, torch_settings, work
 from bench.expand import expand
 from bench.record import Record
 from bench.run_cell import run_cell
