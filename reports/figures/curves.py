@@ -62,10 +62,10 @@ def _panel(axis: Axes, events: pd.DataFrame, quantity: str, status: pd.Series, t
     crowd = events["cell"].nunique()
     for cell, line in events.groupby("cell", sort=False):
         diverged = status[cell] in DIVERGED
-        style, colour = ("--", theme.warning) if diverged else ("-", theme.line)
-        axis.plot(
-            line["step"], line[quantity], style, color=colour, alpha=max(0.1, min(0.9 if diverged else 0.35, 5 / crowd))
+        style, colour, faintest, strongest = (
+            ("--", theme.warning, 0.4, 0.9) if diverged else ("-", theme.line, 0.1, 0.35)
         )
+        axis.plot(line["step"], line[quantity], style, color=colour, alpha=np.clip(5 / crowd, faintest, strongest))
     completed = events[events["cell"].map(status) == "completed"]
     mean = completed.groupby("step")[quantity].mean()
     axis.plot(mean.index, mean, color=theme.ink, linewidth=1.4)
