@@ -43,10 +43,12 @@ class ViewSet:
 
     def at(self, places: Sequence[int]) -> ViewSet:
         """Some of its views, by their places."""
-        azimuth_deg, rgb, opacity = (
-            tuple(values[place] for place in places) for values in (self.azimuth_deg, self.rgb, self.opacity)
+        return replace(
+            self,
+            azimuth_deg=tuple(self.azimuth_deg[place] for place in places),
+            rgb=tuple(self.rgb[place] for place in places),
+            opacity=tuple(self.opacity[place] for place in places),
         )
-        return replace(self, azimuth_deg=azimuth_deg, rgb=rgb, opacity=opacity)
 
     def read(self) -> Views:
         """The pictures, with the truth where the prompt has one; it is rendered where it is not there yet."""
