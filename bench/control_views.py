@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,15 +123,18 @@ class _Maker:
         return [*shared, *self.places, self.ring.resolution, self.ring.background, *of_this]
 
     def _sources(self, name: str, prompt: Prompt) -> ControlSources:
-        renders = self.renders if name == "other_prompt" else {}
         return ControlSources(
             azimuth_deg=self.azimuth_deg,
             resolution=self.ring.resolution,
             background=self.ring.background,
             seed=self.seed,
-            renders={text: views.at(self.places).read() for text, views in renders.items()},
+            renders=self._pictures_of_baseline if name == "other_prompt" else {},
             sample=partial(self._sample, prompt.id),
         )
+
+    @cached_property
+    def _pictures_of_baseline(self) -> dict[str, Views]:
+        return {text: views.at(self.places).read() for text, views in self.renders.items()}
 
     def _sample(self, prompt_id: str, text: str, count: int) -> np.ndarray:
         """The prior's pictures for what a method asks it at the ``count`` cameras."""

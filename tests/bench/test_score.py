@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 
 from bench.expand import expand
 from bench.score import score_study
 from bench.store import RunStore
 from bench.study import Study
+from methods.priors.pipeline_settings import chosen_device
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError
 from metrics import metrics
 from metrics.ground_truth import GroundTruth
+from metrics.suites import find_suite
 from metrics.views import Views
 
 
@@ -75,3 +81,28 @@ def test_cells_that_did_not_complete_have_no_scores(study: Study, tmp_path_facto
     run_study(short, store, console)
     assert score_study(short, store, console).empty
     assert pd.read_parquet(store.folder / "scores.parquet").empty
+
+
+def test_scorers_compute_where_the_environment_says(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDIBENCH_DEVICE", "gpu")
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"):
+        score_study(study, finished, console)
+    monkeypatch.delenv("SDIBENCH_DEVICE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    start, devices = GroundTruth.__init__, []
+    monkeypatch.setattr(GroundTruth, "__init__", lambda self, *given: devices.append(given[1]) or start(self, *given))
+    score_study(study, finished, console)
+    assert devices == ["cpu"]  # the toybox's scorers are small
+    assert chosen_device(uses_gpu=find_suite("sd21").uses_gpu) == "cuda"
+
+
+def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UnknownNameError) as caught:
+        expand(study.model_copy(update={"metrics": ("pyiqa:musiq",)}))
+    assert str(caught.value) == (
+        "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
+    )

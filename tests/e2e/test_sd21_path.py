@@ -41,6 +41,7 @@ prompts = "sdi43"
 prompt_ids = ["ceramic-lion", "hamburger"]
 steps = 2
 metrics = ["clip_score", "clip_iqa", "image_reward", "r_precision"]
+controls = ["blank", "noise", "other_prompt", "prior_2d"]
 baseline = "sds"
 threads = 1
 scene = { name = "nerf", marching = "packed", samples = 8 }
@@ -123,6 +124,11 @@ def test_sd21_path(tmp_path: Path, mirror: Path) -> None:
                "image_reward", "clip_top1")  # fmt: skip
     assert scores.groupby("metric").size().to_dict() == dict.fromkeys(columns, 4 * 2)  # 4 cells of 2 views
     assert np.isfinite(scores.value).all()
+    controls = pd.read_parquet(folder / "controls.parquet")
+    assert controls.groupby("control").size().to_dict() == dict.fromkeys(
+        ("blank", "noise", "other_prompt", "prior_2d"), 2 * 2 * len(columns)
+    )
+    assert np.isfinite(controls.value).all()
     assert scores[scores.metric == "clip_score"].value.nunique() > 4
     assert set(scores.prompt) == {"A ceramic lion", "A DSLR photograph of a hamburger"}
     assert "A ceramic lion" in (folder / "report" / "index.html").read_text()

@@ -23,7 +23,7 @@ def test_a_worker_process_writes_all_it_says(tmp_path: Path, capfd: pytest.Captu
 def test_elsewhere_errors_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stream = sys.stderr
     with cell_log(tmp_path / "cell.log", "attempt 1", whole=False):
-        print("UserWarning: deprecated", file=sys.stderr)  # as warnings are, wherever they are not caught
+        sys.stderr.write("UserWarning: deprecated\n")  # as warnings are, wherever they are not caught
         print("a table")  # noqa: T201
     assert sys.stderr is stream
     shown = capsys.readouterr()
