@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 
 from bench.errors import InputError
+from bench.event_table import event_table, read_columns
 from bench.record import Record
-from bench.store import EVENTS_FILE, RunStore, read_events
+from bench.store import RunStore
 from bench.truth import truth_folders
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, EVENTS, GROUND_TRUTH, SCORES, VIEWS
+from reports.frames import CELLS, GROUND_TRUTH, SCORES, VIEWS
 
 SCORE_COLUMNS = tuple(SCORES)
+_WHO = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
+_REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
 
 def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
@@ -25,15 +31,18 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
-    scores = _read_frame(store.folder / "scores.parquet")
-    frames = ReportFrames(
-        cells=_cells(records, store),
-        scores=scores[scores["cell"].isin([record.identity for record in records])],
-        events=_events(records, store),
-        views=_views(records, prompts, store),
-        metric_columns=_read_frame(store.folder / "metric_columns.parquet"),
-    )
-    for name in ("cells", "events", "views"):
+    parts = {}
+    for name, build in {
+        "cells": lambda: _cells(records, store),
+        "events": lambda: event_table(records, store),
+        "views": lambda: _views(records, prompts, store),
+        "scores": lambda: _scores_of(records, store),
+        "metric_columns": lambda: _read_frame(store.folder / "metric_columns.parquet"),
+    }.items():
+        parts[name] = build()
+        pa.default_memory_pool().release_unused()  # else what building one took stays beside the next
+    frames = ReportFrames(**parts)
+    for name in ("cells", "views"):  # event_table keeps its own
         write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
     return frames
 
@@ -45,13 +54,21 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     partial.replace(path)
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
+def _scores_of(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
+    scores = _read_frame(store.folder / "scores.parquet", repeated=_REPEATED)
+    ours = scores["cell"].isin([record.identity for record in records])
+    return scores if ours.all() else scores[ours]
+
+
+def _read_frame(path: Path, *, repeated: Sequence[str] = ()) -> pd.DataFrame:
+    """A frame of the stage ``score``; words that are ``repeated`` in millions of rows are held once (categories)."""
     if not path.is_file():
         raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        frame = read_columns(path, repeated)
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); score the run again") from error
+    return frame
 
 
 def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
@@ -86,37 +103,35 @@ def _cells(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CELLS))
 
 
-def _events(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """One row for each step; seconds and network calls are added up from the start of the cell."""
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        seconds, calls = 0.0, 0
-        events = read_events(store.cell_folder(record.cell)) if EVENTS_FILE in record.file_bytes else []
-        for event in events:
-            seconds, calls = seconds + event.seconds, calls + event.unet_calls
-            step = event.model_dump(include={"step", "loss", "timestep", "opacity"})
-            error = event.diagnostics.get("fixed_point_error")
-            rows.append(_who(record) | step | {"fixed_point_error": error, "seconds": seconds, "unet_calls": calls})
-    frame = pd.DataFrame(rows, columns=list(EVENTS))
-    return frame.astype({"loss": "float64", "opacity": "float64", "fixed_point_error": "float64"})
-
-
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        folder = store.cell_folder(record.cell)
-        for index, view in enumerate(record.views):
-            paths = {
-                "rgb_path": str(folder / view.rgb),
-                "opacity_path": str(folder / view.opacity),
-                "normal_path": str(folder / view.normals) if view.normals else None,
-            }
-            rows.append(_who(record) | {"view": index, "azimuth_deg": view.azimuth_deg} | paths)
-    for prompt in prompts:
-        like = next((record for record in records if record.cell.prompt_id == prompt.id and record.views), None)
-        if like is not None:
-            rows.extend(_truth_rows(prompt, like, store))
-    return pd.DataFrame(rows, columns=list(VIEWS))
+    """Built in Arrow: the paths of hundreds of thousands of pictures would take three times the memory as objects."""
+    owner = pa.array(np.repeat(np.arange(len(records)), [len(record.views) for record in records]))
+    views = [view for record in records for view in record.views]
+    folders = [str(store.cell_folder(record.cell)) for record in records]
+    folder = pa.array(folders, pa.string()).take(owner)
+    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO).take(owner)
+    columns = {
+        "view": pa.array([index for record in records for index in range(len(record.views))], pa.int64()),
+        "azimuth_deg": pa.array([view.azimuth_deg for view in views], pa.float64()),
+    } | {
+        f"{name}_path": pyarrow.compute.binary_join_element_wise(folder, pa.array(files, pa.string()), "/")
+        for name, files in (("rgb", [view.rgb for view in views]), ("opacity", [view.opacity for view in views]))
+    }
+    frame = pa.table({**{name: who[name] for name in who.column_names}, **columns}).to_pandas()
+    normals = [
+        f"{folder}/{view.normals}" if view.normals else None
+        for folder, record in zip(folders, records, strict=True)
+        for view in record.views
+    ]
+    frame["normal_path"] = pd.Series(normals, dtype=object)  # None where there is none
+    with_views = {record.cell.prompt_id: record for record in reversed(records) if record.views}  # the first of each
+    truths = [
+        row
+        for prompt in prompts
+        if (like := with_views.get(prompt.id)) is not None
+        for row in _truth_rows(prompt, like, store)
+    ]
+    return pd.concat([frame, pd.DataFrame(truths, columns=list(VIEWS))], ignore_index=True) if truths else frame
 
 
 def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from bench.divergence import Status
 from bench.engines import engines
 from bench.expand import expand
+from bench.readiness import check_ready
 from bench.store import RunStore
 from bench.study import Study
 
@@ -30,13 +31,18 @@ def run_study(
     run = engines[engine]
     cells = expand(study)
     records = {cell.identity: store.read(cell) for cell in cells}  # a corrupt one stops here, before any work
+    again = {
+        identity
+        for identity, record in records.items()
+        if retry_failed and record and record.status in (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+    }
+    missing = [cell for cell in cells if records[cell.identity] is None or cell.identity in again]
+    if missing:
+        check_ready(study)
     store.open(study)
-    for cell in cells:
-        record = records[cell.identity]
-        if retry_failed and record and record.status in (Status.OOM, Status.TIMEOUT, Status.CRASHED):
+    for cell in missing:
+        if cell.identity in again:
             store.set_aside(cell)
-            records[cell.identity] = None
-    missing = [cell for cell in cells if records[cell.identity] is None]
     console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")
     if missing:
         run(study, missing, store, console)

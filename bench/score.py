@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.divergence import Status
+from bench.event_table import event_table
 from bench.expand import check_metrics, chosen_prompts, expand
 from bench.frames import SCORE_COLUMNS, write_frame
 from bench.record import Record
@@ -52,6 +53,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     frame = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     write_frame(frame, store.folder / "scores.parquet")
     write_frame(_columns_frame(scorers), store.folder / "metric_columns.parquet")
+    event_table(records, store)  # kept for the report, which then has little left to parse
     console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
     return frame
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from PIL import Image
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 from safetensors.torch import save_file
 
 from bench.cell import Cell
@@ -29,6 +31,8 @@ RECORD_FILE = "record.json"
 EVENTS_FILE = "events.jsonl"
 SCENE_FILE = "scene.safetensors"
 
+_THIS_VERSION = f'"format_version": {FORMAT_VERSION},'.encode()
+
 
 class RunStore:
     """The folder of one run.
@@ -39,6 +43,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[bytes, Any] = {}
 
     def check(self, study: Study) -> None:
         """Raise InputError if the folder holds another study, or files that are no run."""
@@ -88,7 +93,14 @@ class RunStore:
         Raises:
             InputError: If the record is corrupt; nothing is deleted.
         """
-        return read_record(self.cell_folder(cell), cell.identity) if self.has(cell) else None
+        folder = self.cell_folder(cell)
+        if not folder.exists():
+            return None
+        record = read_record(folder, cell.identity, cell)
+        # ten thousand records take little memory when they share what is alike in many
+        alike = {"environment": record.environment, "views": record.views, "snapshots": record.snapshots}
+        shared = {name: self._known.setdefault(to_json(part), part) for name, part in alike.items()}
+        return record.model_copy(update={"cell": cell, **shared})
 
     def write(self, outcome: Outcome) -> Record:
         """Write a cell's outcome; a record that is already there stays as it is.
@@ -131,8 +143,13 @@ class RunStore:
         folder.rename(target)
 
 
-def read_record(folder: Path, identity: str) -> Record:
+def read_record(folder: Path, identity: str, cell: Cell | None = None) -> Record:
     """Read and check one record.
+
+    Args:
+        folder: The record's folder.
+        identity: Of the cell that it must be of.
+        cell: That cell, where it is at hand: comparing it is quicker than hashing the one that was read.
 
     Raises:
         InputError: If ``record.json`` is unreadable, of another format version or another cell's, or if a file
@@ -141,23 +158,37 @@ def read_record(folder: Path, identity: str) -> Record:
     path = folder / RECORD_FILE
     remedy = "move the folder away and run the study again"
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        version = fields["format_version"]
-        if version != FORMAT_VERSION and version not in MIGRATIONS:
-            raise InputError(f"{path}: format_version = {version!r}: this code reads {FORMAT_VERSION}; {remedy}")
-        record = Record.model_validate_json(json.dumps(migrated(fields)))
+        text = path.read_bytes()
+        if _THIS_VERSION not in text[:100]:  # the first field; parsing it all twice would take half as long again
+            fields = from_json(text)
+            version = fields["format_version"]
+            if version != FORMAT_VERSION and version not in MIGRATIONS:
+                raise InputError(f"{path}: format_version = {version!r}: this code reads {FORMAT_VERSION}; {remedy}")
+            text = to_json(migrated(fields))
+        record = Record.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: corrupt record: {key}: {problem['msg']}; {remedy}") from error
+        where = [".".join(map(str, problem["loc"]))] if problem["loc"] else []  # of no field where it is no JSON
+        raise InputError(f"{path}: corrupt record: {': '.join([*where, problem['msg']])}; {remedy}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: corrupt record ({type(error).__name__}: {error}); {remedy}") from error
-    if not identity == record.identity == record.cell.identity:
+    right = record.cell == cell if cell else record.cell.identity == identity
+    if record.identity != identity or not right:
         raise InputError(f"{path}: corrupt record: identity = {record.identity[:12]}…: not its cell's; {remedy}")
-    for name, size in record.file_bytes.items():
-        if not (folder / name).is_file() or (folder / name).stat().st_size != size:
-            raise InputError(f"{folder / name}: corrupt record: missing or not of {size} bytes; {remedy}")
+    _check_sizes(str(folder), record.file_bytes, remedy)
     return record
+
+
+def _check_sizes(folder: str, file_bytes: dict[str, int], remedy: str) -> None:
+    """By one call of the system a file, and nothing else: a run has hundreds of thousands."""
+    for name, size in file_bytes.items():
+        path = f"{folder}/{name}"
+        try:
+            right = os.stat(path).st_size == size  # noqa: PTH116, pathlib takes several times as long
+        except OSError:
+            right = False
+        if not right:
+            raise InputError(f"{path}: corrupt record: missing or not of {size} bytes; {remedy}")
 
 
 def read_events(folder: Path) -> list[Event]:

@@ -45,10 +45,9 @@ class PipelineSettings:
         Raises:
             WeightsError: If a variable has a value that it cannot have.
         """
-        device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
-        posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
+        device = chosen_device(uses_gpu=uses_gpu)
+        posterior = chosen_posterior()
         compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
-        _check_device(device)
         if device == "cpu":
             asked = os.environ.get("SDIBENCH_DTYPE", "")
             if uses_gpu and asked != "float32":
@@ -56,6 +55,27 @@ class PipelineSettings:
             return cls(device, torch.float32, compiled, posterior)
         default = torch.float16 if uses_gpu else torch.float32
         return cls(device, _chosen("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
+
+
+def chosen_device(*, uses_gpu: bool) -> str:
+    """What SDIBENCH_DEVICE says, or else the GPU where there is one and it is taken unasked.
+
+    Raises:
+        WeightsError: If there is no such device here.
+    """
+    device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
+    _check_device(device)
+    return device
+
+
+def chosen_posterior() -> Posterior:
+    """What SDIBENCH_POSTERIOR says of a KL autoencoder.
+
+    Raises:
+        WeightsError: If it has a value that it cannot have.
+    """
+    posterior: Posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
+    return posterior
 
 
 def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:
