@@ -68,8 +68,13 @@ def describe_environment(device: torch.device) -> Environment:
         cuda=torch.version.cuda if on_gpu else None,
         threads=torch.get_num_threads(),
         deterministic=torch.are_deterministic_algorithms_enabled(),
-        device=gpu or _cpu_model(),
+        device=device_name(device),
     )
+
+
+def device_name(device: torch.device) -> str:
+    """The model of the GPU or of the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model()
 
 
 def package_versions() -> dict[str, str]:

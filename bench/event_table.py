@@ -83,7 +83,7 @@ def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
         column = pyarrow.parquet.read_table(path, columns=[name], read_dictionary=list(words))[name].to_pandas()
         if isinstance(column.dtype, pd.CategoricalDtype):
             column = column.cat.reorder_categories(sorted(column.cat.categories))  # to be grouped as words are
-        elif column.dtype == np.int64 and column.abs().max() < 2**31:
+        elif column.dtype == np.int64 and column.max() < 2**31 and column.min() >= -(2**31):
             column = column.astype(np.int32)
         columns[name] = column
     pa.default_memory_pool().release_unused()
@@ -110,7 +110,7 @@ def _keep(frame: pd.DataFrame, keys: Mapping[str, object], store: RunStore) -> N
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEYS: json.dumps(keys)})
     path = store.folder / EVENTS_TABLE
     partial = path.with_name(f".partial-{path.name}")
-    pyarrow.parquet.write_table(table, partial)
+    pyarrow.parquet.write_table(table, partial, use_dictionary=["cell", "method", "prompt_id", "seed"])
     partial.replace(path)
 
 

@@ -24,7 +24,7 @@ from methods.scenes.cameras import evaluation_ring
 OnStep = Callable[[Event], None]
 
 #: Evaluation views rendered at once: enough to be quick, few enough for a small device.
-_VIEWS_AT_ONCE = 4
+VIEWS_AT_ONCE = 4
 
 
 def run_cell(
@@ -141,8 +141,8 @@ class _Run:
             fovy_deg=settings.fovy_deg,
         )
         rgb, opacity = [], []
-        for first in range(0, settings.views, _VIEWS_AT_ONCE):
-            cameras = to_device(ring, self.device, slice(first, first + _VIEWS_AT_ONCE))
+        for first in range(0, settings.views, VIEWS_AT_ONCE):
+            cameras = to_device(ring, self.device, slice(first, first + VIEWS_AT_ONCE))
             background = torch.full((len(cameras), 3), settings.background, device=self.device)
             rendering = loop.scene.render(cameras, resolution=settings.resolution, background=background)
             rgb.append(View(rendering, cameras, self.prior).rgb.cpu())

@@ -143,12 +143,12 @@ class RunStore:
         folder.rename(target)
 
 
-def read_record(folder: Path, identity: str, cell: Cell | None = None) -> Record:
+def read_record(folder: Path, identity: str | None = None, cell: Cell | None = None) -> Record:
     """Read and check one record.
 
     Args:
         folder: The record's folder.
-        identity: Of the cell that it must be of.
+        identity: Of the cell that it must be of; None for whichever it says.
         cell: That cell, where it is at hand: comparing it is quicker than hashing the one that was read.
 
     Raises:
@@ -172,8 +172,8 @@ def read_record(folder: Path, identity: str, cell: Cell | None = None) -> Record
         raise InputError(f"{path}: corrupt record: {': '.join([*where, problem['msg']])}; {remedy}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: corrupt record ({type(error).__name__}: {error}); {remedy}") from error
-    right = record.cell == cell if cell else record.cell.identity == identity
-    if record.identity != identity or not right:
+    right = record.cell == cell if cell else record.cell.identity == record.identity
+    if record.identity != (identity or record.identity) or not right:
         raise InputError(f"{path}: corrupt record: identity = {record.identity[:12]}…: not its cell's; {remedy}")
     _check_sizes(str(folder), record.file_bytes, remedy)
     return record

@@ -175,7 +175,8 @@ def _has_twice(frame: pd.DataFrame, keys: list[str]) -> bool:
     codes = np.zeros(len(frame), np.int64)
     for key in keys:
         own, distinct = pd.factorize(frame[key], use_na_sentinel=False)
-        codes = codes * len(distinct) + own
+        codes *= len(distinct)
+        codes += own
     codes.sort()
     return bool((codes[1:] == codes[:-1]).any())
 

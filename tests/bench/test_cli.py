@@ -64,6 +64,8 @@ BAD = {
     "corrupt record, score": (_corrupt, "score run", "record.json: corrupt record"),
     "corrupt record, report": (_corrupt, "report run", "record.json: corrupt record"),
     "nothing to report": (_nothing, "report tiny.toml --seeds 7", "has no records"),
+    "over the budget": (_nothing, "run tiny.toml --budget-hours 1e-9",
+        "CPU-hours on "),
     "unknown engine": (_nothing, "run tiny.toml --engine lokal", "unknown engine 'lokal': did you mean local"),
 }  # fmt: skip
 
