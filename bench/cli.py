@@ -66,13 +66,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Plan(Selection):
-    """Print the number of cells and a forecast of time and memory; run nothing."""
+    """Print the number of cells and a forecast of time, memory and disk; run nothing."""
+
+    timing_seconds: float = 120.0
+    """Longest time for timing steps, where there are no records to tell from."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.plan import print_plan
 
-        print_plan(*self.resolve(), console)
+        print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds)
         return 0
 
 
@@ -84,6 +87,10 @@ class Run(Selection):
     """Where to run them (sdibench list engines)."""
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
+    budget_hours: float = 24.0
+    """Ask before more hours of the device than this are begun; without a terminal, refuse."""
+    yes: bool = False
+    """Begin without asking, whatever the forecast of time and memory."""
     engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
     """How the engine runs them."""
 
@@ -93,7 +100,13 @@ class Run(Selection):
 
         study, store = self.resolve()
         run_study(
-            study, store, console, engine=self.engine, retry_failed=self.retry_failed, options=self.engine_options
+            study,
+            store,
+            console,
+            engine=self.engine,
+            retry_failed=self.retry_failed,
+            budget_hours=None if self.yes else self.budget_hours,
+            options=self.engine_options,
         )
         return 0
 

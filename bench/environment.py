@@ -82,8 +82,13 @@ def describe_environment(device: torch.device) -> Environment:
         threads=torch.get_num_threads(),
         deterministic=deterministic,
         determinism="bit-equal" if deterministic and not on_gpu else "order of sums",
-        device=gpu or _cpu_model(),
+        device=device_name(device),
     )
+
+
+def device_name(device: torch.device) -> str:
+    """The model of the GPU or of the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model()
 
 
 def package_versions() -> dict[str, str]:

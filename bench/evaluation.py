@@ -14,7 +14,7 @@ from methods.contracts import Rendering, View
 from methods.scenes.cameras import Cameras, evaluation_ring
 
 #: Views rendered at once: enough to be quick, few enough for a small device, whose memory normals take too.
-_VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
+VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
 
 
 def ring_of(settings: EvaluationSettings) -> Cameras:
@@ -37,7 +37,7 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
     ring = ring_of(settings)
     if which is not None:
         ring = to_device(ring, ring.azimuth_deg.device, list(which))
-    at_once = max(1, min(_VIEWS_AT_ONCE, _PIXELS_AT_ONCE // side**2))
+    at_once = max(1, min(VIEWS_AT_ONCE, _PIXELS_AT_ONCE // side**2))
     rgb, opacity, normals = [], [], []
     for first in range(0, len(ring), at_once):
         cameras = to_device(ring, loop.device, slice(first, first + at_once))

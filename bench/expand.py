@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-import torch
 from pydantic import JsonValue, TypeAdapter
 
 from bench.cell import Cell
 from bench.errors import InputError
-from bench.resolve import plain_settings, resolve_settings, takes_prior
+from bench.resolve import plain_settings, resolve_settings
 from bench.study import Study
 from methods.contracts import Prior
 from methods.distillation import methods
-from methods.priors import load_prior
+from methods.priors import load_prior, prior_card
+from methods.priors.unloaded import UnloadedPrior
 from methods.registry import UnknownNameError
 from methods.scenes import scenes
 from metrics import metrics
 from metrics.controls import controls
-from metrics.suites import find_suite
+from metrics.suites import Role, find_suite
 from prompts import Prompt, load_prompt_set
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
@@ -33,39 +33,44 @@ _SHARED = (
 )  # fmt: skip
 
 
-class _Arm(NamedTuple):
+class Arm(NamedTuple):
+    """One of a study's methods with its settings, which all of its cells share."""
+
     method: str  # registered name
     given: dict[str, Any]  # hyper-parameters that the study names
     study: Study  # with what the arm does otherwise than the rest
     scene: str  # registered name
-    scene_settings: dict[str, JsonValue]
+    scene_settings: dict[str, Any]  # as its constructor takes them
 
 
 def expand(study: Study) -> list[Cell]:
     """The study's cells: prompt by prompt, all methods of a prompt together.
 
-    A run that is cut short so has every method on its first prompts, which can be compared.
+    A run that is cut short so has every method on its first prompts, which can be compared.  No network is loaded
+    and no scene built: whether the study can run on this machine is for :mod:`bench.readiness` to say.
 
     Raises:
         InputError: If a name or a value is wrong.
-        UnknownNameError: If a method, a scene or the prior is not registered.
-        WeightsError: If the prior's weights are missing or others than their card names, or a scorer's are missing.
+        UnknownNameError: If a metric, a suite of scorer models or the prior is not registered.
+        WeightsError: If the prior's weights are missing or others than their card names.
         PromptSetError: If there is no such prompt set.
     """
-    check_metrics(study)
+    scorer_roles(study)
     chosen = chosen_prompts(study)
-    arms = {label: _arm(study, label) for label in study.methods}  # before the prior: it is slow to load
-    prior = cached_prior(study.prior)
+    arms = arms_of(study)
+    prior = known_prior(study.prior)
+    hyper_parameters = {label: _calibrated(label, arm, prior) for label, arm in arms.items()}
+    scenes_as_json = {label: _as_json(arm.scene_settings) for label, arm in arms.items()}
     return [
         Cell(
             label=label,
             method=arm.method,
-            hyper_parameters=_calibrated(label, arm, prior),
+            hyper_parameters=hyper_parameters[label],
             prompt_id=prompt.id,
             prompt=prompt.text,
             seed=seed,
             scene=arm.scene,
-            scene_settings=arm.scene_settings,
+            scene_settings=scenes_as_json[label],
             prior=study.prior,
             prior_sha256=prior.weights_sha256,
             **{name: getattr(arm.study, name) for name in _SHARED},
@@ -74,6 +79,15 @@ def expand(study: Study) -> list[Cell]:
         for prompt in chosen
         for label, arm in arms.items()
     ]
+
+
+def arms_of(study: Study) -> dict[str, Arm]:
+    """The study's methods and scenes by label, their settings named and typed rightly.
+
+    Raises:
+        InputError: If a name or a value is wrong.
+    """
+    return {label: _arm(study, label) for label in study.methods}
 
 
 def chosen_prompts(study: Study) -> list[Prompt]:
@@ -92,6 +106,17 @@ def cached_prior(name_or_folder: str) -> Prior:
     return load_prior(name_or_folder)
 
 
+def known_prior(name_or_folder: str) -> Prior | UnloadedPrior:
+    """The prior as far as cells are named after it; it is loaded only when a method asks for more than its card.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or others than their card names.
+    """
+    card = prior_card(name_or_folder)
+    return cached_prior(name_or_folder) if card is None else UnloadedPrior(card, partial(cached_prior, name_or_folder))
+
+
 def check_metrics(study: Study) -> None:
     """Find what the study is to be scored with, without loading it.
 
@@ -102,13 +127,22 @@ def check_metrics(study: Study) -> None:
     for name in study.controls:
         controls[name]  # raises
     suite = find_suite(study.scorer_suite)
+    for role in scorer_roles(study):
+        suite.folder(role)
+
+
+def scorer_roles(study: Study) -> list[Role]:
+    """The models that the study's metrics need of its suite.
+
+    Raises:
+        UnknownNameError: If a metric or a suite of scorer models is not registered.
+    """
+    find_suite(study.scorer_suite)
     roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # another package's may have none
-    for role in dict.fromkeys(roles):
-        if role is not None:
-            suite.folder(role)
+    return [role for role in dict.fromkeys(roles) if role is not None]
 
 
-def _arm(study: Study, label: str) -> _Arm:
+def _arm(study: Study, label: str) -> Arm:
     where = f"{study.name}: methods.{label}"
     own = study.of_arm(label)
     given = dict(own.methods[label])
@@ -118,10 +152,10 @@ def _arm(study: Study, label: str) -> _Arm:
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     resolve_settings(factory, given, where=where)
-    return _Arm(str(name), given, own, *_scene(own))
+    return Arm(str(name), given, own, *_scene(own))
 
 
-def _calibrated(label: str, arm: _Arm, prior: Prior) -> dict[str, JsonValue]:
+def _calibrated(label: str, arm: Arm, prior: Prior | UnloadedPrior) -> dict[str, JsonValue]:
     """All hyper-parameters; what the study gives explicitly stands above the prior's card."""
     where = f"{arm.study.name}: methods.{label}"
     factory = methods[arm.method]
@@ -145,22 +179,16 @@ def _put_back(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
     return dataclasses.replace(calibrated, **kept)
 
 
-def _scene(study: Study) -> tuple[str, dict[str, JsonValue]]:
+def _scene(study: Study) -> tuple[str, dict[str, Any]]:
     where = f"{study.name}: scene"
     given = dict(study.scene)
     name = str(given.pop("name"))
     try:
-        factory = scenes[name]
+        factory: Any = scenes[name]  # of a Scene and nn.Module at once, which Python has no type for
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
-    settings = resolve_settings(factory, given, where=where)
-    _try_scene(factory, settings | ({"prior": cached_prior(study.prior)} if takes_prior(factory) else {}), where)
-    return name, dict(_JSON.dump_python(settings, mode="json", fallback=dict))
+    return name, resolve_settings(factory, given, where=where)
 
 
-def _try_scene(factory: Any, settings: dict[str, Any], where: str) -> None:
-    """Build the scene once, since only its constructor knows which values go together."""
-    try:
-        factory(**settings, init=torch.Generator().manual_seed(0))
-    except (TypeError, ValueError, LookupError) as error:
-        raise InputError(f"{where}: {error}") from error
+def _as_json(settings: dict[str, Any]) -> dict[str, JsonValue]:
+    return dict(_JSON.dump_python(settings, mode="json", fallback=dict))

@@ -6,21 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 
 from bench.atomic import new_file
 from bench.errors import InputError
+from bench.event_table import event_table, read_columns
 from bench.record import Record
-from bench.store import EVENTS_FILE, RunStore, read_events
+from bench.store import RunStore
 from bench.truth import truth_folders
 from metrics.card import MetricCard
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, CONTROLS, EVENTS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
+from reports.frames import CELLS, CONTROLS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
 
 SCORE_COLUMNS = tuple(SCORES)
 SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
 CONTROL_COLUMNS = tuple(CONTROLS)
+_WHO = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
+_REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
 
 def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
@@ -29,20 +35,20 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
-    identities = [record.identity for record in records]
-    scores = read_frame(store.folder / "scores.parquet", SCORES)
-    snapshots = _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)
-    controls = _read_or_empty(store.folder / "controls.parquet", CONTROLS)
-    frames = ReportFrames(
-        cells=cells_frame(records, store),
-        scores=scores[scores["cell"].isin(identities)],
-        events=_events(records, store),
-        views=_views(records, prompts, store),
-        metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
-        snapshots=snapshots[snapshots["cell"].isin(identities)],
-        controls=controls.assign(rgb_path=[_within(store.folder, path) for path in controls["rgb_path"]]),
-    )
-    for name in ("cells", "events", "views"):
+    parts = {}
+    for name, build in {
+        "cells": lambda: cells_frame(records, store),
+        "events": lambda: event_table(records, store),
+        "views": lambda: _views(records, prompts, store),
+        "scores": lambda: _of(records, read_frame(store.folder / "scores.parquet", SCORES, repeated=_REPEATED)),
+        "metric_columns": lambda: read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
+        "snapshots": lambda: _of(records, _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)),
+        "controls": lambda: _controls(store),
+    }.items():
+        parts[name] = build()
+        pa.default_memory_pool().release_unused()  # else what building one took stays beside the next
+    frames = ReportFrames(**parts)
+    for name in ("cells", "views"):  # event_table keeps its own
         write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
     return frames
 
@@ -57,8 +63,13 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(temporary, index=False)
 
 
-def read_frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = ()) -> pd.DataFrame:
     """A table of a scored run.
+
+    Args:
+        path: Its file.
+        columns: What it must have.
+        repeated: Columns of words that recur in millions of rows, held once (categories).
 
     Raises:
         InputError: If it is not there, cannot be read or lacks one of the ``columns``.
@@ -66,7 +77,7 @@ def read_frame(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
     try:
-        frame = pd.read_parquet(path)
+        frame = read_columns(path, repeated)
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are some of these
         raise InputError(f"{path}: cannot be read ({error!s:.200}); score the run again") from error
     for column in columns:
@@ -92,6 +103,16 @@ def read_card(text: object, metric: str, folder: Path) -> MetricCard:
     if metric not in card.column_names:
         raise InputError(f"{where}: {metric} is no column of its card; score the run again")
     return card
+
+
+def _of(records: Sequence[Record], scores: pd.DataFrame) -> pd.DataFrame:
+    ours = scores["cell"].isin([record.identity for record in records])
+    return scores if ours.all() else scores[ours]
+
+
+def _controls(store: RunStore) -> pd.DataFrame:
+    controls = _read_or_empty(store.folder / "controls.parquet", CONTROLS)
+    return controls.assign(rgb_path=[_within(store.folder, path) for path in controls["rgb_path"]])
 
 
 def _read_or_empty(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -140,37 +161,35 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CELLS))
 
 
-def _events(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """One row for each step; seconds and network calls are added up from the start of the cell."""
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        seconds, calls = 0.0, 0
-        events = read_events(store.cell_folder(record.cell)) if EVENTS_FILE in record.file_bytes else []
-        for event in events:
-            seconds, calls = seconds + event.seconds, calls + event.unet_calls
-            step = event.model_dump(include={"step", "loss", "timestep", "opacity"})
-            error = event.diagnostics.get("fixed_point_error")
-            rows.append(_who(record) | step | {"fixed_point_error": error, "seconds": seconds, "unet_calls": calls})
-    frame = pd.DataFrame(rows, columns=list(EVENTS))
-    return frame.astype({"loss": "float64", "opacity": "float64", "fixed_point_error": "float64"})
-
-
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        folder = store.cell_folder(record.cell)
-        for index, view in enumerate(record.views):
-            paths = {
-                "rgb_path": str(folder / view.rgb),
-                "opacity_path": str(folder / view.opacity),
-                "normal_path": str(folder / view.normals) if view.normals else None,
-            }
-            rows.append(_who(record) | {"view": index, "azimuth_deg": view.azimuth_deg} | paths)
-    for prompt in prompts:
-        like = next((record for record in records if record.cell.prompt_id == prompt.id and record.views), None)
-        if like is not None:
-            rows.extend(_truth_rows(prompt, like, store))
-    return pd.DataFrame(rows, columns=list(VIEWS))
+    """Built in Arrow: the paths of hundreds of thousands of pictures would take three times the memory as objects."""
+    owner = pa.array(np.repeat(np.arange(len(records)), [len(record.views) for record in records]))
+    views = [view for record in records for view in record.views]
+    folders = [str(store.cell_folder(record.cell)) for record in records]
+    folder = pa.array(folders, pa.string()).take(owner)
+    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO).take(owner)
+    columns = {
+        "view": pa.array([index for record in records for index in range(len(record.views))], pa.int64()),
+        "azimuth_deg": pa.array([view.azimuth_deg for view in views], pa.float64()),
+    } | {
+        f"{name}_path": pyarrow.compute.binary_join_element_wise(folder, pa.array(files, pa.string()), "/")
+        for name, files in (("rgb", [view.rgb for view in views]), ("opacity", [view.opacity for view in views]))
+    }
+    frame = pa.table({**{name: who[name] for name in who.column_names}, **columns}).to_pandas()
+    normals = [
+        f"{folder}/{view.normals}" if view.normals else None
+        for folder, record in zip(folders, records, strict=True)
+        for view in record.views
+    ]
+    frame["normal_path"] = pd.Series(normals, dtype=object)  # None where there is none
+    with_views = {record.cell.prompt_id: record for record in reversed(records) if record.views}  # the first of each
+    truths = [
+        row
+        for prompt in prompts
+        if (like := with_views.get(prompt.id)) is not None
+        for row in _truth_rows(prompt, like, store)
+    ]
+    return pd.concat([frame, pd.DataFrame(truths, columns=list(VIEWS))], ignore_index=True) if truths else frame
 
 
 def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:

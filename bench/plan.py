@@ -1,107 +1,209 @@
-"""The stage ``plan``: how many cells a study has, and what it will cost in time and memory."""
+"""The stage ``plan``: how many cells a study has, and what they will cost in time, memory and disk."""
 
 from __future__ import annotations
 
-import statistics
-import time
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from bench.cell import Cell
 from bench.engines.board import duration
-from bench.engines.work import torch_settings
-from bench.expand import cached_prior, expand
-from bench.optimisation import Optimisation, to_device
-from bench.record import Record
+from bench.expand import check_metrics, chosen_prompts, expand
+from bench.forecast import Cost, Forecast, cost_of, forecast_arms, study_device
+from bench.readiness import NotInstalledError, check_scenes
 from bench.store import RunStore
 from bench.study import Study
-from bench.telemetry import MemoryMeter
-from methods.contracts import Prior
-from methods.scenes.cameras import evaluation_ring
+from methods.weights import WeightsMissingError
 
-#: Where steps are timed, as shares of an optimisation: methods that anneal cost more at its start.
-_SAMPLED_PROGRESS = (0.0, 0.5, 1.0)
+#: Time for timing steps where there are no records: enough for a GPU, and a bound on a CPU.
+TIMING_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What one cell of a method costs."""
+class ArmPlan:
+    """One row of a plan."""
 
-    seconds: float
-    peak_bytes: int
-    source: str  # "3 records" or "timed steps"
+    cells: int
+    done: int | None  # None where cells have no names, for want of the prior's weights
+    forecast: Forecast
+
+    @property
+    def missing(self) -> int:
+        """Cells without a record."""
+        return self.cells - (self.done or 0)
+
+    def left(self, what: Callable[[Cost], float]) -> float | None:
+        """``what`` of all missing cells together; None where it is not known."""
+        if self.missing == 0:
+            return 0.0
+        return None if self.forecast.cost is None else self.missing * what(self.forecast.cost)
 
 
-def print_plan(study: Study, store: RunStore, console: Console) -> None:
+def print_plan(study: Study, store: RunStore, console: Console, *, timing_seconds: float = TIMING_SECONDS) -> None:
     """Print cells done and missing with a forecast; writes nothing.
 
-    Finished cells of the same method are the forecast where there are any; else a few steps are timed here.
+    Finished cells with the same settings are the forecast where there are any, in this run or one beside it; else a
+    few steps are timed here.  What this machine lacks is told below the table.
+
+    Args:
+        study: What is planned.
+        store: Its run folder.
+        console: Where to print.
+        timing_seconds: Longest time for timing steps, the loading of the prior not counted.
 
     Raises:
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
     """
     store.check(study)
-    cells = expand(study)
-    table = Table("method", "cells", "done", "missing", "time per cell", "time left", "peak memory", "forecast from")
-    left = 0.0
-    peak = 0
-    missing_in_all = 0
-    for label in study.methods:
-        mine = [cell for cell in cells if cell.label == label]
-        records = [record for cell in mine if (record := store.read(cell))]
-        forecast = _from_records(records) or _measured(mine[0], study)
-        missing = len(mine) - len(records)
-        missing_in_all += missing
-        left += missing * forecast.seconds
-        peak = max(peak, forecast.peak_bytes)
-        counts = (str(len(mine)), str(len(records)), str(missing))
-        times = (duration(forecast.seconds), duration(missing * forecast.seconds))
-        table.add_row(label, *counts, *times, _gibibytes(forecast.peak_bytes), forecast.source)
-    done = len(cells) - missing_in_all
-    table.add_section()
-    table.add_row("all", str(len(cells)), str(done), str(missing_in_all), "", duration(left), _gibibytes(peak), "")
+    lacking = _lacking(study)
+    try:
+        rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
+    except WeightsMissingError:
+        each = len(study.seeds) * len(chosen_prompts(study))
+        rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
     console.print(f"{study.name}: {study.title}, run folder {store.folder}", highlight=False)
-    console.print(table)
+    console.print(_table(rows, lacking.remedy))
+    for line in [*_sums(study, store, rows), *lacking.lines]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _from_records(records: list[Record]) -> Forecast | None:
-    whole = [record for record in records if record.steps_done == record.cell.steps]
-    if not whole:
-        return None
-    return Forecast(
-        seconds=statistics.median(record.seconds.total for record in whole),
-        peak_bytes=max(record.memory.peak_bytes for record in whole),
-        source=f"{len(whole)} record{'s' * (len(whole) > 1)}",
+@dataclass(frozen=True)
+class _Lacking:
+    """What this machine lacks to run a study."""
+
+    lines: list[str]
+    remedy: str = ""  # in a few words, for the table; empty where steps can be timed
+
+    @property
+    def stop_timing(self) -> bool:
+        return bool(self.remedy)
+
+
+def _lacking(study: Study) -> _Lacking:
+    lines, remedy = [], ""
+    try:
+        check_scenes(study)
+    except NotInstalledError as error:
+        lines.append(f"cannot run here: {error}")
+        remedy = "a package is missing, see below"
+    try:
+        study_device(study)
+    except WeightsMissingError as error:
+        lines.append(f"cannot run here: {error}")
+        remedy = f"no weights: sdibench fetch {study.prior}"
+    try:
+        check_metrics(study)
+    except WeightsMissingError as error:
+        lines.append(f"cannot be scored here: {error}")
+    return _Lacking(lines, remedy)
+
+
+def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dict[str, ArmPlan]:
+    cells = expand(study)
+    costs: dict[str, list[Cost]] = {label: [] for label in study.methods}
+    done = dict.fromkeys(study.methods, 0)
+    for cell in cells:
+        record = store.read(cell)
+        if record is not None:
+            done[cell.label] += 1
+            cost = cost_of(record, cell.steps)
+            costs[cell.label] += [cost] if cost else []
+    counts = {label: sum(cell.label == label for cell in cells) for label in study.methods}
+    first = {cell.label: cell for cell in reversed(cells)}
+    arms = {label: first[label] for label in study.methods if costs[label] or done[label] < counts[label]}
+    forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
+    none = Forecast(None, "no whole records")
+    return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in study.methods}
+
+
+def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
+    titles = (
+        "method",
+        "cells",
+        "done",
+        "missing",
+        "time per cell",
+        "time left",
+        "peak memory",
+        "disk",
+        "forecast from",
     )
-
-
-def _measured(cell: Cell, study: Study) -> Forecast:
-    with torch_settings(study.threads):
-        prior = cached_prior(study.prior)
-        meter = MemoryMeter(prior.alphas_cumprod.device)
-        return _time_steps(cell, prior, meter)
-
-
-def _time_steps(cell: Cell, prior: Prior, meter: MemoryMeter) -> Forecast:
-    start = time.perf_counter()
-    loop = Optimisation(cell, prior)
-    prepare = time.perf_counter() - start
-    loop.take(0)  # the first step pays for what later ones find ready
-    steps = [round(share * (cell.steps - 1)) for share in _SAMPLED_PROGRESS]
-    step_seconds = statistics.mean(loop.take(step).event.seconds for step in steps)
-    start = time.perf_counter()
-    with torch.no_grad():
-        loop.scene.render(
-            to_device(evaluation_ring(1), loop.device),
-            resolution=cell.evaluation.resolution,
-            background=torch.ones(1, 3, device=loop.device),
+    table = Table(*titles)
+    for label, row in rows.items():
+        cost = row.forecast.cost
+        counts = (str(row.cells), "?" if row.done is None else str(row.done), str(row.missing))
+        costs = (
+            duration(cost.seconds) if cost else "?",
+            _or_unknown(row.left(lambda cost: cost.seconds), duration),
+            gigabytes(cost.peak_bytes) if cost else "?",
+            _or_unknown(row.left(lambda cost: cost.disk_bytes), gigabytes),
         )
-    evaluate = (time.perf_counter() - start) * cell.evaluation.views
-    return Forecast(prepare + step_seconds * cell.steps + evaluate, meter.read().peak_bytes, "timed steps")
+        table.add_row(label, *counts, *costs, escape(row.forecast.source if cost else remedy or row.forecast.source))
+    table.add_section()
+    every = list(rows.values())
+    unknown = any(row.done is None for row in every)
+    done = "?" if unknown else str(sum(row.done or 0 for row in every))
+    peaks = [row.forecast.cost.peak_bytes for row in every if row.forecast.cost]
+    table.add_row(
+        "all", str(sum(row.cells for row in every)), done, str(sum(row.missing for row in every)), "",
+        _total(every, lambda cost: cost.seconds, duration), gigabytes(max(peaks)) if peaks else "?",
+        _total(every, lambda cost: cost.disk_bytes, gigabytes), "",
+    )  # fmt: skip
+    return table
 
 
-def _gibibytes(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB"
+def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[str]:
+    """What is left in hours of the device, and whether memory and disk are enough for it."""
+    every = list(rows.values())
+    if all(row.left(lambda cost: cost.seconds) is None for row in every):
+        return []
+    device = study_device(study)
+    costs = [row.forecast.cost for row in every if row.missing and row.forecast.cost]
+    lines = [f"left: {_total(every, lambda cost: cost.seconds / 3600, '{:.1f}'.format)} {hours_of(costs)}"]
+    if device.type == "cuda":
+        peak = max((row.forecast.cost.peak_bytes for row in every if row.forecast.cost), default=0)
+        free, in_all = torch.cuda.mem_get_info(device)
+        lines[0] += f"; GPU memory: {gigabytes(peak)} at the peak, {gigabytes(free)} of {gigabytes(in_all)} are free"
+    free = free_disk_bytes(store.folder)
+    lines[0] += f"; disk: {_total(every, lambda cost: cost.disk_bytes, gigabytes)}, {gigabytes(free)} are free"
+    if sum(row.left(lambda cost: cost.disk_bytes) or 0.0 for row in every) > free:
+        lines.append(f"the disk of {store.folder} is too small for all cells; give a folder on a larger one with --out")
+    return lines
+
+
+def _total(rows: Sequence[ArmPlan], what: Callable[[Cost], float], shown: Callable[[float], str]) -> str:
+    known = [left for row in rows if (left := row.left(what)) is not None]
+    if not known:
+        return "?"
+    return f"{'at least ' * (len(known) < len(rows))}{shown(sum(known))}"
+
+
+def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
+    return "?" if value is None else shown(value)
+
+
+def hours_of(costs: Sequence[Cost]) -> str:
+    """What hours of the device are called, and which device it is."""
+    devices = ", ".join(dict.fromkeys(cost.device for cost in costs))
+    return f"{'GPU' if any(cost.is_cuda for cost in costs) else 'CPU'}-hours{f' on {devices}' if devices else ''}"
+
+
+def free_disk_bytes(folder: Path) -> int:
+    """Free bytes where ``folder`` is, or would be."""
+    whole = folder.absolute()
+    there = next(path for path in (whole, *whole.parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def gigabytes(count: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> gigabytes(19.34e9), gigabytes(2.5e6)
+    ('19.3 GB', '2.5 MB')
+    """
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

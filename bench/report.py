@@ -92,7 +92,7 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
-    unscored = len(completed - set(frames.scores["cell"]))
+    unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
     return notes

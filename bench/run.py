@@ -13,6 +13,8 @@ from bench.engines.board import Board
 from bench.engines.work import FAILED, set_failure_aside
 from bench.errors import RunError
 from bench.expand import expand
+from bench.preflight import check_forecast
+from bench.readiness import check_ready
 from bench.store import RunStore
 from bench.study import Study
 
@@ -24,6 +26,7 @@ def run_study(
     *,
     engine: str = "local",
     retry_failed: bool = False,
+    budget_hours: float | None = None,
     options: EngineOptions | None = None,
 ) -> None:
     """Run the cells of ``study`` that have no record yet.
@@ -34,23 +37,30 @@ def run_study(
         console: Where progress goes.
         engine: Registered name of the engine.
         retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
+        budget_hours: Hours of the device that are begun without asking; None to begin whatever the forecast of time
+            and memory is.
         options: What the engine is told.
 
     Raises:
         RunError: If as many cells have failed as the options allow, or cells are without a record for another reason.
-        InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
+        InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
+            forecast is too much for the device's memory or the budget.
     """
     store.check(study)
     run = engines[engine]
     cells = expand(study)
     records = {cell.identity: store.read(cell) for cell in cells}  # a corrupt one stops here, before any work
+    again = {identity for identity, record in records.items() if retry_failed and record and record.status in FAILED}
+    missing = [cell for cell in cells if records[cell.identity] is None or cell.identity in again]
+    if missing:
+        check_ready(study)
+        if budget_hours is not None:
+            known = [record for record in records.values() if record]
+            here = engine == "local"  # elsewhere may be another device
+            check_forecast(study, missing, known, store, console, budget_hours=budget_hours, times_steps=here)
     store.open(study)
     store.tidy()
-    for cell in cells:
-        record = records[cell.identity]
-        if retry_failed and record and record.status in FAILED and set_failure_aside(cell, store):
-            records[cell.identity] = None
-    missing = [cell for cell in cells if records[cell.identity] is None]
+    missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
     console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")
     if missing:
         with Board(missing, store, console):

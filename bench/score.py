@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.control_views import Control, control_views
 from bench.divergence import Status
+from bench.event_table import event_table
 from bench.expand import check_metrics, chosen_prompts, expand
 from bench.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
 from bench.record import Record, Snapshot
@@ -63,6 +64,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     of_controls = score([control.views for control in controls], "controls")
     write(_control_rows(controls, of_controls, scorers, store), CONTROL_COLUMNS, "controls")
     write_frame(_columns_frame(scorers), store.folder / "metric_columns.parquet")
+    event_table(records, store)  # kept for the report, which then has little left to parse
     console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
     return frame
 

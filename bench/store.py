@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from PIL import Image
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 from safetensors.torch import save_file
 
 from bench.atomic import PARTIAL, make_folder, new_folder, partial_prefix, sweep, told, write_atomically
@@ -37,6 +39,8 @@ _STALE_SECONDS = 86_400.0
 
 _REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
 
+_THIS_VERSION = f'"format_version": {FORMAT_VERSION},'.encode()
+
 
 class RunStore:
     """The folder of one run.
@@ -47,6 +51,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[bytes, Any] = {}
 
     def check(self, study: Study) -> None:
         """Raise InputError if the folder holds another study, files that are no run, or links out of it."""
@@ -113,7 +118,14 @@ class RunStore:
         Raises:
             InputError: If the record is corrupt; nothing is deleted.
         """
-        return read_record(self.cell_folder(cell), cell.identity) if self.has(cell) else None
+        folder = self.cell_folder(cell)
+        if not folder.exists():
+            return None
+        record = read_record(folder, cell.identity, cell)
+        # ten thousand records take little memory when they share what is alike in many
+        alike = {"environment": record.environment, "views": record.views, "snapshots": record.snapshots}
+        shared = {name: self._known.setdefault(to_json(part), part) for name, part in alike.items()}
+        return record.model_copy(update={"cell": cell, **shared})
 
     def write(self, outcome: Outcome) -> Record:
         """Write a cell's outcome; a record that is already there stays as it is.
@@ -194,12 +206,13 @@ class RunStore:
             path.rename(target)
 
 
-def read_record(folder: Path, identity: str | None = None) -> Record:
+def read_record(folder: Path, identity: str | None = None, cell: Cell | None = None) -> Record:
     """Read and check one record.
 
     Args:
         folder: Where it is.
         identity: Of its cell; where it is not given, the folder's name must be that of the record's cell.
+        cell: That cell, where it is at hand: comparing it is quicker than hashing the one that was read.
 
     Raises:
         InputError: If ``record.json`` is unreadable, of another format version or another cell's, or if a file
@@ -207,37 +220,51 @@ def read_record(folder: Path, identity: str | None = None) -> Record:
     """
     path = folder / RECORD_FILE
     record = _parsed(path)
-    own = record.cell.identity
-    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
-    if not (is_its_own and record.identity == own):
+    if not _is_right(record, folder, identity, cell, path):
         raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
     for name in _named_files(record):
         if name not in record.file_bytes:
             raise _corrupt(path, f": {name} is not in file_bytes")
-    for name, size in record.file_bytes.items():
-        if not _is_file_of(folder / name, size):
+    within = str(folder)
+    for name, size in record.file_bytes.items():  # text, for pathlib would take most of the time of a large run
+        if not _is_file_of(f"{within}/{name}", size):
             raise _corrupt(folder / name, f": missing or not of {size} bytes")
-    for part in {folder, *((folder / name).parent for name in record.file_bytes)}:
-        if part.is_symlink():
-            raise _corrupt(part, ": is a link")
+    for part in {within, *(f"{within}/{name}".rpartition("/")[0] for name in record.file_bytes)}:
+        if os.path.islink(part):  # noqa: PTH114
+            raise _corrupt(Path(part), ": is a link")
     return record
 
 
 def _parsed(path: Path) -> Record:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        version = fields["format_version"]
-        if version != FORMAT_VERSION and version not in MIGRATIONS:
-            raise InputError(f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {_REMEDY}")
-        record = Record.model_validate_json(json.dumps(migrated(fields)))
-        _ = record.cell.identity  # which refuses what has no canonical JSON
+        text = path.read_bytes()
+        if _THIS_VERSION not in text[:100]:  # the first field; parsing it all twice would take half as long again
+            fields = from_json(text)
+            version = fields["format_version"]
+            if version != FORMAT_VERSION and version not in MIGRATIONS:
+                raise InputError(
+                    f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {_REMEDY}"
+                )
+            text = to_json(migrated(fields))
+        return Record.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise _corrupt(path, f": {key:.200}: {problem['msg']}") from error
+        where = [".".join(map(str, problem["loc"]))[:200]] if problem["loc"] else []  # of no field where it is no JSON
+        raise _corrupt(path, f": {': '.join([*where, problem['msg']])}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
-    return record
+
+
+def _is_right(record: Record, folder: Path, identity: str | None, cell: Cell | None, path: Path) -> bool:
+    """Whether it is the record of the cell that its identity, its folder or its caller says."""
+    if cell is not None and record.cell == cell:
+        return record.identity == identity
+    try:
+        own = record.cell.identity
+    except (ValueError, RecursionError) as error:  # of no canonical JSON
+        raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
+    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
+    return is_its_own and record.identity == own
 
 
 def _corrupt(path: Path, why: str) -> InputError:
@@ -249,9 +276,9 @@ def _named_files(record: Record) -> Iterator[str]:
         yield from (name for name in (view.rgb, view.opacity, view.normals) if name)
 
 
-def _is_file_of(path: Path, size: int) -> bool:
+def _is_file_of(path: str, size: int) -> bool:
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size == size

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
 from metrics import metrics
 from metrics.card import Column, metric_card
@@ -52,6 +51,8 @@ class GroundTruth:
         """Float64 ``(n,)`` for each column, ``{}`` where no truth is known."""
         if not views.truths:
             return {}
+        from skimage.metrics import structural_similarity  # most of a second to import, and looking it up should not
+
         best = best_match(views)
         same = best.seen_from(views.azimuth_deg)
         ssim = [

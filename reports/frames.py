@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 #: The optimisation ended in a scene that shows nothing of use; counted by Div. %.
@@ -152,8 +153,8 @@ class ReportFrames:
             raise ReportError("cells: no rows, so there is nothing to report")
         for name, keys in (("cells", ["cell"]), ("metric_columns", ["metric"]), ("scores", ["cell", "view", "metric"])):
             frame = getattr(self, name)
-            twice = frame[frame.duplicated(keys)]
-            if not twice.empty:
+            if _has_twice(frame, keys):
+                twice = frame[frame.duplicated(keys)]
                 raise ReportError(f"{name}: {twice.iloc[0][keys].to_dict()} is there twice, must be unique")
         _refuse("cells.status", self.cells["status"], STATUSES)
         _refuse("scores.metric", self.scores["metric"], tuple(self.metric_columns["metric"]))
@@ -169,7 +170,18 @@ class ReportFrames:
         return dict(zip(self.cells["prompt_id"], self.cells["prompt"], strict=True))
 
 
+def _has_twice(frame: pd.DataFrame, keys: list[str]) -> bool:
+    """Whether two rows have the same ``keys``: by sorting one number a row, for there may be millions."""
+    codes = np.zeros(len(frame), np.int64)
+    for key in keys:
+        own, distinct = pd.factorize(frame[key], use_na_sentinel=False)
+        codes *= len(distinct)
+        codes += own
+    codes.sort()
+    return bool((codes[1:] == codes[:-1]).any())
+
+
 def _refuse(name: str, values: pd.Series, known: tuple[str, ...]) -> None:
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(set(values.unique()) - set(known))
     if unknown:
         raise ReportError(f"{name}: {unknown[0]!r} is not one of {', '.join(known)}")

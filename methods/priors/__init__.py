@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from methods.contracts import Prior
-from methods.priors.pipeline_folder import INDEX, PATCH_CODEC, pipeline_sha256
+from methods.priors.pipeline_card import PriorCard, has_patch_codec, pipeline_card
+from methods.priors.pipeline_folder import INDEX
+from methods.priors.pipeline_settings import chosen_device, chosen_posterior
 from methods.priors.stable_diffusion import is_hub_name, local_folder
 from methods.registry import Registry
 from methods.weights import CARD
@@ -74,6 +76,17 @@ def folder_of(name: str) -> Path | None:
     return path if name not in priors and any((path / file).is_file() for file in (CARD, INDEX)) else None
 
 
+def prior_card(name: str) -> PriorCard | None:
+    """What the weights' folder tells of the prior ``name``, without loading it; None where ``folder_of`` has none.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If they are not the ones its card names.
+    """
+    folder = folder_of(name)
+    return None if folder is None else pipeline_card(folder, chosen_posterior())
+
+
 def prior_sha256(name: str) -> str:
     """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" where it has none.
 
@@ -82,8 +95,19 @@ def prior_sha256(name: str) -> str:
         WeightsMissingError: If its weights have not been fetched.
         WeightsError: If they are not the ones its card names.
     """
+    card = prior_card(name)
+    return priors[name]().weights_sha256 if card is None else card.weights_sha256
+
+
+def prior_device(name: str) -> str | None:
+    """Where the prior ``name`` would run on this machine, as torch names devices; None where only loading it tells.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If SDIBENCH_DEVICE names no device of this machine.
+    """
     folder = folder_of(name)
-    return priors[name]().weights_sha256 if folder is None else pipeline_sha256(folder)
+    return None if folder is None else chosen_device(uses_gpu=not has_patch_codec(folder))
 
 
 def prior_names() -> list[str]:
@@ -96,5 +120,4 @@ def _from_folder(folder: Path) -> Prior:
     from methods.priors.diffusers_prior import DiffusersPrior
     from methods.priors.pipeline_settings import PipelineSettings
 
-    is_small = (folder / "vae" / PATCH_CODEC).is_file()
-    return DiffusersPrior(folder, PipelineSettings.from_environment(uses_gpu=not is_small))
+    return DiffusersPrior(folder, PipelineSettings.from_environment(uses_gpu=not has_patch_codec(folder)))

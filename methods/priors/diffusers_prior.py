@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,10 @@ from methods.contracts import AdaptedPrior
 from methods.priors.codec import Codec
 from methods.priors.networks import load_network
 from methods.priors.patch_codec import PatchCodec
-from methods.priors.pipeline_folder import check_pipeline, pipeline_sha256, read_json
+from methods.priors.pipeline_card import pipeline_card
+from methods.priors.pipeline_folder import check_pipeline, read_json
 from methods.priors.pipeline_settings import PipelineSettings
-from methods.priors.stable_diffusion import CARD_FIELDS
 from methods.priors.vae_codec import VaeCodec
-from methods.weights import CARD, read_card
 
 #: What of a scheduler's configuration decides its ᾱ; the sampler itself is not used, whichever it is.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
@@ -48,10 +46,7 @@ class DiffusersPrior:
 
     def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
         settings = settings or PipelineSettings()
-        self.weights_sha256 = pipeline_sha256(folder)
-        card: Mapping[str, Any] = read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS
-        self.guidance_scale = float(card.get("guidance_scale", 1.0))
-        self.negative_prompt = str(card.get("negative_prompt", ""))
+        self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder, settings.posterior)
         classes = check_pipeline(folder, str(folder))
         self.device, self._dtype = torch.device(settings.device), settings.dtype
         self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
@@ -63,8 +58,6 @@ class DiffusersPrior:
         else:
             vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
             self._codec = VaeCodec(vae, settings.posterior)
-            if settings.posterior != "mode":
-                self.weights_sha256 = hashlib.sha256(f"{self.weights_sha256} {settings.posterior}".encode()).hexdigest()
         # the compiled network shares the other's weights, which is what adapters are put on
         self._run = torch.compile(self._unet) if settings.compiled else self._unet
         schedule = read_json(folder / "scheduler" / "scheduler_config.json")

@@ -46,7 +46,7 @@ class PipelineSettings:
             WeightsError: If a variable has a value that it cannot have.
         """
         device = chosen_device(uses_gpu=uses_gpu)
-        posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
+        posterior = chosen_posterior()
         compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
         if device == "cpu":
             asked = os.environ.get("SDIBENCH_DTYPE", "")
@@ -66,6 +66,16 @@ def chosen_device(*, uses_gpu: bool) -> str:
     device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
     _check_device(device)
     return device
+
+
+def chosen_posterior() -> Posterior:
+    """What SDIBENCH_POSTERIOR says of a KL autoencoder.
+
+    Raises:
+        WeightsError: If it has a value that it cannot have.
+    """
+    posterior: Posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
+    return posterior
 
 
 def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.scenes.marching import Density, Samples, chord
 from methods.scenes.occupancy import OccupancyGrid
+from methods.scenes.settings import MissingPackageError
 from methods.transfer import sent
 
 #: Diagonal of a cube of side 1, as threestudio writes it: a ray's samples are as many as a step along it has.
@@ -34,12 +35,14 @@ class NerfaccMarching:
         samples: Steps along the diagonal of the ball's box (threestudio's ``num_samples_per_ray``).
 
     Raises:
-        ValueError: If nerfacc is not installed.
+        MissingPackageError: If nerfacc is not installed.
     """
 
     def __init__(self, *, radius: float, samples: int) -> None:
         if importlib.util.find_spec("nerfacc") is None:
-            raise ValueError("marching: 'nerfacc' needs the package nerfacc (the extra gpu); 'packed' does without")
+            raise MissingPackageError(
+                "marching: 'nerfacc' needs the package nerfacc (the extra gpu); 'packed' does without"
+            )
         self.radius = radius
         self.samples_per_unit = samples / (2 * _DIAGONAL * radius)
         self.step = 1 / self.samples_per_unit

@@ -1,6 +1,10 @@
-"""The one way in which a scene refuses a setting."""
+"""The ways in which a scene refuses a setting."""
 
 from __future__ import annotations
+
+
+class MissingPackageError(ValueError):
+    """A setting asks for a package that is not installed; the message says how to install it, or do without."""
 
 
 def demand(ok: bool, field: str, value: object, right: str) -> None:

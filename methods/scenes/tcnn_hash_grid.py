@@ -13,7 +13,7 @@ from torch import Tensor
 
 from methods.scenes import encodings
 from methods.scenes.hash_grid import HashGrid
-from methods.scenes.settings import demand
+from methods.scenes.settings import MissingPackageError, demand
 
 
 @encodings.register("tcnn_hash_grid")
@@ -36,7 +36,8 @@ class TcnnHashGrid(HashGrid):
         init: Generator of the initial features.
 
     Raises:
-        ValueError: If a setting is out of its range, or ``tinycudann`` is not installed.
+        ValueError: If a setting is out of its range.
+        MissingPackageError: If ``tinycudann`` is not installed.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TcnnHashGrid(HashGrid):
     ) -> None:
         demand(features_per_level in (1, 2, 4, 8), "features_per_level", features_per_level, "1, 2, 4 or 8")
         if importlib.util.find_spec("tinycudann") is None:
-            raise ValueError(
+            raise MissingPackageError(
                 "encoding: 'tcnn_hash_grid' needs tinycudann, built from git+https://github.com/NVlabs/tiny-cuda-nn"
                 "#subdirectory=bindings/torch; 'hash_grid' with compiled = true does without"
             )

@@ -66,6 +66,8 @@ BAD = {
     "nothing to report": (_nothing, "report tiny.toml --seeds 7", "has no records"),
     "no workers": (_nothing, "run tiny.toml --workers 0", "--workers = 0: must be above 0"),
     "no minutes": (_nothing, "run tiny.toml --slurm-minutes -5", "--slurm-minutes = -5: must be above 0"),
+    "over the budget": (_nothing, "run tiny.toml --budget-hours 1e-9",
+        "CPU-hours on "),
     "unknown engine": (_nothing, "run tiny.toml --engine lokal", "unknown engine 'lokal': did you mean local"),
 }  # fmt: skip
 

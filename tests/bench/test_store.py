@@ -152,7 +152,7 @@ def _link(name: str) -> Callable[[Path], None]:
 
 
 CORRUPTIONS = {
-    "cut short": (_truncate, "corrupt record .JSONDecodeError"),
+    "cut short": (_truncate, "corrupt record: Invalid JSON: EOF"),
     "no record.json": (lambda folder: (folder / "record.json").unlink(), "corrupt record .FileNotFoundError"),
     "other version": (_change(format_version=99), "format_version = 99: this code reads 2"),
     "not a record": (lambda folder: (folder / "record.json").write_text("[]"), "corrupt record .TypeError"),

@@ -58,9 +58,9 @@ from bench.cli import main
 told = []
 for command in (["plan", "tiny.toml"], ["run", "tiny.toml"], ["fetch", "sd21", "--from", "mirror"],
                 ["benchmark", "tiny.toml"]):
-    with contextlib.redirect_stderr(io.StringIO()) as errors:
+    with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()) as output:
         status = main(command)
-    told.append([status, errors.getvalue()])
+    told.append([status, errors.getvalue(), output.getvalue()])
 print(json.dumps(told))
 """
 
@@ -103,11 +103,14 @@ def test_sd21_path(tmp_path: Path, mirror: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     plan, run, fetch, benchmark = json.loads(done.stdout.splitlines()[-1])
-    for status, line in (plan, run):
-        assert status == 2
-        assert line.startswith(f"sdibench: {tmp_path}/home/sd21/clip: the suite sd21's weights for 'clip' are not ther")
-        assert "run `sdibench fetch sd21`" in line
-        assert line.count("\n") == 1
+    assert plan[:2] == [0, ""], plan
+    for line in ("cannot run here: prior sd21: no weights in", "cannot be scored here: ", "sdibench fetch sd21"):
+        assert line in plan[2]
+    assert run[0] == 2
+    assert run[1].startswith(
+        f"sdibench: prior sd21: no weights in {tmp_path}/home/sd21/prior; run: sdibench fetch sd21"
+    )
+    assert run[1].count("\n") == 1
     assert fetch[0] == 0, fetch
     assert benchmark[0] == 0, benchmark
 

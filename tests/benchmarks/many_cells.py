@@ -1,0 +1,111 @@
+"""A run folder of many finished and scored cells, made in seconds: real records, and files that are hard links."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from bench.cell import Cell
+from bench.divergence import Status
+from bench.environment import describe_environment
+from bench.expand import expand
+from bench.frames import SCORE_COLUMNS
+from bench.record import Outcome, Record
+from bench.store import RECORD_FILE, RunStore
+from bench.study import load_study
+from bench.telemetry import Event, Memory, PhaseSeconds
+from methods.scenes.cameras import evaluation_ring
+from prompts import load_prompt_set
+
+#: The quick study's methods, steps, views and metrics on prompts that have no ground truth to be rendered.
+STUDY = """
+title = "Many cells"
+extends = "quick"
+prompts = "sdi43"
+prompt_ids = {prompts}
+seeds = {seeds}
+"""
+
+#: What the quick study's metrics measure of a view.
+METRICS = ("clip_score", "quality", "sharpness", "real", "quality_margin", "sharpness_margin", "real_margin",
+           "image_reward", "clip_top1", "psnr", "ssim", "iou", "janus")  # fmt: skip
+
+
+def write_finished_run(folder: Path, count: int) -> RunStore:
+    """A run of ``count`` cells, a multiple of 100: 24 views of 64 pixels, 200 steps and 13 scores a view each."""
+    path = folder.with_name(f"{folder.name}.toml")
+    prompts = [prompt.id for prompt in load_prompt_set("sdi43").prompts[:25]]
+    path.write_text(STUDY.format(prompts=prompts, seeds=list(range(count // 100))))
+    study = load_study(path)
+    cells = expand(study)
+    assert len(cells) == count
+    store = RunStore(folder)
+    store.open(study)
+    written = store.write(_outcome(cells[0]))
+    first = store.cell_folder(cells[0])
+    for cell in cells[1:]:
+        target = store.cell_folder(cell)
+        (target / "views").mkdir(parents=True)
+        for name in written.file_bytes:
+            os.link(first / name, target / name)
+        record = written.model_copy(update={"cell": cell, "identity": cell.identity})
+        (target / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _scores(cells).to_parquet(folder / "scores.parquet", index=False)
+    columns = pd.DataFrame({"metric": METRICS, "title": METRICS, "unit": "", "higher_is_better": True})
+    columns.assign(decimals=2, scale=1.0, card="{}").to_parquet(folder / "metric_columns.parquet", index=False)
+    return store
+
+
+def _outcome(cell: Cell) -> Outcome:
+    values = np.random.default_rng(0)
+    events = [
+        Event(
+            step=step, loss=float(values.random()), regularisation=float(values.random()),
+            timestep=float(values.integers(20, 980)), opacity=float(values.random()), seconds=float(values.random()),
+            unet_calls=11, unet_rows=21,
+            diagnostics={"fixed_point_error": float(values.random()), "inversion_error": float(values.random())},
+        )
+        for step in range(cell.steps)
+    ]  # fmt: skip
+    record = Record(
+        identity=cell.identity,
+        cell=cell,
+        status=Status.COMPLETED,
+        steps_done=cell.steps,
+        seconds=PhaseSeconds(prepare=0.5, optimise=20.0, evaluate=2.0),
+        memory=Memory(kind="rss", peak_bytes=10**9, reserved_bytes=None, since="cell"),
+        unet_calls=11 * cell.steps,
+        unet_rows=21 * cell.steps,
+        started_at="2026-01-01T00:00:00+00:00",
+        environment=describe_environment(torch.device("cpu")),
+    )
+    side = cell.evaluation.resolution
+    rgb = np.zeros((cell.evaluation.views, side, side, 3), np.uint8)
+    azimuth_deg = evaluation_ring(cell.evaluation.views).azimuth_deg.tolist()
+    return Outcome(record, events, azimuth_deg, rgb, rgb[..., 0], {"density": torch.zeros(1000)})
+
+
+def _scores(cells: list[Cell]) -> pd.DataFrame:
+    views = cells[0].evaluation.views
+    rows = views * len(METRICS)
+    shared = {
+        "cell": [cell.identity for cell in cells],
+        "method": [cell.label for cell in cells],
+        "prompt_id": [cell.prompt_id for cell in cells],
+        "prompt": [cell.prompt for cell in cells],
+        "seed": [cell.seed for cell in cells],
+    }
+    columns = {name: np.repeat(np.array(values, object), rows) for name, values in shared.items()}
+    azimuth_deg = evaluation_ring(views).azimuth_deg.numpy().astype(float)
+    columns |= {
+        "seed": columns["seed"].astype(int),
+        "view": np.tile(np.arange(views), len(cells) * len(METRICS)),
+        "azimuth_deg": np.tile(azimuth_deg, len(cells) * len(METRICS)),
+        "metric": np.tile(np.repeat(np.array(METRICS, object), views), len(cells)),
+        "value": np.random.default_rng(1).random(rows * len(cells)),
+    }
+    return pd.DataFrame(columns)[list(SCORE_COLUMNS)]

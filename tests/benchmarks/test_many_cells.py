@@ -1,0 +1,112 @@
+"""What it takes to look at a large finished run: ``plan``, ``run`` with nothing to do, and a report's data.
+
+Processor time, since a machine is shared with others, and the peak of resident memory; each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import bench
+
+ROOT = Path(bench.__file__).parents[1]
+
+#: Prints seconds and bytes as JSON.  The time of importing torch is told apart: no run makes it longer.
+MEASURE = """
+import io, json, resource, sys, time
+from pathlib import Path
+from rich.console import Console
+import bench.plan, bench.report, bench.run
+from bench.expand import chosen_prompts, expand
+from bench.frames import build_frames
+from bench.store import RunStore
+
+what, folder = sys.argv[1:]
+imported = time.process_time()
+frame_bytes = 0
+store, console = RunStore(Path(folder)), Console(file=io.StringIO(), width=200)
+study = store.read_study()
+match what:
+    case "plan":
+        bench.plan.print_plan(study, store, console)
+        assert "CPU-hours" in console.file.getvalue()
+    case "run":
+        bench.run.run_study(study, store, console, budget_hours=24.0)
+        assert ", 0 to run" in console.file.getvalue()
+    case "load":
+        records = [record for cell in expand(study) if (record := store.read(cell))]
+        frames = build_frames(records, chosen_prompts(study), store)
+        assert len(frames.events) == 200 * len(frames.cells)
+        tables = (frames.cells, frames.scores, frames.events, frames.views)
+        frame_bytes = int(sum(table.memory_usage(deep=True).sum() for table in tables))
+seconds = time.process_time() - imported
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"imports": imported, "seconds": seconds, "peak_bytes": peak, "frame_bytes": frame_bytes}))
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the module resource is of Unix")
+
+
+class Measured(NamedTuple):
+    imports: float
+    seconds: float
+    peak_bytes: int
+    frame_bytes: int
+
+
+def _measure(what: str, folder: Path) -> Measured:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", MEASURE, what, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="session")
+def write_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
+    """Writes a finished run of so many cells, once; they are removed at the end, for they have many files."""
+    path = Path(__file__).with_name("many_cells.py")
+    spec = importlib.util.spec_from_file_location("many_cells", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    home = tmp_path_factory.mktemp("many")
+
+    def write(count: int) -> Path:
+        folder = home / str(count)
+        if not folder.exists():
+            module.write_finished_run(folder, count)
+        return folder
+
+    yield write
+    shutil.rmtree(home)
+
+
+@pytest.mark.parametrize(("what", "seconds"), [("plan", 16), ("run", 16), ("load", 30)])
+def test_what_a_further_cell_costs(write_run: Callable[[int], Path], what: str, seconds: float) -> None:
+    """By the difference of two runs: about twice what an idle core takes for 10 000, half of what it once took."""
+    few, more = (_measure(what, write_run(count)) for count in (100, 500))
+    assert (more.seconds - few.seconds) / 400 * 10_000 <= seconds
+    assert (more.frame_bytes - few.frame_bytes) / 400 <= 40_000  # of a cell's 200 steps, 24 views and 312 scores
+
+
+@pytest.mark.benchmark(group="ten thousand cells")
+@pytest.mark.parametrize("what", ["plan", "run", "load", "load again"])
+def test_ten_thousand_finished_cells(benchmark, write_run: Callable[[int], Path], what: str) -> None:
+    folder = write_run(10_000)
+    measured = benchmark.pedantic(_measure, args=(what.split(maxsplit=1)[0], folder), rounds=1)
+    benchmark.extra_info.update(measured._asdict())
+    assert measured.peak_bytes <= 1e9
+    if what != "load":  # which parses all events for once, where scoring has not
+        assert measured.seconds <= 10
