@@ -18,7 +18,6 @@ from metrics.card import MetricCard
 from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
 from reports.means import asset_means
 from reports.render.markdown import render
-from reports.render.printed import number
 from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
 from reports.table import Column, Direction, Entry, Row, Table
 
@@ -104,7 +103,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     if all(estimate.value is None for estimate in estimates.values()):
         raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
     columns += _COST
-    rows = tuple(Row(method, tuple(_entry(estimates[method, c.key], c) for c in columns)) for method in methods)
+    rows = tuple(Row(method, tuple(_entry(estimates[method, c.key]) for c in columns)) for method in methods)
     table = Table("comparison", f"{b.folder} − {a.folder}", _caption(runs, rows), "Method", tuple(columns), rows)
     return Comparison(table, estimates)
 
@@ -198,12 +197,9 @@ def _column(card: MetricCard, metric: str) -> Column:
     return Column(column.name, column.title, column.unit, direction, column.decimals, signed=True)
 
 
-def _entry(estimate: Estimate, column: Column) -> Entry:
+def _entry(estimate: Estimate) -> Entry:
     interval = estimate.interval
-    text = "cannot tell"
-    if interval.low is not None and interval.high is not None:
-        ends = (number(end, column.decimals, signed=column.signed) for end in (interval.low, interval.high))
-        text = " to ".join(ends)
+    text = "" if interval.low is not None else "cannot tell"
     return Entry(
         mean=estimate.value, n=estimate.n, text=text, low=interval.low, high=interval.high, why=interval.reason
     )
@@ -211,7 +207,7 @@ def _entry(estimate: Estimate, column: Column) -> Entry:
 
 def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ...]:
     caption = [
-        "Each entry is the mean over prompts of B − A (n prompts; 95 % bootstrap interval over prompts, BCa), cells "
+        "Each entry is the mean over prompts of B − A [95 % bootstrap interval over prompts, BCa] (n prompts), cells "
         "paired by prompt and seed; of the time it is the geometric mean of B / A.",
     ]
     reasons = sorted({entry.why for row in rows for entry in row.entries} - {""})
