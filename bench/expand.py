@@ -51,7 +51,7 @@ def expand(study: Study) -> list[Cell]:
 
     Raises:
         InputError: If a name or a value is wrong.
-        UnknownNameError: If a metric, a suite of scorer models or the prior is not registered.
+        UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
         WeightsError: If the prior's weights are missing or others than their card names.
         PromptSetError: If there is no such prompt set.
     """
@@ -124,8 +124,6 @@ def check_metrics(study: Study) -> None:
         UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
         WeightsMissingError: If the suite lacks a model that one of the metrics needs.
     """
-    for name in study.controls:
-        controls[name]  # raises
     suite = find_suite(study.scorer_suite)
     for role in scorer_roles(study):
         suite.folder(role)
@@ -135,9 +133,11 @@ def scorer_roles(study: Study) -> list[Role]:
     """The models that the study's metrics need of its suite.
 
     Raises:
-        UnknownNameError: If a metric or a suite of scorer models is not registered.
+        UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
     """
     find_suite(study.scorer_suite)
+    for name in study.controls:
+        controls[name]  # raises
     roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # another package's may have none
     return [role for role in dict.fromkeys(roles) if role is not None]
 

@@ -26,7 +26,8 @@ def test_frames_are_on_disk_too(frames: ReportFrames, finished: RunStore) -> Non
 
 
 def _as_words(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.astype(dict.fromkeys(frame.columns[frame.dtypes == "category"], "str"))
+    words = frame.astype(dict.fromkeys(frame.columns[frame.dtypes == "category"], "str"))
+    return words.assign(normal_path=words["normal_path"].fillna("")) if "normal_path" in words else words
 
 
 def test_words_are_categories_that_sort_as_words_do(frames: ReportFrames) -> None:

@@ -148,6 +148,8 @@ def test_the_interval_shows_on_hover_and_on_focus_and_goes_on_escape(report, vis
     page = visit(report / "index.html")
     tip, figures = page.locator("#tip"), page.locator("#table-summary button.figure")
     assert tip.is_hidden()
+    figures.nth(1).scroll_into_view_if_needed()
+    page.wait_for_timeout(700)  # the page scrolls smoothly, and scrolling puts the tip away
     figures.nth(1).hover()
     assert tip.inner_text().startswith("95 % interval [")
     inside = tip.bounding_box()
