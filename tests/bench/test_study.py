@@ -51,7 +51,10 @@ def test_malformed_file_is_told_in_one_line(study_file: Path, old: str, new: str
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name in study_names() if name.startswith("ablation")])
+ABLATIONS = [name for name in study_names() if name.startswith("ablation")]
+
+
+@pytest.mark.parametrize("name", [name for name in ABLATIONS if not name.endswith("_sd21")])  # those have their arms
 def test_every_ablation_has_a_figure_whose_axis_its_arms_vary(name: str) -> None:
     study = load_study(name)
     assert study.figures

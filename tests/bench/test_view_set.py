@@ -38,7 +38,10 @@ def with_snapshots(study: Study, finished: RunStore) -> Record:
                 )
             views.append(RecordedView(azimuth_deg=view.azimuth_deg, **files))
         snapshots.append(Snapshot(step=step, seconds=step / 10, views=tuple(views)))
-    changed = record.model_copy(update={"snapshots": tuple(snapshots)})
+    sizes = {
+        path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.glob("snapshots/*/*.png"))
+    }
+    changed = record.model_copy(update={"snapshots": tuple(snapshots), "file_bytes": record.file_bytes | sizes})
     (folder / "record.json").write_text(changed.model_dump_json())
     return changed
 
@@ -62,7 +65,7 @@ def test_snapshots_are_scored_as_views_are(
     assert (frame[(frame.step == 1) & (frame.metric == "iou")]["value"] == 0).all()
     records = [record for cell in expand(study) if (record := finished.read(cell))]
     frames = build_frames(records, chosen_prompts(study), finished)
-    pd.testing.assert_frame_equal(frames.snapshots, frame)
+    pd.testing.assert_frame_equal(frames.snapshots, frame, check_dtype=False)
     assert build_frames(records[1:], chosen_prompts(study), finished).snapshots.empty
 
 

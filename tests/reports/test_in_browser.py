@@ -226,6 +226,7 @@ def test_turntables_turn_together_and_rest_where_less_motion_is_wished(report, v
     assert button.inner_text() == "Play"
     slider.focus()
     page.keyboard.press("End")
+    page.wait_for_function(f"() => ({positions})([...document.querySelectorAll('img.turntable')]).every(Boolean)")
     turned = page.locator("img.turntable").evaluate_all(positions)
     assert len(turned) == 4
     assert len(set(turned)) == 1
