@@ -122,39 +122,36 @@ def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dic
 
 
 def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
-    titles = (
-        "method",
-        "cells",
-        "done",
-        "missing",
-        "time per cell",
-        "time left",
-        "peak memory",
-        "disk",
-        "forecast from",
-    )
-    table = Table(*titles)
+    known = any(row.forecast.cost for row in rows.values())
+    titles = ("time per cell", "time left", "peak memory", "disk") if known else ()  # a terminal may be narrow
+    table = Table("method", "cells", "done", "missing", *titles, "forecast from" if known else "forecast")
     for label, row in rows.items():
-        cost = row.forecast.cost
         counts = (str(row.cells), "?" if row.done is None else str(row.done), str(row.missing))
-        costs = (
-            duration(cost.seconds) if cost else "?",
-            _or_unknown(row.left(lambda cost: cost.seconds), duration),
-            gigabytes(cost.peak_bytes) if cost else "?",
-            _or_unknown(row.left(lambda cost: cost.disk_bytes), gigabytes),
-        )
-        table.add_row(label, *counts, *costs, escape(row.forecast.source if cost else remedy or row.forecast.source))
+        source = row.forecast.source if row.forecast.cost else remedy or row.forecast.source
+        table.add_row(label, *counts, *_costs(row)[: len(titles)], escape(source))
     table.add_section()
     every = list(rows.values())
-    unknown = any(row.done is None for row in every)
-    done = "?" if unknown else str(sum(row.done or 0 for row in every))
+    done = "?" if any(row.done is None for row in every) else str(sum(row.done or 0 for row in every))
+    counts = (str(sum(row.cells for row in every)), done, str(sum(row.missing for row in every)))
     peaks = [row.forecast.cost.peak_bytes for row in every if row.forecast.cost]
-    table.add_row(
-        "all", str(sum(row.cells for row in every)), done, str(sum(row.missing for row in every)), "",
-        _total(every, lambda cost: cost.seconds, duration), gigabytes(max(peaks)) if peaks else "?",
-        _total(every, lambda cost: cost.disk_bytes, gigabytes), "",
-    )  # fmt: skip
+    sums = (
+        "",
+        _total(every, lambda cost: cost.seconds, duration),
+        gigabytes(max(peaks, default=0)),
+        _total(every, lambda cost: cost.disk_bytes, gigabytes),
+    )
+    table.add_row("all", *counts, *sums[: len(titles)], "")
     return table
+
+
+def _costs(row: ArmPlan) -> tuple[str, ...]:
+    cost = row.forecast.cost
+    return (
+        duration(cost.seconds) if cost else "?",
+        _or_unknown(row.left(lambda cost: cost.seconds), duration),
+        gigabytes(cost.peak_bytes) if cost else "?",
+        _or_unknown(row.left(lambda cost: cost.disk_bytes), gigabytes),
+    )
 
 
 def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[str]:

@@ -65,7 +65,7 @@ def test_another_run_beside_it_is_the_forecast_of_more_steps(study: Study, finis
     shutil.rmtree(finished.folder)
     rows, _ = _printed(longer, RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
     assert rows[0][-1] == "none: the 0 s for timing were used up"
-    assert rows[2][5] == "?"
+    assert rows[2] == ["all", "4", "0", "4", ""]
 
 
 def test_a_disk_that_is_too_small_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,8 +117,7 @@ def test_too_little_gpu_memory_is_told_before_anything_runs(
     assert str(caught.value) == (
         "sdi: needs 20.1 GB of GPU memory (17.5 GB at the peak, from 1 record), and 20.0 GB of 24.0 GB are free on "
         "cuda (Tiny GPU); render smaller pictures (render.resolution), free the GPU or take another one "
-        "(SDIBENCH_DEVICE); "
-        "--yes goes on"
+        "(SDIBENCH_DEVICE); --yes goes on"
     )
     assert _cells(unfinished) == 3
     run_study(study, unfinished, console, budget_hours=None)  # --yes
