@@ -33,7 +33,7 @@ _PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note", "why")
 
 
 def render(table: Table) -> str:
-    """The table as one JSON object, by the schema above."""
+    """The table as one JSON object by the schema above, a line for each row."""
     identities = list(dict.fromkeys(cell for row in table.rows for entry in row.entries for cell in entry.cells))
     places = {cell: place for place, cell in enumerate(identities)}
     content = {
@@ -48,12 +48,18 @@ def render(table: Table) -> str:
             for column in table.columns
         ],
         "cells": identities,
-        "rows": [
-            {"label": row.label, "part": row.part, "entries": [_entry(entry, places) for entry in row.entries]}
-            for row in table.rows
-        ],
     }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    rows = [
+        {"label": row.label, "part": row.part, "entries": [_entry(entry, places) for entry in row.entries]}
+        for row in table.rows
+    ]
+    lines = [f'"{key}": {_dumped(value)}' for key, value in content.items()]
+    lines.append('"rows": [\n' + ",\n".join(map(_dumped, rows)) + "\n]")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _entry(entry: Entry, places: dict[str, int]) -> dict[str, Any]:
