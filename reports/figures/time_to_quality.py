@@ -122,9 +122,14 @@ def _common(frames: ReportFrames, metrics: Sequence[str]) -> tuple[pd.DataFrame,
 
 def _with_calls(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """``unet_calls`` of the last event before each snapshot; 0 before the first step, NaN without events."""
-    logged = events[["cell", "step", "unet_calls"]].astype({"step": int, "unet_calls": float}).sort_values("step")
+    types = {"cell": str, "step": int, "unet_calls": float}  # words may be categories, which differ between frames
+    logged = events[list(types)].astype(types).sort_values("step")
     joined = pd.merge_asof(
-        rows.sort_values("step", kind="stable"), logged, on="step", by="cell", allow_exact_matches=False
+        rows.astype({"cell": str}).sort_values("step", kind="stable"),
+        logged,
+        on="step",
+        by="cell",
+        allow_exact_matches=False,
     )
     silent = ~joined["cell"].isin(logged["cell"])
     return joined.assign(unet_calls=joined["unet_calls"].where((joined["step"] > 0) | silent, 0.0))

@@ -99,3 +99,12 @@ def test_without_snapshots_or_a_common_prompt_there_is_nothing(cases):
         time_to_quality(dataclasses.replace(frames, cells=frames.cells.assign(status=status)), metrics=["clip_score"])
     with pytest.raises(ReportError, match="metrics: 'clip' is not one of"):
         time_to_quality(frames, metrics=["clip"])
+
+
+def test_words_may_be_categories_as_the_harness_loads_them(cases):
+    frames = cases["small"]
+    words = dict.fromkeys(("cell", "method", "prompt_id"), "category")
+    loaded = dataclasses.replace(frames, events=frames.events.astype(words))
+    drawn, same = (time_to_quality(each, metrics=["clip_score"])(LIGHT).axes[1] for each in (frames, loaded))
+    for method in frames.methods:
+        assert line(drawn, method).get_xdata().tolist() == line(same, method).get_xdata().tolist()
