@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bench.atomic import new_folder
 from bench.engines.work import torch_settings
-from bench.expand import cached_prior
+from bench.expand import cached_prior, known_prior
 from bench.record import Record
 from bench.store import RunStore
 from bench.streams import make_streams
@@ -117,7 +117,7 @@ class _Maker:
         if name == "other_prompt":
             of_this = [views.identity for views in self.renders.values()]
         elif name == "prior_2d":
-            weights: str = cached_prior(self.study.prior).weights_sha256
+            weights: str = known_prior(self.study.prior).weights_sha256
             of_this = [weights, self._scale(), SAMPLING_STEPS, *self.words]
         shared: list[JsonValue] = [CONTROLS_VERSION, name, prompt.id, prompt.text, self.seed]
         return [*shared, *self.places, self.ring.resolution, self.ring.background, *of_this]
@@ -145,7 +145,7 @@ class _Maker:
         return np.asarray((pictures.permute(0, 2, 3, 1) * 255).round().to("cpu", torch.uint8).numpy())
 
     def _scale(self) -> float:
-        return PUBLISHED_SCALE if self.study.guidance == "published" else cached_prior(self.study.prior).guidance_scale
+        return PUBLISHED_SCALE if self.study.guidance == "published" else known_prior(self.study.prior).guidance_scale
 
 
 def _write(views: Views, folder: Path) -> None:
