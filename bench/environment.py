@@ -72,6 +72,7 @@ def describe_environment(device: torch.device) -> Environment:
     )
 
 
+@lru_cache(maxsize=1)
 def package_versions() -> dict[str, str]:
     """Versions of the packages that touch the numbers, those that are installed."""
     found = {}

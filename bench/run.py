@@ -55,7 +55,7 @@ def run_study(
     if missing:
         with Board(missing, store, console):
             run(study, missing, store, options or EngineOptions())
-        _check(cells, store, options or EngineOptions())
+        _check(missing, store, options or EngineOptions())
 
 
 def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:

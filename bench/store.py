@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -210,8 +211,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)
-        for path in [*temporary.rglob("*"), temporary]:
-            _sync(path)
+        with ThreadPoolExecutor(8) as pool:  # at once: most of it is waiting for one journal
+            list(pool.map(_sync, [*temporary.rglob("*"), temporary]))
         if not target.exists():
             temporary.rename(target)
             _sync(target.parent)

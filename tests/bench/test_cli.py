@@ -127,6 +127,7 @@ def test_too_many_failures_are_one_line_and_status_1(study_file: Path, capsys: p
         "runs/tiny/logs\n"
     )
     assert main(["run", "tiny.toml", "--fail-after", "3"]) == 0  # of its own cells, which are two
+    assert main(["run", "tiny.toml", "--fail-after", "1"]) == 0  # of none
 
 
 def test_an_interrupt_is_status_130(

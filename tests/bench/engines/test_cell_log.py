@@ -21,11 +21,16 @@ def test_a_worker_process_writes_all_it_says(tmp_path: Path, capfd: pytest.Captu
     assert path.read_text() == "".join(f"== attempt {n}\nfrom C\nfrom C, an error\n" for n in (1, 2))
 
 
+def _plain(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+
+
 def test_elsewhere_warnings_are_copied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stream = sys.stderr
     with cell_log(tmp_path / "cell.log", "attempt 1", whole=False), warnings.catch_warnings():
+        warnings.showwarning = _plain  # pytest's own keeps warnings to itself
         warnings.simplefilter("always")
-        warnings.showwarning("deprecated", UserWarning, "x.py", 1)
+        warnings.warn("deprecated", UserWarning, stacklevel=1)
         print("a table")  # noqa: T201
     assert sys.stderr is stream
     shown = capsys.readouterr()
