@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def new_folder(target: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o755)
-            for path in [*temporary.rglob("*"), temporary]:
-                _sync(path)
+            with ThreadPoolExecutor(8) as pool:  # at once: most of it is waiting for one journal
+                list(pool.map(_sync, [*temporary.rglob("*"), temporary]))
             try:
                 if not target.exists():
                     temporary.rename(target)

@@ -91,6 +91,7 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model()
 
 
+@lru_cache(maxsize=1)
 def package_versions() -> dict[str, str]:
     """Versions of the packages that touch the numbers, those that are installed."""
     found = {}
