@@ -124,9 +124,15 @@ def told(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # of no system call: a library's word for a bad picture or table
             raise
-        raise StorageError(target, error.strerror or os.strerror(error.errno)) from error
+        raise _refused(target, error.strerror or os.strerror(error.errno)) from error
     except SafetensorError as error:
-        raise StorageError(target, str(error)) from error
+        raise _refused(target, str(error)) from error
+
+
+def _refused(target: Path, reason: str) -> StorageError:
+    return StorageError(
+        f"{target}: cannot be written ({reason}); finished cells are kept: mend it and give the same command again"
+    )
 
 
 def _sync(path: Path) -> None:

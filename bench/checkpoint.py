@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,21 @@ class Checkpoint:
     Args:
         path: Where it is kept.
         identity: Of the cell; a file of another cell is no checkpoint of this one.
-        every_seconds: Least time between two savings.
+        every_seconds: Time after which it is to be saved again.
+        every_steps: Steps after which it is to be saved again, if that is sooner; None for by time alone.
     """
 
-    def __init__(self, path: Path, identity: str, every_seconds: float) -> None:
+    def __init__(self, path: Path, identity: str, every_seconds: float, every_steps: int | None = None) -> None:
         self.path = path
         self.identity = identity
-        self.every_seconds = every_seconds
+        self._every_seconds = every_seconds
+        self._every_steps = every_steps
+        self._saved_at = time.monotonic()
+
+    def is_due(self, steps: int) -> bool:
+        """Whether to save, now that so many steps of the cell are done."""
+        is_late = time.monotonic() - self._saved_at >= self._every_seconds
+        return is_late or (self._every_steps is not None and steps % self._every_steps == 0)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write ``state``, so that a reader sees the last one or this one: dicts, lists, plain values and tensors.
@@ -45,6 +54,7 @@ class Checkpoint:
         with new_file(self.path) as partial:
             # not by save_file, whose own temporary file would outlive a kill
             partial.write_bytes(save(tensors, metadata=about))
+        self._saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """The state last saved; None where there is none, or only one that is broken or another cell's."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from pathlib import Path
 
 
 class InputError(Exception):
@@ -16,11 +15,6 @@ class InputError(Exception):
 
 class StorageError(InputError):
     """What the file system refuses: the disk is full, the folder read-only.  No fault of a cell's."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"{path}: cannot be written ({reason}); finished cells are kept: mend it and give the same command again"
-        )
 
 
 class RunError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,7 +169,6 @@ class _Run:
         checkpoint: Checkpoint | None,
         interrupted: Callable[[], bool],
     ) -> None:
-        saved = time.perf_counter()
         snapshot_steps = self.cell.evaluation.snapshot_steps(self.cell.steps)
         for event, divergence in loop:
             self.events.append(event)
@@ -188,9 +186,8 @@ class _Run:
             if len(self.events) in snapshot_steps:
                 self.snap(loop)
             stops = interrupted()
-            if checkpoint and (stops or time.perf_counter() - saved >= checkpoint.every_seconds):
+            if checkpoint and (stops or checkpoint.is_due(len(self.events))):
                 self.keep(loop, checkpoint)
-                saved = time.perf_counter()
             if stops:
                 raise KeyboardInterrupt
 

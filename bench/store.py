@@ -139,10 +139,10 @@ class RunStore:
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
             return _write_files(outcome, folder)
 
-    def checkpoint(self, cell: Cell, *, every_seconds: float) -> Checkpoint:
-        """What the unfinished cell goes on from."""
+    def checkpoint(self, cell: Cell, study: Study) -> Checkpoint:
+        """What the unfinished cell goes on from, saved as often as the study says."""
         path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
-        return Checkpoint(path, cell.identity, every_seconds)
+        return Checkpoint(path, cell.identity, study.checkpoint_seconds, study.checkpoint_steps)
 
     def finished(self) -> set[str]:
         """Names of the record folders that there are."""

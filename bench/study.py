@@ -31,7 +31,7 @@ STUDIES = Path(__file__).parent / "studies"
 #: What may change without making other cells of a study: words, hardware, and what is done with the records.
 _NOT_CELLS = {
     "name", "title", "description", "metrics", "scorers", "controls", "baseline", "threads", "time_limit_seconds",
-    "figures", "checkpoint_seconds", "memory_limit_gb", "vram_gb_per_cell", "published",
+    "figures", "checkpoint_seconds", "checkpoint_steps", "memory_limit_gb", "vram_gb_per_cell", "published",
 }  # fmt: skip
 
 #: What an arm of a study may have of its own; all arms are evaluated alike.
@@ -96,7 +96,9 @@ class Study(Section):
     """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; a whole GPU
     each where it is not given.  Not part of a cell's identity."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Time between two savings of an unfinished cell; not part of a cell's identity."""
+    """Time after which an unfinished cell is saved again; not part of a cell's identity."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps after which it is saved again, if that is sooner; not part of a cell's identity."""
     scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
     """Registered name of the scene and arguments of its constructor."""
     cameras: CameraSettings = CameraSettings()

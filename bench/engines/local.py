@@ -90,6 +90,9 @@ class _Worker:
         try:
             self.job.result()
         except BrokenProcessPool as error:
+            if error.__cause__ is not None:  # nobody died: what was raised there cannot be built anew here
+                last = str(error.__cause__).strip("'\n").splitlines()[-1]
+                raise RunError(f"a worker process failed with an error that cannot be told ({last})") from error
             if self._is_interrupted:
                 return False
             if self._ready.exception() is not None:

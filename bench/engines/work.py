@@ -87,7 +87,7 @@ def do_cell(
     with store.claim(cell) as is_mine:
         if not is_mine or store.has(cell):  # done by another one since we looked
             return is_mine
-        checkpoint = store.checkpoint(cell, every_seconds=study.checkpoint_seconds)
+        checkpoint = store.checkpoint(cell, study)
         file = store.attempts(cell)
         attempts = file.read().begin(checkpoint.saved_ns(), f"{socket.gethostname()}:{os.getpid()}")
         file.write(attempts)

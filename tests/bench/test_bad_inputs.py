@@ -197,8 +197,9 @@ def _checkpoint(run: Path, cell: Cell) -> None:
         if event.step == 2:
             raise _KilledError
 
+    checkpoint = store.checkpoint(cell, store.read_study().model_copy(update={"checkpoint_steps": 1}))
     with pytest.raises(_KilledError):
-        run_cell(cell, cached_prior("gaussian"), on_step=kill, checkpoint=store.checkpoint(cell, every_seconds=0.0))
+        run_cell(cell, cached_prior("gaussian"), on_step=kill, checkpoint=checkpoint)
 
 
 def _with(old: str, new: str) -> bytes:

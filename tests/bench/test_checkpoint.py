@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -83,6 +85,31 @@ def test_snapshots_and_costs_survive_a_kill(
         assert record.memory.peak_bytes >= before["memory"]["peak_bytes"]
         assert record.energy_joules == before["energy_joules"] + 10 * (6 - kill_at) + 10
         assert record.seconds.optimise > before["seconds"]["optimise"] > 0
+
+
+@pytest.mark.parametrize(
+    ("every_seconds", "every_steps", "steps_done"),
+    [
+        (0.0, None, [1, 2, 3, 4, 5, 6]),
+        (3600.0, 2, [2, 4, 6]),
+        (3600.0, 4, [4]),
+        (3600.0, None, []),
+        (0.0, 4, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_a_cell_is_saved_by_time_or_by_steps_whichever_is_sooner(
+    every_seconds: float, every_steps: int | None, steps_done: list[int], cell: Cell, prior: Prior, tmp_path: Path
+) -> None:
+    saved: list[int] = []
+
+    class Watched(Checkpoint):
+        def save(self, state: Mapping[str, Any]) -> None:
+            super().save(state)
+            saved.append(state["loop"]["step"])
+
+    checkpoint = Watched(tmp_path / "c.safetensors", cell.identity, every_seconds, every_steps)
+    run_cell(cell.model_copy(update={"steps": 6}), prior, checkpoint=checkpoint)
+    assert saved == steps_done
 
 
 def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:

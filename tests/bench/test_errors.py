@@ -1,6 +1,16 @@
 from __future__ import annotations
 
-from bench.errors import InputError, nearest
+import pickle
+
+import pytest
+
+from bench.errors import InputError, RunError, StorageError, nearest
+
+
+@pytest.mark.parametrize("kind", [InputError, StorageError, RunError])
+def test_an_error_comes_whole_out_of_a_worker_process(kind: type[Exception]) -> None:
+    told = pickle.loads(pickle.dumps(kind("runs/x: is full")))  # noqa: S301, as multiprocessing does it
+    assert (type(told), str(told)) == (kind, "runs/x: is full")
 
 
 def test_message_is_one_line() -> None:

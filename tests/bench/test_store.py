@@ -354,12 +354,12 @@ def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcom
     store.write(outcome)
     for cell in (done, missing):
         store.attempts(cell).write(Attempts(count=1))
-        store.checkpoint(cell, every_seconds=1).save({})
+        store.checkpoint(cell, study).save({})
     store.tidy()
     assert not store.attempts(done).path.exists()
-    assert not store.checkpoint(done, every_seconds=1).path.exists()
+    assert not store.checkpoint(done, study).path.exists()
     assert store.attempts(missing).read().count == 1
-    assert store.checkpoint(missing, every_seconds=1).load() == {}
+    assert store.checkpoint(missing, study).load() == {}
     assert store.finished() == {done.folder_name}
 
 

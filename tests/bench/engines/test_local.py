@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import bench.engines.local
 from bench.engine_options import EngineOptions
 from bench.engines.local import _devices, run_local
-from bench.errors import RunError
+from bench.errors import RunError, StorageError
 from bench.expand import expand
 from bench.store import RunStore
 from bench.study import Study
@@ -86,7 +88,7 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_
     thread.join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     for cell in cells[:2]:
-        assert store.checkpoint(cell, every_seconds=60).load() is not None
+        assert store.checkpoint(cell, study).load() is not None
         assert store.attempts(cell).read().in_vain == 0
         with store.claim(cell) as is_mine:
             assert is_mine
@@ -95,7 +97,25 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_
 @pytest.mark.faults
 def test_an_error_of_a_worker_is_raised(study: Study, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("no folder")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(StorageError, match=r"\.lock: cannot be written \(File exists\)"):
+        run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
+
+
+@pytest.mark.faults
+def test_an_error_that_no_other_process_can_build_ends_the_run(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception of another's package that takes other arguments than it keeps: a pool breaks over it."""
+    (tmp_path / "odd_job.py").write_text(
+        "class OddError(Exception):\n"
+        "    def __init__(self, one, two):\n"
+        "        super().__init__('odd')\n"
+        "def work(*_, **__):\n"
+        "    raise OddError(1, 2)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(bench.engines.local, "work", importlib.import_module("odd_job").work)
+    with pytest.raises(RunError, match=r"a worker process failed with an error that cannot be told .*OddError"):
         run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
 
 

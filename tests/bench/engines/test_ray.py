@@ -77,6 +77,6 @@ class TestCluster:
         with pytest.raises(KeyboardInterrupt):
             engines["ray"](study, cells, store, EngineOptions(workers=2))
         for cell in cells:
-            assert store.checkpoint(cell, every_seconds=60).load() is not None
+            assert store.checkpoint(cell, study).load() is not None
             with store.claim(cell) as is_mine:
                 assert is_mine

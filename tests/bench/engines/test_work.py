@@ -63,7 +63,7 @@ def _die(cell: Cell, study: Study, store: RunStore) -> None:
     """As a killed process leaves it: with nothing written after its last step."""
     file = store.attempts(cell)
     before = file.read()
-    begun = before.begin(store.checkpoint(cell, every_seconds=0).saved_ns(), "gone:1")
+    begun = before.begin(store.checkpoint(cell, study).saved_ns(), "gone:1")
     with pytest.raises(_KilledError):
         do_cell(cell, study, store)
     file.write(begun)
@@ -174,7 +174,7 @@ def test_an_interrupt_saves_the_step_and_does_not_count_as_a_death(
     with pytest.raises(KeyboardInterrupt):
         do_cell(cell, study, store, interrupted=lambda: next(answers))
     assert store.attempts(cell).read() == Attempts(count=1, worker=f"{os.uname().nodename}:{os.getpid()}")
-    saved = store.checkpoint(cell, every_seconds=60).load()
+    saved = store.checkpoint(cell, study).load()
     assert saved is not None
     assert saved["loop"]["step"] == 3
     assert do_cell(cell, study, store)
