@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +35,22 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
+    kept = {"views": store.folder / "views.parquet", "cells": store.folder / "cells.parquet"}
     parts = {}
-    for name, build in {
-        "cells": lambda: cells_frame(records, store),
+    for name, build in {  # what takes most memory on its way comes first, while there is little else
+        "scores": lambda: _of(records, read_frame(store.folder / "scores.parquet", SCORES, repeated=_REPEATED)),
         "events": lambda: event_table(records, store),
         "views": lambda: _views(records, prompts, store),
-        "scores": lambda: _of(records, read_frame(store.folder / "scores.parquet", SCORES, repeated=_REPEATED)),
+        "cells": lambda: cells_frame(records, store),
         "metric_columns": lambda: read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
         "snapshots": lambda: _of(records, _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)),
         "controls": lambda: _controls(store),
     }.items():
         parts[name] = build()
+        if name in kept:
+            write_frame(parts[name], kept[name])
         pa.default_memory_pool().release_unused()  # else what building one took stays beside the next
-    frames = ReportFrames(**parts)
-    for name in ("cells", "views"):  # event_table keeps its own
-        write_frame(getattr(frames, name), store.folder / f"{name}.parquet")
-    return frames
+    return ReportFrames(**parts)
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -130,35 +130,39 @@ def _within(folder: Path, path: object) -> str:
 
 def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     """One row for each record, in their order."""
-    rows = []
-    for record in records:
-        why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
-        rows.append(
-            _who(record)
-            | {
-                "prompt": record.cell.prompt,
-                "settings": record.cell.model_dump_json(),
-                "status": str(record.status),
-                "steps": record.steps_done,
-                "seconds": record.seconds.total,
-                "optimise_seconds": record.seconds.optimise,
-                "peak_bytes": record.memory.peak_bytes,
-                "peak_kind": record.memory.kind,
-                "reserved_bytes": record.memory.reserved_bytes,
-                "energy_joules": record.energy_joules,
-                "attempts": record.attempts,
-                "prior_sha256": record.cell.prior_sha256,
-                "mesh_path": None,
-                "unet_calls": record.unet_calls,
-                "unet_rows": record.unet_rows,
-                "device": record.environment.device,
-                "git_commit": record.environment.git_commit,
-                "git_dirty": record.environment.git_dirty,
-                "folder": str(store.cell_folder(record.cell)),
-                "failure": str(why) if why else None,
-            }
-        )
-    return pd.DataFrame(rows, columns=list(CELLS))
+    of_a_record: dict[str, Callable[[Record], Any]] = {
+        "cell": lambda record: record.identity,
+        "method": lambda record: record.cell.label,
+        "prompt_id": lambda record: record.cell.prompt_id,
+        "prompt": lambda record: record.cell.prompt,
+        "seed": lambda record: record.cell.seed,
+        "settings": lambda record: record.cell.model_dump_json(),
+        "status": lambda record: str(record.status),
+        "steps": lambda record: record.steps_done,
+        "seconds": lambda record: record.seconds.total,
+        "optimise_seconds": lambda record: record.seconds.optimise,
+        "peak_bytes": lambda record: record.memory.peak_bytes,
+        "peak_kind": lambda record: record.memory.kind,
+        "reserved_bytes": lambda record: record.memory.reserved_bytes,
+        "energy_joules": lambda record: record.energy_joules,
+        "attempts": lambda record: record.attempts,
+        "prior_sha256": lambda record: record.cell.prior_sha256,
+        "mesh_path": lambda _: None,
+        "unet_calls": lambda record: record.unet_calls,
+        "unet_rows": lambda record: record.unet_rows,
+        "device": lambda record: record.environment.device,
+        "git_commit": lambda record: record.environment.git_commit,
+        "git_dirty": lambda record: record.environment.git_dirty,
+        "folder": lambda record: str(store.cell_folder(record.cell)),
+        "failure": _why,
+    }
+    # column by column: a dict for each of ten thousand rows would take more memory than all that the frame holds
+    return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+
+
+def _why(record: Record) -> str | None:
+    why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
+    return str(why) if why else None
 
 
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
@@ -167,7 +171,7 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
     views = [view for record in records for view in record.views]
     folders = [str(store.cell_folder(record.cell)) for record in records]
     folder = pa.array(folders, pa.string()).take(owner)
-    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO).take(owner)
+    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO)
     columns = {
         "view": pa.array([index for record in records for index in range(len(record.views))], pa.int64()),
         "azimuth_deg": pa.array([view.azimuth_deg for view in views], pa.float64()),
@@ -175,7 +179,7 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
         f"{name}_path": pyarrow.compute.binary_join_element_wise(folder, pa.array(files, pa.string()), "/")
         for name, files in (("rgb", [view.rgb for view in views]), ("opacity", [view.opacity for view in views]))
     }
-    frame = pa.table({**{name: who[name] for name in who.column_names}, **columns}).to_pandas()
+    frame = pa.table({**{name: _once(who[name]).take(owner) for name in who.column_names}, **columns}).to_pandas()
     normals = [
         f"{folder}/{view.normals}" if view.normals else None
         for folder, record in zip(folders, records, strict=True)
@@ -190,6 +194,11 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
         for row in _truth_rows(prompt, like, store)
     ]
     return pd.concat([frame, pd.DataFrame(truths, columns=list(VIEWS))], ignore_index=True) if truths else frame
+
+
+def _once(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Words as an index into what they are, held once."""
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
 
 
 def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:

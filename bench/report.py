@@ -33,7 +33,7 @@ def report_study(study: Study, store: RunStore) -> Path:
         InputError: If the run has no records or is not scored yet, or a record is corrupt.
     """
     cells = expand(study)
-    records = [record for cell in cells if (record := store.read(cell))]
+    records = store.read_all(cells)
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
     frames = build_frames(records, chosen_prompts(study), store)

@@ -49,15 +49,15 @@ def run_study(
     store.check(study)
     run = engines[engine]
     cells = expand(study)
-    records = {cell.identity: store.read(cell) for cell in cells}  # a corrupt one stops here, before any work
-    again = {identity for identity, record in records.items() if retry_failed and record and record.status in FAILED}
-    missing = [cell for cell in cells if records[cell.identity] is None or cell.identity in again]
+    records = store.read_all(cells)  # a corrupt one stops here, before any work
+    done = {record.identity for record in records}
+    again = {record.identity for record in records if retry_failed and record.status in FAILED}
+    missing = [cell for cell in cells if cell.identity not in done - again]
     if missing:
         check_ready(study)
         if budget_hours is not None:
-            known = [record for record in records.values() if record]
             here = engine == "local"  # elsewhere may be another device
-            check_forecast(study, missing, known, store, console, budget_hours=budget_hours, times_steps=here)
+            check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)
     store.open(study)
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
@@ -73,7 +73,7 @@ def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> No
     finished = store.finished()
     missing = sum(cell.folder_name not in finished for cell in cells)
     if options.fail_after is not None:
-        records = [record for cell in cells if (record := store.read(cell))]
+        records = store.read_all(cells)
         failed = sum(record.status in FAILED for record in records)
         if failed >= options.fail_after:
             raise RunError(

@@ -41,7 +41,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     """
     check_metrics(study)
     prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
-    records = [record for cell in expand(study) if (record := store.read(cell)) and record.status is Status.COMPLETED]
+    records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
     device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
     scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
     # the whole set, so that the figure does not depend on which of its prompts a study takes

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -51,7 +51,6 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[bytes, Any] = {}
 
     def check(self, study: Study) -> None:
         """Raise InputError if the folder holds another study, files that are no run, or links out of it."""
@@ -119,13 +118,25 @@ class RunStore:
             InputError: If the record is corrupt; nothing is deleted.
         """
         folder = self.cell_folder(cell)
-        if not folder.exists():
-            return None
-        record = read_record(folder, cell.identity, cell)
-        # ten thousand records take little memory when they share what is alike in many
-        alike = {"environment": record.environment, "views": record.views, "snapshots": record.snapshots}
-        shared = {name: self._known.setdefault(to_json(part), part) for name, part in alike.items()}
-        return record.model_copy(update={"cell": cell, **shared})
+        return read_record(folder, cell.identity, cell) if folder.exists() else None
+
+    def read_all(self, cells: Iterable[Cell]) -> list[Record]:
+        """The records that there are of ``cells``, in their order, so that ten thousand take little memory.
+
+        They share what is alike in many, and are without the hashes of their files, which only ``verify`` looks at.
+
+        Raises:
+            InputError: If one of them is corrupt; nothing is deleted.
+        """
+        known: dict[bytes, Any] = {}
+        records = []
+        for cell in cells:
+            record = self.read(cell)
+            if record is not None:
+                alike = {"environment": record.environment, "views": record.views, "snapshots": record.snapshots}
+                shared = {name: known.setdefault(to_json(part), part) for name, part in alike.items()}
+                records.append(record.model_copy(update={"cell": cell, "file_sha256": {}, **shared}))
+        return records
 
     def write(self, outcome: Outcome) -> Record:
         """Write a cell's outcome; a record that is already there stays as it is.
@@ -222,16 +233,9 @@ def read_record(folder: Path, identity: str | None = None, cell: Cell | None = N
     record = _parsed(path)
     if not _is_right(record, folder, identity, cell, path):
         raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
-    for name in _named_files(record):
-        if name not in record.file_bytes:
-            raise _corrupt(path, f": {name} is not in file_bytes")
-    within = str(folder)
-    for name, size in record.file_bytes.items():  # text, for pathlib would take most of the time of a large run
-        if not _is_file_of(f"{within}/{name}", size):
-            raise _corrupt(folder / name, f": missing or not of {size} bytes")
-    for part in {within, *(f"{within}/{name}".rpartition("/")[0] for name in record.file_bytes)}:
-        if os.path.islink(part):  # noqa: PTH114
-            raise _corrupt(Path(part), ": is a link")
+    for name in _named_files(record) - record.file_bytes.keys():
+        raise _corrupt(path, f": {name} is not in file_bytes")
+    _check_sizes(record.file_bytes, folder)
     return record
 
 
@@ -271,17 +275,25 @@ def _corrupt(path: Path, why: str) -> InputError:
     return InputError(f"{path}: corrupt record{why}; {_REMEDY}")
 
 
-def _named_files(record: Record) -> Iterator[str]:
-    for view in (*record.views, *(view for snapshot in record.snapshots for view in snapshot.views)):
-        yield from (name for name in (view.rgb, view.opacity, view.normals) if name)
+def _named_files(record: Record) -> set[str]:
+    views = [*record.views, *(view for snapshot in record.snapshots for view in snapshot.views)]
+    normals = {view.normals for view in views if view.normals}
+    return {view.rgb for view in views} | {view.opacity for view in views} | normals
 
 
-def _is_file_of(path: str, size: int) -> bool:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size == size
+def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:
+    """With names as text and in one loop: half a million files are looked at in seconds."""
+    within = str(folder)
+    for name, size in file_bytes.items():
+        try:
+            found = os.lstat(f"{within}/{name}")
+        except OSError:
+            found = None
+        if found is None or found.st_size != size or not stat.S_ISREG(found.st_mode):
+            raise _corrupt(folder / name, f": missing or not of {size} bytes")
+    for part in {name.rpartition("/")[0] for name in file_bytes} | {""}:
+        if os.path.islink(f"{within}/{part}".rstrip("/")):  # noqa: PTH114
+            raise _corrupt(folder / part, ": is a link")
 
 
 def read_events(folder: Path) -> list[Event]:

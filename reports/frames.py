@@ -174,11 +174,21 @@ def _has_twice(frame: pd.DataFrame, keys: list[str]) -> bool:
     """Whether two rows have the same ``keys``: by sorting one number a row, for there may be millions."""
     codes = np.zeros(len(frame), np.int64)
     for key in keys:
-        own, distinct = pd.factorize(frame[key], use_na_sentinel=False)
-        codes *= len(distinct)
+        own, distinct = _numbered(frame[key])
+        codes *= distinct
         codes += own
     codes.sort()
     return bool((codes[1:] == codes[:-1]).any())
+
+
+def _numbered(values: pd.Series) -> tuple[np.ndarray, int]:
+    """A number from 0 for each value, and one that is above them all."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy() + 1, len(values.cat.categories) + 1  # 0 for a missing one
+    if values.dtype.kind == "i" and len(values) and (span := int(values.max()) - int(values.min())) < 2**31:
+        return values.to_numpy() - values.min(), span + 1
+    own, distinct = pd.factorize(values, use_na_sentinel=False)
+    return own, len(distinct)
 
 
 def _refuse(name: str, values: pd.Series, known: tuple[str, ...]) -> None:

@@ -64,7 +64,7 @@ def rings(frames: ReportFrames) -> dict[str, Ring]:
     """Rings by cell, and those of the ground truth by ``GROUND_TRUTH + prompt_id``."""
     views = frames.views.assign(key=frames.views["cell"].astype(object))
     truth = views["method"] == GROUND_TRUTH
-    views.loc[truth, "key"] = GROUND_TRUTH + views.loc[truth, "prompt_id"]
+    views.loc[truth, "key"] = GROUND_TRUTH + views.loc[truth, "prompt_id"].astype(object)
     found = {str(key): ring(rows) for key, rows in views.groupby("key", sort=False)}
     return {key: value for key, value in found.items() if value is not None}
 

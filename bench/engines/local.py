@@ -79,8 +79,13 @@ class _Worker:
         # Ctrl-C reaches all processes of a terminal, but it is for their parent to say how they end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._ready: Future[int] = self._pool.submit(_load, self._prior)
-        self.job: Future[None] = self._pool.submit(_run, self._job)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.job: Future[None] = Future()
+        try:
+            self.job = self._pool.submit(_run, self._job)
+        except BrokenProcessPool as error:  # it is dead already
+            self.job.set_exception(error)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def is_running(self) -> bool:
         """Whether there is more to wait for; raises what the job raised."""

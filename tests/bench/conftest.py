@@ -13,6 +13,7 @@ from bench.cell import Cell
 from bench.expand import cached_prior, expand
 from bench.run import run_study
 from bench.score import score_study
+from bench.settings import DivergenceSettings
 from bench.store import RunStore
 from bench.study import Study, load_study
 from methods.contracts import Prior
@@ -50,6 +51,13 @@ def study_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def study(study_file: Path) -> Study:
     return load_study(study_file)
+
+
+@pytest.fixture
+def endless(study: Study) -> Study:
+    """Two cells that go on until they are told to stop, diverged or not."""
+    never = DivergenceSettings(empty_opacity=0.0, opaque_opacity=1.0, frozen_change=0.0)
+    return study.narrowed(steps=1_000_000, prompt_ids=["blue-duck"]).model_copy(update={"divergence": never})
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def controlled(study: Study) -> Study:
 
 @pytest.fixture
 def records(study: Study, finished: RunStore) -> list[Record]:
-    return [record for cell in expand(study) if (record := finished.read(cell))]
+    return finished.read_all(expand(study))
 
 
 def pictures(controls: Sequence[Control], name: str, prompt_id: str) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_the_report_reads_them_with_paths_that_hold(
 def test_a_run_scored_before_there_were_controls_has_none(study: Study, finished: RunStore) -> None:
     for name in ("controls", "snapshots"):
         (finished.folder / f"{name}.parquet").unlink()
-    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    records = finished.read_all(expand(study))
     frames = build_frames(records, chosen_prompts(study), finished)
     assert frames.controls.empty
     assert frames.snapshots.empty

@@ -15,7 +15,7 @@ from reports import ReportFrames
 
 @pytest.fixture
 def frames(study: Study, finished: RunStore) -> ReportFrames:
-    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    records = finished.read_all(expand(study))
     return build_frames(records, chosen_prompts(study), finished)
 
 
@@ -56,14 +56,14 @@ def test_views_have_the_truth_beside_the_methods(frames: ReportFrames) -> None:
 
 
 def test_scores_of_cells_that_are_no_more_are_left_out(study: Study, finished: RunStore) -> None:
-    records = [record for cell in expand(study)[1:] if (record := finished.read(cell))]
+    records = finished.read_all(expand(study)[1:])
     scores = build_frames(records, chosen_prompts(study), finished).scores
     assert set(scores["cell"]) == {record.identity for record in records}
 
 
 def test_a_run_without_scores_says_what_to_do(study: Study, finished: RunStore) -> None:
     (finished.folder / "scores.parquet").write_text("x")
-    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    records = finished.read_all(expand(study))
     with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
         build_frames(records, chosen_prompts(study), finished)
     (finished.folder / "scores.parquet").unlink()

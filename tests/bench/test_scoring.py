@@ -42,7 +42,7 @@ class Counted:
 @pytest.fixture
 def sets(study: Study, finished: RunStore) -> list[ViewSet]:
     prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
-    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    records = finished.read_all(expand(study))
     return [cell_views(record, prompts[record.cell.prompt_id], finished) for record in records]
 
 

@@ -349,6 +349,19 @@ def test_spoilt_events_are_told(store: RunStore, outcome: Outcome) -> None:
         read_events(folder)
 
 
+def test_records_read_together_share_what_is_alike_and_leave_out_hashes(study: Study, finished: RunStore) -> None:
+    cells = expand(study)
+    finished.set_aside(cells[1])
+    one, *_, last = found = finished.read_all(cells)
+    assert [record.cell for record in found] == [cells[0], *cells[2:]]
+    assert one.environment is last.environment
+    assert one.views is last.views
+    for record in found:
+        alone = finished.read(record.cell)
+        assert alone.file_sha256
+        assert record == alone.model_copy(update={"file_sha256": {}})
+
+
 def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcome: Outcome, study: Study) -> None:
     done, missing = expand(study)[:2]
     store.write(outcome)

@@ -63,7 +63,7 @@ def test_snapshots_are_scored_as_views_are(
     )
     assert halfway == silhouettes
     assert (frame[(frame.step == 1) & (frame.metric == "iou")]["value"] == 0).all()
-    records = [record for cell in expand(study) if (record := finished.read(cell))]
+    records = finished.read_all(expand(study))
     frames = build_frames(records, chosen_prompts(study), finished)
     pd.testing.assert_frame_equal(frames.snapshots, frame, check_dtype=False)
     assert build_frames(records[1:], chosen_prompts(study), finished).snapshots.empty

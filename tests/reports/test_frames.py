@@ -1,8 +1,12 @@
 import dataclasses
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports import ReportError
+from reports.frames import _has_twice
 
 
 @pytest.mark.parametrize("name", ["cells", "scores", "events", "views", "metric_columns"])
@@ -45,3 +49,19 @@ def test_methods_and_prompts_keep_the_order_of_the_study(make_frames):
     frames = make_frames(methods=("sdi", "ism", "sds"), views=1)
     assert frames.methods == ["sdi", "ism", "sds"]
     assert list(frames.prompts) == ["red-car", "blue-duck", "mug"]
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(-3, 3), st.sampled_from([None, "x", "y"])), max_size=12
+    ),
+    as_categories=st.booleans(),
+    far=st.sampled_from([1, 2**40]),
+)
+def test_rows_that_are_there_twice_are_found_as_pandas_finds_them(rows, as_categories, far):
+    frame = pd.DataFrame(rows, columns=["cell", "view", "metric"]).astype({"view": int})
+    frame["view"] *= far
+    expected = bool(frame.duplicated().any())
+    if as_categories:
+        frame = frame.astype({"cell": "category", "metric": "category"})
+    assert _has_twice(frame, ["cell", "view", "metric"]) == expected

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,15 @@ def test_rings_are_apart_for_cells_and_ground_truths(make_frames):
     assert set(found) >= {"sds-mug-0", "ground truthmug", "ground truthred-car"}
     assert len(found) == 3 * 3
     assert {len(around.rgb) for around in found.values()} == {8}
+
+
+def test_rings_without_ground_truth_and_with_words_held_once(make_frames):
+    frames = make_frames()
+    views = frames.views[frames.views["cell"] != ""]
+    words = dict.fromkeys(("cell", "method", "prompt_id"), "category")
+    found, plain = (rings(replace(frames, views=of)) for of in (views.astype(words), views))
+    assert found == plain
+    assert len(found) == 2 * 3
 
 
 def test_a_small_still_is_lossless_and_a_strip_holds_every_frame_in_order(tmp_path):

@@ -79,16 +79,15 @@ def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study
 
 
 @pytest.mark.faults
-def test_an_interrupt_stops_all_workers_and_keeps_their_cells(study: Study, tmp_path: Path) -> None:
-    study = study.narrowed(steps=100_000, prompt_ids=["blue-duck"])
-    cells, store = expand(study), RunStore(tmp_path)
-    thread = _when(lambda: len(_at_work(store, study)) == 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+def test_an_interrupt_stops_all_workers_and_keeps_their_cells(endless: Study, tmp_path: Path) -> None:
+    cells, store = expand(endless), RunStore(tmp_path)
+    thread = _when(lambda: len(_at_work(store, endless)) == 2, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        run_local(study, cells, store, EngineOptions(workers=2))
+        run_local(endless, cells, store, EngineOptions(workers=2))
     thread.join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     for cell in cells[:2]:
-        assert store.checkpoint(cell, study).load() is not None
+        assert store.checkpoint(cell, endless).load() is not None
         assert store.attempts(cell).read().in_vain == 0
         with store.claim(cell) as is_mine:
             assert is_mine

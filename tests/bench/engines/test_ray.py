@@ -63,20 +63,19 @@ class TestCluster:
         assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
         assert {record.status.value for record in records} <= {"completed", "opaque"}
 
-    def test_an_interrupt_stops_the_tasks(self, study: Study, tmp_path: Path) -> None:
-        study = study.narrowed(steps=100_000, prompt_ids=["blue-duck"])
-        cells, store = expand(study), RunStore(tmp_path)
+    def test_an_interrupt_stops_the_tasks(self, endless: Study, tmp_path: Path) -> None:
+        cells, store = expand(endless), RunStore(tmp_path)
 
         def interrupt() -> None:
-            while len(self._at_work(store, study)) < 2:
+            while len(self._at_work(store, endless)) < 2:
                 time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt, daemon=True)
         thread.start()
         with pytest.raises(KeyboardInterrupt):
-            engines["ray"](study, cells, store, EngineOptions(workers=2))
+            engines["ray"](endless, cells, store, EngineOptions(workers=2))
         for cell in cells:
-            assert store.checkpoint(cell, study).load() is not None
+            assert store.checkpoint(cell, endless).load() is not None
             with store.claim(cell) as is_mine:
                 assert is_mine
