@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.engine_options import EngineOptions
 from bench.errors import InputError, RunError
-from bench.study import Study, load_study
+from bench.study import Study, load_study, study_names
 
 if TYPE_CHECKING:  # they import torch, which --help need not wait for
     from bench.store import RunStore
@@ -36,7 +36,7 @@ class Selection:
     """Which study, and where its run is kept."""
 
     study: tyro.conf.Positional[str]
-    """Name of a study, path of a study's TOML file, or a run folder."""
+    """Name of a study, path of a study's TOML file, or a run folder (./quick where it has a study's name)."""
     methods: Names = ()
     """Only these methods of the study."""
     prompts: Names = ()
@@ -57,7 +57,7 @@ class Selection:
         from bench.store import STUDY_FILE, RunStore
 
         given = Path(self.study)
-        is_run = (given / STUDY_FILE).is_file()
+        is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
         study = RunStore(given).read_study() if is_run else load_study(self.study)
         narrowed = study.narrowed(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
         folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)

@@ -93,8 +93,8 @@ class Study(Section):
     """Most memory while a cell runs, 10⁹ bytes: of torch on a GPU, of the whole process on a CPU (Linux); a cell that
     needs more ends as oom.  Not part of a cell's identity."""
     vram_gb_per_cell: Annotated[float, Field(gt=0)] | None = None
-    """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; a whole GPU
-    each where it is not given.  Not part of a cell's identity."""
+    """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; where it is
+    not given, what the study's finished cells took, or a whole GPU each.  Not part of a cell's identity."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """Time after which an unfinished cell is saved again; not part of a cell's identity."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None

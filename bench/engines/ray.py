@@ -19,11 +19,15 @@ from bench.engines import engines
 from bench.engines.interrupt import Interrupt, interrupts
 from bench.engines.work import work
 from bench.errors import InputError
+from bench.expand import expand
 from bench.store import RunStore
 from bench.study import Study
 
 #: Time between two looks at the tasks, seconds.
 _SECONDS = 0.5
+
+#: What a process holds of a GPU beside torch's allocator, where NVML did not say it.
+_CONTEXT_BYTES = 1_000_000_000
 
 
 @engines.register("ray")
@@ -31,7 +35,7 @@ def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: Engin
     """Run ``cells`` on a cluster, with as many workers as it has room for, now or later, unless told how many."""
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
-        gpus = gpu_share(study.vram_gb_per_cell, device_gb) if device_gb else 0.0
+        gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
         task = ray.remote(_run).options(
             name=f"sdibench {study.name}", num_cpus=study.threads, num_gpus=gpus, max_retries=-1, retry_exceptions=False
         )
@@ -40,6 +44,23 @@ def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: Engin
         given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
         with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
             _wait(ray, [task.remote(given, options.fail_after) for _ in range(count)], interrupt)
+
+
+def forecast_vram_gb(study: Study, store: RunStore) -> float | None:
+    """What a worker will take of a GPU, 10⁹ bytes: as the study says, else the most that its finished cells took.
+
+    Returns:
+        None where the study does not say and one of its methods has no cell yet that was run on a GPU.
+    """
+    if study.vram_gb_per_cell is not None:
+        return study.vram_gb_per_cell
+    taken: dict[str, float] = {}
+    for record in store.read_all(expand(study)):
+        memory, label = record.memory, record.cell.label
+        if memory.kind == "cuda":
+            held = memory.process_bytes or (memory.reserved_bytes or memory.peak_bytes) + _CONTEXT_BYTES
+            taken[label] = max(held / 1e9, taken.get(label, 0.0))
+    return max(taken.values()) if taken.keys() == study.methods.keys() else None
 
 
 def gpu_share(vram_gb: float | None, device_gb: float) -> float:

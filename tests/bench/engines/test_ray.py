@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -10,10 +11,10 @@ import pytest
 
 from bench.engine_options import EngineOptions
 from bench.engines import engines
-from bench.engines.ray import gpu_share
+from bench.engines.ray import forecast_vram_gb, gpu_share
 from bench.errors import InputError
 from bench.expand import expand
-from bench.store import RunStore
+from bench.store import RECORD_FILE, RunStore
 from bench.study import Study
 
 
@@ -23,6 +24,22 @@ def test_as_many_cells_share_a_gpu_as_have_room() -> None:
         assert at_once == max(1, int(80 // vram_gb))
         assert at_once * gpu_share(vram_gb, 80.0) <= 1.0
     assert gpu_share(None, 80.0) == 1.0
+
+
+def test_a_workers_memory_is_the_studys_word_or_what_its_cells_took(study: Study, finished: RunStore) -> None:
+    assert forecast_vram_gb(study.model_copy(update={"vram_gb_per_cell": 7.5}), finished) == 7.5
+    assert forecast_vram_gb(study, finished) is None  # they ran on the CPU
+    held = {"sds": (4e9, None), "sdi": (9e9, 12.5e9)}  # reserved by torch; by the process
+    for index, cell in enumerate(expand(study)):
+        path = finished.cell_folder(cell) / RECORD_FILE
+        reserved, process = held[cell.label]
+        memory = {"kind": "cuda", "reserved_bytes": int(reserved), "process_bytes": process and int(process)}
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"memory": record["memory"] | memory}))
+        if index == 0:
+            assert forecast_vram_gb(study, finished) is None  # nothing is known of the other method
+    assert forecast_vram_gb(study, finished) == 12.5
+    assert forecast_vram_gb(study.narrowed(methods=["sds"]), finished) == 5.0
 
 
 def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cell import Cell
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.slurm import run_slurm
@@ -51,6 +52,37 @@ def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypat
         engines["slurm"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
 
 
+def _check_same_scene(store: RunStore, cell: Cell, study: Study) -> None:
+    """That the cell ended as one that nobody disturbed."""
+    alone = RunStore(store.folder.with_name("alone"))
+    do_cell(cell, study, alone)
+    scenes = [of.cell_folder(cell) / "scene.safetensors" for of in (store, alone)]
+    assert scenes[0].read_bytes() == scenes[1].read_bytes()
+
+
+@pytest.mark.faults
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
+def test_a_job_that_outlasts_its_time_limit_is_queued_again_and_ends_its_cell(endless: Study, tmp_path: Path) -> None:
+    """submitit's jobs on this machine: the limit of a minute signals after half of it, and the cell takes longer."""
+    study = endless.narrowed(methods=["sds"]).model_copy(update={"checkpoint_steps": 20, "threads": 1})
+    start = time.monotonic()
+    [cell] = expand(study.narrowed(steps=100))
+    do_cell(cell, study, RunStore(tmp_path / "timed"))
+    study = study.narrowed(steps=int(100 * 45 / (time.monotonic() - start)))
+    [cell], store = expand(study), RunStore(tmp_path / "run")
+    store.open(study)
+    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
+    record = store.read(cell)
+    assert record is not None
+    log = store.log(cell).read_text()
+    assert record.failure is None
+    assert record.steps_done == study.steps
+    assert record.attempts == 1 + log.count("Requeued job") >= 2
+    assert "this job is timed-out" in log
+    assert record.seconds.optimise > 25
+    _check_same_scene(store, cell, study)
+
+
 @pytest.mark.faults
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
 def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: Study, tmp_path: Path) -> None:
@@ -76,7 +108,4 @@ def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: S
     log = store.log(cell).read_text()
     assert "this job is timed-out" in log
     assert log.count("Requeued job") == 2
-    alone = RunStore(tmp_path / "alone")
-    do_cell(cell, study, alone)
-    scenes = [of.cell_folder(cell) / "scene.safetensors" for of in (store, alone)]
-    assert scenes[0].read_bytes() == scenes[1].read_bytes()
+    _check_same_scene(store, cell, study)
