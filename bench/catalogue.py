@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.errors import InputError
-from bench.study import load_study, study_names
+from bench.study.study import load_study, study_names
 
 
 def list_kind(kind: str, console: Console) -> None:
@@ -81,8 +81,8 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "priors": partial(_registered, "methods.priors", "priors"),
     "strategies": partial(_registered, "methods.inversion", "strategies"),
     "scenes": partial(_registered, "methods.scenes", "scenes"),
-    "materials": partial(_registered, "methods.scenes", "materials"),
-    "backgrounds": partial(_registered, "methods.scenes", "backgrounds"),
-    "encodings": partial(_registered, "methods.scenes", "encodings"),
+    "materials": partial(_registered, "methods.scenes.materials", "materials"),
+    "backgrounds": partial(_registered, "methods.scenes.backgrounds", "backgrounds"),
+    "encodings": partial(_registered, "methods.scenes.encodings", "encodings"),
     "engines": partial(_registered, "bench.engines", "engines"),
 }

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from bench.engine_options import EngineOptions
 from bench.errors import InputError, RunError
-from bench.study import Study, load_study, study_names
+from bench.study.study import Study, load_study, study_names
 
 if TYPE_CHECKING:  # they import torch, which --help need not wait for
-    from bench.store import RunStore
+    from bench.records.store import RunStore
 
 Names = tuple[str, ...]
 
@@ -54,7 +54,7 @@ class Selection:
         Raises:
             InputError: If there is no such study or run, or a value is wrong.
         """
-        from bench.store import STUDY_FILE, RunStore
+        from bench.records.store import STUDY_FILE, RunStore
 
         given = Path(self.study)
         is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
@@ -170,7 +170,7 @@ class Verify:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.store import RunStore
+        from bench.records.store import RunStore
         from bench.verify import verify_run
 
         store = RunStore(self.run)
@@ -190,7 +190,7 @@ class Merge:
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.merge import merge_runs
-        from bench.store import RunStore
+        from bench.records.store import RunStore
 
         return 0 if merge_runs([RunStore(run) for run in self.runs], RunStore(self.out), console) else 1
 
@@ -210,7 +210,7 @@ class Compare:
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.compare import compare_runs
-        from bench.store import RunStore
+        from bench.records.store import RunStore
 
         comparison = compare_runs(RunStore(self.a), RunStore(self.b))
         failures = comparison.judge(self.fail_if)

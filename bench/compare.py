@@ -11,9 +11,9 @@ import pandas as pd
 
 from bench.condition import Condition, parse_condition
 from bench.errors import InputError
-from bench.frames import cells_frame, read_card, read_frame
-from bench.record import Record
-from bench.store import RunStore, read_record
+from bench.records.record import Record
+from bench.records.store import RunStore, read_record
+from bench.scores.frames import cells_frame, read_card, read_frame
 from metrics.card import MetricCard
 from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
 from reports.means import asset_means

@@ -15,7 +15,7 @@ from metrics.suites import Role
 
 def run_doctor(console: Console) -> bool:
     """Print what was found of packages, hardware and weights; whether all weights are as their cards say."""
-    from bench.backends import BACKENDS
+    from bench.machine.backends import BACKENDS
 
     table = Table("what", Column("found", overflow="fold"), title="sdibench doctor")
     for name, words in _machine():
@@ -38,7 +38,7 @@ def run_doctor(console: Console) -> bool:
 def _machine() -> Iterator[tuple[str, str]]:
     import torch
 
-    from bench.environment import describe_environment
+    from bench.watch.environment import describe_environment
 
     found = describe_environment(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     yield "python", f"{found.python}, {found.platform}"
@@ -59,7 +59,7 @@ def _machine() -> Iterator[tuple[str, str]]:
 def _determinism() -> Iterator[tuple[str, str]]:
     import torch
 
-    from bench.determinism import largest_difference
+    from bench.machine.determinism import largest_difference
     from methods.weights import WeightsError
 
     for name in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):

@@ -13,12 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from trimesh.exchange.gltf import export_glb
 
-from bench.atomic import new_file
-from bench.cell import Cell
+from bench.cells.streams import make_streams
 from bench.errors import InputError
-from bench.resolve import resolve_settings, takes_prior
-from bench.store import SCENE_FILE, read_record
-from bench.streams import make_streams
+from bench.records.atomic import new_file
+from bench.records.store import SCENE_FILE, read_record
+from bench.study.cell import Cell
+from bench.study.resolve import resolve_settings, takes_prior
 from methods.contracts import Scene
 from methods.registry import UnknownNameError
 from methods.scenes import scenes

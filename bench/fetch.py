@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.errors import InputError
-from bench.sources import Source, sources_of
+from bench.machine.sources import Source, sources_of
 from methods.priors.pipeline_folder import files_in
 from methods.priors.stable_diffusion import Origin
 from methods.weights import CARD, WeightsError, file_sha256, read_card, verified_anew, write_card

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.atomic import new_folder
 from bench.errors import InputError
-from bench.record import Record
-from bench.store import RECORD_FILE, STUDY_FILE, RunStore, read_record, refuse_links
-from bench.study import Study, parse_study
+from bench.records.atomic import new_folder
+from bench.records.record import Record
+from bench.records.store import RECORD_FILE, STUDY_FILE, RunStore, read_record, refuse_links
+from bench.study.study import Study, parse_study
 from bench.verify import check_files
 from methods.weights import file_sha256
 

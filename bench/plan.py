@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.engines.board import duration
-from bench.expand import check_metrics, chosen_prompts, expand
-from bench.forecast import Cost, Forecast, cost_of, forecast_arms, study_device
-from bench.readiness import NotInstalledError, check_scenes
-from bench.store import RunStore
-from bench.study import Study
+from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
+from bench.records.store import RunStore
+from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.readiness import NotInstalledError, check_scenes
+from bench.study.study import Study
+from bench.words import duration, gigabytes
 from methods.weights import WeightsMissingError
 
 #: Time for timing steps where there are no records: enough for a GPU, and a bound on a CPU.
@@ -184,23 +184,8 @@ def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
     return "?" if value is None else shown(value)
 
 
-def hours_of(costs: Sequence[Cost]) -> str:
-    """What hours of the device are called, and which device it is."""
-    devices = ", ".join(dict.fromkeys(cost.device for cost in costs))
-    return f"{'GPU' if any(cost.is_cuda for cost in costs) else 'CPU'}-hours{f' on {devices}' if devices else ''}"
-
-
 def free_disk_bytes(folder: Path) -> int:
     """Free bytes where ``folder`` is, or would be."""
     whole = folder.absolute()
     there = next(path for path in (whole, *whole.parents) if path.exists())
     return shutil.disk_usage(there).free
-
-
-def gigabytes(count: float) -> str:
-    """Bytes as a person reads them.
-
-    >>> gigabytes(19.34e9), gigabytes(2.5e6)
-    ('19.3 GB', '2.5 MB')
-    """
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

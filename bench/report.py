@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.divergence import Status
 from bench.errors import InputError
-from bench.expand import chosen_prompts, expand
 from bench.export import export_mesh
-from bench.frames import build_frames
-from bench.record import Record
-from bench.store import SCENE_FILE, RunStore, refuse_links
-from bench.study import Study
+from bench.records.record import Record
+from bench.records.store import SCENE_FILE, RunStore, refuse_links
+from bench.scores.frames import build_frames
+from bench.study.expand import chosen_prompts, expand
+from bench.study.study import Study
+from bench.watch.divergence import Status
 from metrics import metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench.cell import Cell
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.work import FAILED, set_failure_aside
 from bench.errors import RunError
-from bench.expand import expand
-from bench.preflight import check_forecast
-from bench.readiness import check_ready
-from bench.store import RunStore
-from bench.study import Study
+from bench.forecast.preflight import check_forecast
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.readiness import check_ready
+from bench.study.study import Study
 
 
 def run_study(

@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bench.control_views import Control, control_views
-from bench.divergence import Status
-from bench.event_table import event_table
-from bench.expand import check_metrics, chosen_prompts, expand
-from bench.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
-from bench.record import Record, Snapshot
-from bench.scoring import Scores, score_view_sets
-from bench.store import RunStore
-from bench.study import Study
-from bench.view_set import ViewSet, cell_views, snapshot_views
+from bench.records.record import Record, Snapshot
+from bench.records.store import RunStore
+from bench.scores.control_views import Control, control_views
+from bench.scores.event_table import event_table
+from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
+from bench.scores.scoring import Scores, score_view_sets
+from bench.scores.view_set import ViewSet, cell_views, snapshot_views
+from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.study import Study
+from bench.watch.divergence import Status
 from methods.priors.pipeline_settings import chosen_device
 from metrics import Metric, metrics
 from metrics.suites import find_suite

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
-from bench.cell import Cell
-from bench.divergence import Status
 from bench.errors import InputError
-from bench.expand import chosen_prompts, expand
-from bench.frames import read_card, read_frame
-from bench.record import Record, RecordedView
-from bench.store import EVENTS_FILE, SCENE_FILE, RunStore, read_events
-from bench.study import Study
-from bench.truth import read_picture
-from bench.view_set import cell_views
+from bench.records.record import Record, RecordedView
+from bench.records.store import EVENTS_FILE, SCENE_FILE, RunStore, read_events
+from bench.scores.frames import read_card, read_frame
+from bench.scores.truth import read_picture
+from bench.scores.view_set import cell_views
+from bench.study.cell import Cell
+from bench.study.expand import chosen_prompts, expand
+from bench.study.study import Study
+from bench.watch.divergence import Status
 from methods.weights import file_sha256
 from metrics import metrics
 from metrics.card import MetricCard

@@ -43,6 +43,33 @@ def test_no_package_imports_what_is_above_it(package: str) -> None:
                 assert allowed or parent, f"{path.relative_to(ROOT)} imports {name}"
 
 
+#: The packages of bench from the bottom up; those of one row do not import one another.  Files beside are commands.
+LAYERS = (
+    {"study"},
+    {"watch"},
+    {"records"},
+    {"cells"},
+    {"engines", "forecast", "scores", "machine"},
+)
+LEAVES = {"errors", "words", "engine_options"}
+
+
+@pytest.mark.parametrize("package", sorted(set().union(*LAYERS)))
+def test_data_flows_one_way_in_bench(package: str) -> None:
+    [level] = [index for index, row in enumerate(LAYERS) if package in row]
+    below = {package, *LEAVES}.union(*LAYERS[:level])
+    for path in sorted((ROOT / "bench" / package).rglob("*.py")):
+        for name in _imports(path):
+            top, _, rest = name.partition(".")
+            if top == "bench" and rest:
+                assert rest.split(".")[0] in below, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_package_of_bench_has_its_layer() -> None:
+    packages = {path.parent.name for path in (ROOT / "bench").glob("*/__init__.py")}
+    assert packages == {"training"}.union(*LAYERS)
+
+
 def test_no_file_is_longer_than_400_lines() -> None:
     long = [
         str(path.relative_to(ROOT))

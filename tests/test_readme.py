@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from bench.streams import make_streams
+from bench.cells.streams import make_streams
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation import methods
 from methods.priors import load_prior

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.cell import Cell
 from bench.engine_options import EngineOptions
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.study import Study
 from methods.registry import Registry
 
 #: Runs the given cells of a study until each has a record in the store, or the failures are too many.

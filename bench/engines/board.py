@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from bench.attempts import Attempts
-from bench.cell import Cell
 from bench.errors import InputError
-from bench.record import Record
-from bench.store import RunStore
+from bench.records.attempts import Attempts
+from bench.records.record import Record
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.words import duration
 
 #: Time between two looks at the folder.
 _SECONDS = 0.5
@@ -115,16 +116,3 @@ class Board:
 def title(cell: Cell) -> str:
     """The cell in a few words."""
     return f"{cell.label} · {cell.prompt_id} · seed {cell.seed}"
-
-
-def duration(seconds: float) -> str:
-    """``seconds`` as a person says them.
-
-    >>> duration(0.31), duration(42.3), duration(600), duration(9000)
-    ('0.3 s', '42 s', '10 min', '2.5 h')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -16,15 +16,15 @@ from typing import Any
 
 import torch
 
-from bench.cell import Cell
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.interrupt import Interrupt, interrupts
 from bench.engines.work import work
 from bench.errors import RunError
-from bench.expand import cached_prior
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import cached_prior
+from bench.study.study import Study
 
 #: Time between two looks at whether the run is to stop.
 _SECONDS = 0.2

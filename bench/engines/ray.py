@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from bench.cell import Cell
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.interrupt import Interrupt, interrupts
 from bench.engines.work import work
 from bench.errors import InputError
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study
 
 #: Time between two looks at the tasks, seconds.
 _SECONDS = 0.5

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-import torch
-
-from bench.attempts import LIVES, Attempts, AttemptsFile
-from bench.cell import Cell
-from bench.checkpoint import Checkpoint
-from bench.divergence import Status
+from bench.cells.run_cell import give_up, run_cell
+from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
-from bench.expand import cached_prior
-from bench.record import Outcome
-from bench.run_cell import give_up, run_cell
-from bench.store import RunStore
-from bench.study import Study
-from bench.telemetry import Event
+from bench.records.attempts import LIVES, Attempts, AttemptsFile
+from bench.records.checkpoint import Checkpoint
+from bench.records.record import Outcome
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import cached_prior
+from bench.study.study import Study
+from bench.watch.divergence import Status
+from bench.watch.telemetry import Event
 
 FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 
@@ -178,18 +177,3 @@ class _Budget:
             self._failed += record is not None and record.status in FAILED
             self._open.remove(cell)
         return self._failed >= self._fail_after
-
-
-@contextmanager
-def torch_settings(threads: int) -> Iterator[None]:
-    """Torch with ``threads`` threads and deterministic algorithms, which make a cell's numbers bit-equal on a CPU."""
-    threads_before = torch.get_num_threads()
-    deterministic_before = torch.get_deterministic_debug_mode()
-    torch.set_num_threads(threads)
-    # "warn": what use_deterministic_algorithms(True, warn_only=True) sets, without importing the compiler (2 seconds)
-    torch.set_deterministic_debug_mode(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads_before)
-        torch.set_deterministic_debug_mode(deterministic_before)

@@ -20,8 +20,8 @@ class VaeCodec:
 
     The papers' released code takes a sample of the posterior (``latent_dist.sample()`` in threestudio).  The mode
     is the default here: the sample's noise is small, and without it a picture has one latent.  A sample's noise
-    is drawn from a generator seeded by the latents themselves, so that it is another for every picture, and a
-    cell's numbers depend neither on the cells before it nor on its batch.
+    is drawn from a generator seeded by the picture's own bits, so that it is another for every picture, and a
+    cell's numbers depend neither on the cells before it nor on its batch (in which the network rounds otherwise).
 
     Args:
         network: The frozen autoencoder, in the precision and on the device to run it with.
@@ -42,7 +42,7 @@ class VaeCodec:
         posterior = self._network.encode(values).latent_dist
         latents = posterior.mean.to(rgb.dtype)
         if self._posterior == "sample":
-            latents = latents + posterior.std.to(rgb.dtype) * _noise(latents.detach())
+            latents = latents + posterior.std.to(rgb.dtype) * _noise(rgb.detach(), latents)
         return (latents - self._shift) * self._scale
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -58,9 +58,9 @@ class VaeCodec:
         return values.to(self._network.dtype).contiguous(memory_format=torch.channels_last)
 
 
-def _noise(latents: Tensor) -> Tensor:
-    """Standard normal noise, each row's from a seed made of that row."""
-    rows = [hashlib.sha256(row.float().contiguous().numpy().tobytes()).digest()[:8] for row in latents.cpu()]
+def _noise(rgb: Tensor, latents: Tensor) -> Tensor:
+    """Standard normal noise like ``latents``, each row's from a seed made of its picture."""
+    rows = [hashlib.sha256(row.float().contiguous().numpy().tobytes()).digest()[:8] for row in rgb.cpu()]
     generators = [torch.Generator().manual_seed(int.from_bytes(row, "big") >> 1) for row in rows]
     drawn = [torch.randn(latents.shape[1:], generator=generator) for generator in generators]
     return torch.stack(drawn).to(latents)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.scenes.encoding import Encoding
+from methods.scenes.encodings.encoding import Encoding
 from methods.scenes.networks import JointNetwork, SeparateNetworks
 from methods.scenes.settings import demand
 

@@ -10,21 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from methods.contracts import Rendering
-from methods.scenes import backgrounds, encodings, materials, regularisers, scenes
+from methods.scenes import regularisers, scenes
+from methods.scenes.backgrounds import backgrounds
 from methods.scenes.cameras import Cameras
+from methods.scenes.encodings import encodings
 from methods.scenes.field import Field
-from methods.scenes.marching import Marching, Samples
-from methods.scenes.nerfacc_marching import NerfaccMarching
+from methods.scenes.marching.marching import Marching, Samples
+from methods.scenes.marching.nerfacc_marching import NerfaccMarching
+from methods.scenes.marching.occupancy import OccupancyGrid
+from methods.scenes.marching.packed_marching import PackedMarching
+from methods.scenes.marching.quadrature import accumulate
+from methods.scenes.marching.surface import Surface, measure_surface
+from methods.scenes.materials import materials
 from methods.scenes.normals import analytic_normals, density_normals
-from methods.scenes.occupancy import OccupancyGrid
 from methods.scenes.pacing import Paced
-from methods.scenes.packed_marching import PackedMarching
 from methods.scenes.parts import build_part
 from methods.scenes.penalties import Penalties
-from methods.scenes.quadrature import accumulate
 from methods.scenes.schedule import Schedule
 from methods.scenes.settings import demand
-from methods.scenes.surface import Surface, measure_surface
 
 
 @scenes.register("nerf")

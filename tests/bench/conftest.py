@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.cell import Cell
-from bench.expand import cached_prior, expand
+from bench.records.store import RunStore
 from bench.run import run_study
 from bench.score import score_study
-from bench.settings import DivergenceSettings
-from bench.store import RunStore
-from bench.study import Study, load_study
+from bench.study.cell import Cell
+from bench.study.expand import cached_prior, expand
+from bench.study.settings import DivergenceSettings
+from bench.study.study import Study, load_study
 from methods.contracts import Prior
 
 TINY = """

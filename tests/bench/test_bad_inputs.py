@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cell import Cell
+from bench.cells.run_cell import run_cell
 from bench.cli import main
-from bench.expand import cached_prior, expand
-from bench.run_cell import run_cell
-from bench.store import RunStore
-from bench.study import Study
-from bench.telemetry import Event
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import cached_prior, expand
+from bench.study.study import Study
+from bench.watch.telemetry import Event
 
 from .conftest import TINY
 

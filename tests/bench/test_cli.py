@@ -10,9 +10,9 @@ import pytest
 
 import bench.engines.work
 from bench.cli import main
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import Study, load_study
+from bench.records.store import RunStore
+from bench.study.expand import expand
+from bench.study.study import Study, load_study
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ def test_list_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, bench.cli, bench.study; sys.exit('torch' in sys.modules)"
+    code = "import sys, bench.cli, bench.study.study; sys.exit('torch' in sys.modules)"
     root = Path(bench.__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": str(root)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -15,11 +15,11 @@ from rich.console import Console
 from bench.cli import main
 from bench.compare import compare_runs
 from bench.errors import InputError
-from bench.record import Record
+from bench.records.record import Record
+from bench.records.store import RunStore, read_record
 from bench.run import run_study
 from bench.score import score_study
-from bench.store import RunStore, read_record
-from bench.study import load_study
+from bench.study.study import load_study
 from prompts import load_prompt_set
 
 from .conftest import TINY

@@ -8,10 +8,10 @@ import pytest
 import torch
 from rich.console import Console
 
-import bench.determinism
+import bench.machine.determinism
 import methods.priors
-from bench.backends import BACKENDS, Backend
 from bench.doctor import run_doctor
+from bench.machine.backends import BACKENDS, Backend
 
 
 def _told() -> tuple[bool, str]:
@@ -38,7 +38,7 @@ def test_doctor_tells_of_machine_backends_and_determinism() -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the two cells, which take seconds."""
-    monkeypatch.setattr(bench.determinism, "largest_difference", lambda device: 0.0)
+    monkeypatch.setattr(bench.machine.determinism, "largest_difference", lambda device: 0.0)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_doctor_tells_what_it_measured(monkeypatch: pytest.MonkeyPatch, answer: 
             raise answer
         return answer
 
-    monkeypatch.setattr(bench.determinism, "largest_difference", measured)
+    monkeypatch.setattr(bench.machine.determinism, "largest_difference", measured)
     healthy, told = _told()
     assert healthy
     assert _row(told, "same cell twice, cpu") == line
@@ -63,7 +63,7 @@ def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * 2**30, 8 * 2**30))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(Backend, "state", lambda self: "not looked at")
-    monkeypatch.setattr("bench.nvml.Nvml.find", lambda device: None)
+    monkeypatch.setattr("bench.watch.nvml.Nvml.find", lambda device: None)
     _, told = _told()
     assert _row(told, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
     assert _row(told, "same cell twice, cuda") == "bit-equal"

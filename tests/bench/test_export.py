@@ -11,15 +11,15 @@ import torch
 import trimesh
 from safetensors.torch import load_file, save_file
 
-from bench.atomic import write_atomically
-from bench.cell import Cell
+from bench.cells.run_cell import run_cell
 from bench.errors import InputError
-from bench.expand import expand
 from bench.export import export_mesh, glb, linear_colours, load_scene
-from bench.run_cell import run_cell
-from bench.store import RunStore, read_record
-from bench.study import Study, load_study
-from bench.truth import read_picture
+from bench.records.atomic import write_atomically
+from bench.records.store import RunStore, read_record
+from bench.scores.truth import read_picture
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study, load_study
 from methods.contracts import Prior
 from methods.scenes.cameras import evaluation_ring
 from methods.scenes.mesh import Mesh

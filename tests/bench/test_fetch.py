@@ -22,7 +22,7 @@ import bench
 from bench.cli import main
 from bench.errors import InputError
 from bench.fetch import fetch_suite
-from bench.sources import SOURCES, Source
+from bench.machine.sources import SOURCES, Source
 from methods.priors.stable_diffusion import Origin
 from methods.weights import WeightsError, read_card, verified_weights
 

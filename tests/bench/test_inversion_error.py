@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cells.streams import make_streams
 from bench.inversion_error import Options, differences, errors, measure, truths
-from bench.streams import make_streams
 from methods.inversion import fixed_point_error
 from methods.inversion.random import RandomNoise
 from methods.priors import load_prior

@@ -11,12 +11,12 @@ from rich.console import Console
 import bench.merge
 from bench.cli import main
 from bench.errors import InputError
-from bench.expand import expand
 from bench.merge import merge_runs, united
+from bench.records.store import RunStore
 from bench.run import run_study
 from bench.score import score_study
-from bench.store import RunStore
-from bench.study import Study
+from bench.study.expand import expand
+from bench.study.study import Study
 from bench.verify import verify_run
 
 Files = dict[str, bytes]

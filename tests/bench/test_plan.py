@@ -10,8 +10,8 @@ from rich.console import Console
 
 import bench.plan
 from bench.plan import print_plan
-from bench.store import RunStore
-from bench.study import Study, load_study
+from bench.records.store import RunStore
+from bench.study.study import Study, load_study
 
 
 def _printed(study: Study, store: RunStore, **named: float) -> tuple[list[list[str]], list[str]]:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from bench.errors import InputError
-from bench.expand import expand
+from bench.records.store import RunStore
 from bench.report import FINE_POINTS, cell_meshes, report_study
-from bench.settings import FigureSettings
-from bench.store import RunStore
-from bench.study import Study
+from bench.study.expand import expand
+from bench.study.settings import FigureSettings
+from bench.study.study import Study
 from reports import ReportError
 
 

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 import bench.engines.work
+from bench.cells.run_cell import run_cell
 from bench.errors import InputError
-from bench.expand import expand
+from bench.records.store import RunStore
 from bench.run import run_study
-from bench.run_cell import run_cell
-from bench.store import RunStore
-from bench.study import Study
+from bench.study.expand import expand
+from bench.study.study import Study
 from methods.registry import UnknownNameError
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.expand import expand
+from bench.records.store import RunStore
 from bench.score import score_study
-from bench.store import RunStore
-from bench.study import Study
+from bench.study.expand import expand
+from bench.study.study import Study
 from methods.priors.pipeline_settings import chosen_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError

@@ -13,11 +13,11 @@ from PIL import Image
 from rich.console import Console
 
 from bench.cli import main
-from bench.expand import expand
+from bench.records.store import RunStore
 from bench.run import run_study
 from bench.score import score_study
-from bench.store import RunStore
-from bench.study import Study
+from bench.study.expand import expand
+from bench.study.study import Study
 from bench.verify import verify_run
 from methods.weights import file_sha256
 

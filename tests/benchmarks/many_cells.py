@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bench.cell import Cell
-from bench.divergence import Status
-from bench.environment import describe_environment
-from bench.expand import expand
-from bench.frames import SCORE_COLUMNS
-from bench.record import Outcome, Record
-from bench.store import RECORD_FILE, RunStore
-from bench.study import load_study
-from bench.telemetry import Event, Memory, PhaseSeconds
+from bench.records.record import Outcome, Record
+from bench.records.store import RECORD_FILE, RunStore
+from bench.scores.frames import SCORE_COLUMNS
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import load_study
+from bench.watch.divergence import Status
+from bench.watch.environment import describe_environment
+from bench.watch.telemetry import Event, Memory, PhaseSeconds
 from methods.scenes.cameras import evaluation_ring
 from prompts import load_prompt_set
 

@@ -27,9 +27,9 @@ import io, json, sys, time
 from pathlib import Path
 from rich.console import Console
 import bench.plan, bench.report, bench.run
-from bench.expand import chosen_prompts, expand
-from bench.frames import build_frames
-from bench.store import RunStore
+from bench.study.expand import chosen_prompts, expand
+from bench.scores.frames import build_frames
+from bench.records.store import RunStore
 
 what, folder = sys.argv[1:]
 imported = time.process_time()

@@ -12,13 +12,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.expand import cached_prior, expand
+from bench.cells.streams import make_streams
+from bench.records.store import RunStore
 from bench.run import run_study
 from bench.score import score_study
-from bench.settings import EvaluationSettings
-from bench.store import RunStore
-from bench.streams import make_streams
-from bench.study import load_study
+from bench.study.expand import cached_prior, expand
+from bench.study.settings import EvaluationSettings
+from bench.study.study import load_study
 from methods.contracts import View, ViewPrompt
 from methods.distillation import methods
 from methods.scenes.cameras import CameraRange, evaluation_ring

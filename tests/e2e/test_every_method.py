@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from bench.expand import cached_prior, expand
-from bench.run_cell import run_cell
-from bench.study import Study, load_study, parse_study
+from bench.cells.run_cell import run_cell
+from bench.study.expand import cached_prior, expand
+from bench.study.study import Study, load_study, parse_study
 from methods.distillation import methods
 
 SCENES = {

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bench.cli import main
-from bench.expand import expand
-from bench.store import RunStore
+from bench.records.store import RunStore
+from bench.study.expand import expand
 from metrics import metrics
 
 STUDY = """

@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors import safe_open
 
 import bench
-from bench.atomic import PARTIAL
-from bench.expand import expand
-from bench.store import RunStore, read_record
+from bench.records.atomic import PARTIAL
+from bench.records.store import RunStore, read_record
+from bench.study.expand import expand
 
 STUDY = """
 title = "Tiny"

@@ -13,9 +13,9 @@ import pytest
 
 from bench.engine_options import EngineOptions
 from bench.engines.local import run_local
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import parse_study
+from bench.records.store import RunStore
+from bench.study.expand import expand
+from bench.study.study import parse_study
 
 KILLS = 6
 SECONDS_BETWEEN = 4.0

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from bench.expand import cached_prior
+from bench.study.expand import cached_prior
 from methods.contracts import Prior
 from prompts.toybox import write_clip_tokenizer
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.cell import Cell
-from bench.engines.work import torch_settings
-from bench.expand import expand
-from bench.optimisation import Optimisation
-from bench.record import Outcome
-from bench.run_cell import run_cell
-from bench.settings import DivergenceSettings
-from bench.step_clock import WARM_UP_STEPS, StepClock
-from bench.study import parse_study
+from bench.cells.optimisation import Optimisation
+from bench.cells.run_cell import run_cell
+from bench.cells.torch_settings import torch_settings
+from bench.records.record import Outcome
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.settings import DivergenceSettings
+from bench.study.study import parse_study
+from bench.watch.step_clock import WARM_UP_STEPS, StepClock
 from methods.contracts import Distillation
 from methods.distillation import methods
 

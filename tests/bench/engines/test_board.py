@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.attempts import Attempts
-from bench.cell import Cell
 from bench.engines.board import Board
 from bench.engines.work import do_cell
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.attempts import Attempts
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study
 
 
 @pytest.fixture

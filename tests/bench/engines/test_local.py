@@ -15,9 +15,9 @@ import bench.engines.local
 from bench.engine_options import EngineOptions
 from bench.engines.local import _devices, run_local
 from bench.errors import RunError, StorageError
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.store import RunStore
+from bench.study.expand import expand
+from bench.study.study import Study
 
 
 def test_records_say_how_they_were_run(study: Study, tmp_path: Path) -> None:

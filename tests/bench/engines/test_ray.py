@@ -13,9 +13,9 @@ from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.ray import forecast_vram_gb, gpu_share
 from bench.errors import InputError
-from bench.expand import expand
-from bench.store import RECORD_FILE, RunStore
-from bench.study import Study
+from bench.records.store import RECORD_FILE, RunStore
+from bench.study.expand import expand
+from bench.study.study import Study
 
 
 def test_as_many_cells_share_a_gpu_as_have_room() -> None:

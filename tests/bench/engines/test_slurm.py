@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.cell import Cell
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.slurm import run_slurm
 from bench.engines.work import do_cell
 from bench.errors import InputError
-from bench.expand import expand
-from bench.store import RunStore
-from bench.study import Study
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study
 
 submitit = pytest.importorskip("submitit", reason="submitit is not installed (extra slurm)")
 

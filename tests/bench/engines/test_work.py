@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from filelock import FileLock
 
 import bench.engines.work
-from bench.attempts import LIVES, Attempts
-from bench.cell import Cell
-from bench.engines.work import do_cell, set_failure_aside, torch_settings, work
-from bench.expand import expand
-from bench.record import Record
-from bench.run_cell import run_cell
-from bench.store import RunStore
-from bench.study import Study
+from bench.cells.run_cell import run_cell
+from bench.engines.work import do_cell, set_failure_aside, work
+from bench.records.attempts import LIVES, Attempts
+from bench.records.record import Record
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study
 
 
 class _KilledError(BaseException):
@@ -67,15 +66,6 @@ def _die(cell: Cell, study: Study, store: RunStore) -> None:
     with pytest.raises(_KilledError):
         do_cell(cell, study, store)
     file.write(begun)
-
-
-def test_torch_settings_are_restored() -> None:
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch_settings(threads + 1):
-        assert torch.get_num_threads() == threads + 1
-        assert torch.are_deterministic_algorithms_enabled()
-    assert torch.get_num_threads() == threads
-    assert torch.are_deterministic_algorithms_enabled() == deterministic
 
 
 def test_a_cell_that_is_done_leaves_its_record_and_log_alone(cell: Cell, study: Study, store: RunStore) -> None:

@@ -15,11 +15,11 @@ from diffusers import DDPMScheduler
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from bench.divergence import Status
-from bench.expand import cached_prior, expand
+from bench.cells.run_cell import run_cell
 from bench.fetch import fetch_suite
-from bench.run_cell import run_cell
-from bench.study import load_study
+from bench.study.expand import cached_prior, expand
+from bench.study.study import load_study
+from bench.watch.divergence import Status
 from methods.priors import folder_of, load_prior, prior_sha256
 from methods.priors.adaptation import Adaptation
 from methods.priors.diffusers_prior import DiffusersPrior

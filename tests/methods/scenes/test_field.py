@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from methods.scenes.dense_grid import DenseGrid
+from methods.scenes.encodings.dense_grid import DenseGrid
 from methods.scenes.field import Field
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.divergence import Status
-from bench.expand import cached_prior, expand
-from bench.run_cell import run_cell
-from bench.study import load_study
+from bench.cells.run_cell import run_cell
+from bench.study.expand import cached_prior, expand
+from bench.study.study import load_study
+from bench.watch.divergence import Status
 from methods.contracts import View
 from methods.distillation import update_loss
 from methods.priors.gaussian import GaussianPrior

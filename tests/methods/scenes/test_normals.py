@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from methods.scenes.encodings.hash_grid import HashGrid
 from methods.scenes.field import Field
-from methods.scenes.hash_grid import HashGrid
 from methods.scenes.normals import analytic_normals, density_normals
 
 

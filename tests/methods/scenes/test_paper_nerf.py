@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from methods.scenes import quadrature
 from methods.scenes.cameras import evaluation_ring
+from methods.scenes.marching import quadrature
 from methods.scenes.nerf import NeRF
 
 GRID = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from bench.settings import FigureSettings
+from bench.study.settings import FigureSettings
 from reports.figures.drawing import Drawing, Kind, draw
 from reports.figures.style import DARK, LIGHT, svg
 from reports.frames import ReportError

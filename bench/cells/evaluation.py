@@ -1,0 +1,68 @@
+"""Renders of the fixed ring of cameras: those that are scored, and snapshots on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from bench.cells.optimisation import Optimisation, to_device
+from bench.records.record import Pictures
+from bench.study.settings import EvaluationSettings
+from methods.contracts import Rendering, View
+from methods.scenes.cameras import Cameras, evaluation_ring
+
+#: Views rendered at once: enough to be quick, few enough for a small device, whose memory normals take too.
+VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
+
+
+def ring_of(settings: EvaluationSettings) -> Cameras:
+    """The ring's cameras, on the CPU."""
+    return evaluation_ring(
+        settings.views, elevation_deg=settings.elevation_deg, distance=settings.distance, fovy_deg=settings.fovy_deg
+    )
+
+
+@torch.no_grad()
+def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple[Pictures, float]:
+    """Views of the scene as it is now, and their mean opacity; nothing of the optimisation changes.
+
+    Args:
+        loop: The optimisation.
+        which: Places of the cameras in the ring; None for all.
+    """
+    settings = loop.cell.evaluation
+    side = settings.resolution
+    ring = ring_of(settings)
+    if which is not None:
+        ring = to_device(ring, ring.azimuth_deg.device, list(which))
+    at_once = max(1, min(VIEWS_AT_ONCE, _PIXELS_AT_ONCE // side**2))
+    rgb, opacity, normals = [], [], []
+    for first in range(0, len(ring), at_once):
+        cameras = to_device(ring, loop.device, slice(first, first + at_once))
+        background = torch.full((len(cameras), 3), settings.background, device=loop.device)
+        rendering = loop.scene.render(cameras, resolution=side, background=background, with_normals=True)
+        rgb.append(_colours(rendering, cameras, loop))
+        opacity.append(rendering.opacity.cpu())
+        if rendering.normals is not None:
+            shown = (rendering.normals + rendering.opacity) / 2 + (1 - rendering.opacity) * settings.background
+            normals.append(shown.cpu())
+    covered = torch.cat(opacity)
+    pictures = Pictures(
+        azimuth_deg=ring.azimuth_deg.tolist(),
+        rgb=_to_bytes(torch.cat(rgb).permute(0, 2, 3, 1)),
+        opacity=_to_bytes(covered[:, 0]),
+        normals=_to_bytes(torch.cat(normals).permute(0, 2, 3, 1)) if normals else None,
+    )
+    return pictures, float(covered.mean())
+
+
+def _colours(rendering: Rendering, cameras: Cameras, loop: Optimisation) -> torch.Tensor:
+    return View(rendering, cameras, loop.prior).rgb.cpu()
+
+
+def _to_bytes(values: torch.Tensor) -> np.ndarray:
+    """Values in [0, 1] to 0 … 255, rounded; NaN becomes 0, so that a broken scene still shows as a picture."""
+    scaled = (values.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0.0, 1.0) * 255.0).round()
+    return np.asarray(scaled.to(torch.uint8).numpy())

@@ -1,0 +1,220 @@
+"""The optimisation loop of a cell, one step at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from bench.cells.streams import make_streams
+from bench.records.checkpoint import generator_states
+from bench.study.cell import Cell
+from bench.study.resolve import resolve_settings, takes_prior
+from bench.watch.divergence import Divergence, Watch
+from bench.watch.step_clock import StepClock
+from bench.watch.telemetry import Event
+from bench.watch.timed_prior import timed
+from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
+from methods.distillation import methods
+from methods.priors.perp_neg import PerpNeg
+from methods.scenes import scenes
+from methods.scenes.cameras import CameraRange, Cameras, view_words
+from methods.transfer import sent
+
+
+class Step(NamedTuple):
+    """What one optimisation step showed."""
+
+    event: Event
+    divergence: Divergence | None
+
+
+class Optimisation:
+    """The scene of a cell, its method, optimiser and streams; iterate to take the steps one by one.
+
+    Args:
+        cell: What to compute.
+        prior: Its diffusion prior.
+        clock: What the steps' time is put down to; one of its own by default.
+    """
+
+    def __init__(self, cell: Cell, prior: Prior, clock: StepClock | None = None) -> None:
+        self.cell = cell
+        self.prior = prior
+        self.device = prior.alphas_cumprod.device
+        self.clock = clock or StepClock(self.device)
+        self._timed_prior = timed(prior, self.clock)  # for the method
+        self.streams = make_streams(cell.seed, cell.prompt_id)
+        self.camera_range = CameraRange(**cell.cameras.model_dump())
+        self.watch = Watch(cell.divergence)
+        # the settings again through their types: JSON has turned tuples into lists
+        method = methods[cell.method]
+        self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
+        build: Any = scenes[cell.scene]  # of a Scene and nn.Module at once, which Python has no type for
+        settings = resolve_settings(build, cell.scene_settings, where="scene")
+        given = {"prior": prior} if takes_prior(build) else {}
+        self.scene = build(**settings, **given, init=self.streams["init"]).to(self.device)
+        self.radius = settings.get("radius")
+        self.state = self.method.start(self._timed_prior)
+        self.optimiser = torch.optim.Adam(
+            self.scene.parameter_groups(), betas=cell.optimiser.betas, eps=cell.optimiser.eps
+        )
+        self.step = 0  # the next one
+        self._kept = self._parameters()
+
+    def __iter__(self) -> Iterator[Step]:
+        patience = self.cell.divergence.patience
+        while self.step < self.cell.steps:
+            event, divergence = self.take(self.step)
+            self.step += 1
+            if divergence is None and self.step % patience == 0:
+                before, self._kept = self._kept, self._parameters()
+                change = (self._kept - before).norm() / before.norm().clamp_min(1e-30)
+                divergence = self.watch.observe_change(event.step, float(change))
+            yield Step(event, divergence)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the steps to come depend on."""
+        return {
+            "step": self.step,
+            "scene": self.scene.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "method": None if self.state is None else self.state.state_dict(),
+            "streams": generator_states(self.streams),
+            "watch": self.watch.state_dict(),
+            "kept": self._kept,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another loop of the same cell was stopped; on a CPU to the same bits."""
+        self.step = state["step"]
+        self.scene.load_state_dict(state["scene"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.state is not None:
+            self.state.load_state_dict(state["method"])
+        for name, stream in self.streams.items():
+            stream.set_state(state["streams"][name])
+        self.watch.load_state_dict(state["watch"])
+        self._kept = state["kept"].to(self.device)
+
+    def take(self, step: int) -> Step:
+        """Step number ``step`` of the optimisation."""
+        start, calls, rows = time.perf_counter(), self.prior.calls, self.prior.rows
+        self.clock.start_step()
+        progress = step / max(1, self.cell.steps - 1)
+        self.scene.before_step(progress)
+        cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
+        resolution = self.cell.render.resolution_at(progress)
+        with self.clock.part("render"):
+            rendering = self._render(cameras, resolution)
+        update, penalty = self._losses(rendering, cameras, progress)
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.clock.part("backward"):
+            (update.loss + penalty).backward()
+        with self.clock.part("optimiser"):
+            self.optimiser.step()
+            self.scene.after_step(step, self.streams["rays"])
+        # one transfer for all numbers of a step: reading a number waits for the device
+        numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
+        loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
+        filled = opacity / reach(self.radius, cameras, resolution)
+        seconds = time.perf_counter() - start
+        self.clock.end_step(seconds)
+        event = Event(
+            step=step,
+            loss=finite(loss),
+            regularisation=finite(regularisation),
+            timestep=update.timestep,
+            opacity=finite(opacity),
+            seconds=seconds,
+            unet_calls=self.prior.calls - calls,
+            unet_rows=self.prior.rows - rows,
+            diagnostics=dict(zip(update.diagnostics, map(finite, diagnostics), strict=True)),
+        )
+        return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+
+    def _losses(self, rendering: Rendering, cameras: Cameras, progress: float) -> tuple[Distillation, torch.Tensor]:
+        """The method's update and the sum of the scene's penalties."""
+        view = View(rendering, cameras, self._timed_prior)
+        update = self.method(
+            view,
+            prior=self._timed_prior,
+            prompt=self._embed(cameras),
+            progress=progress,
+            streams=self.streams,
+            state=self.state,
+        )
+        penalties = self.scene.regularisation(rendering, progress)
+        penalty = sum(penalties.values(), start=torch.zeros((), device=self.device))
+        if penalties and self.cell.penalties == "relative":
+            penalty = penalty * update_size(update.loss, view)
+        return update, penalty
+
+    def _render(self, cameras: Cameras, resolution: int) -> Rendering:
+        low, high = self.cell.render.background
+        grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
+        rendering: Rendering = self.scene.render(
+            to_device(cameras, self.device),
+            resolution=resolution,
+            background=sent(grey.expand(-1, 3), self.device),
+            rays=self.streams["rays"],
+        )
+        return rendering
+
+    def _embed(self, cameras: Cameras) -> ViewPrompt:
+        embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
+        perpendicular = None
+        match self.cell.view_prompts:
+            case "words":
+                positive = embed([f"{prompt}, {words}" for words in view_words(cameras)])
+            case "perp_neg":
+                positive, perpendicular = PerpNeg()(self.prior, prompt, cameras)
+            case "none":
+                positive = embed([prompt] * count)
+        return ViewPrompt(
+            positive=positive,
+            null=embed([""] * count),
+            negative=embed([self.method.negative_prompt] * count),
+            plain=embed([prompt] * count),
+            perpendicular=perpendicular,
+        )
+
+    def _parameters(self) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([parameter.detach().flatten() for parameter in self.scene.parameters()])
+
+
+def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
+    """What relative penalties are scaled by: latents in a view times the root mean square of the method's update.
+
+    A penalty of weight 1 then pulls at a pixel as the update does at a latent, and a constant factor of a method's
+    update (ISM's λ = 0.1) does not change how strongly its scene is regularised.
+    """
+    (gradient,) = torch.autograd.grad(loss, view.latents, retain_graph=True)
+    update = gradient * len(gradient)  # losses are means over the batch
+    return update.square().mean().sqrt() * update[0].numel()
+
+
+def to_device(cameras: Cameras, device: torch.device, which: slice | list[int] = slice(None)) -> Cameras:
+    """Some of the cameras, all by default, on ``device``."""
+    fields = {field.name: sent(getattr(cameras, field.name)[which], device) for field in dataclasses.fields(cameras)}
+    return Cameras(**fields)
+
+
+def reach(radius: Any, cameras: Cameras, resolution: int) -> float:
+    """Share of the pixels whose ray meets the ball of ``radius`` that a scene lives in: its greatest mean opacity."""
+    if not isinstance(radius, float):
+        return 1.0
+    rays = cameras.rays(resolution)  # on the CPU, so that no device is waited for
+    along = -(rays.origins * rays.directions).sum(-1)
+    closest = (rays.origins + along[..., None].clamp_min(0.0) * rays.directions).norm(dim=-1)
+    return max(float((closest < radius).float().mean()), 1e-6)
+
+
+def finite(value: float) -> float | None:
+    """``value``, or None for NaN and infinities, which JSON has no words for."""
+    return value if math.isfinite(value) else None

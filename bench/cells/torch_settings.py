@@ -1,0 +1,23 @@
+"""Torch as cells are run with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def torch_settings(threads: int) -> Iterator[None]:
+    """Torch with ``threads`` threads and deterministic algorithms, which make a cell's numbers bit-equal on a CPU."""
+    threads_before = torch.get_num_threads()
+    deterministic_before = torch.get_deterministic_debug_mode()
+    torch.set_num_threads(threads)
+    # "warn": what use_deterministic_algorithms(True, warn_only=True) sets, without importing the compiler (2 seconds)
+    torch.set_deterministic_debug_mode(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads_before)
+        torch.set_deterministic_debug_mode(deterministic_before)

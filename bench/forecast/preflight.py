@@ -1,0 +1,110 @@
+"""Before the first cell of a run: whether the device has the memory, and the user the time."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+
+import torch
+from rich.console import Console
+
+from bench.errors import InputError
+from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
+from bench.records.record import Record
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.study import Study
+from bench.watch.environment import device_name
+from bench.words import gigabytes
+
+#: Free GPU memory that a cell needs, by what it allocates: torch's allocator does not fill its blocks to the brim.
+_MARGIN = 1.15
+
+#: Longest time for timing steps of a study without records.
+_TIMING_SECONDS = 60.0
+
+#: Seconds of a step that is long for any device a study is meant for: one that cannot reach the budget is not timed.
+_LONG_STEP = 4.0
+
+#: Steps from which the minute for timing a study on a GPU is well spent, for its memory if not for its time.
+_MANY_STEPS = 1000
+
+
+def check_forecast(
+    study: Study,
+    missing: Sequence[Cell],
+    records: Sequence[Record],
+    store: RunStore,
+    console: Console,
+    *,
+    budget_hours: float,
+    times_steps: bool,
+) -> None:
+    """Stop a run that would not fit into the device's memory, or would take longer than the user may think.
+
+    A small study without records is let through untimed: it is over before a forecast is worth its time.
+
+    Args:
+        study: The study.
+        missing: Cells to run.
+        records: Of the study's finished cells.
+        store: The run folder.
+        console: Where a question is asked, if it is a terminal.
+        budget_hours: Hours of the device that are begun without asking.
+        times_steps: Whether steps may be timed, because cells run in this process or on this machine.
+
+    Raises:
+        InputError: If the memory is too small, or more hours are needed than the budget has and nobody agrees.
+    """
+    steps = sum(cell.steps for cell in missing)
+    device = study_device(study)
+    is_worth_it = steps * _LONG_STEP > budget_hours * 3600 or (device.type == "cuda" and steps >= _MANY_STEPS)
+    costs: dict[str, list[Cost]] = {}
+    for record in records:
+        if (cost := cost_of(record, record.cell.steps)) is not None:
+            costs.setdefault(record.cell.label, []).append(cost)
+    arms: dict[str, Cell] = {}
+    for cell in missing:
+        arms.setdefault(cell.label, cell)
+    timing_seconds = _TIMING_SECONDS if times_steps and is_worth_it else None
+    forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
+    if device.type == "cuda" and times_steps:
+        _check_memory(forecasts, device)
+    _check_budget(study, missing, forecasts, console, budget_hours)
+
+
+def _check_memory(forecasts: dict[str, Forecast], device: torch.device) -> None:
+    free, in_all = torch.cuda.mem_get_info(device)
+    free += torch.cuda.memory_reserved(device)  # what timing took will be there again
+    has = f"{gigabytes(free)} of {gigabytes(in_all)} are free on {device} ({device_name(device)})"
+    remedy = (
+        "render smaller pictures (render.resolution), free the GPU or take another one (SDIBENCH_DEVICE); --yes goes on"
+    )
+    for label, forecast in forecasts.items():
+        if forecast.is_too_large:
+            raise InputError(f"{label}: ran out of GPU memory when its steps were timed, and {has}; {remedy}")
+        cost = forecast.cost
+        if cost is not None and cost.is_cuda and cost.peak_bytes * _MARGIN > free:
+            needs = f"{gigabytes(cost.peak_bytes * _MARGIN)} of GPU memory ({gigabytes(cost.peak_bytes)} at the peak"
+            raise InputError(f"{label}: needs {needs}, from {forecast.source}), and {has}; {remedy}")
+
+
+def _check_budget(
+    study: Study,
+    missing: Sequence[Cell],
+    forecasts: dict[str, Forecast],
+    console: Console,
+    budget_hours: float,
+) -> None:
+    known = [cost for cell in missing if (cost := forecasts[cell.label].cost)]
+    hours = sum(cost.seconds for cost in known) / 3600
+    if hours <= budget_hours:
+        return
+    least = "at least" if len(known) < len(missing) else "about"
+    told = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
+    if console.is_terminal and sys.stdin.isatty():
+        if console.input(f"{told}; go on? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
+            return
+        raise InputError(f"{study.name}: nothing was run; sdibench plan tells what each method takes")
+    raise InputError(f"{told}; agree with --budget-hours {math.ceil(hours)} or --yes")

@@ -1,0 +1,102 @@
+"""A cell's cost from a few of its steps, taken here and thrown away."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import NamedTuple
+
+from bench.cells.evaluation import VIEWS_AT_ONCE, render_ring
+from bench.cells.optimisation import Optimisation
+from bench.study.cell import Cell
+from bench.study.settings import RenderSettings
+from bench.watch.telemetry import Memory, MemoryMeter
+from methods.contracts import Prior
+
+#: Where steps of a stage are timed, as shares of it: methods that anneal change their cost on the way.
+_SHARES = (1 / 2, 1 / 6, 5 / 6)
+
+#: Bytes of a pixel in the pictures of a view: colours, opacity, normals.
+_PICTURE_BYTES = 3 + 1 + 3
+
+
+class Timed(NamedTuple):
+    """What a whole cell will take."""
+
+    seconds: float
+    memory: Memory
+    disk_bytes: int  # at most: pictures are counted as they are before PNG makes them smaller
+    is_cut_short: bool  # whether time ran out before all steps were timed
+
+
+class Stage(NamedTuple):
+    """A part of the optimisation that renders at one resolution."""
+
+    start: float  # progress, in [0, 1)
+    end: float  # progress, in (0, 1]
+    side: int  # pixels
+
+
+def time_cell(cell: Cell, prior: Prior, *, seconds: float) -> Timed:
+    """Take steps of each stage of ``cell`` and render some of its views.
+
+    The scene stays near its beginning, so that what depends on how full space is may cost less later.
+
+    Args:
+        cell: What is to be forecast.
+        prior: Its prior, loaded.
+        seconds: After this time no further step is begun; a stage that none was timed of then counts as costly as the
+            next larger one.
+    """
+    meter = MemoryMeter(prior.alphas_cumprod.device)
+    start = time.perf_counter()
+    loop = Optimisation(cell, prior)
+    prepare = time.perf_counter() - start
+    by_stage, event_bytes, is_cut_short = _time_stages(loop, start + seconds)
+    shown = cell.evaluation
+    views = shown.views + len(shown.snapshot_steps(cell.steps)) * len(shown.snapshot_places())
+    evaluate = views * _time_views(loop, 1 if is_cut_short else VIEWS_AT_ONCE)
+    step = sum((stage.end - stage.start) * statistics.mean(times) for stage, times in by_stage.items())
+    scene = sum(value.numel() * value.element_size() for value in loop.scene.state_dict().values())
+    pictures = views * shown.resolution**2 * _PICTURE_BYTES
+    return Timed(
+        seconds=prepare + cell.steps * step + evaluate,
+        memory=meter.read(),
+        disk_bytes=scene + pictures + cell.steps * event_bytes,
+        is_cut_short=is_cut_short,
+    )
+
+
+def stages(render: RenderSettings) -> list[Stage]:
+    """The stages of an optimisation, the one of the largest renders first."""
+    steps = ((0.0, render.resolution),) if isinstance(render.resolution, int) else render.resolution
+    ends = [*(start for start, _ in steps[1:]), 1.0]
+    found = [Stage(start, end, side) for (start, side), end in zip(steps, ends, strict=True) if end > start]
+    return sorted(found, key=lambda stage: -stage.side)
+
+
+def _time_stages(loop: Optimisation, deadline: float) -> tuple[dict[Stage, list[float]], int, bool]:
+    """Seconds of steps of each stage, bytes of an event, and whether some steps were left out."""
+    order = stages(loop.cell.render)
+    times: dict[Stage, list[float]] = {}
+    event_bytes, last = 0, loop.cell.steps - 1
+    for share in _SHARES:
+        for stage in order:
+            if times and time.perf_counter() > deadline:
+                costliest = next(iter(times.values()))
+                return {**dict.fromkeys(order, costliest), **times}, event_bytes, True
+            step = round((stage.start + share * (stage.end - stage.start)) * last)
+            event = loop.take(step).event
+            if stage not in times and time.perf_counter() < deadline:
+                event = loop.take(step).event  # the first one paid for what this one found ready
+            times.setdefault(stage, []).append(event.seconds)
+            event_bytes = max(event_bytes, len(event.model_dump_json()) + 1)
+    return times, event_bytes, False
+
+
+def _time_views(loop: Optimisation, at_once: int) -> float:
+    """Seconds for one evaluation view, from some of them that are rendered ``at_once``."""
+    which = range(min(at_once, loop.cell.evaluation.views))
+    start = time.perf_counter()
+    render_ring(loop, which)
+    return (time.perf_counter() - start) / len(which)

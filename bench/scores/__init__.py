@@ -1,0 +1,1 @@
+"""From records to scores and data frames: what the stages ``score`` and ``report`` work on."""

@@ -1,0 +1,226 @@
+"""The data frames that a report is made of, from the records of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from bench.errors import InputError
+from bench.records.atomic import new_file
+from bench.records.record import Record
+from bench.records.store import RunStore
+from bench.scores.event_table import event_table, read_columns
+from bench.scores.truth import truth_folders
+from metrics.card import MetricCard
+from prompts import Prompt
+from reports import ReportFrames
+from reports.frames import CELLS, CONTROLS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
+
+SCORE_COLUMNS = tuple(SCORES)
+SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
+CONTROL_COLUMNS = tuple(CONTROLS)
+_WHO = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
+_REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
+
+
+def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
+    """The frames of a run, also written as Parquet beside its records.
+
+    Raises:
+        InputError: If the run has not been scored yet, or a table cannot be read.
+    """
+    kept = {"views": store.folder / "views.parquet", "cells": store.folder / "cells.parquet"}
+    parts = {}
+    for name, build in {  # what takes most memory on its way comes first, while there is little else
+        "scores": lambda: _of(records, read_frame(store.folder / "scores.parquet", SCORES, repeated=_REPEATED)),
+        "events": lambda: event_table(records, store),
+        "views": lambda: _views(records, prompts, store),
+        "cells": lambda: cells_frame(records, store),
+        "metric_columns": lambda: read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
+        "snapshots": lambda: _of(records, _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)),
+        "controls": lambda: _controls(store),
+    }.items():
+        parts[name] = build()
+        if name in kept:
+            write_frame(parts[name], kept[name])
+        pa.default_memory_pool().release_unused()  # else what building one took stays beside the next
+    return ReportFrames(**parts)
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write Parquet so that a reader sees the old file or the new one.
+
+    Raises:
+        StorageError: If the disk is full, or the folder cannot be written in.
+    """
+    with new_file(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of a scored run.
+
+    Args:
+        path: Its file.
+        columns: What it must have.
+        repeated: Columns of words that recur in millions of rows, held once (categories).
+
+    Raises:
+        InputError: If it is not there, cannot be read or lacks one of the ``columns``.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
+    try:
+        frame = read_columns(path, repeated)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are some of these
+        raise InputError(f"{path}: cannot be read ({error!s:.200}); score the run again") from error
+    for column in columns:
+        if column not in frame.columns:
+            raise InputError(f"{path}: has no column {column!r}; score the run again")
+    for column in {"value", "scale"} & set(frame.columns):
+        if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
+            raise InputError(f"{path}: column {column!r} is not of numbers; score the run again")
+    return frame
+
+
+def read_card(text: object, metric: str, folder: Path) -> MetricCard:
+    """The card that a metric was scored with.
+
+    Raises:
+        InputError: If ``text`` is none.
+    """
+    where = folder / "metric_columns.parquet"
+    try:
+        card = MetricCard.model_validate_json(str(text))
+    except ValueError as error:
+        raise InputError(f"{where}: {metric} has no card ({error!s:.200}); score the run again") from error
+    if metric not in card.column_names:
+        raise InputError(f"{where}: {metric} is no column of its card; score the run again")
+    return card
+
+
+def _of(records: Sequence[Record], scores: pd.DataFrame) -> pd.DataFrame:
+    ours = scores["cell"].isin([record.identity for record in records])
+    return scores if ours.all() else scores[ours]
+
+
+def _controls(store: RunStore) -> pd.DataFrame:
+    controls = _read_or_empty(store.folder / "controls.parquet", CONTROLS)
+    return controls.assign(rgb_path=[_within(store.folder, path) for path in controls["rgb_path"]])
+
+
+def _read_or_empty(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """What a run has that was scored since there are such tables; no rows for one scored before."""
+    return read_frame(path, columns) if path.is_file() else pd.DataFrame(columns=list(columns))
+
+
+def _within(folder: Path, path: object) -> str:
+    """A path that a table of the run folder names, which must not lead out of it."""
+    relative = Path(str(path))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise InputError(f"{folder / 'controls.parquet'}: rgb_path = {path!r}: must lie in the run folder; score again")
+    return str(folder / relative)
+
+
+def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
+    """One row for each record, in their order."""
+    of_a_record: dict[str, Callable[[Record], Any]] = {
+        "cell": lambda record: record.identity,
+        "method": lambda record: record.cell.label,
+        "prompt_id": lambda record: record.cell.prompt_id,
+        "prompt": lambda record: record.cell.prompt,
+        "seed": lambda record: record.cell.seed,
+        "settings": lambda record: record.cell.model_dump_json(),
+        "status": lambda record: str(record.status),
+        "steps": lambda record: record.steps_done,
+        "seconds": lambda record: record.seconds.total,
+        "optimise_seconds": lambda record: record.seconds.optimise,
+        "peak_bytes": lambda record: record.memory.peak_bytes,
+        "peak_kind": lambda record: record.memory.kind,
+        "reserved_bytes": lambda record: record.memory.reserved_bytes,
+        "energy_joules": lambda record: record.energy_joules,
+        "attempts": lambda record: record.attempts,
+        "prior_sha256": lambda record: record.cell.prior_sha256,
+        "mesh_path": lambda _: None,
+        "unet_calls": lambda record: record.unet_calls,
+        "unet_rows": lambda record: record.unet_rows,
+        "device": lambda record: record.environment.device,
+        "git_commit": lambda record: record.environment.git_commit,
+        "git_dirty": lambda record: record.environment.git_dirty,
+        "folder": lambda record: str(store.cell_folder(record.cell)),
+        "failure": _why,
+    }
+    # column by column: a dict for each of ten thousand rows would take more memory than all that the frame holds
+    return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+
+
+def _why(record: Record) -> str | None:
+    why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
+    return str(why) if why else None
+
+
+def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
+    """Built in Arrow: the paths of hundreds of thousands of pictures would take three times the memory as objects."""
+    owner = pa.array(np.repeat(np.arange(len(records)), [len(record.views) for record in records]))
+    views = [view for record in records for view in record.views]
+    folders = [str(store.cell_folder(record.cell)) for record in records]
+    folder = pa.array(folders, pa.string()).take(owner)
+    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO)
+    columns = {
+        "view": pa.array([index for record in records for index in range(len(record.views))], pa.int64()),
+        "azimuth_deg": pa.array([view.azimuth_deg for view in views], pa.float64()),
+    } | {
+        f"{name}_path": pyarrow.compute.binary_join_element_wise(folder, pa.array(files, pa.string()), "/")
+        for name, files in (("rgb", [view.rgb for view in views]), ("opacity", [view.opacity for view in views]))
+    }
+    frame = pa.table({**{name: _once(who[name]).take(owner) for name in who.column_names}, **columns}).to_pandas()
+    normals = [
+        f"{folder}/{view.normals}" if view.normals else None
+        for folder, record in zip(folders, records, strict=True)
+        for view in record.views
+    ]
+    frame["normal_path"] = pd.Series(normals, dtype=object)  # None where there is none
+    with_views = {record.cell.prompt_id: record for record in reversed(records) if record.views}  # the first of each
+    truths = [
+        row
+        for prompt in prompts
+        if (like := with_views.get(prompt.id)) is not None
+        for row in _truth_rows(prompt, like, store)
+    ]
+    return pd.concat([frame, pd.DataFrame(truths, columns=list(VIEWS))], ignore_index=True) if truths else frame
+
+
+def _once(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Words as an index into what they are, held once."""
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
+
+
+def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:
+    """The views of the first object that fits the prompt, from the cameras of ``like``."""
+    folders = truth_folders(prompt, like.cell.evaluation, store.folder / "truth")
+    return [
+        {
+            "cell": "",
+            "method": GROUND_TRUTH,
+            "prompt_id": prompt.id,
+            "seed": like.cell.seed,
+            "view": index,
+            "azimuth_deg": view.azimuth_deg,
+            "rgb_path": str(folder / f"rgb_{index:03}.png"),
+            "opacity_path": str(folder / f"opacity_{index:03}.png"),
+            "normal_path": None,
+        }
+        for folder in folders[:1]
+        for index, view in enumerate(like.views)
+    ]
+
+
+def _who(record: Record) -> dict[str, Any]:
+    cell = record.cell
+    return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}

@@ -1,0 +1,307 @@
+"""A study: a TOML file that says which methods run on which prompts, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from bench.errors import InputError, nearest
+from bench.study.settings import (
+    CameraSettings,
+    DivergenceSettings,
+    EvaluationSettings,
+    FigureSettings,
+    OptimiserSettings,
+    Penalties,
+    RenderSettings,
+    Section,
+    Slug,
+    ViewPrompts,
+)
+
+STUDIES = Path(__file__).parents[1] / "studies"
+
+#: What may change without making other cells of a study: words, hardware, and what is done with the records.
+_NOT_CELLS = {
+    "name", "title", "description", "metrics", "scorers", "controls", "baseline", "threads", "time_limit_seconds",
+    "figures", "checkpoint_seconds", "checkpoint_steps", "memory_limit_gb", "vram_gb_per_cell", "published",
+}  # fmt: skip
+
+#: What an arm of a study may have of its own; all arms are evaluated alike.
+_OF_AN_ARM = (
+    "steps",
+    "views_per_step",
+    "guidance",
+    "penalties",
+    "view_prompts",
+    "scene",
+    "cameras",
+    "render",
+    "optimiser",
+)
+
+
+class Study(Section):
+    """What a study file holds; expands into cells (``bench.study.expand``)."""
+
+    name: Slug
+    """Name of the study and of its run folder: the file's stem, with a hash where it was filtered."""
+    title: str
+    """Heading of the report."""
+    description: str = ""
+    """What the study is for, one paragraph."""
+    prior: str = "toybox"
+    """Name or folder of the diffusion prior."""
+    scorers: str | None = None
+    """Suite of scorer models; the prior's name where it is not given."""
+    prompts: str
+    """Name of the prompt set, or path of a file: TOML as the suite's own, or text with one prompt a line."""
+    prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Which prompts, in this order; all of the set where it is not given."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
+    """Seeds; every method sees the same cameras at the same seed."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Optimisation steps of a cell."""
+    views_per_step: Annotated[int, Field(ge=1, le=64)] = 1
+    """Cameras rendered in one step."""
+    guidance: Literal["calibrated", "published"] = "calibrated"
+    """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
+    penalties: Penalties = "relative"
+    """Weights of the scene's penalties: relative to the size of the method's update, or absolute beside its loss."""
+    view_prompts: ViewPrompts = "words"
+    """How a prompt tells the side a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the metrics to score with."""
+    controls: tuple[str, ...] = ()
+    """Control rows to score beside the methods: blank, noise, other_prompt, prior_2d."""
+    baseline: str
+    """Label of the method that the others are compared with."""
+    published: tuple[str, ...] = ()
+    """Published tables (files of reports/published) to set beside the results; not part of a cell's identity."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Torch's threads on the CPU; not part of a cell's identity."""
+    time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Longest time a cell may optimise; not part of a cell's identity."""
+    memory_limit_gb: Annotated[float, Field(gt=0)] | None = None
+    """Most memory while a cell runs, 10⁹ bytes: of torch on a GPU, of the whole process on a CPU (Linux); a cell that
+    needs more ends as oom.  Not part of a cell's identity."""
+    vram_gb_per_cell: Annotated[float, Field(gt=0)] | None = None
+    """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; where it is
+    not given, what the study's finished cells took, or a whole GPU each.  Not part of a cell's identity."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Time after which an unfinished cell is saved again; not part of a cell's identity."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps after which it is saved again, if that is sooner; not part of a cell's identity."""
+    scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
+    """Registered name of the scene and arguments of its constructor."""
+    cameras: CameraSettings = CameraSettings()
+    """Random cameras of the optimisation."""
+    render: RenderSettings = RenderSettings()
+    """Renders that the methods see."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Ring of views that is scored."""
+    optimiser: OptimiserSettings = OptimiserSettings()
+    """Adam's constants."""
+    divergence: DivergenceSettings = DivergenceSettings()
+    """When a cell counts as diverged."""
+    figures: tuple[FigureSettings, ...] = ()
+    """Figures of the report beside the curves that every study gets."""
+    methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
+    """Hyper-parameters by label; the key ``method`` names the method where it is not the label, and the table
+    ``settings`` holds what this arm does otherwise than the study (``render``, ``scene``, ``steps``, …)."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.baseline not in self.methods:
+            raise ValueError(
+                f"baseline = {self.baseline!r}: not a method of the study, which has {_join(self.methods)}"
+            )
+        if "name" not in self.scene:
+            raise ValueError('scene: has no key name, such as name = "nerf"')
+        for field in ("seeds", "prompt_ids", "metrics", "controls"):
+            values = getattr(self, field) or ()
+            if len(set(values)) < len(values):
+                raise ValueError(f"{field} = {list(values)}: the values must differ")
+        for key, value in (*_numbers(self.scene, "scene"), *_numbers(self.methods, "methods")):
+            if not math.isfinite(value):
+                raise ValueError(f"{key} = {value}: must be a finite number")
+        return self
+
+    def of_arm(self, label: str) -> Study:
+        """The study as one of its methods runs it: that method alone, with its ``settings`` laid over the study's.
+
+        Raises:
+            InputError: If the settings are malformed, or are none that an arm may have of its own.
+        """
+        arm = dict(self.methods[label])
+        settings = arm.pop("settings", {})
+        where = f"{self.name}: methods.{label}.settings"
+        if not isinstance(settings, dict):
+            raise InputError(f"{where} = {settings!r}: must be a table, such as settings.render.resolution = 32")
+        for name in settings:
+            if name not in _OF_AN_ARM:
+                raise InputError(f"{where}: unknown key {name!r}: {nearest(name, _OF_AN_ARM)}")
+        fields = self.model_dump(mode="json") | {"methods": {label: arm}, "baseline": label}
+        return parse_study(laid_over(fields, settings), where=where)
+
+    @property
+    def scorer_suite(self) -> str:
+        """The suite of scorer models."""
+        return self.scorers or self.prior
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of everything that decides which cells there are."""
+        fields = self.model_dump(mode="json", exclude=_NOT_CELLS)
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def narrowed(
+        self,
+        *,
+        methods: Sequence[str] = (),
+        prompt_ids: Sequence[str] = (),
+        seeds: Sequence[int] = (),
+        steps: int | None = None,
+    ) -> Study:
+        """The study with some of its methods, other prompts, seeds or steps, under a name of its own.
+
+        Raises:
+            InputError: If a method is not in the study, or a value is out of its range.
+        """
+        fields = self.model_dump(mode="json")
+        for label in methods:
+            if label not in self.methods:
+                raise InputError(f"unknown method {label!r} in the study {self.name}: {nearest(label, self.methods)}")
+        if methods:
+            fields["methods"] = {label: self.methods[label] for label in dict.fromkeys(methods)}
+            fields["baseline"] = self.baseline if self.baseline in methods else methods[0]
+        fields |= {"prompt_ids": list(prompt_ids)} if prompt_ids else {}
+        fields |= {"seeds": list(seeds)} if seeds else {}
+        fields |= {"steps": steps} if steps is not None else {}
+        study = parse_study(fields, where=f"the study {self.name}")
+        return self if study.key == self.key else study.model_copy(update={"name": f"{self.name}-{study.key[:6]}"})
+
+
+def load_study(name_or_path: str | Path) -> Study:
+    """Read a study by its name (``quick``) or its TOML file.
+
+    A file with the key ``extends`` says only what it does otherwise than the study of that name: its tables are
+    laid over the other's key by key, but for ``methods`` and ``figures``, which take the other's place.  The other's
+    ``prompt_ids`` are no more where the file names a prompt set.  With the key ``over`` what the other study says
+    itself is laid over the study of that name, in place of the one that it extends.
+
+    Raises:
+        InputError: If there is no such study, or the file is malformed; the line names file, key and value.
+    """
+    path = _find(name_or_path)
+    return parse_study({"name": path.stem, **_read(path, ())}, where=str(path))
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = STUDIES / f"{name_or_path}.toml"
+        if not path.is_file():
+            raise InputError(f"unknown study {str(name_or_path)!r}: {nearest(str(name_or_path), study_names())}")
+    return path
+
+
+def _read(path: Path, seen: tuple[Path, ...], over: str | None = None) -> dict[str, Any]:
+    """The fields of a study file, over those of ``over`` in place of the study that it extends."""
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # no TOML, no UTF-8, a number of too many digits
+        raise InputError(f"{path}: is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is not valid TOML: its tables or lists are nested too deep") from error
+    if "extends" not in fields:
+        if over is not None:
+            raise InputError(f"{path}: extends no study that {over!r} could take the place of")
+        return fields
+    extended, beneath = fields.pop("extends"), fields.pop("over", None)
+    base = over or extended
+    for key, value in (("extends", base), ("over", beneath)):
+        if path in seen or not isinstance(value, str | None):
+            raise InputError(f"{path}: {key} = {value!r}: must be the name of a study that does not extend this one")
+    below = _read(_find(base), (*seen, path), None if over else beneath)
+    if "prompts" in fields:
+        below.pop("prompt_ids", None)
+    whole = {name: fields[name] for name in ("methods", "figures") if name in fields}
+    return laid_over(below, fields) | whole
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``below`` with the values of ``above`` in place of its own, tables merged key by key."""
+    merged = dict(below)
+    for name, value in above.items():
+        both_are_tables = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merged[name] | value if both_are_tables else value
+    return merged
+
+
+def study_names() -> list[str]:
+    """Names of the studies that come with the suite."""
+    return sorted(path.stem for path in STUDIES.glob("*.toml"))
+
+
+def parse_study(fields: dict[str, Any], *, where: str) -> Study:
+    """Validate a study's fields; ``where`` begins the message of an error.
+
+    Raises:
+        InputError: If a key is unknown or missing, or a value is wrong.
+    """
+    try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
+        return Study.model_validate_json(json.dumps(fields, default=str))
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{where}: its tables or lists are nested too deep") from error
+
+
+def _explain(error: ValidationError) -> str:
+    # a misspelt key is also a missing one, and tells more as the former
+    problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join(path)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key!r}: {nearest(path[-1], _keys(path[:-1]))}{more}"
+        case "missing":
+            return f"the key {key!r} is missing{more}"
+        case "value_error" if not key:  # a check of the whole study, which names its key itself
+            return str(problem["ctx"]["error"]) + more
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}{more}"
+
+
+def _keys(path: Sequence[str]) -> list[str]:
+    model: Any = Study
+    for part in path:
+        model = model.model_fields[part].annotation
+    return [name for name in model.model_fields if name != "name"]
+
+
+def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """The fractional numbers in a table of settings, each with its key."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _numbers(entry, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry, key)
+
+
+def _join(names: Any) -> str:
+    return ", ".join(names)

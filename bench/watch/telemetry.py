@@ -1,0 +1,219 @@
+"""What a cell cost: events by step, time by phase, peak memory, network evaluations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+from pydantic import Field
+
+from bench.study.settings import Section
+from bench.watch.nvml import Nvml
+
+
+class Event(Section):
+    """One step of an optimisation; one line of ``events.jsonl``."""
+
+    step: int
+    """Number of the step, from 0."""
+    loss: float | None
+    """The method's loss, None where it is not a finite number."""
+    regularisation: float | None
+    """Sum of the scene's weighted penalties, None where it is not a finite number."""
+    timestep: float
+    """The diffusion timestep that the method used, the mean over the step's views."""
+    opacity: float | None
+    """Mean opacity of the views, in [0, 1], None where it is not a finite number."""
+    seconds: float
+    """Wall time of the step."""
+    unet_calls: int
+    """Network evaluations in the step; a batch counts once."""
+    unet_rows: int
+    """Batch rows evaluated in the step."""
+    diagnostics: dict[str, float | None]
+    """What the method says of itself; None where it is not a finite number."""
+
+
+class PhaseSeconds(Section):
+    """Wall time of a cell by phase, seconds."""
+
+    prepare: float = 0.0
+    """Scene, streams and text embeddings."""
+    optimise: float = 0.0
+    """All steps."""
+    evaluate: float = 0.0
+    """The ring of evaluation views, and snapshots on the way."""
+    write: float = 0.0
+    """Pictures, scene and events to disk."""
+
+    @property
+    def total(self) -> float:
+        """All phases together."""
+        return self.prepare + self.optimise + self.evaluate + self.write
+
+
+class StepSeconds(Section):
+    """Wall time of an optimisation's steps by part, seconds (:class:`bench.watch.step_clock.StepClock`)."""
+
+    warm_up_steps: int = 0
+    """First steps of each process, which pay for what later ones find ready; in no other field here."""
+    warm_up: float = 0.0
+    """Those steps, whole."""
+    render: float = 0.0
+    """Rendering the views."""
+    encode: float = 0.0
+    """Views to latents."""
+    unet: float = 0.0
+    """The prior's network and its adapted copy's, forward."""
+    backward: float = 0.0
+    """Gradients of the scene, through renderer and encoder."""
+    optimiser: float = 0.0
+    """Adam and what the scene does after a step."""
+    other: float = 0.0
+    """The rest: texts, the method's own arithmetic and training, reading the step's numbers."""
+
+
+class Memory(Section):
+    """Peak memory of a cell, bytes."""
+
+    kind: Literal["cuda", "rss"]
+    """``cuda``: of the device; ``rss``: resident memory of the whole process, libraries and prior included."""
+    peak_bytes: int
+    """Most allocated (``cuda``) or resident (``rss``)."""
+    reserved_bytes: int | None
+    """Most reserved by torch's allocator; None on a CPU."""
+    process_bytes: int | None = None
+    """Most that the process held of the device, libraries included (NVML); None where that is not known."""
+    by_phase: dict[str, int] = Field(default_factory=dict)
+    """Peak of each phase of ``PhaseSeconds``, counted as ``peak_bytes`` is; on a GPU also ``<phase>_reserved``."""
+    since: Literal["cell", "process"]
+    """Whether the peak is the cell's, or the process's where the system cannot reset it."""
+
+
+class Clock:
+    """Adds up wall time by phase.  A phase inside another one is no part of the other's time."""
+
+    def __init__(self) -> None:
+        self._seconds = PhaseSeconds()
+        self._running: list[str] = []
+        self._since = 0.0
+
+    @property
+    def seconds(self) -> PhaseSeconds:
+        """Up to now, the phase that is running included."""
+        self._charge()
+        return self._seconds
+
+    def carry_on(self, seconds: PhaseSeconds) -> None:
+        """Count on from ``seconds``; what the running phase took before this is forgotten."""
+        self._seconds = seconds
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a ``with`` block as the phase ``name``, also when it raises."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        if self._running:
+            name = self._running[-1]
+            spent = getattr(self._seconds, name) + now - self._since
+            self._seconds = self._seconds.model_copy(update={name: spent})
+        self._since = now
+
+
+class MemoryMeter:
+    """Peak memory since the meter was made, on ``device``, in all and by phase.
+
+    Args:
+        device: What the cell is computed on.
+        gpu: Its NVML, which is asked at both ends of a phase what the process holds; None to leave that out.
+    """
+
+    def __init__(self, device: torch.device, gpu: Nvml | None = None) -> None:
+        self._device = device
+        self._gpu = gpu
+        self._is_reset = False
+        self._running: list[str] = []
+        self._peaks: dict[str, int] = {}  # by the name of the field, or of the phase
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # what the cell before left reserved is not this one's
+        self._reset()
+
+    def carry_on(self, memory: Memory) -> None:
+        """Let the peaks be at least those of ``memory``, which the same cell had in another process."""
+        whole = {"peak": memory.peak_bytes, "reserved": memory.reserved_bytes, "process": memory.process_bytes}
+        self._raise_to({name: size for name, size in whole.items() if size is not None} | memory.by_phase)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Put the peak of a ``with`` block down to the phase ``name``; a phase inside another one counts alone."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    def read(self) -> Memory:
+        """The peaks so far."""
+        self._charge()
+        peaks = dict(self._peaks)
+        whole = {name: peaks.pop(name, None) for name in ("peak", "reserved", "process")}
+        on_gpu = self._device.type == "cuda"
+        return Memory(
+            kind="cuda" if on_gpu else "rss",
+            peak_bytes=whole["peak"] or 0,
+            reserved_bytes=whole["reserved"],
+            process_bytes=whole["process"],
+            by_phase=peaks,
+            since="cell" if on_gpu or self._is_reset else "process",
+        )
+
+    def _charge(self) -> None:
+        """Put the peak since the last time down to the phase that is running, and begin anew."""
+        phase = self._running[-1] if self._running else None
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device)
+            reserved = torch.cuda.max_memory_reserved(self._device)
+            self._raise_to({"peak": peak, "reserved": reserved})
+            self._raise_to({phase: peak, f"{phase}_reserved": reserved} if phase else {})
+        else:
+            peak = _peak_resident_bytes()
+            self._raise_to({"peak": peak} | ({phase: peak} if phase else {}))
+        held = self._gpu.process_bytes() if self._gpu else None
+        self._raise_to({} if held is None else {"process": held})
+        self._reset()
+
+    def _raise_to(self, peaks: Mapping[str, int]) -> None:
+        self._peaks |= {name: max(size, self._peaks.get(name, 0)) for name, size in peaks.items()}
+
+    def _reset(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        else:
+            with suppress(OSError):  # Linux: 5 resets the peak resident size (proc(5), clear_refs)
+                Path("/proc/self/clear_refs").write_text("5")
+                self._is_reset = True
+
+
+def _peak_resident_bytes() -> int:
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    info = psutil.Process().memory_info()
+    return int(getattr(info, "peak_wset", info.rss))  # Windows keeps a peak; elsewhere the present size stands in

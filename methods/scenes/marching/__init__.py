@@ -1,0 +1,1 @@
+"""Samples along rays, which of them show, and the integral over them."""

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from bench.cells.optimisation import Optimisation, reach, to_device, update_size
+from bench.study.cell import Cell
+from methods.contracts import Prior, Rendering, View
+from methods.distillation import update_loss
+from methods.scenes.cameras import evaluation_ring
+
+
+def test_the_same_cell_takes_the_same_steps(cell: Cell, prior: Prior) -> None:
+    def numbers() -> list[tuple[float | None, float | None, float]]:
+        return [(event.loss, event.opacity, event.timestep) for event, _ in Optimisation(cell, prior)]
+
+    first = numbers()
+    assert len(first) == cell.steps
+    assert first == numbers()
+
+
+def test_two_methods_start_from_the_same_scene_and_see_the_same_cameras(cell: Cell, prior: Prior) -> None:
+    other = cell.model_copy(update={"method": "sdi", "hyper_parameters": {}})
+    one, two = Optimisation(cell, prior), Optimisation(other, prior)
+    assert all(torch.equal(a, b) for a, b in zip(one.scene.parameters(), two.scene.parameters(), strict=True))
+    for loop in (one, two):
+        for _ in loop:
+            pass
+    cameras = [loop.camera_range.sample(1, loop.streams["camera"]).azimuth_deg for loop in (one, two)]
+    assert torch.equal(*cameras)
+
+
+def test_a_step_moves_the_scene_and_counts_the_networks_calls(cell: Cell, prior: Prior) -> None:
+    loop = Optimisation(cell, prior)
+    before = [parameter.clone() for parameter in loop.scene.parameters()]
+    event, divergence = loop.take(0)
+    assert divergence is None
+    assert event.unet_calls == 1
+    assert event.unet_rows >= 1
+    assert any(not torch.equal(a, b) for a, b in zip(before, loop.scene.parameters(), strict=True))
+
+
+def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:
+    event, _ = Optimisation(cell.model_copy(update={"views_per_step": 3}), prior).take(0)
+    assert event.unet_calls == 1
+    assert event.unet_rows % 3 == 0
+
+
+def test_reach_is_the_balls_disc() -> None:
+    # seen from distance d, a ball of radius r fills a disc of half-angle asin(r / d)
+    share = math.pi * math.tan(math.asin(1 / 3)) ** 2 / (2 * math.tan(math.radians(20))) ** 2
+    assert reach(1.0, evaluation_ring(3), 64) == pytest.approx(share, abs=0.01)
+    assert reach(None, evaluation_ring(1), 8) == 1.0
+
+
+def test_cameras_can_be_taken_in_parts() -> None:
+    ring = evaluation_ring(5)
+    part = to_device(ring, torch.device("cpu"), slice(3, 7))
+    assert part.azimuth_deg.tolist() == ring.azimuth_deg[3:].tolist()
+    assert len(part.target) == 2
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_constant_factor_of_the_update_does_not_change_how_penalties_weigh(cell, prior, views) -> None:
+    """The ratio of an update's own gradient to the penalties' is the same for an update ten times as large."""
+    latents = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    view = View(Rendering(latents, latents, latents), evaluation_ring(views), prior)
+    view.__dict__["latents"] = latents
+    update = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    one, ten = (float(update_size(update_loss(latents, factor * update), view)) for factor in (1.0, 10.0))
+    assert ten == pytest.approx(10 * one)
+    assert one == pytest.approx(float(update.square().mean().sqrt()) * 3 * 16 * 16)
+
+
+def test_relative_penalties_follow_the_update(cell: Cell, prior: Prior) -> None:
+    settings = cell.scene_settings | {"lambda_sparsity": 0.1}
+    events = {}
+    for kind in ("relative", "absolute"):
+        loop = Optimisation(cell.model_copy(update={"scene_settings": settings, "penalties": kind}), prior)
+        events[kind], _ = loop.take(0)
+    assert events["relative"].loss == events["absolute"].loss
+    # the update of one view is (2 · loss · latents)^½ of them together
+    size = (2 * events["absolute"].loss * 3 * 16 * 16) ** 0.5
+    assert events["relative"].regularisation == pytest.approx(events["absolute"].regularisation * size, rel=1e-4)
+
+
+def test_a_prompt_tells_the_side_as_the_study_says(cell: Cell, prior: Prior) -> None:
+    back = evaluation_ring(2)  # front and back
+    seen = {}
+    for kind in ("words", "perp_neg", "none"):
+        seen[kind] = Optimisation(cell.model_copy(update={"view_prompts": kind}), prior)._embed(back)
+    sides = [prior.embed([f"{cell.prompt}, {side} view"])[0] for side in ("front", "back")]
+    assert torch.equal(seen["words"].positive, torch.stack(sides))
+    torch.testing.assert_close(seen["perp_neg"].positive, torch.stack(sides))
+    assert seen["perp_neg"].perpendicular.weights.shape == (2, 2)
+    assert seen["words"].perpendicular is seen["none"].perpendicular is None
+    assert torch.equal(seen["none"].positive, prior.embed([cell.prompt] * 2))

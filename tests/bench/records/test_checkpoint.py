@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import bench.cells.run_cell
+from bench.cells.run_cell import run_cell
+from bench.records.checkpoint import Checkpoint
+from bench.study.cell import Cell
+from bench.study.resolve import plain_settings
+from methods.contracts import Prior
+from methods.distillation import methods
+
+
+class _KilledError(BaseException):
+    """As hard as an interrupt: nothing in the cell may catch it."""
+
+
+@pytest.mark.parametrize("method", methods.names())
+def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: Prior, tmp_path: Path) -> None:
+    settings = plain_settings(methods[method]().calibrated(prior))
+    cell = cell.model_copy(update={"method": method, "hyper_parameters": settings, "steps": 7})
+    straight = run_cell(cell, prior)
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", cell.identity, 0.0)
+
+    for kill_at in (2, 5):
+
+        def kill(event, step=kill_at) -> None:
+            if event.step == step:
+                raise _KilledError
+
+        with pytest.raises(_KilledError):
+            run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
+    taken: list[int] = []
+    resumed = run_cell(cell, prior, checkpoint=checkpoint, on_step=lambda event: taken.append(event.step))
+    assert taken == [5, 6]  # it did go on, and not begin anew
+
+    plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
+    assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain
+    assert resumed.scene.keys() == straight.scene.keys()
+    assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
+    assert (resumed.rgb == straight.rgb).all()
+    assert resumed.record.unet_calls == straight.record.unet_calls
+
+
+@pytest.mark.parametrize("kill_at", [0, 2, 3, 4], ids=lambda step: f"step {step}")
+def test_snapshots_and_costs_survive_a_kill(
+    kill_at: int, cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snapshots after 2 and 4 of 6 steps; killed before both, after one, and in the step of the second or later."""
+    evaluation = cell.evaluation.model_copy(update={"snapshots": (0.34, 0.67)})
+    cell = cell.model_copy(update={"evaluation": evaluation, "steps": 6})
+    joules = iter(range(0, 1000, 10))
+    gpu = SimpleNamespace(energy_joules=lambda: float(next(joules)), process_bytes=lambda: None, driver=lambda: None)
+    monkeypatch.setattr(bench.cells.run_cell.Nvml, "find", lambda device: gpu)
+    straight = run_cell(cell, prior)
+    assert [snapshot.step for snapshot in straight.snapshots] == [2, 4]
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", cell.identity, 0.0)
+
+    def kill(event) -> None:
+        if event.step == kill_at:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
+    before = checkpoint.load()
+    resumed = run_cell(cell, prior, checkpoint=checkpoint)
+    for one, two in zip(straight.snapshots, resumed.snapshots, strict=True):
+        assert one.step == two.step
+        assert one.pictures.azimuth_deg == two.pictures.azimuth_deg
+        for kind in ("rgb", "opacity", "normals"):
+            assert (getattr(one.pictures, kind) == getattr(two.pictures, kind)).all()
+    record = resumed.record
+    assert (before is None) == (kill_at == 0)
+    earlier = before["step_seconds"]["warm_up_steps"] if before else 0
+    assert record.step_seconds.warm_up_steps == earlier + 3 - max(0, kill_at - 3)
+    steps = record.step_seconds.model_dump(exclude={"warm_up_steps"}).values()
+    assert sum(steps) == pytest.approx(sum(event.seconds for event in resumed.events))
+    if before:
+        assert record.memory.peak_bytes >= before["memory"]["peak_bytes"]
+        assert record.energy_joules == before["energy_joules"] + 10 * (6 - kill_at) + 10
+        assert record.seconds.optimise > before["seconds"]["optimise"] > 0
+
+
+@pytest.mark.parametrize(
+    ("every_seconds", "every_steps", "steps_done"),
+    [
+        (0.0, None, [1, 2, 3, 4, 5, 6]),
+        (3600.0, 2, [2, 4, 6]),
+        (3600.0, 4, [4]),
+        (3600.0, None, []),
+        (0.0, 4, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_a_cell_is_saved_by_time_or_by_steps_whichever_is_sooner(
+    every_seconds: float, every_steps: int | None, steps_done: list[int], cell: Cell, prior: Prior, tmp_path: Path
+) -> None:
+    saved: list[int] = []
+
+    class Watched(Checkpoint):
+        def save(self, state: Mapping[str, Any]) -> None:
+            super().save(state)
+            saved.append(state["loop"]["step"])
+
+    checkpoint = Watched(tmp_path / "c.safetensors", cell.identity, every_seconds, every_steps)
+    run_cell(cell.model_copy(update={"steps": 6}), prior, checkpoint=checkpoint)
+    assert saved == steps_done
+
+
+def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "deep" / "c.safetensors", "a" * 64, 1.0)
+    assert checkpoint.load() is None
+    state = {"a": {0: torch.arange(3), 1: [1.5, None, "x", torch.tensor(True)]}, "b": [{"c": torch.zeros(0)}]}
+    checkpoint.save(state)
+    found = checkpoint.load()
+    assert found["a"][1][:3] == [1.5, None, "x"]
+    assert torch.equal(found["a"][0], state["a"][0])
+    assert found["a"][1][3].dtype == torch.bool
+    assert found["b"][0]["c"].shape == (0,)
+    assert [path.name for path in checkpoint.path.parent.iterdir()] == ["c.safetensors"]
+    checkpoint.drop()
+    assert checkpoint.load() is None
+
+
+def test_another_cells_or_a_broken_checkpoint_is_none(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a" * 64, 1.0)
+    checkpoint.save({"x": torch.ones(5)})
+    assert Checkpoint(checkpoint.path, "b" * 64, 1.0).load() is None
+    whole = checkpoint.path.read_bytes()
+    for part in (b"", whole[:7], whole[: len(whole) // 2], b"\x00" * 100):
+        checkpoint.path.write_bytes(part)
+        assert checkpoint.load() is None
+
+
+def test_a_flipped_bit_anywhere_is_no_checkpoint(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a" * 64, 1.0)
+    checkpoint.save({"x": torch.arange(5.0), "step": 3, "flag": torch.tensor(True)})
+    whole = checkpoint.path.read_bytes()
+    for place in range(8, len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1
+        checkpoint.path.write_bytes(spoilt)
+        found = checkpoint.load()
+        assert found is None or (found["step"] == 3 and torch.equal(found["x"], torch.arange(5.0)))

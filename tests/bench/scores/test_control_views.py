@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from bench.cells.streams import make_streams
+from bench.records.record import Record
+from bench.records.store import RunStore
+from bench.score import score_study
+from bench.scores import control_views as module
+from bench.scores.control_views import PUBLISHED_SCALE, Control, control_views
+from bench.scores.frames import build_frames
+from bench.study.expand import chosen_prompts, expand
+from bench.study.study import Study
+from methods.contracts import Prior
+from methods.priors.sampling import sample_pictures
+from methods.registry import UnknownNameError
+from reports.frames import CONTROLS
+
+NAMES = ("blank", "noise", "other_prompt", "prior_2d")
+
+
+@pytest.fixture
+def controlled(study: Study) -> Study:
+    return study.model_copy(update={"controls": NAMES})
+
+
+@pytest.fixture
+def records(study: Study, finished: RunStore) -> list[Record]:
+    return finished.read_all(expand(study))
+
+
+def pictures(controls: Sequence[Control], name: str, prompt_id: str) -> np.ndarray:
+    [found] = [each.views for each in controls if (each.name, each.views.prompt.id) == (name, prompt_id)]
+    return np.stack([np.asarray(Image.open(path)) for path in found.rgb])
+
+
+def test_each_control_is_scored_for_each_prompt(controlled: Study, finished: RunStore, console: Console) -> None:
+    score_study(controlled, finished, console)
+    frame = pd.read_parquet(finished.folder / "controls.parquet")
+    assert list(frame) == list(CONTROLS)
+    assert frame.groupby(["control", "prompt_id", "metric"]).size().to_dict() == {
+        (control, prompt, metric): 3
+        for control in NAMES
+        for prompt in ("blue-duck", "red-striped-car")
+        for metric in ("psnr", "ssim", "iou", "janus")
+    }
+    values = frame.set_index(["control", "metric"])["value"]
+    assert values["prior_2d"].isna().all()  # no camera took them
+    assert (values["blank", "iou"] == 0).all()
+    assert values[["blank", "noise", "other_prompt"]].drop("janus", level=1).notna().all()
+    assert values["noise", "psnr"].max() < values["blank", "psnr"].min()
+
+
+def test_the_report_reads_them_with_paths_that_hold(
+    controlled: Study, finished: RunStore, console: Console, tmp_path: Path
+) -> None:
+    score_study(controlled, finished, console)
+    moved = RunStore(finished.folder.rename(tmp_path / "moved"))
+    records = [record for cell in expand(controlled) if (record := moved.read(cell))]
+    controls = build_frames(records, chosen_prompts(controlled), moved).controls
+    assert set(controls["control"]) == set(NAMES)
+    assert all(Path(path).is_file() for path in controls["rgb_path"])
+
+
+def test_a_run_scored_before_there_were_controls_has_none(study: Study, finished: RunStore) -> None:
+    for name in ("controls", "snapshots"):
+        (finished.folder / f"{name}.parquet").unlink()
+    records = finished.read_all(expand(study))
+    frames = build_frames(records, chosen_prompts(study), finished)
+    assert frames.controls.empty
+    assert frames.snapshots.empty
+
+
+def test_pictures_are_made_once_and_scored_once(
+    controlled: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_study(controlled, finished, console)
+    before = pd.read_parquet(finished.folder / "controls.parquet")
+    monkeypatch.setattr(module, "_write", lambda *_: pytest.fail("made again"))
+    score_study(controlled, finished, console)
+    pd.testing.assert_frame_equal(pd.read_parquet(finished.folder / "controls.parquet"), before)
+
+
+def test_a_half_made_picture_is_none(
+    controlled: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_write", broken)
+    with pytest.raises(KeyboardInterrupt):
+        score_study(controlled, finished, console)
+    assert list((finished.folder / "controls").rglob("*.png")) == []
+    assert list((finished.folder / "controls" / "blank").iterdir()) == []
+
+
+def test_other_prompt_shows_the_baseline_s_render_of_the_other(
+    controlled: Study, finished: RunStore, records: list[Record], console: Console
+) -> None:
+    controls = control_views(controlled, records, chosen_prompts(controlled), finished, console)
+    [render] = [r for r in records if (r.cell.label, r.cell.prompt_id) == ("sds", "red-striped-car")]
+    folder = finished.cell_folder(render.cell)
+    expected = np.stack([np.asarray(Image.open(folder / view.rgb)) for view in render.views])
+    np.testing.assert_array_equal(pictures(controls, "other_prompt", "blue-duck"), expected)
+    assert (pictures(controls, "blank", "blue-duck") == 255).all()
+
+
+def test_other_prompt_waits_for_renders(controlled: Study, finished: RunStore, records: list[Record]) -> None:
+    out = io.StringIO()
+    few = [record for record in records if record.cell.prompt_id == "blue-duck"]
+    controls = control_views(controlled, few, chosen_prompts(controlled), finished, Console(file=out, width=300))
+    assert "no other_prompt for 2 of 2 prompts: it needs completed renders of sds" in out.getvalue()
+    assert {control.name for control in controls} == {"blank", "noise", "prior_2d"}
+
+
+@pytest.mark.parametrize("guidance", ["calibrated", "published"])
+def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
+    controlled: Study, records: list[Record], finished: RunStore, console: Console, prior: Prior, guidance: str
+) -> None:
+    asked = controlled.model_copy(update={"guidance": guidance})
+    controls = control_views(asked, records, chosen_prompts(asked), finished, console)
+    scale = {"calibrated": prior.guidance_scale, "published": PUBLISHED_SCALE}[guidance]
+    texts = [f"a blue duck, {side} view" for side in ("front", "side", "side")]  # at 0, 120 and −120 degrees
+    generator = make_streams(0, "blue-duck")["eval"]
+    expected = sample_pictures(prior, texts, generator=generator, scale=scale, steps=25).permute(0, 2, 3, 1)
+    small = [Image.fromarray(each) for each in (255 * expected).round().to(torch.uint8).numpy()]
+    resized = np.stack([np.asarray(each.resize((8, 8), Image.Resampling.BICUBIC)) for each in small])
+    np.testing.assert_array_equal(pictures(controls, "prior_2d", "blue-duck"), resized)
+
+
+def test_few_views_of_a_large_ring(controlled: Study, finished: RunStore, console: Console) -> None:
+    ring = controlled.evaluation.model_copy(update={"views": 24})
+    large = controlled.model_copy(update={"evaluation": ring, "controls": ("blank",)})
+    controls = control_views(large, [], chosen_prompts(large), finished, console)
+    assert controls[0].views.azimuth_deg == (0.0, 90.0, 180.0, -90.0)
+
+
+def test_what_pictures_depend_on_is_in_the_name_of_their_folder(
+    controlled: Study, finished: RunStore, records: list[Record], console: Console
+) -> None:
+    def folders(study: Study, of: list[Record]) -> dict[str, Path]:
+        controls = control_views(study, of, chosen_prompts(study), finished, console)
+        return {each.name: each.views.rgb[0].parent for each in controls if each.views.prompt.id == "blue-duck"}
+
+    first = folders(controlled, records)
+    grey = controlled.evaluation.model_copy(update={"background": 0.5})
+    assert not set(folders(controlled.model_copy(update={"evaluation": grey}), records).values()) & set(first.values())
+    published = folders(controlled.model_copy(update={"guidance": "published"}), records)
+    assert {name for name in NAMES if published[name] != first[name]} == {"prior_2d"}
+    other_baseline = folders(controlled.model_copy(update={"baseline": "sdi"}), records)
+    assert {name for name in NAMES if other_baseline[name] != first[name]} == {"other_prompt"}
+
+
+def test_controls_make_no_other_cells_and_misspelt_ones_are_refused(study: Study, controlled: Study) -> None:
+    assert controlled.key == study.key
+    with pytest.raises(UnknownNameError, match="unknown control 'blnk': did you mean blank"):
+        expand(study.model_copy(update={"controls": ("blnk",)}))

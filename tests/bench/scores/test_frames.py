@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import InputError
+from bench.records.store import RunStore
+from bench.scores.frames import build_frames
+from bench.study.expand import chosen_prompts, expand
+from bench.study.study import Study
+from reports import ReportFrames
+
+
+@pytest.fixture
+def frames(study: Study, finished: RunStore) -> ReportFrames:
+    records = finished.read_all(expand(study))
+    return build_frames(records, chosen_prompts(study), finished)
+
+
+def test_frames_are_on_disk_too(frames: ReportFrames, finished: RunStore) -> None:
+    for name in ("cells", "events", "views", "scores", "metric_columns"):
+        held, kept = getattr(frames, name).reset_index(drop=True), pd.read_parquet(finished.folder / f"{name}.parquet")
+        pd.testing.assert_frame_equal(_as_words(held), _as_words(kept), check_dtype=False)
+
+
+def _as_words(frame: pd.DataFrame) -> pd.DataFrame:
+    words = frame.astype(dict.fromkeys(frame.columns[frame.dtypes == "category"], "str"))
+    return words.assign(normal_path=words["normal_path"].fillna("")) if "normal_path" in words else words
+
+
+def test_words_are_categories_that_sort_as_words_do(frames: ReportFrames) -> None:
+    for frame, names in ((frames.scores, ("cell", "method", "prompt_id", "prompt", "metric")),
+                         (frames.events, ("cell", "method", "prompt_id"))):  # fmt: skip
+        for name in names:
+            categories = list(frame[name].cat.categories)
+            assert categories == sorted(set(frame[name]))
+
+
+def test_events_add_up(frames: ReportFrames) -> None:
+    for identity, events in frames.events.groupby("cell"):
+        cell = frames.cells.set_index("cell").loc[identity]
+        assert list(events["step"]) == [0, 1, 2, 3]
+        assert events["seconds"].is_monotonic_increasing
+        assert events["unet_calls"].iloc[-1] == cell["unet_calls"]
+        assert events["seconds"].iloc[-1] <= cell["optimise_seconds"]
+
+
+def test_views_have_the_truth_beside_the_methods(frames: ReportFrames) -> None:
+    counts = frames.views.groupby(["prompt_id", "method"]).size()
+    assert counts.to_dict() == {
+        (prompt, method): 3 for prompt in ("blue-duck", "red-striped-car") for method in ("ground truth", "sds", "sdi")
+    }
+    assert all(Path(path).is_file() for path in [*frames.views["rgb_path"], *frames.views["opacity_path"]])
+
+
+def test_scores_of_cells_that_are_no_more_are_left_out(study: Study, finished: RunStore) -> None:
+    records = finished.read_all(expand(study)[1:])
+    scores = build_frames(records, chosen_prompts(study), finished).scores
+    assert set(scores["cell"]) == {record.identity for record in records}
+
+
+def test_a_run_without_scores_says_what_to_do(study: Study, finished: RunStore) -> None:
+    (finished.folder / "scores.parquet").write_text("x")
+    records = finished.read_all(expand(study))
+    with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
+        build_frames(records, chosen_prompts(study), finished)
+    (finished.folder / "scores.parquet").unlink()
+    with pytest.raises(InputError, match="score the run first"):
+        build_frames(records, chosen_prompts(study), finished)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import InputError
+from bench.study.expand import expand
+from bench.study.study import Study, load_study, parse_study, study_names
+from reports.published import load_published
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_shipped_study_can_be_read(name: str) -> None:
+    study = load_study(name)
+    assert study.name == name
+    assert study.baseline in study.methods
+    assert all(load_published(table).rows for table in study.published)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps = 4", "steps = -4", "steps = -4: input should be greater than or equal to 1"),
+        ("steps = 4", "steps = 4.5", "steps = 4.5: input should be a valid integer"),
+        ("steps = 4", 'steps = "4"', "steps = '4': input should be a valid integer"),
+        ("steps = 4", "steps = true", "steps = True: input should be a valid integer"),
+        ("steps = 4", "stesp = 4", "unknown key 'stesp': did you mean steps, seeds? (and 1 more)"),
+        ("steps = 4", "", "the key 'steps' is missing"),
+        ("views = 3", "veiws = 3", "unknown key 'evaluation.veiws': did you mean views?"),
+        ("views = 3", "views = 0", "evaluation.views = 0: input should be greater than or equal to 1"),
+        ("threads = 1", "threads = 1\nseeds = []", "seeds = []: tuple should have at least 1 item"),
+        ("threads = 1", "threads = 1\nseeds = [1, 1]", "seeds = [1, 1]: the values must differ"),
+        ("threads = 1", 'guidance = "none"', "guidance = 'none': input should be 'calibrated' or 'published'"),
+        ("threads = 1", "time_limit_seconds = nan", "time_limit_seconds = nan: input should be a finite number"),
+        ('baseline = "sds"', 'baseline = "vsd"', "baseline = 'vsd': not a method of the study, which has sds, sdi"),
+        ("[methods.sdi]", '[methods."a--b"]', "methods.a--b.[key] = 'a--b': string should match pattern"),
+        ('name = "nerf"', "", "scene: has no key name"),
+        ("[render]", "[cameras]\ndistance = [3.0, 2.0]\n[render]", "the lower bound comes first: [2.0, 3.0]"),
+        ("[render]", "[render", "is not valid TOML"),
+    ],
+)
+def test_malformed_file_is_told_in_one_line(study_file: Path, old: str, new: str, message: str) -> None:
+    text = study_file.read_text()
+    assert text.count(old) == 1
+    study_file.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        load_study(study_file)
+    assert str(caught.value).startswith(str(study_file))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+ABLATIONS = [name for name in study_names() if name.startswith("ablation")]
+
+
+@pytest.mark.parametrize("name", [name for name in ABLATIONS if not name.endswith("_sd21")])  # those have their arms
+def test_every_ablation_has_a_figure_whose_axis_its_arms_vary(name: str) -> None:
+    study = load_study(name)
+    assert study.figures
+    for figure in (figure for figure in study.figures if figure.kind == "sweep"):
+        found = set()
+        for cell in expand(study):
+            settings = cell.model_dump(mode="json")
+            for key in figure.x.split("."):
+                settings = settings.get(key, {})
+            found |= {settings} if isinstance(settings, int | float) else set()
+        assert len(found) >= 3, figure.x
+
+
+def test_unknown_study_and_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown study 'quik': did you mean quick"):
+        load_study("quik")
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        load_study(tmp_path / "none.toml")
+
+
+def test_narrowed_study_has_a_name_of_its_own(study: Study) -> None:
+    narrowed = study.narrowed(methods=["sdi"], prompt_ids=["blue-duck"], seeds=[3], steps=2)
+    assert (list(narrowed.methods), narrowed.prompt_ids, narrowed.seeds, narrowed.steps) == (
+        ["sdi"], ("blue-duck",), (3,), 2,
+    )  # fmt: skip
+    assert narrowed.baseline == "sdi"
+    assert narrowed.name == f"tiny-{narrowed.key[:6]}"
+    assert narrowed.key != study.key
+
+
+def test_narrowing_to_the_same_cells_is_the_same_study(study: Study) -> None:
+    assert study.narrowed() is study
+    assert study.narrowed(methods=["sds", "sdi"], steps=4) is study
+
+
+def test_narrowing_refuses_what_is_wrong(study: Study) -> None:
+    with pytest.raises(InputError, match="unknown method 'sd' in the study tiny: did you mean sds, sdi"):
+        study.narrowed(methods=["sd"])
+    with pytest.raises(InputError, match="the study tiny: steps = -1: input should be greater"):
+        study.narrowed(steps=-1)
+
+
+def test_key_is_of_what_makes_cells(study: Study) -> None:
+    fields = study.model_dump(mode="json")
+    same = fields | {"title": "Other", "threads": 7, "metrics": ["clip_score"], "time_limit_seconds": 3.0}
+    assert parse_study(same, where="").key == study.key
+    assert parse_study(fields | {"views_per_step": 2}, where="").key != study.key
+
+
+def test_a_study_that_extends_another_says_only_what_it_does_otherwise(study_file: Path) -> None:
+    study_file.with_name("more.toml").write_text(
+        f'title = "More"\nextends = "{study_file}"\nsteps = 9\n[render]\nresolution = 16\n[methods.sds]\n'
+    )
+    base, more = load_study(study_file), load_study(study_file.with_name("more.toml"))
+    assert (more.name, more.title, more.steps, more.render.resolution) == ("more", "More", 9, 16)
+    assert more.render.background == base.render.background
+    assert more.scene == base.scene
+    assert (list(base.methods), list(more.methods)) == (["sds", "sdi"], ["sds"])
+
+
+def test_studies_that_extend_each_other_or_nothing_are_refused(study_file: Path) -> None:
+    study_file.write_text(f'extends = "{study_file}"\n' + study_file.read_text())
+    with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
+        load_study(study_file)
+    study_file.write_text('extends = "quikc"\n')
+    with pytest.raises(InputError, match="unknown study 'quikc': did you mean quick"):
+        load_study(study_file)
+
+
+def test_a_study_that_names_a_prompt_set_has_all_of_it(study_file: Path) -> None:
+    more = study_file.with_name("more.toml")
+    more.write_text(f'title = "More"\nextends = "{study_file}"\nprompts = "sdi43"\n')
+    assert load_study(more).prompt_ids is None
+    more.write_text(f'title = "More"\nextends = "{study_file}"\nprompts = "sdi43"\nprompt_ids = ["ceramic-lion"]\n')
+    assert load_study(more).prompt_ids == ("ceramic-lion",)
+
+
+def test_what_a_study_says_itself_can_be_laid_over_another(study_file: Path) -> None:
+    """C extends B over D: what D says, then what B says, then what C says; A, which B extends, plays no part."""
+    a, b, c, d = study_file, *(study_file.with_name(f"{name}.toml") for name in "bcd")
+    b.write_text(f'title = "B"\nextends = "{a}"\nbaseline = "sdi"\n[render]\nresolution = 16\n[methods.sdi]\n')
+    d.write_text(a.read_text().replace("steps = 4", "steps = 7").replace("views = 3", "views = 5"))
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{d}"\nseeds = [3]\n')
+    found = load_study(c)
+    assert (found.title, found.seeds, found.steps, found.evaluation.views) == ("C", (3,), 7, 5)
+    assert (found.render.resolution, list(found.methods), found.baseline) == (16, ["sdi"], "sdi")
+    c.write_text(f'title = "C"\nextends = "{a}"\nover = "{d}"\n')
+    with pytest.raises(InputError, match=r"tiny.toml: extends no study that .*d.toml' could take the place of"):
+        load_study(c)
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = 3\n')
+    with pytest.raises(InputError, match="over = 3: must be the name of a study"):
+        load_study(c)
+    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{c}"\n')
+    with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
+        load_study(c)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.watch.telemetry import Clock, Memory, MemoryMeter, PhaseSeconds
+
+
+def test_clock_adds_up_and_keeps_the_time_of_a_phase_that_fails() -> None:
+    clock = Clock()
+    with clock.phase("optimise"):
+        time.sleep(0.01)
+    with suppress(ZeroDivisionError), clock.phase("optimise"):
+        time.sleep(0.01)
+        _ = 1 / 0
+    assert clock.seconds.optimise >= 0.02
+    assert clock.seconds.total == clock.seconds.optimise
+
+
+def test_peak_memory_is_of_the_cell_not_of_the_moment() -> None:
+    meter = MemoryMeter(torch.device("cpu"))
+    before = meter.read().peak_bytes
+    block = np.ones(64 * 2**20, dtype=np.uint8)
+    del block
+    memory = meter.read()
+    assert memory.kind == "rss"
+    assert memory.peak_bytes >= before + 60 * 2**20
+    if memory.since == "cell":  # where the system can reset the peak, the next cell starts afresh
+        assert MemoryMeter(torch.device("cpu")).read().peak_bytes < memory.peak_bytes
+
+
+def test_a_phase_inside_another_one_is_no_part_of_it() -> None:
+    clock = Clock()
+    with clock.phase("optimise"):
+        time.sleep(0.01)
+        with clock.phase("evaluate"):
+            time.sleep(0.05)
+        assert 0.01 <= clock.seconds.optimise < 0.05  # readable while it runs
+    assert clock.seconds.evaluate >= 0.05
+    assert clock.seconds.optimise < 0.05
+
+
+def test_a_clock_carries_on() -> None:
+    clock = Clock()
+    with clock.phase("prepare"):
+        clock.carry_on(PhaseSeconds(prepare=1.0, optimise=20.0))
+    assert clock.seconds.optimise == 20.0
+    assert 1.0 <= clock.seconds.prepare < 1.1
+
+
+def test_a_peak_belongs_to_the_phase_that_has_it() -> None:
+    meter = MemoryMeter(torch.device("cpu"))
+    with meter.phase("prepare"):
+        pass
+    with meter.phase("optimise"):
+        block = np.ones(64 * 2**20, dtype=np.uint8)
+        del block
+        with meter.phase("evaluate"):
+            pass
+    memory = meter.read()
+    assert memory.by_phase.keys() == {"prepare", "optimise", "evaluate"}
+    assert memory.peak_bytes == max(memory.by_phase.values()) == memory.by_phase["optimise"]
+    if memory.since == "cell":
+        assert memory.by_phase["optimise"] >= memory.by_phase["evaluate"] + 50 * 2**20
+    assert (memory.reserved_bytes, memory.process_bytes) == (None, None)
+
+
+def test_peaks_carry_on() -> None:
+    memory = Memory(
+        kind="rss", peak_bytes=2**50, reserved_bytes=None, process_bytes=7, by_phase={"optimise": 2**50}, since="cell"
+    )
+    meter = MemoryMeter(torch.device("cpu"))
+    meter.carry_on(memory)
+    with meter.phase("evaluate"):
+        pass
+    found = meter.read()
+    assert (found.peak_bytes, found.process_bytes, found.by_phase["optimise"]) == (2**50, 7, 2**50)
+    assert found.by_phase["evaluate"] < 2**50
+
+
+class _FakeAllocator:
+    """Torch's counters of a GPU, all of whose memory is allocated at once and kept reserved."""
+
+    def __init__(self) -> None:
+        self.allocated = self.peak = self.reserved = 0
+
+    def allocate(self, size: int) -> None:
+        self.allocated += size
+        self.peak, self.reserved = max(self.peak, self.allocated), max(self.reserved, self.allocated)
+
+    def reset(self, _device: torch.device) -> None:
+        self.peak = self.allocated
+
+
+def test_on_a_gpu_peaks_are_allocated_and_reserved_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _FakeAllocator()
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", fake.reset)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: fake.peak)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: fake.reserved)
+    meter = MemoryMeter(torch.device("cuda", 0), SimpleNamespace(process_bytes=lambda: fake.reserved + 500))
+    with meter.phase("prepare"):
+        fake.allocate(10)
+    with meter.phase("optimise"):
+        fake.allocate(100)
+        fake.allocate(-90)
+    with meter.phase("evaluate"):
+        fake.allocate(30)
+    memory = meter.read()
+    assert (memory.kind, memory.peak_bytes, memory.reserved_bytes, memory.process_bytes) == ("cuda", 110, 110, 610)
+    assert memory.by_phase == {
+        "prepare": 10, "prepare_reserved": 10, "optimise": 110, "optimise_reserved": 110,
+        "evaluate": 50, "evaluate_reserved": 110,
+    }  # fmt: skip
