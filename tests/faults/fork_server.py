@@ -27,12 +27,15 @@ def main() -> None:
         importlib.import_module(late)
     import bench.cli
     import bench.run
+    from bench.study.expand import cached_prior
     from methods.distillation import methods
     from metrics import metrics
 
     methods.names()
     metrics.names()
-    bench.run.expand(bench.cli.load_study("tiny.toml"))  # what it imports on the way
+    study = bench.cli.load_study("tiny.toml")
+    bench.run.expand(study)  # what it imports on the way
+    cached_prior(study.prior)
     answer = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps("ready"), file=answer)
     for line in sys.stdin:

@@ -24,12 +24,12 @@ from bench.study.expand import expand
 
 STUDY = """
 title = "Tiny"
-prior = "gaussian"
+prior = "toybox"
 scorers = "toybox"
 prompts = "toybox"
 prompt_ids = ["blue-duck"]
 steps = 5
-metrics = ["ground_truth"]
+metrics = ["clip_score", "ground_truth"]
 baseline = "sds"
 threads = 1
 checkpoint_seconds = 0.0
@@ -117,9 +117,11 @@ def _command(stage: str, folder: Path) -> list[str]:
     return [stage, "tiny.toml", "--out", str(folder)]
 
 
-@pytest.mark.parametrize("points", [pytest.param(5, id="few"), pytest.param(60, id="all", marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    ("points", "least"), [pytest.param(5, 2, id="few"), pytest.param(60, 50, id="all", marks=pytest.mark.faults)]
+)
 def test_a_killed_stage_goes_on_to_the_same_files(
-    server: ForkServer, undisturbed: dict, points: int, capsys: pytest.CaptureFixture[str]
+    server: ForkServer, undisturbed: dict, points: int, least: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw = np.random.default_rng(points)
     killed = 0
@@ -145,7 +147,7 @@ def test_a_killed_stage_goes_on_to_the_same_files(
             shutil.rmtree(folder)
     with capsys.disabled():
         print(f"\n{killed} of {points} processes killed; every record complete and the same after going on")  # noqa: T201
-    assert killed >= 0.8 * points
+    assert killed >= least  # the others had ended before their time came
 
 
 def test_two_runs_at_once_do_each_cell_once(server: ForkServer, undisturbed: dict) -> None:
