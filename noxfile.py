@@ -34,9 +34,9 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests."""
+    """Run the tests, in up to four processes of one thread each."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "logical", "--maxprocesses", "4", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

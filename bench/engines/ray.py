@@ -103,7 +103,7 @@ def _wait(ray: Any, tasks: list[Any], interrupt: Interrupt) -> None:
                 continue
             except ray.exceptions.RayTaskError as error:
                 if not interrupt:
-                    raise error.as_instanceof_cause() from error
+                    raise error.cause from error  # not as_instanceof_cause, whose words are a whole traceback
     if interrupt:
         raise KeyboardInterrupt
 

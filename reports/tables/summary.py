@@ -137,7 +137,7 @@ def _how_to_read(rows: Sequence[Row], *, costs: bool) -> list[str]:
     entries = [entry for row in rows for entry in row.entries]
     sentences = ["Mean ± SD over prompts (n); an asset's views are averaged first, then a prompt's seeds."]
     if any(entry.low is not None and entry.sd is not None for entry in entries):
-        sentences.append("In brackets the mean's 95 % interval, bootstrapped over prompts.")
+        sentences.append("The interval is the mean's at 95 %, bootstrapped over prompts.")
     else:
         sentences.append(f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on.")
     if any(entry.group for entry in entries):

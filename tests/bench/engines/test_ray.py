@@ -12,7 +12,7 @@ import pytest
 from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.ray import forecast_vram_gb, gpu_share
-from bench.errors import InputError
+from bench.errors import InputError, StorageError
 from bench.records.store import RECORD_FILE, RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -96,3 +96,8 @@ class TestCluster:
             assert store.checkpoint(cell, endless).load() is not None
             with store.claim(cell) as is_mine:
                 assert is_mine
+
+    def test_an_error_of_a_worker_is_raised_as_it_was(self, study: Study, tmp_path: Path) -> None:
+        (tmp_path / "run").write_text("no folder")
+        with pytest.raises(StorageError, match=r"^/\S+\.lock: cannot be written \(File exists\)"):
+            engines["ray"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=1))
