@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from safetensors.torch import save_file
 
-from bench.errors import InputError
+from bench.errors import InputError, StorageError
 from bench.records.atomic import PARTIAL, make_folder, new_folder, partial_prefix, sweep, told, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
@@ -36,6 +37,9 @@ SCENE_FILE = "scene.safetensors"
 
 #: Age at which a temporary file that no claim covers is nobody's any more.
 _STALE_SECONDS = 86_400.0
+
+#: What a file system without locks answers.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 _REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
 
@@ -176,14 +180,23 @@ class RunStore:
         written of this cell is deleted: only the holder of the claim writes it.
 
         Raises:
-            StorageError: If the folder cannot be written in.
+            StorageError: If the folder cannot be written in, or is on a disk without locks.
         """
         path = self.folder / "claims" / f"{cell.folder_name}.lock"
-        lock = FileLock(path, blocking=False)
+        lock = FileLock(path, blocking=False, fallback_to_soft=False)  # a soft lock outlives a killed process
         with told(path):
             make_folder(path.parent)
-            with suppress(Timeout):
+            try:
                 lock.acquire()
+            except Timeout:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                raise StorageError(
+                    f"{self.folder}: its file system has no locks, which keep two processes from the same cell; mount "
+                    "it with them (Lustre: -o flock), or give a folder elsewhere with --out"
+                ) from error
         if not lock.is_locked:
             yield False
             return
@@ -233,7 +246,7 @@ def read_record(folder: Path, identity: str | None = None, cell: Cell | None = N
     record = _parsed(path)
     if not _is_right(record, folder, identity, cell, path):
         raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
-    for name in _named_files(record) - record.file_bytes.keys():
+    for name in sorted(_named_files(record) - record.file_bytes.keys()):
         raise _corrupt(path, f": {name} is not in file_bytes")
     _check_sizes(record.file_bytes, folder)
     return record

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 
 import bench
 from bench.cells.run_cell import run_cell
-from bench.errors import InputError
+from bench.errors import InputError, StorageError
 from bench.records.attempts import Attempts
 from bench.records.record import Outcome, Pictures, Record, SnapshotPictures
 from bench.records.store import RunStore, read_events, read_record
@@ -360,6 +361,16 @@ def test_records_read_together_share_what_is_alike_and_leave_out_hashes(study: S
         alone = finished.read(record.cell)
         assert alone.file_sha256
         assert record == alone.model_copy(update={"file_sha256": {}})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks files otherwise")
+def test_a_disk_without_locks_is_told(store: RunStore, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match=r"its file system has no locks.*-o flock.*--out"), store.claim(cell):
+        pass
 
 
 def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcome: Outcome, study: Study) -> None:
