@@ -165,7 +165,7 @@ CORRUPTIONS = {
     "a path out of the folder": (_change(file_bytes={"../../x": 1}), "corrupt record: file_bytes.../../x"),
     "an absolute path": (_change(file_bytes={"/etc/passwd": 1}), "corrupt record: file_bytes./etc/passwd"),
     "a view out of the folder": (_change(views=[{"azimuth_deg": 0.0, "rgb": "../x", "opacity": "y"}]), "views.0.rgb"),
-    "a view without a size": (_change(file_bytes={}), "rgb_000.png is not in file_bytes"),
+    "a view without a size": (_change(file_bytes={}), "opacity_000.png is not in file_bytes"),
     "a link for a view": (_link("views/rgb_000.png"), "rgb_000.png: corrupt record: missing"),
     "a link for a folder": (_link("views"), "views: corrupt record: is a link"),
     "a link for a record": (_link("."), "corrupt record: is a link"),
