@@ -14,17 +14,13 @@ import numpy as np
 from methods.registry import Registry
 from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite, suites
-from metrics.views import Scene, TruthViews, Views
+from metrics.views import TruthViews, Views
 
-__all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Scene", "Suite", "TruthViews", "Views", "metrics", "suites"]
+__all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
 
 
 class Metric(Protocol):
-    """A score of rendered views.
-
-    A metric with a network may also have ``look(scenes: Sequence[Scene]) -> None``: it is called with scenes whose
-    pictures are of one size, before each of them is scored, so that they can go through the network in one pass.
-    """
+    """A score of rendered views."""
 
     card: MetricCard
     columns: tuple[str, ...]

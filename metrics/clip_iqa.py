@@ -12,7 +12,7 @@ from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.clip import load_clip
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import Scene, Views
+from metrics.views import Views
 
 
 class PromptPair(NamedTuple):
@@ -70,10 +70,6 @@ class ClipIqa:
             description=f"{pairs}. Softmax over the pair's logits at the model's logit scale "
             f"({self._clip.logit_scale:.1f}), first entry, in %; margins are 100 · (cos₊ − cos₋).",
         )
-
-    def look(self, scenes: Sequence[Scene]) -> None:
-        """Encode the views of all scenes in one pass; the model keeps their features."""
-        self._clip.image_features(np.concatenate([views.rgb for views, _ in scenes]))
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` for each column; the prompt plays no part."""

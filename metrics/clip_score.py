@@ -10,7 +10,7 @@ from metrics import metrics
 from metrics.card import Column, metric_card
 from metrics.models.clip import load_clip
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import Scene, Views
+from metrics.views import Views
 
 
 @metrics.register("clip_score")
@@ -36,10 +36,6 @@ class ClipScore:
             description="100 · cosine of CLIP's image and text features in fp32; the prompt verbatim, without prefix "
             "or view words; no clamping, so a view can score below 0. Mean over views, then over prompts.",
         )
-
-    def look(self, scenes: Sequence[Scene]) -> None:
-        """Encode the views of all scenes in one pass; the model keeps their features."""
-        self._clip.image_features(np.concatenate([views.rgb for views, _ in scenes]))
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` in [−100, 100] as ``clip_score``."""

@@ -11,7 +11,7 @@ from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.reward import load_reward
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import Scene, Views
+from metrics.views import Views
 
 
 @metrics.register("image_reward")
@@ -38,11 +38,6 @@ class ImageReward:
             description=f"(reward − {config.mean:.5g}) / {config.std:.5g}; negative values are normal. The prompt is "
             "given without view words, so side and back views can score lower by design.",
         )
-
-    def look(self, scenes: Sequence[Scene]) -> None:
-        """Judge the views of all scenes in one pass; the model keeps their rewards."""
-        rgb = np.concatenate([views.rgb for views, _ in scenes])
-        self._model.rewards(rgb, [prompt for views, prompt in scenes for _ in views.rgb])
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` as ``image_reward``."""

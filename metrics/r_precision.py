@@ -11,7 +11,7 @@ from metrics.card import Column, metric_card
 from metrics.clip_score import preprocessing_of
 from metrics.models.clip import load_clip
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import Scene, Views
+from metrics.views import Views
 
 
 @metrics.register("r_precision")
@@ -38,10 +38,6 @@ class RPrecision:
             description="Share of views whose own prompt has the highest CLIP cosine among all different prompts of "
             "the study; chance is one in their number. A tie counts for the earlier prompt.",
         )
-
-    def look(self, scenes: Sequence[Scene]) -> None:
-        """Encode the views of all scenes in one pass; the model keeps their features."""
-        self._clip.image_features(np.concatenate([views.rgb for views, _ in scenes]))
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Float64 ``(n,)`` of 0 and 1 as ``clip_top1``.

@@ -77,10 +77,6 @@ class Views:
         return len(self.rgb)
 
 
-#: Views, and the prompt that they should show.
-Scene = tuple[Views, str]
-
-
 def _require_pictures(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:
     for field, pictures in (("rgb", rgb), ("opacity", opacity)):
         if pictures.dtype != np.uint8:

@@ -1,11 +1,11 @@
-"""Scores of view sets: what is scored already is read back, the rest goes through each scorer in batches."""
+"""Scores of view sets, one after the other: what is scored already is read back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,9 @@ from rich.progress import track
 from bench.records.atomic import write_atomically
 from bench.scores.view_set import ViewSet
 from metrics import Metric
-from metrics.views import Views
 
 #: A score for each view, by column.
 Scores = dict[str, list[float]]
-
-#: Pictures that are in memory at once: enough to fill a network's pass where a set has few.
-_PICTURES = 128
 
 
 def score_view_sets(
@@ -38,38 +34,20 @@ def score_view_sets(
     """
     missing = [views for views in sets if any(_kept(views, each, candidates) is None for each in scorers)]
     hidden = not console.is_terminal or not missing
-    batches = list(_batches(missing))
-    for batch in track(batches, f"scoring {what}", console=console, transient=True, disable=hidden):
-        _score(batch, scorers, candidates)
+    for views in track(missing, f"scoring {what}", console=console, transient=True, disable=hidden):
+        _score(views, scorers, candidates)
     return [_read(views, scorers, candidates) for views in sets]
 
 
-def _batches(sets: Sequence[ViewSet]) -> Iterator[list[ViewSet]]:
-    batch: list[ViewSet] = []
-    for views in sets:
-        if batch and sum(map(len, batch)) + len(views) > _PICTURES:
-            yield batch
-            batch = []
-        batch.append(views)
-    if batch:
-        yield batch
-
-
-def _score(batch: Sequence[ViewSet], scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
-    read: dict[int, Views] = {}
+def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+    pictures = views.read()
     for scorer in scorers:
-        missing = [at for at, views in enumerate(batch) if _kept(views, scorer, candidates) is None]
-        read |= {at: batch[at].read() for at in missing if at not in read}
-        look = getattr(scorer, "look", None)
-        sizes = {read[at].rgb.shape[1:] for at in missing}
-        if look and len(missing) > 1 and len(sizes) == 1:
-            look([(read[at], batch[at].prompt.text) for at in missing])
-        for at in missing:
+        if _kept(views, scorer, candidates) is None:
             scores = {
                 column: [float(value) if math.isfinite(value) else None for value in values]
-                for column, values in scorer.score(read[at], batch[at].prompt.text, candidates).items()
+                for column, values in scorer.score(pictures, views.prompt.text, candidates).items()
             }
-            write_atomically(_path(batch[at], scorer, candidates), json.dumps(scores))
+            write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 
 
 def _read(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> Scores:

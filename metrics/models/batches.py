@@ -1,15 +1,12 @@
-"""Pictures on their way through a network: so many in one pass as memory allows, and each of them once."""
+"""Pictures on their way through a network: so many in one pass as memory allows."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable
 
 import numpy as np
 import torch
-
-V = TypeVar("V")
+from torch import Tensor
 
 #: What a pass takes at most beside the weights, in bytes for each pixel of its pictures.  Measured in float32: 100 in
 #: ViT-B/32 at 224 pixels a side, 240 in CLIP's ResNet-50 at 512, 510 in BLIP-L at 224; a GPU's kernels take workspace.
@@ -29,33 +26,13 @@ def pictures_at_once(device: torch.device, height: int, width: int) -> int:
     return max(1, pixels // (height * width))
 
 
-def picture_key(picture: np.ndarray) -> bytes:
-    """A hash of the picture, equal for equal ones only."""
-    return hashlib.sha256(f"{picture.shape}".encode() + picture.tobytes()).digest()
+def in_passes(
+    compute: Callable[[np.ndarray], Tensor], rgb: np.ndarray, device: torch.device, height: int, width: int
+) -> Tensor:
+    """What ``compute`` says of pictures ``(n h w 3)`` that the network sees at ``height`` × ``width``, in passes.
 
-
-class Kept(Generic[V]):
-    """What a network said of pictures, kept for the next metric that asks; of the last ``count``."""
-
-    def __init__(self, count: int = 1024) -> None:
-        self._count = count
-        self._values: dict[Hashable, V] = {}
-
-    def get(self, keys: Sequence[Hashable], compute: Callable[[list[int]], Iterable[V]], at_once: int) -> list[V]:
-        """The value of each key.
-
-        Args:
-            keys: One for each picture.
-            compute: From the places of some pictures to their values; called with new ones only.
-            at_once: With how many at most.
-        """
-        found = {key: self._values[key] for key in keys if key in self._values}
-        new = {key: place for place, key in enumerate(keys) if key not in found}
-        names = list(new)
-        for start in range(0, len(names), at_once):
-            some = names[start : start + at_once]
-            found |= dict(zip(some, compute([new[key] for key in some]), strict=True))
-        self._values |= found
-        while len(self._values) > self._count:
-            self._values.pop(next(iter(self._values)))
-        return [found[key] for key in keys]
+    Which pictures share a pass follows from ``rgb`` alone, never from what was asked before: a network rounds
+    otherwise in a batch of another size, and a run that was cut short must end in the scores of one that was not.
+    """
+    at_once = pictures_at_once(device, height, width)
+    return torch.cat([compute(rgb[start : start + at_once]) for start in range(0, len(rgb), at_once)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -14,10 +15,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from methods.weights import WeightsError, read_card, verified_weights
-from metrics.models.batches import Kept, picture_key, pictures_at_once
+from metrics.models.batches import in_passes
 from metrics.models.precision import full_precision
 
-_BATCH = 64  # texts in one pass
 _STRIDE = 32  # of CLIP's ResNets: smaller pictures leave nothing to look at
 
 
@@ -56,7 +56,7 @@ class ClipModel:
         self._network.eval().requires_grad_(False).to(self._device)
         self._tokenize: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(source)
         self._texts: dict[str, Tensor] = {}
-        self._pictures: Kept[Tensor] = Kept()
+        self._seen, self._features = "", torch.empty(0)  # of the last pictures, for the next metric
 
     @property
     def logit_scale(self) -> float:
@@ -72,12 +72,11 @@ class ClipModel:
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> Tensor:
         """Unit features ``(n d)`` of texts, each text encoded once."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
-        for start in range(0, len(new), _BATCH):
-            some = new[start : start + _BATCH]
-            with full_precision(self._device):
-                features = self._network.encode_text(self._tokenize(some).to(self._device), normalize=True)
-            self._texts.update(zip(some, features.cpu(), strict=True))
+        for text in texts:
+            if text not in self._texts:  # each in a pass of its own: see in_passes
+                with full_precision(self._device):
+                    features = self._network.encode_text(self._tokenize([text]).to(self._device), normalize=True)
+                self._texts[text] = features[0].cpu()
         return torch.stack([self._texts[text] for text in texts])
 
     @torch.no_grad()
@@ -94,14 +93,16 @@ class ClipModel:
             raise ValueError(f"rgb: pictures of {height} × {width} pixels, right is {_STRIDE} or more a side")
         size = (height, width) if self._native else (self.image_size, self.image_size)
 
-        def encode(places: list[int]) -> Tensor:
-            pixels = preprocessed(rgb[places], self._preprocess)
+        def encode(some: np.ndarray) -> Tensor:
+            pixels = preprocessed(some, self._preprocess)
             with full_precision(self._device):
                 features: Tensor = self._network.encode_image(pixels.to(self._device), normalize=True).cpu()
             return features
 
-        keys = [picture_key(picture) for picture in rgb]
-        return torch.stack(self._pictures.get(keys, encode, pictures_at_once(self._device, *size)))
+        key = f"{rgb.shape}{hashlib.sha256(rgb.tobytes()).hexdigest()}"
+        if key != self._seen:
+            self._seen, self._features = key, in_passes(encode, rgb, self._device, *size)
+        return self._features
 
 
 def require_uint8(rgb: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from methods.weights import verified_weights
-from metrics.models.batches import Kept, picture_key, pictures_at_once
+from metrics.models.batches import in_passes
 from metrics.models.clip import preprocessed, require_uint8
 from metrics.models.precision import full_precision
 
@@ -131,29 +131,25 @@ class RewardModel:
         self._preprocess = image_transform(
             self.config.image_size, is_train=False, mean=self.config.image_mean, std=self.config.image_std
         )
-        self._kept: Kept[float] = Kept()
 
     @torch.no_grad()
-    def rewards(self, rgb: np.ndarray, prompts: str | Sequence[str]) -> np.ndarray:
-        """Float64 ``(n,)`` of uint8 pictures ``(n h w 3)``, all for one prompt or each for its own.
+    def rewards(self, rgb: np.ndarray, prompt: str) -> np.ndarray:
+        """Float64 ``(n,)`` of uint8 pictures ``(n h w 3)`` for a prompt.
 
         Raises:
             TypeError: If the pictures are not uint8.
         """
         require_uint8(rgb)
-        texts = [prompts] * len(rgb) if isinstance(prompts, str) else prompts
 
-        def judge(places: list[int]) -> list[float]:
-            pixels = preprocessed(rgb[places], self._preprocess)
-            ids, mask = self._tokenize([texts[place] for place in places])
+        def judge(some: np.ndarray) -> Tensor:
+            pixels = preprocessed(some, self._preprocess)
+            ids, mask = self._tokenize([prompt] * len(some))
             with full_precision(self._device):
                 states = self._network.encode_image(pixels.to(self._device))
-                rewards: list[float] = self._network(states, ids.to(self._device), mask.to(self._device)).tolist()
+                rewards: Tensor = self._network(states, ids.to(self._device), mask.to(self._device)).cpu()
             return rewards
 
-        keys = [(picture_key(picture), text) for picture, text in zip(rgb, texts, strict=True)]
-        at_once = pictures_at_once(self._device, self.config.image_size, self.config.image_size)
-        raw = np.array(self._kept.get(keys, judge, at_once), dtype=np.float64)
+        raw = in_passes(judge, rgb, self._device, self.config.image_size, self.config.image_size).double().numpy()
         normalised: np.ndarray = (raw - self.config.mean) / self.config.std
         return normalised
 

@@ -8,13 +8,12 @@ import pytest
 from rich.console import Console
 
 from bench.records.store import RunStore
-from bench.scores import scoring
 from bench.scores.scoring import score_view_sets
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.expand import chosen_prompts, expand
 from bench.study.study import Study
 from metrics.card import Column, metric_card
-from metrics.views import Scene, Views
+from metrics.views import Views
 
 
 class Counted:
@@ -28,11 +27,7 @@ class Counted:
     role = None
 
     def __init__(self) -> None:
-        self.looked: list[list[str]] = []
         self.scored: list[str] = []
-
-    def look(self, scenes: Sequence[Scene]) -> None:
-        self.looked.append([prompt for _, prompt in scenes])
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         self.scored.append(prompt)
@@ -46,15 +41,10 @@ def sets(study: Study, finished: RunStore) -> list[ViewSet]:
     return [cell_views(record, prompts[record.cell.prompt_id], finished) for record in records]
 
 
-def test_sets_are_looked_at_together_and_scored_one_by_one(
-    sets: list[ViewSet], console: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scoring, "_PICTURES", 8)  # sets have 3
+def test_each_set_is_scored_by_itself(sets: list[ViewSet], console: Console) -> None:
     scorer = Counted()
     scores = score_view_sets(sets, [scorer], ["a"], console, "cells")
-    duck, car = "a blue duck", "a red striped car"
-    assert scorer.looked == [[duck, duck], [car, car]]
-    assert scorer.scored == [duck, duck, car, car]
+    assert scorer.scored == ["a blue duck", "a blue duck", "a red striped car", "a red striped car"]
     for views, found in zip(sets, scores, strict=True):
         np.testing.assert_array_equal(found["mean"][1:], views.read().rgb.mean(axis=(1, 2, 3))[1:])
         assert np.isnan(found["mean"][0])
@@ -71,6 +61,5 @@ def test_only_what_is_not_scored_is_read(
     score_view_sets(sets, [again], ["a"], console, "cells")
     assert read == [sets[0].rgb[0]]
     assert again.scored == ["a blue duck"]
-    assert again.looked == []  # a single set needs no pass of its own
     score_view_sets(sets, [again], ["a", "b"], console, "cells")  # other candidates, other scores
     assert len(again.scored) == 1 + len(sets)

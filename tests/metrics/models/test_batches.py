@@ -1,4 +1,4 @@
-"""Pictures in batches: what fits, and each picture once."""
+"""Pictures in batches: what fits, and what goes together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.models.batches import Kept, picture_key, pictures_at_once
+from metrics.models.batches import in_passes, pictures_at_once
 
 
 @pytest.mark.parametrize(
@@ -32,26 +32,15 @@ def test_a_cpus_batch_is_of_one_size() -> None:
     assert pictures_at_once(torch.device("cpu"), 512, 512) == 12
 
 
-def test_a_picture_is_computed_once_even_among_equals() -> None:
-    kept: Kept[int] = Kept(3)
-    asked: list[list[int]] = []
+def test_passes_follow_from_the_pictures_alone() -> None:
+    passes: list[int] = []
 
-    def square(places: list[int]) -> list[int]:
-        asked.append(places)
-        return [keys[place] ** 2 for place in places]
+    def mean(some: np.ndarray) -> torch.Tensor:
+        passes.append(len(some))
+        return torch.from_numpy(some.mean(axis=(1, 2, 3)))
 
-    keys = [5, 2, 5, 3]
-    assert kept.get(keys, square, 2) == [25, 4, 25, 9]
-    assert asked == [[2, 1], [3]]
-    keys = [7, 3]
-    assert kept.get(keys, square, 2) == [49, 9]
-    assert asked[2:] == [[0]]
-    keys = [5]
-    assert kept.get(keys, square, 2) == [25]  # the oldest of four was forgotten
-    assert asked[3:] == [[0]]
-
-
-def test_only_equal_pictures_have_equal_keys() -> None:
-    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    assert picture_key(picture) == picture_key(picture.copy())
-    assert len({picture_key(each) for each in (picture, picture[::-1], picture.reshape(4, 2, 3))}) == 3
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 2, 2, 3), dtype=np.uint8)
+    for _ in range(2):  # asked again, it is done again
+        found = in_passes(mean, pictures, torch.device("cpu"), 512, 512)
+        np.testing.assert_array_equal(found.numpy(), pictures.mean(axis=(1, 2, 3)))
+    assert passes == [12, 12, 6] * 2

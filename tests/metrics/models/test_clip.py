@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from methods.weights import WeightsError
-from metrics.models.batches import Kept
 from metrics.models.clip import ClipModel
 
 
@@ -35,10 +34,9 @@ def test_floats_are_refused(clip_folder: Path) -> None:
         ClipModel(clip_folder).image_features(np.zeros((1, 32, 32, 3), dtype=np.float32))
 
 
-def test_features_are_kept(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_kept_for_the_next_metric(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = ClipModel(clip_folder)
-    model._pictures = Kept(10)
-    pictures = np.random.default_rng(0).integers(0, 256, (20, 2, 32, 32, 3), dtype=np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 2, 32, 32, 3), dtype=np.uint8)
     first, texts = model.image_features(pictures[0]), model.text_features(["a duck", "a car", "a duck"])
     assert torch.equal(texts[0], texts[2])
     seen, said = Mock(wraps=model._network.encode_image), Mock(wraps=model._network.encode_text)
@@ -47,10 +45,20 @@ def test_features_are_kept(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert torch.equal(model.image_features(pictures[0]), first)
     assert torch.equal(model.text_features(["a car"])[0], texts[1])
     assert (seen.call_count, said.call_count) == (0, 0)
-    for picture in pictures[1:]:
-        model.image_features(picture)
-    assert torch.equal(model.image_features(pictures[0]), first)  # long forgotten, and found again
-    assert seen.call_count == 20
+    assert not torch.equal(model.image_features(pictures[1]), first)
+    assert torch.equal(model.image_features(pictures[0]), first)  # forgotten, and found again
+    assert seen.call_count == 2
+
+
+def test_features_do_not_depend_on_what_was_asked_before(clip_folder: Path) -> None:
+    """To the bit: a scoring that was cut short ends in the numbers of one that was not."""
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    texts = ["a duck", "a car", "a red mug with white dots"]
+    one, other = ClipModel(clip_folder), ClipModel(clip_folder)
+    other.image_features(pictures[:2])
+    other.text_features(texts[1:])
+    assert torch.equal(one.image_features(pictures), other.image_features(pictures))
+    assert torch.equal(one.text_features(texts), other.text_features(texts))
 
 
 def test_more_pictures_than_a_batch_and_unit_length(clip_folder: Path) -> None:
