@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,9 @@ EVENTS_TABLE = "events.parquet"
 
 #: Bytes of events that are parsed at once: many files in one call, few enough to stay in the processor's cache.
 _AT_ONCE = 2**22
+
+#: Threads that parse; each holds as much.
+_THREADS = min(4, os.cpu_count() or 1)
 
 #: Fractions have seven digits, which is more than a figure shows and half the memory.
 _SCHEMA = pa.schema(
@@ -137,7 +142,8 @@ def _labelled(columns: dict[str, np.ndarray], owner: np.ndarray, records: Sequen
 
 def _parsed_columns(records: Sequence[Record], store: RunStore) -> dict[str, np.ndarray]:
     """``_NUMBERS``, and the index of the record that each row is of."""
-    parts = [_parsed_batch(records, batch, store) for batch in _batches(records)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts = list(pool.map(lambda batch: _parsed_batch(records, batch, store), _batches(records)))
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in (*_NUMBERS, _OWNER)}
 
 
@@ -186,7 +192,8 @@ def _table(text: bytes) -> pa.Table | None:
         return pyarrow.json.read_json(
             pa.BufferReader(text),
             parse_options=pyarrow.json.ParseOptions(explicit_schema=_SCHEMA, unexpected_field_behavior="ignore"),
-            read_options=pyarrow.json.ReadOptions(block_size=len(text) + 1),  # a line must fit into a block
+            # a line must fit into a block; and no threads of pyarrow's, which are one where OMP_NUM_THREADS says so
+            read_options=pyarrow.json.ReadOptions(block_size=len(text) + 1, use_threads=False),
         )
     except pa.ArrowInvalid:
         return None
