@@ -54,7 +54,9 @@ match what:
 seconds, cpu_seconds = time.perf_counter() - start - imported, time.process_time() - imported_cpu
 # not getrusage, whose peak begins with that of the process that started this one
 [peak] = [int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(json.dumps({"imports": imported, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak, "frame_bytes": frame_bytes}))
+print(json.dumps(dict(
+    imports=imported, seconds=seconds, cpu_seconds=cpu_seconds, peak_bytes=peak, frame_bytes=frame_bytes
+)))
 """
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
