@@ -221,7 +221,3 @@ def _check_same(folder: Path, twin: Path) -> None:
 
 def _without_places(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[name for name in frame if name != "folder" and not name.endswith("_path")]]
-
-
-def _timeless(event: str) -> dict[str, Any]:
-    return {key: value for key, value in json.loads(event).items() if "seconds" not in key}
