@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
-from bench.engine_options import EngineOptions
+from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
 from bench.study.study import Study, load_study, study_names
 
@@ -73,7 +73,7 @@ class Plan(Selection):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.plan import print_plan
+        from bench.commands.plan import print_plan
 
         print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds)
         return 0
@@ -96,7 +96,7 @@ class Run(Selection):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.run import run_study
+        from bench.commands.run import run_study
 
         study, store = self.resolve()
         run_study(
@@ -117,7 +117,7 @@ class Score(Selection):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.score import score_study
+        from bench.commands.score import score_study
 
         study, store = self.resolve()
         store.check(study)
@@ -131,7 +131,7 @@ class Report(Selection):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.report import report_study
+        from bench.commands.report import report_study
 
         study, store = self.resolve()
         store.check(study)
@@ -170,8 +170,8 @@ class Verify:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
+        from bench.commands.verify import verify_run
         from bench.records.store import RunStore
-        from bench.verify import verify_run
 
         store = RunStore(self.run)
         is_right = verify_run(store.read_study(), store, console, rescored=self.rescore, seed=self.seed, redo=self.redo)
@@ -189,7 +189,7 @@ class Merge:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.merge import merge_runs
+        from bench.commands.merge import merge_runs
         from bench.records.store import RunStore
 
         return 0 if merge_runs([RunStore(run) for run in self.runs], RunStore(self.out), console) else 1
@@ -209,7 +209,7 @@ class Compare:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.compare import compare_runs
+        from bench.commands.compare import compare_runs
         from bench.records.store import RunStore
 
         comparison = compare_runs(RunStore(self.a), RunStore(self.b))
@@ -235,7 +235,7 @@ class Export:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.export import export_mesh
+        from bench.commands.export import export_mesh
 
         export_mesh(self.cell, self.mesh, resolution=self.resolution, level=self.level)
         console.print(f"mesh: {self.mesh}", markup=False, highlight=False, soft_wrap=True)
@@ -255,7 +255,7 @@ class Fetch:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.fetch import fetch_suite
+        from bench.commands.fetch import fetch_suite
 
         fetch_suite(self.suite, console, mirror=self.mirror, only=self.only)
         return 0
@@ -284,7 +284,7 @@ class List:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.catalogue import list_kind
+        from bench.commands.list import list_kind
 
         list_kind(self.kind, console)
         return 0
@@ -299,7 +299,7 @@ class Cite:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.catalogue import bibtex_of
+        from bench.commands.list import bibtex_of
 
         sys.stdout.write(bibtex_of(self.method) + "\n")  # plain, for a file: a console would wrap its lines
         return 0
@@ -311,7 +311,7 @@ class Doctor:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.doctor import run_doctor
+        from bench.commands.doctor import run_doctor
 
         return 0 if run_doctor(console) else 1
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from methods.scenes.cameras import Cameras
+from methods.cameras import Cameras
 
 #: Independent random generators by name (``camera``, ``timestep``, ``noise``, ``init``, ``background``,
 #: ``rays``, ``eval``).  Nothing in this project draws from a global generator.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def sent(values: Tensor, to: Tensor | torch.device) -> Tensor:
+def to_device(values: Tensor, to: Tensor | torch.device) -> Tensor:
     """``values`` on a device, and in a tensor's precision where ``to`` is one; the host does not wait for the copy.
 
     Streams draw on the host, so that a seed means the same on every machine.  What is there already stays as it is.

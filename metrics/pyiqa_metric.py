@@ -101,7 +101,7 @@ def pyiqa_metric(name: str) -> type[Metric]:
 
 
 def _package() -> Any:
-    importlib.import_module("methods.torchvision_mend")  # before pyiqa, which imports torchvision
+    importlib.import_module("methods.torchvision_shim")  # before pyiqa, which imports torchvision
     return importlib.import_module("pyiqa")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import methods.torchvision_mend  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
+import methods.torchvision_shim  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from bench.cells.streams import make_streams
+from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation import methods
 from methods.priors import load_prior
-from methods.scenes.cameras import evaluation_ring
 
 README = Path(__file__).parent.parent / "README.md"
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from bench.cells.optimisation import Optimisation, to_device
+from bench.cells.optimisation import Optimisation
 from bench.records.record import Pictures
 from bench.study.settings import EvaluationSettings
+from methods.cameras import Cameras, evaluation_ring
 from methods.contracts import Rendering, View
-from methods.scenes.cameras import Cameras, evaluation_ring
 
 #: Views rendered at once: enough to be quick, few enough for a small device, whose memory normals take too.
 VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
@@ -36,11 +36,11 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
     side = settings.resolution
     ring = ring_of(settings)
     if which is not None:
-        ring = to_device(ring, ring.azimuth_deg.device, list(which))
+        ring = ring[list(which)]
     at_once = max(1, min(VIEWS_AT_ONCE, _PIXELS_AT_ONCE // side**2))
     rgb, opacity, normals = [], [], []
     for first in range(0, len(ring), at_once):
-        cameras = to_device(ring, loop.device, slice(first, first + at_once))
+        cameras = ring[first : first + at_once].to(loop.device)
         background = torch.full((len(cameras), 3), settings.background, device=loop.device)
         rendering = loop.scene.render(cameras, resolution=side, background=background, with_normals=True)
         rgb.append(_colours(rendering, cameras, loop))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,12 @@ from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
+from methods.cameras import CameraRange, Cameras, view_words
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
+from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
-from methods.priors.perp_neg import PerpNeg
 from methods.scenes import scenes
-from methods.scenes.cameras import CameraRange, Cameras, view_words
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 class Step(NamedTuple):
@@ -158,9 +157,9 @@ class Optimisation:
         low, high = self.cell.render.background
         grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
         rendering: Rendering = self.scene.render(
-            to_device(cameras, self.device),
+            cameras.to(self.device),
             resolution=resolution,
-            background=sent(grey.expand(-1, 3), self.device),
+            background=to_device(grey.expand(-1, 3), self.device),
             rays=self.streams["rays"],
         )
         return rendering
@@ -197,12 +196,6 @@ def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
     (gradient,) = torch.autograd.grad(loss, view.latents, retain_graph=True)
     update = gradient * len(gradient)  # losses are means over the batch
     return update.square().mean().sqrt() * update[0].numel()
-
-
-def to_device(cameras: Cameras, device: torch.device, which: slice | list[int] = slice(None)) -> Cameras:
-    """Some of the cameras, all by default, on ``device``."""
-    fields = {field.name: sent(getattr(cameras, field.name)[which], device) for field in dataclasses.fields(cameras)}
-    return Cameras(**fields)
 
 
 def reach(radius: Any, cameras: Cameras, resolution: int) -> float:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from bench.engine_options import EngineOptions
-from bench.records.store import RunStore
-from bench.study.cell import Cell
-from bench.study.study import Study
 from methods.registry import Registry
 
-#: Runs the given cells of a study until each has a record in the store, or the failures are too many.
-Engine = Callable[[Study, Sequence[Cell], RunStore, EngineOptions], None]
+if TYPE_CHECKING:  # they import torch, which the options on the command line need not wait for
+    from bench.engines.options import EngineOptions
+    from bench.records.store import RunStore
+    from bench.study.cell import Cell
+    from bench.study.study import Study
+
+
+class Engine(Protocol):
+    """Runs cells of a study in its own way."""
+
+    def __call__(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions, /) -> None:
+        """Run the cells until each has a record in the store, or the failures are too many."""
+        ...
+
 
 engines: Registry[Engine] = Registry("engine", "bench.engines")

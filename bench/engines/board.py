@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bench.errors import InputError
+from bench.formatting import duration
 from bench.records.attempts import Attempts
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
-from bench.words import duration
 
 #: Time between two looks at the folder.
 _SECONDS = 0.5

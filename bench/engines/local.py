@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import RunError
 from bench.records.store import RunStore

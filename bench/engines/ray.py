@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import InputError
 from bench.records.store import RunStore

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engine_options import EngineOptions
 from bench.engines import engines
 from bench.engines.interrupt import interrupts
+from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import InputError, RunError
 from bench.records.store import RunStore

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from bench.errors import InputError
 from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
+from bench.formatting import gigabytes
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.environment import device_name
-from bench.words import gigabytes
 
 #: Free GPU memory that a cell needs, by what it allocates: torch's allocator does not fill its blocks to the brim.
 _MARGIN = 1.15

@@ -23,8 +23,8 @@ from bench.records.store import RunStore
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.expand import cached_prior, known_prior
 from bench.study.study import Study
-from methods.priors.sampling import sample_pictures
-from methods.scenes.cameras import evaluation_ring, view_words
+from methods.cameras import evaluation_ring, view_words
+from methods.diffusion.sampling import sample_pictures
 from metrics.controls import WITHOUT_CAMERAS, ControlSources, controls
 from metrics.views import Views
 from prompts import Prompt

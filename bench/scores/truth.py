@@ -11,7 +11,7 @@ from PIL import Image
 from bench.errors import InputError
 from bench.records.atomic import new_folder
 from bench.study.settings import EvaluationSettings
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from metrics.views import TruthViews
 from prompts import Prompt
 from prompts.toybox import ToyObject, render_object

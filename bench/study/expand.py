@@ -16,7 +16,7 @@ from bench.study.study import Study
 from methods.contracts import Prior
 from methods.distillation import methods
 from methods.priors import load_prior, prior_card
-from methods.priors.unloaded import UnloadedPrior
+from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.registry import UnknownNameError
 from methods.scenes import scenes
 from metrics import metrics

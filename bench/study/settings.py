@@ -78,7 +78,7 @@ class Section(BaseModel):
 
 
 class CameraSettings(Section):
-    """Where the random cameras of the optimisation stand (the fields of ``methods.scenes.cameras.CameraRange``)."""
+    """Where the random cameras of the optimisation stand (the fields of ``methods.cameras.CameraRange``)."""
 
     elevation_deg: Annotated[tuple[Elevation, Elevation], AfterValidator(_ordered)] = (-5.0, 40.0)
     """Range of the angle above the horizon, degrees."""

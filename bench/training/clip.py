@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import methods.torchvision_mend  # noqa: F401  (before open_clip)
+import methods.torchvision_shim  # noqa: F401  (before open_clip)
 
 # isort: split
 import numpy as np

@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.training.claims import OBJECTS, claims_of, facts_of, fit
 from bench.training.dataset import RESOLUTION, ToyPictures
 from bench.training.wear import DAMAGE
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from metrics.clip_iqa import PROMPT_PAIRS
 from metrics.models.clip import ClipModel
 from prompts import load_prompt_set

@@ -19,7 +19,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from methods.scenes.cameras import CameraRange, view_words
+from methods.cameras import CameraRange, view_words
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
 from prompts.toybox.kinds import KINDS
 

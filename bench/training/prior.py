@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import tyro
 
-import methods.torchvision_mend  # noqa: F401  (before diffusers and transformers)
+import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
 
 # isort: split
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import train, use_cpu
-from methods.priors.patch_codec import PatchCodec
+from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.weights import write_card
 from prompts.toybox import (
     BAD_WORDS,
@@ -208,7 +208,7 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["methods.priors.patch_codec", "PatchCodec"],
+        "vae": ["methods.priors.pipeline.patch_codec", "PatchCodec"],
     }
     (options.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     write_card(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import add_noise, predict_rows
 from methods.distillation import check_fractions, methods, random_timesteps, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
-from methods.priors.guidance import add_noise, predict_rows
 
 
 @methods.register("csd")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import add_noise, guided_prediction, levels
 from methods.distillation import check_fractions, methods, timestep_index, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
-from methods.priors.guidance import add_noise, guided_prediction, levels
 
 
 @methods.register("hifa")

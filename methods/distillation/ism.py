@@ -8,10 +8,10 @@ from typing import Self
 import torch
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import guided_prediction, levels
 from methods.distillation import check_fractions, methods, random_timesteps, timestep_index, update_loss
 from methods.inversion import fixed_point_error
 from methods.inversion.ddim import ddim_inversion
-from methods.priors.guidance import guided_prediction, levels
 
 
 @methods.register("ism")

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import add_noise, guided_prediction, levels
 from methods.distillation import check_fractions, methods, timestep_index, update_loss
 from methods.inversion.ddim import ddim_inversion
-from methods.priors.guidance import add_noise, guided_prediction, levels
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @methods.register("ism-code")
@@ -100,7 +100,7 @@ class ISMCode:
         """The noise ``(b c lh lw)`` that the inversion begins with."""
         noise = torch.randn(latents.shape, generator=generator, device=generator.device)
         offset = torch.randn(1, latents.shape[1], 1, 1, generator=generator, device=generator.device)
-        return sent(noise + self.channel_noise * offset, latents)
+        return to_device(noise + self.channel_noise * offset, latents)
 
     def _path(
         self, prior: Prior, progress: float, generator: torch.Generator, rounding: Callable[[float], int]

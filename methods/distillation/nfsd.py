@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import add_noise, bounded, levels, predict_rows
 from methods.distillation import check_fractions, methods, random_timesteps, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
-from methods.priors.guidance import add_noise, bounded, levels, predict_rows
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @methods.register("nfsd")
@@ -68,7 +68,7 @@ class NFSD:
         )
         # δ_D + s·δ_C is the guided noise, less ε_neg where t is large; only the guided part stands for a picture.
         guided = bounded(prior, noisy, timesteps, null + self.guidance_scale * (conditional - null))
-        large = sent(timesteps >= self.clean_below * len(prior.alphas_cumprod), clean.device)
+        large = to_device(timesteps >= self.clean_below * len(prior.alphas_cumprod), clean.device)
         _, spread = levels(prior, timesteps)
         loss = update_loss(latents, spread.square() * (guided.noise - large[:, None, None, None] * negative))
         error = fixed_point_error(prior, guided.noise, noise, timesteps)

@@ -8,10 +8,10 @@ from typing import Self
 import torch
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.distillation import check_fractions, methods, random_timesteps, timestep_index, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.ddim import DDIMInversion
-from methods.priors.guidance import add_noise, guided_prediction
 
 
 @methods.register("sdi")

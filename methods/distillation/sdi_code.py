@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import bounded, guided_noise, guided_prediction, levels
 from methods.distillation import check_fractions, methods
 from methods.inversion import fixed_point_error
-from methods.priors.guidance import bounded, guided_noise, guided_prediction, levels
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @methods.register("sdi-code")
@@ -105,7 +105,7 @@ class SDICode:
         """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
         noisy = clean
         stream = streams["noise"]
-        for now, then in pairwise(sent(path, clean.device)):
+        for now, then in pairwise(to_device(path, clean.device)):
             noise = guided_noise(
                 prior,
                 noisy,
@@ -119,6 +119,6 @@ class SDICode:
             before, spread_before = levels(prior, now.clamp_min(0))
             signal, spread = levels(prior, then)
             deviation = spread_before / spread * (1 - (signal / before).square()).sqrt()  # √V
-            fresh = sent(torch.randn(clean.shape, generator=stream, device=stream.device), clean)
+            fresh = to_device(torch.randn(clean.shape, generator=stream, device=stream.device), clean)
             noisy = signal * prediction.target + spread * prediction.noise + self.eta * deviation * fresh
         return noisy

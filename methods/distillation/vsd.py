@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from methods.contracts import AdaptedPrior, Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.adaptation import Adaptation, camera_matrices
+from methods.diffusion.guidance import Prediction, add_noise, bounded, guided_prediction, levels
 from methods.distillation import check_fractions, methods, random_timesteps, update_loss
 from methods.inversion import InversionStrategy, fixed_point_error
 from methods.inversion.random import RandomNoise
-from methods.priors.adaptation import Adaptation, camera_matrices
-from methods.priors.guidance import Prediction, add_noise, bounded, guided_prediction, levels
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @methods.register("vsd")
@@ -76,7 +76,7 @@ class VSD:
         bounds = (low, max(low, min(high, self.late_timestep)) if progress > self.switch else high)
         timesteps = random_timesteps(prior, bounds, len(clean), streams["timestep"])
         noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
-        cameras = sent(camera_matrices(view.cameras), clean)
+        cameras = to_device(camera_matrices(view.cameras), clean)
         update, guided = self.update(
             clean, noise, timesteps, prior=prior, adapted=state.adapted, prompt=prompt, cameras=cameras
         )
@@ -110,7 +110,7 @@ class VSD:
             prompt: Conditioning of the views.
             cameras: ``(b 16)``, camera-to-world.
         """
-        timesteps = sent(timesteps, latents.device)
+        timesteps = to_device(timesteps, latents.device)
         noisy = add_noise(prior, latents, noise, timesteps)
         pretrained = guided_prediction(
             prior,
@@ -138,11 +138,11 @@ class VSD:
         """One step at t ~ U{0 … T−1}, some views without their camera; the loss."""
         timesteps = random_timesteps(prior, (0.0, 1.0), len(clean), streams["timestep"])
         noise, times = streams["noise"], streams["timestep"]
-        fresh = sent(torch.randn(clean.shape, generator=noise, device=noise.device), clean)
+        fresh = to_device(torch.randn(clean.shape, generator=noise, device=noise.device), clean)
         kept = torch.rand(len(clean), 1, generator=times, device=times.device) >= self.camera_dropout
         text = _plain(prompt)
         return state.train(
-            clean, fresh, timesteps, prior=prior, conditioning=text, cameras=cameras * sent(kept, cameras)
+            clean, fresh, timesteps, prior=prior, conditioning=text, cameras=cameras * to_device(kept, cameras)
         )
 
 

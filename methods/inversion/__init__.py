@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from torch import Tensor
 
 from methods.contracts import Prior, Streams, ViewPrompt
-from methods.priors.guidance import levels
+from methods.diffusion.guidance import levels
 from methods.registry import Registry
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Perpendicular, Prior, Streams, ViewPrompt
+from methods.diffusion.guidance import Prediction, guided_prediction, levels
 from methods.inversion import strategies
-from methods.priors.guidance import Prediction, guided_prediction, levels
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @strategies.register("ddim")
@@ -60,7 +60,7 @@ class DDIMInversion:
             )
             signal, spread = levels(prior, timesteps)
             noise = streams["noise"]
-            fresh = sent(torch.randn(latents.shape, generator=noise, device=noise.device), latents)
+            fresh = to_device(torch.randn(latents.shape, generator=noise, device=noise.device), latents)
             return (noisy - signal * latents) / spread + self.eta * fresh
 
 
@@ -94,7 +94,7 @@ def ddim_inversion(
         The latents at the path's last timestep, and the prediction at the one before it.
     """
     noisy = latents
-    for now, then in pairwise(sent(path, latents.device)):
+    for now, then in pairwise(to_device(path, latents.device)):
         prediction = guided_prediction(
             prior, noisy, now, positive=positive, base=base, scale=scale, perpendicular=perpendicular
         )

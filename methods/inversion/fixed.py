@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, Streams, ViewPrompt
 from methods.inversion import strategies
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @strategies.register("fixed")
@@ -28,5 +28,5 @@ class FixedNoise:
         """The first noise ``(b c lh lw)`` of the ``noise`` stream, whatever has been drawn from it since."""
         noise = streams["noise"]
         first = torch.Generator(noise.device).manual_seed(noise.initial_seed())
-        one = sent(torch.randn(latents.shape[1:], generator=first, device=noise.device), latents)
+        one = to_device(torch.randn(latents.shape[1:], generator=first, device=noise.device), latents)
         return one.expand_as(latents)

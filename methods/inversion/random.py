@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, Streams, ViewPrompt
 from methods.inversion import strategies
-from methods.transfer import sent
+from methods.transfer import to_device
 
 
 @strategies.register("random")
@@ -27,4 +27,4 @@ class RandomNoise:
     ) -> Tensor:
         """Fresh noise ``(b c lh lw)`` from the ``noise`` stream."""
         noise = streams["noise"]
-        return sent(torch.randn(latents.shape, generator=noise, device=noise.device), latents)
+        return to_device(torch.randn(latents.shape, generator=noise, device=noise.device), latents)

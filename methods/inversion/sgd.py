@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Prior, Streams, ViewPrompt
+from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import strategies
 from methods.inversion.random import RandomNoise
-from methods.priors.guidance import add_noise, guided_prediction
 
 
 @strategies.register("sgd")

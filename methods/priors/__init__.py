@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from methods.contracts import Prior
-from methods.priors.pipeline_card import PriorCard, has_patch_codec, pipeline_card
-from methods.priors.pipeline_folder import INDEX
-from methods.priors.pipeline_settings import chosen_device, chosen_posterior
-from methods.priors.stable_diffusion import is_hub_name, local_folder
+from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
+from methods.priors.pipeline.folder import INDEX
+from methods.priors.pipeline.settings import chosen_device, chosen_posterior
+from methods.priors.pipeline.stable_diffusion import is_hub_name, local_folder
 from methods.registry import Registry
 from methods.weights import CARD
 
@@ -22,7 +22,7 @@ priors: Registry[Callable[[], Prior]] = Registry("prior")
 @priors.register("gaussian")
 def _gaussian() -> Prior:
     """Pictures about a colour, drawn from a Gaussian: the noise is known in closed form."""
-    from methods.priors.gaussian import GaussianPrior
+    from methods.priors.closed_form.gaussian import GaussianPrior
 
     return GaussianPrior()
 
@@ -30,7 +30,7 @@ def _gaussian() -> Prior:
 @priors.register("mixture")
 def _mixture() -> Prior:
     """Pictures drawn from a mixture of Gaussians: the noise is known in closed form."""
-    from methods.priors.mixture import MixturePrior
+    from methods.priors.closed_form.mixture import MixturePrior
 
     return MixturePrior()
 
@@ -117,7 +117,7 @@ def prior_names() -> list[str]:
 
 def _from_folder(folder: Path) -> Prior:
     # Imported here: diffusers takes seconds to import, and looking a name up should not.
-    from methods.priors.diffusers_prior import DiffusersPrior
-    from methods.priors.pipeline_settings import PipelineSettings
+    from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+    from methods.priors.pipeline.settings import PipelineSettings
 
     return DiffusersPrior(folder, PipelineSettings.from_environment(uses_gpu=not has_patch_codec(folder)))

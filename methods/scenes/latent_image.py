@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from methods.cameras import Cameras
 from methods.contracts import Prior, Rendering
 from methods.scenes import scenes
-from methods.scenes.cameras import Cameras
 from methods.scenes.picture import Picture
 from methods.scenes.settings import demand
 

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Scene
-from methods.scenes.cameras import evaluation_ring
-from methods.scenes.field import FieldSample
+from methods.scenes.nerf.field import FieldSample
 
 #: Views, pixels of a side and samples of a ray that the level of a surface is chosen by.
 _VIEWS, _PIXELS, _SAMPLES = 4, 64, 96
 
 
 class Volume(Protocol):
-    """Density and colour of the points in a ball (``methods.scenes.field.Field``)."""
+    """Density and colour of the points in a ball (``methods.scenes.nerf.field.Field``)."""
 
     radius: float
 
@@ -33,7 +33,7 @@ class Volume(Protocol):
 
 
 class Mesh(NamedTuple):
-    """Triangles, counter-clockwise seen from outside, in the world of ``methods.scenes.cameras``."""
+    """Triangles, counter-clockwise seen from outside, in the world of ``methods.cameras``."""
 
     vertices: NDArray[np.float32]  # (n 3), world units
     faces: NDArray[np.int64]  # (m 3)
@@ -78,7 +78,7 @@ def silhouette_level(scene: Scene, field: Volume) -> float | None:
     """
     ring = evaluation_ring(_VIEWS)
     device = _device_of(field)
-    cameras = type(ring)(**{name: value.to(device) for name, value in vars(ring).items()})
+    cameras = ring.to(device)
     background = torch.ones(_VIEWS, 3, device=device)
     seen = scene.render(cameras, resolution=_PIXELS, background=background).opacity.flatten() > 0.5
     rays = cameras.rays(_PIXELS)

@@ -42,7 +42,7 @@ class ClipModel:
 
     def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
         self.weights_sha256 = verified_weights(folder)
-        import methods.torchvision_mend  # noqa: F401  (before open_clip, which imports torchvision)
+        import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
 
         # isort: split
         import open_clip  # takes seconds, and a study is planned without it

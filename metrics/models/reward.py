@@ -46,7 +46,7 @@ class RewardNetwork(nn.Module):
 
     def __init__(self, config: RewardConfig) -> None:
         super().__init__()
-        import methods.torchvision_mend  # noqa: F401  (before transformers, which imports torchvision)
+        import methods.torchvision_shim  # noqa: F401  (before transformers, which imports torchvision)
 
         # isort: split
         from transformers import (  # takes seconds
@@ -118,7 +118,7 @@ class RewardModel:
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         self.weights_sha256 = verified_weights(folder)
         self._device = torch.device(device)
-        import methods.torchvision_mend  # noqa: F401  (before open_clip, which imports torchvision)
+        import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
 
         # isort: split
         from open_clip.transform import image_transform

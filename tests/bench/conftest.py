@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.commands.run import run_study
+from bench.commands.score import score_study
 from bench.records.store import RunStore
-from bench.run import run_study
-from bench.score import score_study
 from bench.study.cell import Cell
 from bench.study.expand import cached_prior, expand
 from bench.study.settings import DivergenceSettings

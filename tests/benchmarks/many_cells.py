@@ -18,7 +18,7 @@ from bench.study.study import load_study
 from bench.watch.divergence import Status
 from bench.watch.environment import describe_environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from prompts import load_prompt_set
 
 #: The quick study's methods, steps, views and metrics on prompts that have no ground truth to be rendered.

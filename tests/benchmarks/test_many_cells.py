@@ -28,7 +28,7 @@ start = time.perf_counter()
 import io, json, sys
 from pathlib import Path
 from rich.console import Console
-import bench.plan, bench.report, bench.run
+import bench.commands.plan, bench.commands.report, bench.commands.run
 from bench.study.expand import chosen_prompts, expand
 from bench.scores.frames import build_frames
 from bench.records.store import RunStore
@@ -40,10 +40,10 @@ store, console = RunStore(Path(folder)), Console(file=io.StringIO(), width=200)
 study = store.read_study()
 match what:
     case "plan":
-        bench.plan.print_plan(study, store, console)
+        bench.commands.plan.print_plan(study, store, console)
         assert "CPU-hours" in console.file.getvalue()
     case "run":
-        bench.run.run_study(study, store, console, budget_hours=24.0)
+        bench.commands.run.run_study(study, store, console, budget_hours=24.0)
         assert ", 0 to run" in console.file.getvalue()
     case "load":
         records = store.read_all(expand(study))

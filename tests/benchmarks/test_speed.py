@@ -13,15 +13,15 @@ import torch
 from rich.console import Console
 
 from bench.cells.streams import make_streams
+from bench.commands.run import run_study
+from bench.commands.score import score_study
 from bench.records.store import RunStore
-from bench.run import run_study
-from bench.score import score_study
 from bench.study.expand import cached_prior, expand
 from bench.study.settings import EvaluationSettings
 from bench.study.study import load_study
+from methods.cameras import CameraRange, evaluation_ring
 from methods.contracts import View, ViewPrompt
 from methods.distillation import methods
-from methods.scenes.cameras import CameraRange, evaluation_ring
 
 
 @pytest.mark.benchmark(group="render")

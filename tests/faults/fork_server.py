@@ -23,10 +23,10 @@ OPERATIONS = {
 
 def main() -> None:
     """Import what every command needs, then serve."""
-    for late in ("bench.report", "bench.score", "skimage.metrics", "torch._inductor"):
+    for late in ("bench.commands.report", "bench.commands.score", "skimage.metrics", "torch._inductor"):
         importlib.import_module(late)
     import bench.cli
-    import bench.run
+    import bench.commands.run
     from bench.study.expand import cached_prior
     from methods.distillation import methods
     from metrics import metrics
@@ -34,7 +34,7 @@ def main() -> None:
     methods.names()
     metrics.names()
     study = bench.cli.load_study("tiny.toml")
-    bench.run.expand(study)  # what it imports on the way
+    bench.commands.run.expand(study)  # what it imports on the way
     cached_prior(study.prior)
     answer = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps("ready"), file=answer)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.engine_options import EngineOptions
 from bench.engines.local import run_local
+from bench.engines.options import EngineOptions
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import parse_study

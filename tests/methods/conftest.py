@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, Streams, View, ViewPrompt
-from methods.priors.gaussian import GaussianPrior
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 
 @pytest.fixture

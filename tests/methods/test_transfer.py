@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.transfer import sent
+from methods.transfer import to_device
 
 DEVICES = [
     "cpu",
@@ -18,13 +18,13 @@ DEVICES = [
 def test_values_arrive_in_the_precision_of_where_they_go(device: str) -> None:
     drawn = torch.rand(3, 1, generator=torch.Generator().manual_seed(0)).expand(-1, 4)
     there = torch.zeros(1, dtype=torch.float64, device=device)
-    assert sent(drawn, there).device == there.device
-    assert torch.equal(sent(drawn, there).cpu(), drawn.double())
-    assert torch.equal(sent(drawn, there.device).cpu(), drawn)
-    assert torch.equal(sent(there, torch.device("cpu")), torch.zeros(1, dtype=torch.float64))
+    assert to_device(drawn, there).device == there.device
+    assert torch.equal(to_device(drawn, there).cpu(), drawn.double())
+    assert torch.equal(to_device(drawn, there.device).cpu(), drawn)
+    assert torch.equal(to_device(there, torch.device("cpu")), torch.zeros(1, dtype=torch.float64))
 
 
 def test_what_is_there_already_stays_as_it_is() -> None:
     drawn = torch.rand(3, generator=torch.Generator().manual_seed(0))
-    assert sent(drawn, drawn) is drawn
-    assert sent(drawn, drawn.device) is drawn
+    assert to_device(drawn, drawn) is drawn
+    assert to_device(drawn, drawn.device) is drawn

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-import methods.torchvision_mend  # noqa: F401  (before open_clip)
+import methods.torchvision_shim  # noqa: F401  (before open_clip)
 
 # isort: split
 from open_clip.model import CLIP

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from metrics import Views, metrics
 from prompts.toybox import DEGRADATIONS, ToyObject, render_object
 

@@ -135,7 +135,7 @@ def clip_config(*, resnet: bool) -> dict[str, object]:
 
 
 def mend_torchvision() -> None:
-    """What ``methods.torchvision_mend`` does, for a Python that has none of this project."""
+    """What ``methods.torchvision_shim`` does, for a Python that has none of this project."""
     try:
         import torchvision  # noqa: F401
     except RuntimeError:  # built for CUDA, beside a torch without it

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import methods.torchvision_mend  # noqa: F401  (before pyiqa)
+import methods.torchvision_shim  # noqa: F401  (before pyiqa)
 from metrics import Views, metrics
 
 

@@ -10,7 +10,7 @@ from bench.cells.evaluation import render_ring
 from bench.cells.optimisation import Optimisation
 from bench.study.cell import Cell
 from methods.contracts import Prior
-from methods.scenes.nerf import NeRF
+from methods.scenes.nerf.nerf import NeRF
 
 
 @pytest.mark.parametrize(

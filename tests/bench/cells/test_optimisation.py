@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from bench.cells.optimisation import Optimisation, reach, to_device, update_size
+from bench.cells.optimisation import Optimisation, reach, update_size
 from bench.study.cell import Cell
+from methods.cameras import evaluation_ring
 from methods.contracts import Prior, Rendering, View
 from methods.distillation import update_loss
-from methods.scenes.cameras import evaluation_ring
 
 
 def test_the_same_cell_takes_the_same_steps(cell: Cell, prior: Prior) -> None:
@@ -57,7 +57,7 @@ def test_reach_is_the_balls_disc() -> None:
 
 def test_cameras_can_be_taken_in_parts() -> None:
     ring = evaluation_ring(5)
-    part = to_device(ring, torch.device("cpu"), slice(3, 7))
+    part = ring[3:7].to(torch.device("cpu"))
     assert part.azimuth_deg.tolist() == ring.azimuth_deg[3:].tolist()
     assert len(part.target) == 2
 

@@ -16,8 +16,8 @@ from bench.study.cell import Cell
 from bench.study.settings import DivergenceSettings
 from bench.watch.divergence import Status
 from methods.contracts import Prior
-from methods.priors.gaussian import GaussianPrior
-from methods.scenes.nerf import NeRF
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.scenes.nerf.nerf import NeRF
 
 
 def test_a_cell_runs_to_its_end(cell: Cell, prior: Prior) -> None:

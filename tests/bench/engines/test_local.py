@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import bench.engines.local
-from bench.engine_options import EngineOptions
 from bench.engines.local import _devices, run_local
+from bench.engines.options import EngineOptions
 from bench.errors import RunError, StorageError
 from bench.records.store import RunStore
 from bench.study.expand import expand

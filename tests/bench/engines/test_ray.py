@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine_options import EngineOptions
 from bench.engines import engines
+from bench.engines.options import EngineOptions
 from bench.engines.ray import forecast_vram_gb, gpu_share
 from bench.errors import InputError, StorageError
 from bench.records.store import RECORD_FILE, RunStore

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine_options import EngineOptions
 from bench.engines import engines
+from bench.engines.options import EngineOptions
 from bench.engines.slurm import run_slurm
 from bench.engines.work import do_cell
 from bench.errors import InputError

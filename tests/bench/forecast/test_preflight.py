@@ -11,9 +11,9 @@ from rich.console import Console
 
 import bench.forecast.forecast
 import bench.forecast.preflight
+from bench.commands.run import run_study
 from bench.errors import InputError
 from bench.records.store import RECORD_FILE, RunStore
-from bench.run import run_study
 from bench.study.expand import expand
 from bench.study.study import Study
 

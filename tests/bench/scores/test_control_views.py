@@ -12,16 +12,16 @@ from PIL import Image
 from rich.console import Console
 
 from bench.cells.streams import make_streams
+from bench.commands.score import score_study
 from bench.records.record import Record
 from bench.records.store import RunStore
-from bench.score import score_study
 from bench.scores import control_views as module
 from bench.scores.control_views import PUBLISHED_SCALE, Control, control_views
 from bench.scores.frames import build_frames
 from bench.study.expand import chosen_prompts, expand
 from bench.study.study import Study
 from methods.contracts import Prior
-from methods.priors.sampling import sample_pictures
+from methods.diffusion.sampling import sample_pictures
 from methods.registry import UnknownNameError
 from reports.frames import CONTROLS
 

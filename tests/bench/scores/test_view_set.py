@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from bench.commands.score import score_study
 from bench.records.record import Record, RecordedView, Snapshot
 from bench.records.store import RunStore
-from bench.score import score_study
 from bench.scores.frames import build_frames
 from bench.scores.view_set import snapshot_views
 from bench.study.expand import chosen_prompts, expand

@@ -23,8 +23,8 @@ from bench.study.study import Study, load_study, parse_study, study_names
 from bench.watch.divergence import Divergence, Status
 from bench.watch.environment import Environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds, StepSeconds
+from methods.cameras import CameraRange
 from methods.contracts import Prior
-from methods.scenes.cameras import CameraRange
 from metrics import metrics
 
 MODELS = [

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.training.dataset import ToyPictures
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
 
 

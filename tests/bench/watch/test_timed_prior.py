@@ -4,7 +4,7 @@ import torch
 
 from bench.watch.step_clock import StepClock
 from bench.watch.timed_prior import timed
-from methods.priors.gaussian import GaussianPrior
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 
 class _SpyClock(StepClock):

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from methods.cameras import Cameras
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation import methods
-from methods.priors.gaussian import GaussianPrior
-from methods.priors.mixture import MixturePrior
-from methods.scenes.cameras import Cameras
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.closed_form.mixture import MixturePrior
 
 TOLERANCE = 1e-9
 SHAPE = (2, 3, 16, 16)

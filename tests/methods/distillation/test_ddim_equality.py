@@ -19,12 +19,12 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation.sdi import SDI
 from methods.distillation.sds import SDS
 from methods.priors import load_prior
-from methods.priors.gaussian import GaussianPrior
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 STEPS = 10
 GUIDANCE = 1.5  # the clipped prior is then held at its bound in some channels and not in others

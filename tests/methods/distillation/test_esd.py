@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from methods.cameras import evaluation_ring
+from methods.diffusion.adaptation import camera_matrices
 from methods.distillation.esd import ESD
 from methods.distillation.vsd import VSD
-from methods.priors.adaptation import camera_matrices
-from methods.scenes.cameras import evaluation_ring
 
 
 def test_update_is_the_mean_of_vsd_with_and_without_the_camera(prior, prompt) -> None:

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Perpendicular, Rendering, View, ViewPrompt
+from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
 from methods.inversion import strategies
-from methods.priors.gaussian import GaussianPrior
-from methods.priors.perp_neg import PerpNeg
-from methods.priors.translated import TranslatedPrior
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.closed_form.translated import TranslatedPrior
 
 ELSEWHERE = torch.device("meta")  # of all devices the one that torch computes nothing on
 

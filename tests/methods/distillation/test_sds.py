@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation.sds import SDS
-from methods.priors.gaussian import GaussianPrior
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 
 @settings(max_examples=20, deadline=None)

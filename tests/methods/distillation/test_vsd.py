@@ -7,10 +7,10 @@ import io
 import pytest
 import torch
 
+from methods.cameras import CameraRange, evaluation_ring
 from methods.contracts import Rendering, View
+from methods.diffusion.adaptation import camera_matrices
 from methods.distillation.vsd import VSD
-from methods.priors.adaptation import camera_matrices
-from methods.scenes.cameras import CameraRange, evaluation_ring
 
 
 @pytest.fixture

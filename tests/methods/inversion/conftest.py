@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from methods.contracts import ViewPrompt
-from methods.priors.gaussian import GaussianPrior
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 SCALE = 3.0
 

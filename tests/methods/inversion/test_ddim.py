@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import methods.inversion.ddim
+from methods.cameras import evaluation_ring
 from methods.contracts import ViewPrompt
+from methods.diffusion.guidance import guided_prediction, levels
 from methods.inversion.ddim import DDIMInversion, ddim_inversion
 from methods.priors import load_prior
-from methods.priors.gaussian import GaussianPrior
-from methods.priors.guidance import guided_prediction, levels
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 from prompts.toybox import ToyObject, render_object
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from methods.contracts import ViewPrompt
+from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion.sgd import GradientDescent
 from methods.priors import load_prior
-from methods.priors.guidance import add_noise, guided_prediction
 
 
 def run(exact, make_streams, timesteps, **settings):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from methods.cameras import evaluation_ring
+from methods.diffusion.guidance import add_noise
 from methods.priors import load_prior
-from methods.priors.guidance import add_noise
-from methods.scenes.cameras import evaluation_ring
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, render_object, with_article
 
 

@@ -16,8 +16,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from methods.cameras import evaluation_ring
 from methods.contracts import Perpendicular, Rendering, Streams, View, ViewPrompt
-from methods.scenes.cameras import evaluation_ring
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "published"
 LATENTS = (4, 8, 8)

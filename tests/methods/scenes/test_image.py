@@ -11,11 +11,11 @@ from bench.cells.run_cell import run_cell
 from bench.study.expand import cached_prior, expand
 from bench.study.study import load_study
 from bench.watch.divergence import Status
+from methods.cameras import evaluation_ring
 from methods.contracts import View
 from methods.distillation import update_loss
-from methods.priors.gaussian import GaussianPrior
+from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes import scenes
-from methods.scenes.cameras import evaluation_ring
 from methods.scenes.image import Image
 
 

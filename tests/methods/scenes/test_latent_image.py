@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from methods.cameras import evaluation_ring
 from methods.contracts import View, ViewPrompt
 from methods.distillation.sdi import SDI
 from methods.priors import load_prior
-from methods.priors.gaussian import GaussianPrior
-from methods.scenes.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.latent_image import LatentImage
 
 

@@ -9,10 +9,10 @@ import trimesh
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from methods.scenes.cameras import Cameras, evaluation_ring
-from methods.scenes.field import FieldSample
+from methods.cameras import Cameras, evaluation_ring
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
-from methods.scenes.nerf import NeRF
+from methods.scenes.nerf.field import FieldSample
+from methods.scenes.nerf.nerf import NeRF
 
 
 class Balls(nn.Module):

@@ -9,9 +9,9 @@ import pytest
 
 from methods.registry import UnknownNameError
 from methods.scenes import scenes
-from methods.scenes.backgrounds import backgrounds
-from methods.scenes.encodings import encodings
-from methods.scenes.materials import materials
+from methods.scenes.nerf.backgrounds import backgrounds
+from methods.scenes.nerf.encodings import encodings
+from methods.scenes.nerf.materials import materials
 
 
 def test_the_names() -> None:
@@ -27,6 +27,6 @@ def test_a_wrong_name_is_answered_with_the_right_one() -> None:
 
 
 def test_an_implementation_can_be_imported_first() -> None:
-    command = [sys.executable, "-c", "import methods.scenes.encodings.dense_grid, methods.contracts"]
+    command = [sys.executable, "-c", "import methods.scenes.nerf.encodings.dense_grid, methods.contracts"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

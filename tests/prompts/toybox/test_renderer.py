@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.scenes.cameras import evaluation_ring
+from methods.cameras import evaluation_ring
 from prompts.toybox import KINDS, ToyObject, render_object, trace
 from prompts.toybox.distances import sphere
 from prompts.toybox.renderer import BOUNDING_RADIUS, distance

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-import methods.torchvision_mend  # noqa: F401
+import methods.torchvision_shim  # noqa: F401
 from prompts.toybox import CONTEXT_LENGTH, write_clip_tokenizer
 from prompts.toybox.captions import WORDS
 

@@ -1,0 +1,1 @@
+"""The commands of ``sdibench``, one file each, and what only one of them uses."""

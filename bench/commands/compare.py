@@ -1,0 +1,221 @@
+"""Two runs of the same cells side by side: what changed, how surely, and whether that is too much."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.commands.condition import Condition, parse_condition
+from bench.errors import InputError
+from bench.records.record import Record
+from bench.records.store import RunStore, read_record
+from bench.scores.frames import cells_frame, read_card, read_frame
+from metrics.card import MetricCard
+from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
+from reports.means import asset_means
+from reports.render.markdown import render
+from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
+from reports.table import Column, Direction, Entry, Row, Table
+
+#: Resamples are the same each time: the same two runs give the same verdict.
+_SEED = 0
+
+#: Columns of every comparison, whatever was scored.
+_COST = (
+    Column("optimise_seconds", "time B / A", "×", decimals=3),
+    Column("diverged", "diverged", "points", decimals=1, signed=True),
+)
+_CARD_FIELDS = ("checkpoint", "weights_sha256", "version", "preprocessing")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What B changed against A."""
+
+    table: Table
+    """A row for each method that both have, a column for each metric; its entries hold the intervals."""
+    estimates: dict[tuple[str, str], Estimate]
+    """By method and column, in the printed unit."""
+
+    @property
+    def markdown(self) -> str:
+        """The table."""
+        return render(self.table)
+
+    def judge(self, conditions: Sequence[str]) -> list[str]:
+        """Which conditions hold, a line for each method that one holds for.
+
+        Raises:
+            InputError: If a condition is malformed, or the data cannot tell for any method.
+        """
+        methods = list(dict.fromkeys(method for method, _ in self.estimates))
+        columns = list(dict.fromkeys(column for _, column in self.estimates))
+        parsed = [parse_condition(text, methods=methods, columns=columns) for text in conditions]
+        return [line for condition in parsed for line in self._judged(condition, methods)]
+
+    def _judged(self, condition: Condition, methods: Sequence[str]) -> list[str]:
+        lines, told, why = [], False, ""
+        for method in methods if condition.method is None else [condition.method]:
+            estimate = self.estimates[method, condition.column]
+            interval = estimate.interval
+            parts = {"mean": estimate.value, "low": interval.low, "high": interval.high}
+            value = parts[condition.part]
+            if value is None:
+                why = interval.reason
+                continue
+            told = True
+            if condition.holds(value):
+                lines.append(f"{condition.text}: holds for {method}, {condition.part} {value:.4g}")
+        if not told:
+            raise InputError(f"--fail-if {condition.text!r}: the data cannot tell: {why}")
+        return lines
+
+
+def compare_runs(a: RunStore, b: RunStore) -> Comparison:
+    """B − A for every method and metric, over the prompts and seeds that both runs have.
+
+    Raises:
+        InputError: If a folder is no scored run, the runs have no cell in common, or a metric's model, preprocessing
+            or version is not the same in both.
+        ReportError: If the tables of a run do not fit each other.
+    """
+    runs = [_frames(store) for store in (a, b)]
+    cards = [_cards(run, store) for run, store in zip(runs, (a, b), strict=True)]
+    _check_cards(cards, (a, b))
+    _check_prompts(runs, (a, b))
+    methods = [method for method in runs[0].methods if method in runs[1].methods]
+    if not methods:
+        raise InputError(f"{a.folder} and {b.folder} have no method in common")
+    scored = [metric for metric in cards[0] if metric in cards[1]]
+    columns = [_column(cards[0][metric], metric) for metric in scored]
+    estimates: dict[tuple[str, str], Estimate] = {}
+    assets = [asset_means(run) for run in runs]
+    for method in methods:
+        for metric in scored:
+            sides = [each[each["metric"] == metric] for each in assets]
+            estimates[method, metric] = _difference(sides, method)
+        estimates[method, "optimise_seconds"] = _time_ratio(runs, method)
+        estimates[method, "diverged"] = _divergence(runs, method)
+    if all(estimate.value is None for estimate in estimates.values()):
+        raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
+    columns += _COST
+    rows = tuple(Row(method, tuple(_entry(estimates[method, c.key]) for c in columns)) for method in methods)
+    table = Table("comparison", f"{b.folder} − {a.folder}", _caption(runs, rows), "Method", tuple(columns), rows)
+    return Comparison(table, estimates)
+
+
+def _frames(store: RunStore) -> ReportFrames:
+    """What a run was when it was scored, without the weights or the code that made it."""
+    study = store.read_study()
+    records: dict[tuple[str, str, int], Record] = {}
+    for record in map(read_record, store.record_folders()):
+        cell = record.cell
+        key = (cell.label, cell.prompt_id, cell.seed)
+        wanted = cell.label in study.methods and cell.seed in study.seeds
+        wanted &= study.prompt_ids is None or cell.prompt_id in study.prompt_ids
+        if wanted and (key not in records or _age(records[key]) < _age(record)):
+            records[key] = record
+    if not records:
+        raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
+    order = list(study.methods)
+    kept = sorted(records.values(), key=lambda record: order.index(record.cell.label))
+    scores = read_frame(store.folder / "scores.parquet", SCORES)
+    ours = [record.identity for record in kept]
+    return ReportFrames(
+        cells=cells_frame(kept, store),
+        scores=scores[scores["cell"].isin(ours)],
+        events=pd.DataFrame(columns=list(EVENTS)),
+        views=pd.DataFrame(columns=list(VIEWS)),
+        metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
+    )
+
+
+def _age(record: Record) -> tuple[int, str]:
+    """Of several records of one place in a study, the latest code's counts."""
+    return record.cell.code_version, record.started_at
+
+
+def _cards(run: ReportFrames, store: RunStore) -> dict[str, MetricCard]:
+    columns = zip(run.metric_columns["metric"], run.metric_columns["card"], strict=True)
+    return {metric: read_card(card, metric, store.folder) for metric, card in columns}
+
+
+def _check_cards(cards: Sequence[Mapping[str, MetricCard]], stores: Sequence[RunStore]) -> None:
+    for metric in [metric for metric in cards[0] if metric in cards[1]]:
+        for field in _CARD_FIELDS:
+            first, second = (getattr(each[metric], field) for each in cards)
+            if first != second:
+                raise InputError(
+                    f"{metric} cannot be compared: {field} is {first!r:.80} in {stores[0].folder} and {second!r:.80} "
+                    f"in {stores[1].folder}; score both with the same"
+                )
+
+
+def _check_prompts(runs: Sequence[ReportFrames], stores: Sequence[RunStore]) -> None:
+    first, second = (run.prompts for run in runs)
+    for prompt_id in [each for each in first if each in second]:
+        if first[prompt_id] != second[prompt_id]:
+            words = f"{first[prompt_id]!r} in {stores[0].folder} and {second[prompt_id]!r} in {stores[1].folder}"
+            raise InputError(f"the prompt {prompt_id} is {words}; they cannot be compared")
+
+
+def _difference(sides: Sequence[pd.DataFrame], method: str, *, log: bool = False) -> Estimate:
+    """B − A of ``value`` over the prompts and seeds that both have."""
+    first, second = (side[side["method"] == method].set_index(["prompt_id", "seed"])["value"] for side in sides)
+    both = first.index.intersection(second.index, sort=False)
+    if log:
+        first, second = np.log(first), np.log(second)
+    prompts, seeds = (list(dict.fromkeys(both.get_level_values(key))) for key in ("prompt_id", "seed"))
+    grid = pd.MultiIndex.from_product([prompts, seeds], names=both.names)
+    theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), len(seeds)) for side in (first, second))
+    return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), _SEED)
+
+
+def _time_ratio(runs: Sequence[ReportFrames], method: str) -> Estimate:
+    """Geometric mean over prompts of B's time of the optimisation over A's, of cells that completed in both."""
+    completed = [run.cells[(run.cells["status"] == "completed") & (run.cells["optimise_seconds"] > 0)] for run in runs]
+    logs = _difference([cells.assign(value=cells["optimise_seconds"]) for cells in completed], method, log=True)
+    interval = logs.interval
+    if interval.low is not None and interval.high is not None:
+        interval = Interval(float(np.exp(interval.low)), float(np.exp(interval.high)), interval.level)
+    return Estimate(None if logs.value is None else float(np.exp(logs.value)), interval, logs.n)
+
+
+def _divergence(runs: Sequence[ReportFrames], method: str) -> Estimate:
+    """Share of diverged cells in B less that in A, in percentage points, of cells that came to an end in both."""
+    ended = [run.cells[~run.cells["status"].isin(FAILED)] for run in runs]
+    return _difference([cells.assign(value=100.0 * cells["status"].isin(DIVERGED)) for cells in ended], method)
+
+
+def _column(card: MetricCard, metric: str) -> Column:
+    column = next(column for column in card.columns if column.name == metric)
+    direction: Direction = "up" if column.higher_is_better else "down"
+    return Column(column.name, column.title, column.unit, direction, column.decimals, signed=True)
+
+
+def _entry(estimate: Estimate) -> Entry:
+    interval = estimate.interval
+    text = "" if interval.low is not None else "cannot tell"
+    return Entry(
+        mean=estimate.value, n=estimate.n, text=text, low=interval.low, high=interval.high, why=interval.reason
+    )
+
+
+def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ...]:
+    caption = [
+        "Each entry is the mean over prompts of B − A [95 % bootstrap interval over prompts, BCa] (n prompts), cells "
+        "paired by prompt and seed; of the time it is the geometric mean of B / A.",
+    ]
+    reasons = sorted({entry.why for row in rows for entry in row.entries} - {""})
+    caption += [f"Cannot tell: {'; '.join(reasons)}."] if reasons else []
+    for field, what in (("evaluation", "evaluation views"), ("steps", "steps"), ("prior_sha256", "priors")):
+        seen = [{json.dumps(json.loads(text)[field]) for text in run.cells["settings"]} for run in runs]
+        if seen[0] != seen[1]:
+            caption.append(f"The runs have different {what}.")
+    first, second = (set(run.metric_columns["metric"]) for run in runs)
+    caption += [f"{metric} is scored in one run only." for metric in sorted(first ^ second)]
+    return tuple(caption)

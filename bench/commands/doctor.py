@@ -1,0 +1,93 @@
+"""Whether this machine has what the suite needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import get_args
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from metrics.suites import Role
+
+
+def run_doctor(console: Console) -> bool:
+    """Print what was found of packages, hardware and weights; whether all weights are as their cards say."""
+    from bench.commands.backends import BACKENDS
+
+    table = Table("what", Column("found", overflow="fold"), title="sdibench doctor")
+    for name, words in _machine():
+        table.add_row(name, Text(words))  # as it stands: square brackets are no markup here
+    table.add_section()
+    for backend in BACKENDS:
+        table.add_row(backend.name, Text(backend.state()))
+    table.add_section()
+    for name, words in _determinism():
+        table.add_row(f"same cell twice, {name}", Text(words))
+    table.add_section()
+    healthy = True
+    for name, words, is_right in _check_weights():
+        healthy &= is_right
+        table.add_row(f"weights: {name}", Text(words))
+    console.print(table)
+    return healthy
+
+
+def _machine() -> Iterator[tuple[str, str]]:
+    import torch
+
+    from bench.watch.environment import describe_environment
+
+    found = describe_environment(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    yield "python", f"{found.python}, {found.platform}"
+    yield "packages", ", ".join(f"{name} {version}" for name, version in found.packages.items())
+    yield "processor", f"{found.cpu}, {found.cores} cores, torch uses {found.threads} threads"
+    yield "memory", f"{found.memory_bytes / 2**30:.1f} GiB"
+    if found.gpu is None:
+        yield "GPU", "none; the CPU does all the work"
+    else:
+        free, total = torch.cuda.mem_get_info()
+        driver = f"driver {found.driver}" if found.driver else "driver's version not known (NVML)"
+        memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+        yield "GPU", f"{found.gpu}, {memory}, CUDA {found.cuda}, {driver}"
+    commit = found.git_commit
+    yield "code", "no git checkout" if commit is None else commit[:12] + " with changes" * bool(found.git_dirty)
+
+
+def _determinism() -> Iterator[tuple[str, str]]:
+    import torch
+
+    from bench.commands.determinism import largest_difference
+    from methods.weights import WeightsError
+
+    for name in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        try:
+            difference = largest_difference(torch.device(name))
+        except (RuntimeError, WeightsError) as error:
+            yield name, f"not measured: {error}"
+        else:
+            yield name, f"parameters differ by up to {difference:.1e}" if difference else "bit-equal"
+
+
+def _check_weights() -> Iterator[tuple[str, str, bool]]:
+    """Whose weights, what was found, and whether that is right; weights that were never fetched are not wrong."""
+    from methods.priors import prior_names, prior_sha256
+    from methods.weights import WeightsError, WeightsMissingError, verified_weights
+    from metrics import suites
+
+    def of_role(suite: str, role: Role) -> str:
+        return verified_weights(suites[suite].folder(role))
+
+    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(prior_sha256, name) for name in prior_names()}
+    for name in suites.names():
+        for role in get_args(Role):
+            checks[f"{role} of the suite {name}"] = partial(of_role, name, role)
+    for name, check in checks.items():
+        try:
+            yield name, f"right, SHA-256 {check()[:12]}", True
+        except WeightsMissingError as error:
+            yield name, f"not there: {error}", "toybox" not in name  # which comes with the suite
+        except WeightsError as error:
+            yield name, str(error), False

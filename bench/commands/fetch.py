@@ -1,0 +1,184 @@
+"""Downloads the weights of a suite ahead, so that everything else runs without a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rich.console import Console
+
+from bench.commands.sources import Source, sources_of
+from bench.errors import InputError
+from methods.priors.pipeline.folder import files_in
+from methods.priors.pipeline.stable_diffusion import Origin
+from methods.weights import CARD, WeightsError, file_sha256, read_card, verified_anew, write_card
+
+
+def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only: Collection[str] = ()) -> None:
+    """Bring all weights of a suite into their folders, each with its card, and check every byte.
+
+    What is there and right is left alone; a download cut short goes on where it stopped.
+
+    Args:
+        name: A suite, or a repository of the hub with a prior.
+        console: Where to tell what is done.
+        mirror: A folder to copy from instead of downloading: one with a subfolder for each role, such as another
+            machine's weights, or the files of the only role themselves.
+        only: Roles to fetch; all where it is empty.
+
+    Raises:
+        InputError: If there is no such suite or role, or the mirror has no such folder.
+        WeightsError: If files cannot be had, are of another kind, or are not the ones that a card names.
+    """
+    chosen = sources_of(name, only)
+    for source, folder in chosen:
+        origin = source.origin()
+        told = f"{source.role}: "
+        if origin.is_local and mirror is None:
+            here = Path(origin.repository)
+            source.needed(files_in(here), str(here))
+            _check(source, here, str(here))
+            console.print(f"{told}{here} is used where it is", highlight=False, soft_wrap=True)
+            continue
+        if origin.is_local:
+            raise InputError(f"--from {mirror}: the folder {origin.repository} is set already, and used where it is")
+        if not _is_there(folder, origin, console):
+            fields = {**source.card, "repository": origin.repository, "asked_revision": origin.revision}
+            if mirror is None:
+                _finish(source, folder, {**fields, "revision": _download(source, origin, folder)})
+            else:
+                _copy(source, _part(mirror, source, len(chosen)), folder, fields)
+        sha256 = verified_anew(folder)
+        console.print(f"{told}right, SHA-256 {sha256[:12]}, in {folder}", highlight=False, soft_wrap=True)
+
+
+def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
+    if not (folder / CARD).is_file():
+        return False
+    card = read_card(folder)
+    kept = card.get("repository"), card.get("asked_revision")
+    if kept[0] != origin.repository or origin.revision not in (None, kept[1], card.get("revision")):
+        raise WeightsError(
+            f"{folder}: holds {kept[0]}@{card.get('revision')}, not {origin.repository}"
+            f"{f'@{origin.revision}' if origin.revision else ''}; remove the folder to fetch it anew"
+        )
+    try:
+        verified_anew(folder)
+    except WeightsError as error:
+        console.print(f"{error}; fetching it again", highlight=False, soft_wrap=True, markup=False)
+        for name, expected in card["files"].items():
+            if (folder / name).is_file() and file_sha256(folder / name) != expected:
+                (folder / name).unlink()
+        return False
+    return True
+
+
+def _download(source: Source, origin: Origin, folder: Path) -> str:
+    """Fetch the files from the hub, and return the commit that they are of."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    repository = origin.repository
+    try:
+        known = read_card(folder).get("revision") if (folder / CARD).is_file() else None
+        info = HfApi().model_info(repository, revision=known or origin.revision, files_metadata=True)
+        files = {file.rfilename: file for file in info.siblings or ()}
+        first, needed = source.first(list(files), repository), source.needed(list(files), repository)
+        _demand_room(folder, sum(files[name].size or 0 for name in needed))
+        for names in (first, needed):
+            if names:
+                snapshot_download(repository, revision=info.sha, local_dir=folder, allow_patterns=names)
+            if names is first:
+                _check(source, folder, repository)
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise WeightsError(_explain(error, repository, source.variable)) from error
+    for name in needed:
+        stored = files[name].lfs
+        if stored is not None and file_sha256(folder / name) != stored.sha256:
+            (folder / name).unlink()
+            raise WeightsError(f"{repository}: {name} came with another SHA-256 than the hub's; fetch it again")
+    return str(info.sha)
+
+
+def _explain(error: Exception, repository: str, variable: str) -> str:
+    from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
+
+    instead = "or give --from FOLDER"
+    match error:
+        case OfflineModeIsEnabled():
+            return f"{repository}: HF_HUB_OFFLINE is set, so nothing can be downloaded; unset it, {instead}"
+        case RepositoryNotFoundError():
+            other = f"set {variable} to another repository, " if variable else ""
+            return (
+                f"{repository}: the hub has no such repository, or asks for a login (hf auth login); {other}{instead}"
+            )
+        case RevisionNotFoundError():
+            return f"{repository}: has no such revision"
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"{repository}: the download failed ({why}); the same command goes on from there, {instead}"
+
+
+def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) -> None:
+    """Copy the files from a folder; one with a card is copied as its card says."""
+    if (mirror / CARD).is_file():
+        verified_anew(mirror)
+        names = list(read_card(mirror)["files"])
+        if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in names):
+            raise WeightsError(f"{mirror / CARD}: lists files outside its folder")
+    else:
+        names = source.needed(files_in(mirror), str(mirror))
+    _check(source, mirror, str(mirror))
+    _demand_room(folder, sum((mirror / name).stat().st_size for name in names))
+    for name in names:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.part")
+        shutil.copyfile(mirror / name, temporary)
+        temporary.replace(target)
+    if (mirror / CARD).is_file():
+        kept = {key: value for key, value in read_card(mirror).items() if key != "files"}
+        _write_card(folder, {**fields, **kept})
+    else:
+        _finish(source, folder, {**fields, "revision": None, "copied_from": str(mirror.absolute())})
+
+
+def _finish(source: Source, folder: Path, fields: dict[str, Any]) -> None:
+    if source.finish is not None:
+        source.finish(folder)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's notes of a download that goes on
+    _write_card(folder, fields)
+
+
+def _write_card(folder: Path, fields: dict[str, Any]) -> None:
+    """Write the card, or hold the files against the one that is there: they were fetched again to be the same."""
+    if (folder / CARD).is_file():
+        verified_anew(folder)
+    else:
+        write_card(folder, **fields)
+
+
+def _check(source: Source, folder: Path, where: str) -> None:
+    if source.check is not None:
+        source.check(folder, where)
+
+
+def _part(mirror: Path, source: Source, parts: int) -> Path:
+    inner = mirror / source.role
+    if inner.is_dir():
+        return inner
+    if parts > 1 or not mirror.is_dir():
+        raise InputError(f"--from {mirror}: has no folder {source.role}; take one role alone with --only {source.role}")
+    return mirror
+
+
+def _demand_room(folder: Path, size: int) -> None:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if size > free:
+        raise WeightsError(
+            f"{folder}: {size / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "
+            "set SDIBENCH_WEIGHTS to a larger disk"
+        )

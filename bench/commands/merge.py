@@ -1,0 +1,151 @@
+"""Run folders from several machines become one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.commands.verify import check_files
+from bench.errors import InputError
+from bench.records.atomic import new_folder
+from bench.records.record import Record
+from bench.records.store import RECORD_FILE, STUDY_FILE, RunStore, read_record, refuse_links
+from bench.study.study import Study, parse_study
+from methods.weights import file_sha256
+
+#: What narrowed runs of one study may differ in.
+_NARROWED = ("methods", "prompt_ids", "seeds")
+
+
+def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) -> bool:
+    """Copy the records of ``sources`` into ``target``, each whole or not at all; the sources stay as they are.
+
+    Records are told apart by their cells' identity.  One that the target has already stays; another of the same
+    cell with other content (it was run twice: times differ, at least) is kept in ``set-aside/``.  Kept scores come
+    along with their record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes only what is
+    missing.  Unfinished cells are left out.  A merge that was cut short goes on where it was.
+
+    Args:
+        sources: Run folders of the same study, or of the same study narrowed to some methods, prompts or seeds.
+        target: A new folder, or a run folder of such a study: its records come first.
+        console: Where differences go.
+
+    Returns:
+        Whether every record was right, and those of the same cell the same.
+
+    Raises:
+        InputError: If the folders hold studies that differ in more.
+        StorageError: If the target cannot be written in.
+    """
+    others = [source for source in sources if source.folder.resolve() != target.folder.resolve()]
+    held = [target.read_study()] if (target.folder / STUDY_FILE).is_file() else []
+    study = united([*held, *(source.read_study() for source in others)])
+    for source in others:
+        refuse_links(source.folder)
+    target.check(held[0] if held else study)
+    target.note(study)
+    copied, same, wrong = 0, 0, []
+    for source in others:
+        for folder in source.record_folders():
+            try:
+                record = read_record(folder)
+                check_files(record, folder)
+            except InputError as error:
+                wrong.append(f"left out: {error}")
+                continue
+            different = _take(record, folder, source, target)
+            if different is None:
+                copied += 1
+            elif different:
+                wrong.append(f"differs and is set aside: {folder}: {', '.join(different)}")
+            else:
+                same += 1
+    for line in wrong:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    words = f"records copied {copied}, there already {same}, differing or corrupt {len(wrong)}"
+    console.print(f"{study.name}: {words}: {target.folder}", markup=False, highlight=False, soft_wrap=True)
+    return not wrong
+
+
+def united(studies: Sequence[Study]) -> Study:
+    """The study that has the methods, prompts and seeds of all; one of them itself where it has them all.
+
+    Raises:
+        InputError: If the studies differ in anything else that decides which cells there are.
+    """
+    first = studies[0]
+    for index, study in enumerate(studies):
+        for other in studies[:index]:
+            _check_related(other, study)
+    methods = {label: study.methods[label] for study in studies for label in study.methods}
+    prompt_ids = None
+    if all(study.prompt_ids is not None for study in studies):
+        prompt_ids = list(dict.fromkeys(prompt for study in studies for prompt in study.prompt_ids or ()))
+    seeds = list(dict.fromkeys(seed for study in studies for seed in study.seeds))
+    whole_set = _contents(methods, prompt_ids, seeds)
+    for study in studies:
+        if _contents(study.methods, study.prompt_ids, study.seeds) == whole_set:
+            return study
+    fields = first.model_dump(mode="json") | {"methods": methods, "prompt_ids": prompt_ids, "seeds": seeds}
+    whole = parse_study(fields, where="the studies together")
+    base = first.name.removesuffix(f"-{first.key[:6]}")
+    return whole.model_copy(update={"name": f"{base}-{whole.key[:6]}"})
+
+
+def _contents(*fields: Iterable[object] | None) -> list[set[object] | None]:
+    return [None if field is None else set(field) for field in fields]
+
+
+def _check_related(first: Study, study: Study) -> None:
+    for label in first.methods:
+        if label in study.methods and first.methods[label] != study.methods[label]:
+            raise InputError(f"{first.name} and {study.name} differ in methods.{label}: they cannot be merged")
+    narrowed = {name: getattr(first, name) for name in _NARROWED} | {"baseline": first.baseline}
+    if study.model_copy(update=narrowed).key == first.key:
+        return
+    fields, other = (each.model_dump(mode="json") for each in (first, study))
+    names = [name for name in fields if fields[name] != other[name] and name not in (*_NARROWED, "name", "baseline")]
+    raise InputError(f"{first.name} and {study.name} differ in {', '.join(names)}: they cannot be merged")
+
+
+def _take(record: Record, folder: Path, source: RunStore, target: RunStore) -> list[str] | None:
+    """Copy a record; None where it was copied, else the files in which the target's own differs."""
+    place = target.cell_folder(record.cell)
+    if not place.exists():
+        _copy(record, folder, place)
+        _copy_scores(source, target, record)
+        return None
+    different = sorted(_different(record, folder, place))
+    if different:
+        _copy(record, folder, target.folder / "set-aside" / f"{place.name}--{file_sha256(folder / RECORD_FILE)[:12]}")
+    else:
+        _copy_scores(source, target, record)
+    return different
+
+
+def _different(record: Record, folder: Path, place: Path) -> Iterator[str]:
+    for name in (RECORD_FILE, *record.file_bytes):
+        if not (place / name).is_file() or file_sha256(place / name) != file_sha256(folder / name):
+            yield name
+
+
+def _copy(record: Record, folder: Path, place: Path) -> None:
+    """The files that the record names, and no others."""
+    if place.exists():
+        return
+    with new_folder(place) as temporary:
+        for name in (*record.file_bytes, RECORD_FILE):
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, temporary / name, follow_symlinks=False)
+
+
+def _copy_scores(source: RunStore, target: RunStore, record: Record) -> None:
+    name = Path("scores") / record.cell.folder_name
+    if (source.folder / name).is_dir() and not (target.folder / name).exists():
+        with new_folder(target.folder / name) as temporary:
+            for path in (source.folder / name).glob("[!.]*.json"):
+                if path.is_file() and not path.is_symlink():
+                    shutil.copyfile(path, temporary / path.name)

@@ -1,0 +1,191 @@
+"""The stage ``plan``: how many cells a study has, and what they will cost in time, memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
+from bench.formatting import duration, gigabytes
+from bench.records.store import RunStore
+from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.readiness import NotInstalledError, check_scenes
+from bench.study.study import Study
+from methods.weights import WeightsMissingError
+
+#: Time for timing steps where there are no records: enough for a GPU, and a bound on a CPU.
+TIMING_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """One row of a plan."""
+
+    cells: int
+    done: int | None  # None where cells have no names, for want of the prior's weights
+    forecast: Forecast
+
+    @property
+    def missing(self) -> int:
+        """Cells without a record."""
+        return self.cells - (self.done or 0)
+
+    def left(self, what: Callable[[Cost], float]) -> float | None:
+        """``what`` of all missing cells together; None where it is not known."""
+        if self.missing == 0:
+            return 0.0
+        return None if self.forecast.cost is None else self.missing * what(self.forecast.cost)
+
+
+def print_plan(study: Study, store: RunStore, console: Console, *, timing_seconds: float = TIMING_SECONDS) -> None:
+    """Print cells done and missing with a forecast; writes nothing.
+
+    Finished cells with the same settings are the forecast where there are any, in this run or one beside it; else a
+    few steps are timed here.  What this machine lacks is told below the table.
+
+    Args:
+        study: What is planned.
+        store: Its run folder.
+        console: Where to print.
+        timing_seconds: Longest time for timing steps, the loading of the prior not counted.
+
+    Raises:
+        InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
+    """
+    store.check(study)
+    lacking = _lacking(study)
+    try:
+        rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
+    except WeightsMissingError:
+        each = len(study.seeds) * len(chosen_prompts(study))
+        rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+    console.print(f"{study.name}: {study.title}, run folder {store.folder}", highlight=False)
+    console.print(_table(rows, lacking.remedy))
+    for line in [*_sums(study, store, rows), *lacking.lines]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class _Lacking:
+    """What this machine lacks to run a study."""
+
+    lines: list[str]
+    remedy: str = ""  # in a few words, for the table; empty where steps can be timed
+
+    @property
+    def stop_timing(self) -> bool:
+        return bool(self.remedy)
+
+
+def _lacking(study: Study) -> _Lacking:
+    lines, remedy = [], ""
+    try:
+        check_scenes(study)
+    except NotInstalledError as error:
+        lines.append(f"cannot run here: {error}")
+        remedy = "a package is missing, see below"
+    try:
+        study_device(study)
+    except WeightsMissingError as error:
+        lines.append(f"cannot run here: {error}")
+        remedy = f"no weights: sdibench fetch {study.prior}"
+    try:
+        check_metrics(study)
+    except WeightsMissingError as error:
+        lines.append(f"cannot be scored here: {error}")
+    return _Lacking(lines, remedy)
+
+
+def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dict[str, ArmPlan]:
+    cells = expand(study)
+    costs: dict[str, list[Cost]] = {label: [] for label in study.methods}
+    done = dict.fromkeys(study.methods, 0)
+    for cell in cells:
+        record = store.read(cell)
+        if record is not None:
+            done[cell.label] += 1
+            cost = cost_of(record, cell.steps)
+            costs[cell.label] += [cost] if cost else []
+    counts = {label: sum(cell.label == label for cell in cells) for label in study.methods}
+    first = {cell.label: cell for cell in reversed(cells)}
+    arms = {label: first[label] for label in study.methods if costs[label] or done[label] < counts[label]}
+    forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
+    none = Forecast(None, "no whole records")
+    return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in study.methods}
+
+
+def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
+    known = any(row.forecast.cost for row in rows.values())
+    titles = ("time per cell", "time left", "peak memory", "disk") if known else ()  # a terminal may be narrow
+    table = Table("method", "cells", "done", "missing", *titles, "forecast from" if known else "forecast")
+    for label, row in rows.items():
+        counts = (str(row.cells), "?" if row.done is None else str(row.done), str(row.missing))
+        source = row.forecast.source if row.forecast.cost else remedy or row.forecast.source
+        table.add_row(label, *counts, *_costs(row)[: len(titles)], escape(source))
+    table.add_section()
+    every = list(rows.values())
+    done = "?" if any(row.done is None for row in every) else str(sum(row.done or 0 for row in every))
+    counts = (str(sum(row.cells for row in every)), done, str(sum(row.missing for row in every)))
+    peaks = [row.forecast.cost.peak_bytes for row in every if row.forecast.cost]
+    sums = (
+        "",
+        _total(every, lambda cost: cost.seconds, duration),
+        gigabytes(max(peaks, default=0)),
+        _total(every, lambda cost: cost.disk_bytes, gigabytes),
+    )
+    table.add_row("all", *counts, *sums[: len(titles)], "")
+    return table
+
+
+def _costs(row: ArmPlan) -> tuple[str, ...]:
+    cost = row.forecast.cost
+    return (
+        duration(cost.seconds) if cost else "?",
+        _or_unknown(row.left(lambda cost: cost.seconds), duration),
+        gigabytes(cost.peak_bytes) if cost else "?",
+        _or_unknown(row.left(lambda cost: cost.disk_bytes), gigabytes),
+    )
+
+
+def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[str]:
+    """What is left in hours of the device, and whether memory and disk are enough for it."""
+    every = list(rows.values())
+    if all(row.left(lambda cost: cost.seconds) is None for row in every):
+        return []
+    device = study_device(study)
+    costs = [row.forecast.cost for row in every if row.missing and row.forecast.cost]
+    lines = [f"left: {_total(every, lambda cost: cost.seconds / 3600, '{:.1f}'.format)} {hours_of(costs)}"]
+    if device.type == "cuda":
+        peak = max((row.forecast.cost.peak_bytes for row in every if row.forecast.cost), default=0)
+        free, in_all = torch.cuda.mem_get_info(device)
+        lines[0] += f"; GPU memory: {gigabytes(peak)} at the peak, {gigabytes(free)} of {gigabytes(in_all)} are free"
+    free = free_disk_bytes(store.folder)
+    lines[0] += f"; disk: {_total(every, lambda cost: cost.disk_bytes, gigabytes)}, {gigabytes(free)} are free"
+    if sum(row.left(lambda cost: cost.disk_bytes) or 0.0 for row in every) > free:
+        lines.append(f"the disk of {store.folder} is too small for all cells; give a folder on a larger one with --out")
+    return lines
+
+
+def _total(rows: Sequence[ArmPlan], what: Callable[[Cost], float], shown: Callable[[float], str]) -> str:
+    known = [left for row in rows if (left := row.left(what)) is not None]
+    if not known:
+        return "?"
+    return f"{'at least ' * (len(known) < len(rows))}{shown(sum(known))}"
+
+
+def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
+    return "?" if value is None else shown(value)
+
+
+def free_disk_bytes(folder: Path) -> int:
+    """Free bytes where ``folder`` is, or would be."""
+    whole = folder.absolute()
+    there = next(path for path in (whole, *whole.parents) if path.exists())
+    return shutil.disk_usage(there).free

@@ -1,0 +1,119 @@
+"""The stage ``report``: what a run measured, as tables, figures and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench.commands.export import export_mesh
+from bench.errors import InputError
+from bench.records.record import Record
+from bench.records.store import SCENE_FILE, RunStore, refuse_links
+from bench.scores.frames import build_frames
+from bench.study.expand import chosen_prompts, expand
+from bench.study.study import Study
+from bench.watch.divergence import Status
+from metrics import metrics
+from metrics.suites import find_suite
+from prompts import load_prompt_set
+from reports import Drawing, ReportFrames, Reproduction, write_report
+
+#: Points along an edge of the grid that a mesh is read from: few where many cells share a report of bearable size.
+FINE_POINTS, COARSE_POINTS = 80, 32
+FEW_CELLS = 64
+
+
+def report_study(study: Study, store: RunStore) -> Path:
+    """Write the report of a run into its folder ``report``.
+
+    Returns:
+        The page, ``index.html``.
+
+    Raises:
+        InputError: If the run has no records or is not scored yet, or a record is corrupt.
+    """
+    cells = expand(study)
+    records = store.read_all(cells)
+    if not records:
+        raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
+    frames = build_frames(records, chosen_prompts(study), store)
+    refuse_links(store.folder / "report", ("**/*",))
+    meshes = cell_meshes(records, store)
+    frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
+    return write_report(
+        frames,
+        store.folder / "report",
+        title=study.title,
+        notes=_notes(study, records, len(cells) - len(records), frames),
+        baseline=study.baseline,
+        drawings=_drawings(study),
+        reproduction=Reproduction(study.published, study.prior, study.scorer_suite),
+        provenance=_provenance(study, records),
+    )
+
+
+def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
+    """The meshes of the cells that have a surface, made where they are not there yet: paths by cell."""
+    points = FINE_POINTS if len(records) <= FEW_CELLS else COARSE_POINTS
+    found = {}
+    for record in records:
+        if SCENE_FILE not in record.file_bytes:
+            continue
+        path = store.folder / "meshes" / f"{record.cell.folder_name}--{points}.glb"
+        if not path.is_file():
+            path.parent.mkdir(exist_ok=True)
+            try:
+                export_mesh(store.cell_folder(record.cell), path, resolution=points)
+            except InputError:  # a picture, or nothing that has a surface
+                continue
+        found[record.identity] = str(path)
+    return found
+
+
+def _drawings(study: Study) -> list[Drawing]:
+    """The study's figures, without panels of metrics that it is not scored with, such as the truth where none is known.
+
+    A name that no metric has stays, for the report to complain of.
+    """
+    scored, known = (
+        {column for name in names for column in metrics[name].columns} for names in (study.metrics, metrics.names())
+    )
+    absent = known - scored
+    return [
+        Drawing(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
+        for figure in study.figures
+    ]
+
+
+def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
+    """What a reader must know to read the numbers rightly."""
+    notes = []
+    notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
+    if missing:
+        notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")
+    completed = {record.identity for record in records if record.status is Status.COMPLETED}
+    unscored = len(completed - set(frames.scores["cell"].unique()))
+    if unscored:
+        notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
+    return notes
+
+
+def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
+    """Where the numbers come from; several values where the cells do not agree."""
+    environments = [record.environment for record in records]
+    prompt_set = load_prompt_set(study.prompts)
+
+    def each(values: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(values))
+
+    return {
+        "study": f"{study.name} ({study.key[:12]}): {study.description}",
+        "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {', '.join(map(str, study.seeds))}",
+        "prompts": f"{prompt_set.name}, version {prompt_set.version}",
+        "prior": f"{study.prior}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
+        "code": each(f"{e.git_commit or 'no commit'}{' with changes' * bool(e.git_dirty)}" for e in environments),
+        "device": each(e.device for e in environments),
+        "threads": each(str(e.threads) for e in environments),
+        "platform": each(f"{e.platform}, Python {e.python}" for e in environments),
+        "packages": each(", ".join(f"{name} {version}" for name, version in e.packages.items()) for e in environments),
+    }

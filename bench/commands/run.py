@@ -1,0 +1,84 @@
+"""The stage ``run``: what is missing of a study is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bench.engines import engines
+from bench.engines.board import Board
+from bench.engines.options import EngineOptions
+from bench.engines.work import FAILED, set_failure_aside
+from bench.errors import RunError
+from bench.forecast.preflight import check_forecast
+from bench.records.store import RunStore
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.readiness import check_ready
+from bench.study.study import Study
+
+
+def run_study(
+    study: Study,
+    store: RunStore,
+    console: Console,
+    *,
+    engine: str = "local",
+    retry_failed: bool = False,
+    budget_hours: float | None = None,
+    options: EngineOptions | None = None,
+) -> None:
+    """Run the cells of ``study`` that have no record yet.
+
+    Args:
+        study: What to run.
+        store: The run folder.
+        console: Where progress goes.
+        engine: Registered name of the engine.
+        retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
+        budget_hours: Hours of the device that are begun without asking; None to begin whatever the forecast of time
+            and memory is.
+        options: What the engine is told.
+
+    Raises:
+        RunError: If as many cells have failed as the options allow, or cells are without a record for another reason.
+        InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
+            forecast is too much for the device's memory or the budget.
+    """
+    store.check(study)
+    run = engines[engine]
+    cells = expand(study)
+    records = store.read_all(cells)  # a corrupt one stops here, before any work
+    done = {record.identity for record in records}
+    again = {record.identity for record in records if retry_failed and record.status in FAILED}
+    missing = [cell for cell in cells if cell.identity not in done - again]
+    if missing:
+        check_ready(study)
+        if budget_hours is not None:
+            here = engine == "local"  # elsewhere may be another device
+            check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)
+    store.open(study)
+    store.tidy()
+    missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
+    console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")
+    if missing:
+        with Board(missing, store, console):
+            run(study, missing, store, options or EngineOptions())
+        _check(missing, store, options or EngineOptions())
+
+
+def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+    """Raise RunError unless each of the cells that were to run has a record, and few enough have failed."""
+    finished = store.finished()
+    missing = sum(cell.folder_name not in finished for cell in cells)
+    if options.fail_after is not None:
+        records = store.read_all(cells)
+        failed = sum(record.status in FAILED for record in records)
+        if failed >= options.fail_after:
+            raise RunError(
+                f"{failed} of {len(records)} cells failed (--fail-after {options.fail_after}), {missing} were not "
+                f"finished; what the workers said is in {store.folder / 'logs'}"
+            )
+    if missing:
+        raise RunError(f"{missing} of {len(cells)} cells have no record; the same command goes on with them")

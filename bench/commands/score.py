@@ -1,0 +1,135 @@
+"""The stage ``score``: from the pictures of a run to long tables of per-view scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from bench.records.record import Record, Snapshot
+from bench.records.store import RunStore
+from bench.scores.control_views import Control, control_views
+from bench.scores.event_table import event_table
+from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
+from bench.scores.scoring import Scores, score_view_sets
+from bench.scores.view_set import ViewSet, cell_views, snapshot_views
+from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.study import Study
+from bench.watch.divergence import Status
+from methods.priors.pipeline.settings import chosen_device
+from metrics import Metric, metrics
+from metrics.suites import find_suite
+from prompts import load_prompt_set
+
+
+def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame:
+    """Score every completed cell, its snapshots and the study's controls with the study's metrics.
+
+    Writes ``scores.parquet``, ``snapshots.parquet``, ``controls.parquet`` and ``metric_columns.parquet``.  Cells that
+    diverged or failed have no scores: the report counts them instead.  What is scored already is read back, not
+    computed again.
+
+    Returns:
+        The table of scores of cells, one row for each cell × view × column.
+
+    Raises:
+        InputError: If a record is corrupt or a name is unknown.
+        WeightsError: If a scorer's weights are missing or others than their card names, or SDIBENCH_DEVICE names no
+            device of this machine.
+    """
+    check_metrics(study)
+    prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
+    records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
+    device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
+    scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
+    # the whole set, so that the figure does not depend on which of its prompts a study takes
+    candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
+
+    def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
+        return score_view_sets(sets, scorers, candidates, console, what)
+
+    def write(rows: Iterator[dict[str, Any]], columns: Sequence[str], name: str) -> pd.DataFrame:
+        frame = pd.DataFrame(rows, columns=list(columns))
+        write_frame(frame, store.folder / f"{name}.parquet")
+        return frame
+
+    cells = score([cell_views(record, prompts[record.cell.prompt_id], store) for record in records], "cells")
+    frame = write(_cell_rows(records, cells), SCORE_COLUMNS, "scores")
+    snapshots = [(record, snapshot) for record in records for snapshot in record.snapshots]
+    on_the_way = score([snapshot_views(r, s, prompts[r.cell.prompt_id], store) for r, s in snapshots], "snapshots")
+    write(_snapshot_rows(snapshots, on_the_way), SNAPSHOT_COLUMNS, "snapshots")
+    controls = control_views(study, records, list(prompts.values()), store, console)
+    of_controls = score([control.views for control in controls], "controls")
+    write(_control_rows(controls, of_controls, scorers, store), CONTROL_COLUMNS, "controls")
+    write_frame(_columns_frame(scorers), store.folder / "metric_columns.parquet")
+    event_table(records, store)  # kept for the report, which then has little left to parse
+    console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
+    return frame
+
+
+def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+    for record, of_record in zip(records, scores, strict=True):
+        azimuths = [view.azimuth_deg for view in record.views]
+        for column, values in of_record.items():
+            for view, (azimuth, value) in enumerate(zip(azimuths, values, strict=True)):
+                yield _who(record) | {
+                    "prompt": record.cell.prompt,
+                    "view": view,
+                    "azimuth_deg": azimuth,
+                    "metric": column,
+                    "value": value,
+                }
+
+
+def _snapshot_rows(snapshots: Sequence[tuple[Record, Snapshot]], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+    for (record, snapshot), of_snapshot in zip(snapshots, scores, strict=True):
+        when = {"step": snapshot.step, "seconds": snapshot.seconds}
+        for column, values in of_snapshot.items():
+            for view, value in enumerate(values):
+                yield _who(record) | when | {"view": view, "metric": column, "value": value}
+
+
+def _control_rows(
+    controls: Sequence[Control], scores: Sequence[Scores], scorers: Sequence[Metric], store: RunStore
+) -> Iterator[dict[str, Any]]:
+    """Every column of every scorer, NaN where a control has nothing that it could measure."""
+    columns = [column for scorer in scorers for column in scorer.card.column_names]
+    for (name, views), of_control in zip(controls, scores, strict=True):
+        for column in columns:
+            values: Mapping[int, float] = dict(enumerate(of_control.get(column, ())))
+            for view, (azimuth, path) in enumerate(zip(views.azimuth_deg, views.rgb, strict=True)):
+                yield {
+                    "control": name,
+                    "prompt_id": views.prompt.id,
+                    "prompt": views.prompt.text,
+                    "view": view,
+                    "azimuth_deg": azimuth,
+                    "metric": column,
+                    "value": values.get(view, float("nan")),
+                    "rgb_path": str(path.relative_to(store.folder)),  # the run folder may be moved
+                }
+
+
+def _who(record: Record) -> dict[str, Any]:
+    cell = record.cell
+    return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
+
+
+def _columns_frame(scorers: Sequence[Metric]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "metric": column.name,
+                "title": column.title,
+                "unit": column.unit,
+                "higher_is_better": column.higher_is_better,
+                "decimals": column.decimals,
+                "scale": column.scale,
+                "card": scorer.card.model_dump_json(),
+            }
+            for scorer in scorers
+            for column in scorer.card.columns
+        ]
+    )

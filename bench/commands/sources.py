@@ -1,0 +1,175 @@
+"""Where the models of each suite are downloaded from: the table that ``sdibench fetch`` works through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.errors import InputError, nearest
+from methods.priors.pipeline.folder import check_pipeline, needed_files, read_json, small_files
+from methods.priors.pipeline.stable_diffusion import (
+    CARD_FIELDS,
+    VARIABLE,
+    Origin,
+    fetched_folder,
+    is_hub_name,
+    origin_of,
+)
+from methods.weights import WeightsError
+
+#: From the paths of all files of a repository, and its name for an error's line, to the paths that are wanted.
+Choose = Callable[[Collection[str], str], list[str]]
+
+_CLIP_CONFIG, _CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+_CLIP_TOKENIZER = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+_REWARD_PUBLISHED = ("ImageReward.pt", "med_config.json")
+_VOCABULARY = "vocab.txt"
+
+
+def _nothing(names: Collection[str], where: str) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of weights: where it comes from, and what of it is kept."""
+
+    role: str
+    """Name of the folder in the suite's: ``prior``, ``clip``, ``iqa``, ``bert``, ``reward``."""
+    origin: Callable[[], Origin]
+    """The repository or folder, read when it is asked for, since the environment may name another."""
+    needed: Choose
+    """The files that are fetched; raises WeightsError where one is lacking."""
+    first: Choose = _nothing
+    """Small files of those that are fetched and checked before the large ones."""
+    check: Callable[[Path, str], object] | None = None
+    """Given a folder with the ``first`` files; raises WeightsError where they describe something else."""
+    finish: Callable[[Path], None] | None = None
+    """Given the folder with all files: writes what is loaded later, and removes what is not, before they are hashed."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """What ``card.json`` says beside origin and hashes."""
+    variable: str = ""
+    """The environment variable that names another repository; for the line of an error."""
+
+
+def _prior(name: str) -> Source:
+    variable = VARIABLE if name == "sd21" else ""
+    origin = partial(origin_of, name)
+    return Source("prior", origin, needed_files, small_files, check_pipeline, card=CARD_FIELDS, variable=variable)
+
+
+def _scorer(role: str, repository: str, needed: Choose, **fields: Any) -> Source:
+    variable = f"{VARIABLE}_{role.upper()}"
+    return Source(role, partial(_origin, variable, repository), needed, variable=variable, **fields)
+
+
+def _origin(variable: str, repository: str) -> Origin:
+    """The repository that the environment names, or ``repository``.
+
+    Raises:
+        WeightsError: If the environment names none.
+    """
+    setting = os.environ.get(variable) or repository
+    if Path(setting).expanduser().is_dir():
+        role = variable.removeprefix(f"{VARIABLE}_").lower()
+        raise WeightsError(
+            f"{variable} = {setting!r}: is a folder, and must be a repository; run: sdibench fetch sd21 --only {role} "
+            f"--from {setting}"
+        )
+    if not is_hub_name(setting):
+        raise WeightsError(f"{variable} = {setting!r}: is no repository (owner/name or owner/name@revision)")
+    return origin_of(setting)
+
+
+def _clip_files(names: Collection[str], where: str) -> list[str]:
+    small = _clip_small_files(names, where)
+    if _CLIP_WEIGHTS not in names:
+        raise WeightsError(f"{where}: no {_CLIP_WEIGHTS}; pickled weights are not read, for they can run code")
+    return [*small, _CLIP_WEIGHTS]
+
+
+def _clip_small_files(names: Collection[str], where: str) -> list[str]:
+    if _CLIP_CONFIG not in names:
+        raise WeightsError(f"{where}: no {_CLIP_CONFIG}, so it is no CLIP in open_clip's format")
+    return [_CLIP_CONFIG, *(name for name in _CLIP_TOKENIZER if name in names)]
+
+
+def _check_clip(folder: Path, where: str, *, resnet: bool) -> None:
+    model = read_json(folder / _CLIP_CONFIG).get("model_cfg")
+    vision = model.get("vision_cfg") if isinstance(model, dict) else None
+    if not isinstance(model, dict) or not isinstance(vision, dict):
+        raise WeightsError(f"{where}: {_CLIP_CONFIG} has no model_cfg with a vision_cfg")
+    if model.get("quick_gelu") is not True:  # open_clip would take GELU without a word: every score a little off
+        raise WeightsError(
+            f"{where}: model_cfg.quick_gelu = {model.get('quick_gelu')!r} in {_CLIP_CONFIG}, right is true: OpenAI's "
+            "weights are of networks with QuickGELU"
+        )
+    if isinstance(vision.get("layers"), list) != resnet:
+        found, right = ("a vision transformer", "a ResNet") if resnet else ("a ResNet", "a vision transformer")
+        raise WeightsError(f"{where}: {_CLIP_CONFIG} describes {found}, right is {right}")
+
+
+def _exactly(*wanted: str) -> Choose:
+    def choose(names: Collection[str], where: str) -> list[str]:
+        for name in wanted:
+            if name not in names:
+                raise WeightsError(f"{where}: no {name}")
+        return list(wanted)
+
+    return choose
+
+
+def _convert_reward(folder: Path) -> None:
+    """From the published pickle to what the suite loads; BERT's vocabulary was fetched before."""
+    # Imported here: it imports torch, and sources are looked up without it.
+    from metrics.models.convert_image_reward import write_files
+
+    vocabulary = folder.parent / "bert" / _VOCABULARY
+    if not vocabulary.is_file():
+        raise WeightsError(f"{vocabulary}: not there, and reward needs it; run: sdibench fetch sd21 --only bert reward")
+    pickled, config = (folder / name for name in _REWARD_PUBLISHED)
+    write_files(pickled, config, vocabulary, folder)
+    pickled.unlink()
+    config.unlink()
+
+
+#: The sources of each suite, in the order that they are fetched in.  A further suite or scorer is a further entry.
+SOURCES: dict[str, tuple[Source, ...]] = {
+    "sd21": (
+        _prior("sd21"),
+        _scorer(
+            "clip", "timm/vit_base_patch32_clip_224.openai", _clip_files, first=_clip_small_files,
+            check=partial(_check_clip, resnet=False), card={"title": "OpenAI CLIP ViT-B/32"},
+        ),
+        _scorer(
+            "iqa", "timm/resnet50_clip.openai", _clip_files, first=_clip_small_files,
+            check=partial(_check_clip, resnet=True), card={"title": "OpenAI CLIP RN50"},
+        ),
+        _scorer("bert", "google-bert/bert-base-uncased", _exactly(_VOCABULARY), card={"title": "BERT's vocabulary"}),
+        _scorer(
+            "reward", "THUDM/ImageReward", _exactly(*_REWARD_PUBLISHED), finish=_convert_reward,
+            card={"title": "ImageReward-v1.0", "script": "python -m metrics.models.convert_image_reward"},
+        ),
+    ),
+}  # fmt: skip
+
+
+def sources_of(name: str, only: Collection[str] = ()) -> list[tuple[Source, Path]]:
+    """What to fetch for a suite, or for a prior by the name of its repository, and into which folders.
+
+    Raises:
+        InputError: If there is no such suite, or it has no such role.
+    """
+    if name not in SOURCES and not is_hub_name(name):
+        raise InputError(f"unknown suite {name!r}: {nearest(name, SOURCES)}, or a repository as owner/name")
+    found = SOURCES.get(name) or (_prior(name),)
+    roles = [source.role for source in found]
+    for role in only:
+        if role not in roles:
+            raise InputError(f"unknown role {role!r} in {name}: {nearest(role, roles)}")
+    home = fetched_folder(name).parent
+    return [(source, home / source.role) for source in found if not only or source.role in only]

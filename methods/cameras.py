@@ -1,0 +1,178 @@
+"""Cameras around an object: random ones for optimisation, a fixed ring for evaluation, and their rays.
+
+World frame: z is up, the object's front faces +x.  Azimuth 0 looks at the front, 180 at the back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from methods.transfer import to_device
+
+
+class Rays(NamedTuple):
+    """One ray for each pixel."""
+
+    origins: Tensor  # (b h w 3)
+    directions: Tensor  # (b h w 3), unit length
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """A batch of pin-hole cameras that look at a point near the origin; every field is ``(b,)`` or ``(b 3)``.
+
+    The angles tell the side that is seen, for view words and Perp-Neg; ``shift`` plays no part in them.
+    """
+
+    azimuth_deg: Tensor  # (b,), in (−180, 180]
+    elevation_deg: Tensor  # (b,)
+    distance: Tensor  # (b,), world units
+    fovy_deg: Tensor  # (b,), vertical field of view
+    target: Tensor  # (b 3), the point looked at
+    shift: Tensor  # (b 3), from where angles and distance put the camera to where it stands, world units
+    up: Tensor  # (b 3), upwards, of any length and not along the line of sight
+
+    def __len__(self) -> int:
+        return len(self.azimuth_deg)
+
+    def __getitem__(self, index: slice | Sequence[int]) -> Cameras:
+        """Some of the cameras, in the order of ``index``."""
+        return Cameras(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def to(self, device: torch.device) -> Cameras:
+        """The cameras on ``device``; the host does not wait for the copy."""
+        return Cameras(**{field.name: to_device(getattr(self, field.name), device) for field in fields(self)})
+
+    @property
+    def positions(self) -> Tensor:
+        """``(b 3)`` in world space."""
+        azimuth, elevation = torch.deg2rad(self.azimuth_deg), torch.deg2rad(self.elevation_deg)
+        outward = torch.stack(
+            [elevation.cos() * azimuth.cos(), elevation.cos() * azimuth.sin(), elevation.sin()], dim=-1
+        )
+        return self.distance[:, None] * outward + self.shift
+
+    def rays(self, resolution: int) -> Rays:
+        """Rays through the pixel centres of square pictures of side ``resolution``; row 0 is the top."""
+        origins = self.positions
+        forward = torch.nn.functional.normalize(self.target - origins, dim=-1)
+        right = torch.nn.functional.normalize(torch.linalg.cross(forward, self.up.to(origins)), dim=-1)
+        up = torch.linalg.cross(right, forward)
+        centres = (torch.arange(resolution, dtype=origins.dtype, device=origins.device) + 0.5) / resolution * 2 - 1
+        reach = torch.tan(torch.deg2rad(self.fovy_deg) / 2)[:, None, None, None]
+        y, x = torch.meshgrid(-centres, centres, indexing="ij")
+        directions = (
+            forward[:, None, None]
+            + reach * x[None, ..., None] * right[:, None, None]
+            + reach * y[None, ..., None] * up[:, None, None]
+        )
+        directions = torch.nn.functional.normalize(directions, dim=-1)
+        return Rays(origins[:, None, None].expand_as(directions), directions)
+
+
+@dataclass(frozen=True)
+class CameraRange:
+    """Where the random cameras of an optimisation stand.
+
+    The last three are those of threestudio's ``threestudio/data/uncond.py`` (28d9d80), 0 here where its
+    configurations have 0.1, 0.02 and 0.5.
+    """
+
+    elevation_deg: tuple[float, float] = (-5.0, 40.0)
+    azimuth_deg: tuple[float, float] = (-180.0, 180.0)
+    distance: tuple[float, float] = (2.8, 3.2)
+    fovy_deg: tuple[float, float] = (40.0, 40.0)
+    target_jitter: float = 0.03  # standard deviation of the point looked at, world units
+    position_jitter: float = 0.0  # bound of a uniform shift along each axis, world units
+    up_jitter: float = 0.0  # standard deviation of what is added to the unit vector upwards, along each axis
+    sphere_share: float = 0.0  # share of cameras that are uniform on the sphere; the others' elevation is, in degrees
+
+    def sample(self, count: int, generator: torch.Generator) -> Cameras:
+        """``count`` cameras.  Azimuths are stratified over the batch, so that two views face different sides."""
+        sector = torch.arange(count) / count
+        turn = (torch.rand(1, generator=generator) + sector + torch.rand(count, generator=generator) / count) % 1.0
+        height = torch.rand(count, generator=generator)
+        drawn = Cameras(
+            azimuth_deg=_between(self.azimuth_deg, turn),
+            elevation_deg=_between(self.elevation_deg, height),
+            distance=_between(self.distance, torch.rand(count, generator=generator)),
+            fovy_deg=_between(self.fovy_deg, torch.rand(count, generator=generator)),
+            target=self.target_jitter * torch.randn(count, 3, generator=generator),
+            shift=torch.zeros(count, 3),
+            up=_upwards(count),
+        )
+        # drawn last and only where asked for: a setting of 0 leaves all other draws as they are without it
+        if self.sphere_share > 0:
+            on_sphere = torch.rand(count, generator=generator) < self.sphere_share
+            elevation_deg = torch.where(on_sphere, _on_sphere(self.elevation_deg, height), drawn.elevation_deg)
+            drawn = replace(drawn, elevation_deg=elevation_deg)
+        if self.position_jitter > 0:
+            shift = self.position_jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
+            drawn = replace(drawn, shift=shift)
+        if self.up_jitter > 0:
+            drawn = replace(drawn, up=drawn.up + self.up_jitter * torch.randn(count, 3, generator=generator))
+        return drawn
+
+
+def evaluation_ring(
+    views: int, *, elevation_deg: float = 15.0, distance: float = 3.0, fovy_deg: float = 40.0
+) -> Cameras:
+    """``views`` cameras at equal azimuth steps from 0 (the front), without repeating the first at 360°.
+
+    Raises:
+        ValueError: If ``views`` is not positive.
+    """
+    if views < 1:
+        raise ValueError(f"views: {views} is not a positive number of cameras")
+    azimuth = torch.arange(views, dtype=torch.float32) * (360.0 / views)
+    azimuth = torch.where(azimuth > 180.0, azimuth - 360.0, azimuth)
+    return Cameras(
+        azimuth_deg=azimuth,
+        elevation_deg=torch.full((views,), elevation_deg),
+        distance=torch.full((views,), distance),
+        fovy_deg=torch.full((views,), fovy_deg),
+        target=torch.zeros(views, 3),
+        shift=torch.zeros(views, 3),
+        up=_upwards(views),
+    )
+
+
+def view_words(cameras: Cameras) -> list[str]:
+    """The view words for each camera: front, side, back or overhead view.
+
+    Front is within 45° of azimuth 0, back within 45° of 180°, overhead above 60° of elevation (DreamFusion,
+    section 3.2, with threestudio's thresholds).
+    """
+    words = []
+    for azimuth, elevation in zip(cameras.azimuth_deg.tolist(), cameras.elevation_deg.tolist(), strict=True):
+        turned = abs(math.remainder(azimuth, 360.0))
+        if elevation > 60.0:
+            words.append("overhead view")
+        elif turned < 45.0:
+            words.append("front view")
+        elif turned > 135.0:
+            words.append("back view")
+        else:
+            words.append("side view")
+    return words
+
+
+def _between(bounds: tuple[float, float], fraction: Tensor) -> Tensor:
+    low, high = bounds
+    return low + (high - low) * fraction
+
+
+def _on_sphere(bounds_deg: tuple[float, float], fraction: Tensor) -> Tensor:
+    """Elevations whose sine is uniform, by inverse transform: so is the area of a sphere."""
+    low, high = (math.sin(math.radians(bound)) for bound in bounds_deg)
+    return torch.rad2deg(torch.asin(_between((low, high), fraction)))
+
+
+def _upwards(count: int) -> Tensor:
+    return torch.tensor([0.0, 0.0, 1.0]).expand(count, 3)

@@ -1,0 +1,99 @@
+"""The training of a prior's adapted copy beside the scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.cameras import Cameras
+from methods.contracts import Prior
+from methods.diffusion.guidance import add_noise
+from methods.transfer import to_device
+
+#: Seed of the adapters' first values.  A method starts before it is given streams; the values are the same
+#: for every seed of a study, which their training forgets.
+_SEED = 0
+
+#: The loss is a mean over thousands of latents, and its gradients would vanish in half precision on their way
+#: through the network.  A power of two changes no bit of a float32.
+_SCALE = 2.0**12
+
+
+class Adaptation:
+    """A trainable copy of a prior and its optimiser: what VSD learns beside the scene.
+
+    AdamW with threestudio's betas and epsilon (``prolificdreamer.yaml``).
+
+    Args:
+        prior: What is copied; it is not changed.
+        rank: Of the adapters.
+        learning_rate: Of all that is trained.
+    """
+
+    def __init__(self, prior: Prior, *, rank: int, learning_rate: float) -> None:
+        self.adapted = prior.adapted(rank, torch.Generator().manual_seed(_SEED))
+        self._optimiser = torch.optim.AdamW(
+            self.adapted.parameters().values(), lr=learning_rate, betas=(0.9, 0.99), eps=1e-15
+        )
+
+    @torch.enable_grad()
+    def train(
+        self, latents: Tensor, noise: Tensor, timesteps: Tensor, *, prior: Prior, conditioning: Tensor, cameras: Tensor
+    ) -> Tensor:
+        """One optimiser step on the mean of (ε_φ(x_t) − ε)².
+
+        Args:
+            latents: Clean latents ``(b c lh lw)``; no gradient goes to them.
+            noise: ε, of the same shape.
+            timesteps: ``(b,)``.
+            prior: For its noise levels.
+            conditioning: ``(b n d)``.
+            cameras: ``(b 16)``, zeros where the camera is left out.
+
+        Returns:
+            The loss before the step, a scalar without a gradient.
+        """
+        timesteps = to_device(timesteps, latents.device)
+        noisy = add_noise(prior, latents.detach(), noise, timesteps)
+        predicted = self.adapted.predict_noise(noisy, timesteps, conditioning, cameras)
+        loss = torch.nn.functional.mse_loss(predicted, noise)
+        self._optimiser.zero_grad(set_to_none=True)
+        (loss * _SCALE).backward()
+        for value in self.adapted.parameters().values():
+            if value.grad is not None:
+                value.grad /= _SCALE
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is trained and the optimiser's moments, for a checkpoint."""
+        trained = {name: value.detach().clone() for name, value in self.adapted.parameters().items()}
+        return {"adapted": trained, "optimiser": self._optimiser.state_dict()}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ValueError: If it is of another network or rank.
+        """
+        parameters, trained = self.adapted.parameters(), state["adapted"]
+        shapes = {name: value.shape for name, value in parameters.items()}
+        if shapes != {name: value.shape for name, value in trained.items()}:
+            raise ValueError("the checkpoint's adapters are of another network or rank")
+        for name, value in parameters.items():
+            value.copy_(trained[name])
+        self._optimiser.load_state_dict(state["optimiser"])
+
+
+def camera_matrices(cameras: Cameras) -> Tensor:
+    """Camera-to-world matrices ``(b 16)``, row by row, of cameras that look along their −z with y up."""
+    positions = cameras.positions
+    back = torch.nn.functional.normalize(positions - cameras.target, dim=-1)
+    right = torch.nn.functional.normalize(torch.linalg.cross(cameras.up.to(back), back), dim=-1)
+    upper = torch.stack([right, torch.linalg.cross(back, right), back, positions], dim=-1)
+    last = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(back).expand(len(back), 1, 4)
+    return torch.cat([upper, last], dim=1).flatten(1)

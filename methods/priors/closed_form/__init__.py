@@ -1,0 +1,1 @@
+"""Priors whose noise is known in closed form."""

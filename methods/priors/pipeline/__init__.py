@@ -1,0 +1,1 @@
+"""Priors that are folders of weights in the layout of diffusers' pipelines."""

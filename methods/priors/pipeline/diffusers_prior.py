@@ -1,0 +1,126 @@
+"""A text-to-image model in diffusers' folder format, spoken to as a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
+
+# isort: split
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from methods.contracts import AdaptedPrior
+from methods.priors.pipeline.card import pipeline_card
+from methods.priors.pipeline.codec import Codec
+from methods.priors.pipeline.folder import check_pipeline, read_json
+from methods.priors.pipeline.networks import load_network
+from methods.priors.pipeline.patch_codec import PatchCodec
+from methods.priors.pipeline.settings import PipelineSettings
+from methods.priors.pipeline.vae_codec import VaeCodec
+
+#: What of a scheduler's configuration decides its ᾱ; the sampler itself is not used, whichever it is.
+_SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+
+
+class DiffusersPrior:
+    """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and codec in one folder, as Stable Diffusion's.
+
+    Latents, conditioning and noise are float32 to the outside, whatever precision the networks run in.
+
+    Args:
+        folder: The pipeline folder.  With a ``card.json`` its files are checked against it; without one they are
+            hashed as they are, and guidance scale and negative prompt are those of the suite ``sd21``.
+        settings: Device, precision, compilation, and what is taken of a KL autoencoder's posterior; by default
+            the CPU, float32 and the mode.
+
+    Raises:
+        WeightsError: If a file is missing, is not the one the card names or cannot be loaded, or the pipeline is of
+            a kind that this class cannot speak to.
+    """
+
+    def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
+        settings = settings or PipelineSettings()
+        self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder, settings.posterior)
+        classes = check_pipeline(folder, str(folder))
+        self.device, self._dtype = torch.device(settings.device), settings.dtype
+        self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        self._text_encoder = self._load(CLIPTextModel, folder / "text_encoder")
+        self._unet = self._load(UNet2DConditionModel, folder / "unet").to(memory_format=torch.channels_last)
+        self._codec: Codec
+        if classes["vae"] == "PatchCodec":
+            self._codec = PatchCodec.load(folder / "vae", self.device)
+        else:
+            vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
+            self._codec = VaeCodec(vae, settings.posterior)
+        # the compiled network shares the other's weights, which is what adapters are put on
+        self._run = torch.compile(self._unet) if settings.compiled else self._unet
+        schedule = read_json(folder / "scheduler" / "scheduler_config.json")
+        self._predicts = schedule.get("prediction_type", "epsilon")
+        scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.resolution = self._codec.factor * int(self._unet.config["sample_size"])
+        self.calls = 0
+        self.rows = 0
+        self._embedded: dict[str, Tensor] = {}
+
+    def encode(self, rgb: Tensor) -> Tensor:
+        """``(b 3 h w)`` in [0, 1], resized to the prior's resolution, to latents ``(b k s s)``."""
+        if rgb.shape[-1] != self.resolution:
+            size = (self.resolution, self.resolution)
+            rgb = torch.nn.functional.interpolate(rgb, size, mode="bilinear", antialias=rgb.shape[-1] > size[0])
+        return self._codec.encode(rgb)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
+        return self._codec.decode(latents).clamp(0, 1)
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """The latents whose picture is that of ``latents`` with its colours in [0, 1]; a VAE's are left alone."""
+        return self._codec.bound(latents)
+
+    @torch.no_grad()
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """``(b n d)``: the text encoder's last hidden states, each text encoded once."""
+        for text in texts:
+            if text not in self._embedded:
+                length = self._text_encoder.config.max_position_embeddings
+                tokens = self._tokenizer(
+                    text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+                ).input_ids
+                self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0].float()
+        return torch.stack([self._embedded[text] for text in texts])
+
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+        """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
+        return self._evaluate(self._run, latents, timesteps, conditioning)
+
+    def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
+        """The UNet with LoRA adapters and a camera embedding of its own; its calls count as the prior's."""
+        from methods.priors.pipeline.lora import AdaptedUNet  # peft takes seconds to import, and few methods need it
+
+        return AdaptedUNet(self._unet, self._evaluate, rank=rank, generator=generator)
+
+    def _load(self, network: Any, folder: Path) -> Any:
+        loaded = load_network(network, folder, self._dtype)
+        return loaded.requires_grad_(False).eval().to(self.device)
+
+    def _evaluate(
+        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any
+    ) -> Tensor:
+        self.calls += 1
+        self.rows += len(latents)
+        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        output = unet(noisy, timesteps, conditioning.to(self._dtype), **more).sample.to(latents.dtype)
+        if self._predicts == "epsilon":
+            return output
+        # a released inversion asks at t = −99, where the schedule counts as not begun (diffusers does the same)
+        alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
+        if self._predicts == "v_prediction":
+            return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
+        return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()

@@ -1,0 +1,46 @@
+"""Networks from the folders of a pipeline, with no weight left at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from methods.priors.pipeline.folder import files_in, weights_file
+from methods.weights import WeightsError
+
+
+def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """A network of diffusers or transformers, on the CPU, in ``dtype``, from safetensors.
+
+    Args:
+        network: Its class.
+        folder: The component's folder.
+        dtype: Precision.
+
+    Raises:
+        WeightsError: If the file cannot be read, or lacks a weight that the configuration asks for; the libraries
+            would draw it at random.
+    """
+    names = [f"{folder.name}/{name}" for name in files_in(folder)]
+    variant = "fp16" if weights_file(names, folder.name, str(folder)).endswith(".fp16.safetensors") else None
+    # each library has its own word for the precision, and warns of the other's
+    precision = {"dtype" if network.__module__.startswith("transformers.") else "torch_dtype": dtype}
+    transformers_logging.disable_progress_bar()  # the run's own progress is what matters
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # old files hold buffers that are no weights any more; lacks raise below
+    try:
+        loaded, info = network.from_pretrained(
+            folder, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True, **precision
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: cannot be loaded as {network.__name__} ({why})") from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    if missing := sorted(info["missing_keys"]):
+        raise WeightsError(f"{folder}: lacks {len(missing)} of {network.__name__}'s weights, such as {missing[0]}")
+    return loaded

@@ -1,0 +1,66 @@
+"""Stable Diffusion's autoencoder as a codec."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+import methods.torchvision_shim  # noqa: F401  (before diffusers)
+
+# isort: split
+from diffusers import AutoencoderKL
+
+from methods.priors.pipeline.settings import Posterior
+
+
+class VaeCodec:
+    """A KL autoencoder (arXiv 2112.10752), its latents scaled as the diffusion model was trained on them.
+
+    The papers' released code takes a sample of the posterior (``latent_dist.sample()`` in threestudio).  The mode
+    is the default here: the sample's noise is small, and without it a picture has one latent.  A sample's noise
+    is drawn from a generator seeded by the picture's own bits, so that it is another for every picture, and a
+    cell's numbers depend neither on the cells before it nor on its batch (in which the network rounds otherwise).
+
+    Args:
+        network: The frozen autoencoder, in the precision and on the device to run it with.
+        posterior: What ``encode`` takes of the posterior.
+    """
+
+    def __init__(self, network: AutoencoderKL, posterior: Posterior = "mode") -> None:
+        self.factor = 2 ** (len(network.config["block_out_channels"]) - 1)
+        self.channels = int(network.config["latent_channels"])
+        self._network = network
+        self._posterior = posterior
+        self._scale = float(network.config["scaling_factor"])
+        self._shift = float(network.config.get("shift_factor") or 0.0)
+
+    def encode(self, rgb: Tensor) -> Tensor:
+        """``(b 3 ps ps)`` in [0, 1] to ``(b k s s)`` in the precision of ``rgb``; gradients flow."""
+        values = self._as_input(2 * rgb - 1)
+        posterior = self._network.encode(values).latent_dist
+        latents = posterior.mean.to(rgb.dtype)
+        if self._posterior == "sample":
+            latents = latents + posterior.std.to(rgb.dtype) * _noise(rgb.detach(), latents)
+        return (latents - self._shift) * self._scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """``(b k s s)`` to ``(b 3 ps ps)``, not held within [0, 1]."""
+        values = self._as_input(latents / self._scale + self._shift)
+        return (self._network.decode(values).sample.to(latents.dtype) + 1) / 2
+
+    def bound(self, latents: Tensor) -> Tensor:
+        """``latents`` as they are: no range of latents is that of pictures."""
+        return latents
+
+    def _as_input(self, values: Tensor) -> Tensor:
+        return values.to(self._network.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def _noise(rgb: Tensor, latents: Tensor) -> Tensor:
+    """Standard normal noise like ``latents``, each row's from a seed made of its picture."""
+    rows = [hashlib.sha256(row.float().contiguous().numpy().tobytes()).digest()[:8] for row in rgb.cpu()]
+    generators = [torch.Generator().manual_seed(int.from_bytes(row, "big") >> 1) for row in rows]
+    drawn = [torch.randn(latents.shape[1:], generator=generator) for generator in generators]
+    return torch.stack(drawn).to(latents)

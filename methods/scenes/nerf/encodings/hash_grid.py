@@ -1,0 +1,141 @@
+"""The multi-resolution hash grid of Instant-NGP (arXiv 2201.05989, section 3) in plain torch."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from methods.scenes.nerf.encodings import encodings
+from methods.scenes.settings import demand
+
+#: π_1, π_2, π_3 of eq. 4.
+_PRIMES = (1, 2_654_435_761, 805_459_861)
+
+
+@encodings.register("hash_grid")
+class HashGrid(nn.Module):
+    """Features on the corners of grids of growing resolution; fine grids share the rows of a table by hashing.
+
+    A level whose corners all fit in the table is indexed one to one, as in the paper.  The defaults are far below the
+    paper's (16 levels, 2^19 rows, to 2048 cells and more), for pictures of up to about 128 pixels and for a CPU.
+
+    Args:
+        levels: Grids (L).
+        features_per_level: Features of a row (F).
+        log2_table_size: Binary logarithm of the most rows of a level (T).
+        base_resolution: Cells along an edge of the coarsest grid (N_min).
+        finest_resolution: Cells along an edge of the finest grid (N_max).
+        initial_bound: Features start uniform in [-bound, bound] (the paper: 1e-4).
+        layout: ``paper`` has corners on both faces of the cube; ``tiny_cuda_nn`` counts and places corners and rows as
+            that library does (levels of N_l corners, staggered by half a cell), so that its tables can be read.
+        compiled: Read through ``torch.compile`` on a CUDA device.  A compiled function has no second derivative, so
+            normals have to be finite differences.
+        init: Generator of the initial features.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    _steps: Tensor  # (levels 3 1 1), factor of each axis' index before the axes are combined
+    _starts: Tensor  # (levels 1 1 1 1), the first row of each level
+    _cells: Tensor  # (levels 1 1), int64, or float32 in tiny-cuda-nn's layout
+    _rows: Tensor  # (levels 1 1 1 1), rows of each level
+
+    def __init__(
+        self,
+        *,
+        levels: int = 8,
+        features_per_level: int = 2,
+        log2_table_size: int = 16,
+        base_resolution: int = 8,
+        finest_resolution: int = 128,
+        initial_bound: float = 1e-4,
+        layout: Literal["paper", "tiny_cuda_nn"] = "paper",
+        compiled: bool = False,
+        init: torch.Generator,
+    ) -> None:
+        super().__init__()
+        demand(levels >= 1, "levels", levels, "a positive number of grids")
+        demand(features_per_level >= 1, "features_per_level", features_per_level, "a positive number")
+        demand(0 <= log2_table_size <= 24, "log2_table_size", log2_table_size, "an exponent from 0 to 24")
+        demand(base_resolution >= 1, "base_resolution", base_resolution, "a positive number of cells")
+        finer = finest_resolution >= base_resolution
+        demand(finer, "finest_resolution", finest_resolution, f"at least base_resolution = {base_resolution}")
+        demand(initial_bound > 0, "initial_bound", initial_bound, "a positive bound")
+        demand(layout in ("paper", "tiny_cuda_nn"), "layout", layout, "'paper' or 'tiny_cuda_nn'")
+        self.staggered, self.compiled = layout == "tiny_cuda_nn", compiled
+        self.twice_differentiable = not compiled
+        self.features = levels * features_per_level
+        self.table_size = 2**log2_table_size
+        growth = (finest_resolution / base_resolution) ** (1 / max(levels - 1, 1))  # b of eq. 3
+        cells: list[int] | list[float]
+        if self.staggered:
+            cells = [base_resolution * growth**level - 1 for level in range(levels)]
+            sides = [math.ceil(length - 1e-6) + 1 for length in cells]
+            rows = [min(-(-(side**3) // 8) * 8, self.table_size) for side in sides]
+        else:
+            # N_l of eq. 2; the small addend keeps the last from falling to N_max - 1 by rounding.
+            cells = [int(base_resolution * growth**level + 1e-6) for level in range(levels)]
+            sides = [length + 1 for length in cells]
+            rows = [min(side**3, self.table_size) for side in sides]
+        self.cells = cells
+        self.direct_levels = sum(side**3 <= self.table_size for side in sides)
+        self.table = nn.Parameter(
+            initial_bound * (2 * torch.rand(sum(rows), features_per_level, generator=init, device=init.device) - 1)
+        )
+        steps = [(1, side, side**2) for side in sides[: self.direct_levels]]
+        steps += [_PRIMES] * (levels - self.direct_levels)
+        self.register_buffer("_steps", torch.tensor(steps)[:, :, None, None], persistent=False)
+        self.register_buffer("_starts", torch.tensor([0, *rows[:-1]]).cumsum(0).view(-1, 1, 1, 1, 1), persistent=False)
+        self.register_buffer("_rows", torch.tensor(rows).view(-1, 1, 1, 1, 1), persistent=False)
+        self.register_buffer("_cells", torch.tensor(self.cells)[:, None, None], persistent=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Points ``(n 3)`` of the unit cube to features ``(n features)``."""
+        return self._compiled_read(points) if self.compiled and points.is_cuda else self.read(points)
+
+    @cached_property
+    def _compiled_read(self) -> Any:
+        return torch.compile(self.read, dynamic=True, fullgraph=True)  # the count of samples changes every step
+
+    def read(self, points: Tensor) -> Tensor:
+        """As :meth:`forward`, and always in plain torch."""
+        rows, shares = self._corners(points)
+        read = self.table.index_select(0, rows.flatten()) * shares.reshape(-1, 1)
+        summed = read.view(len(self.cells), 8, len(points), self.table.shape[1]).sum(1)  # (levels n f)
+        return summed.transpose(0, 1).flatten(1)
+
+    def _corners(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The table rows of the corners around each point and their trilinear shares, each ``(levels 2 2 2 n)``.
+
+        The shares have a gradient in the points, for normals by autograd.
+        """
+        scaled = points.T.clamp(0, 1) * self._cells  # (levels 3 n)
+        if self.staggered:
+            scaled = scaled + 0.5
+            lower = scaled.detach().floor()
+        else:
+            lower = torch.minimum(scaled.detach().floor(), self._cells - 1)
+        fraction = scaled - lower
+        x, y, z = _outer(torch.stack([1 - fraction, fraction], dim=2))
+        shares = x * y * z
+        terms = (lower.long()[:, :, None] + torch.arange(2, device=points.device)[:, None]) * self._steps
+        direct = [axis[: self.direct_levels] for axis in _outer(terms)]
+        hashed = [axis[self.direct_levels :] for axis in _outer(terms)]
+        one_to_one = direct[0] + direct[1] + direct[2]
+        if self.staggered:  # the half cell reaches one corner past the last
+            one_to_one = one_to_one % self._rows[: self.direct_levels]
+        rows = torch.cat(
+            [one_to_one, (hashed[0] ^ hashed[1] ^ hashed[2]) & (self.table_size - 1)]  # eq. 4; T is a power of two
+        )
+        return rows + self._starts, shares
+
+
+def _outer(axes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``(levels 3 2 n)`` to one tensor an axis that broadcasts with the others to ``(levels 2 2 2 n)``."""
+    x, y, z = axes.unbind(1)
+    return x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench.cli import main
+from bench.commands.compare import compare_runs
+from bench.commands.run import run_study
+from bench.commands.score import score_study
+from bench.errors import InputError
+from bench.records.record import Record
+from bench.records.store import RunStore, read_record
+from bench.study.study import load_study
+from prompts import load_prompt_set
+
+from ..conftest import TINY  # noqa: TID252  (tests are no package)
+
+PROMPTS = [prompt.id for prompt in load_prompt_set("toybox").prompts][:7]
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scored run of seven prompts and two seeds, few enough to be quick and enough for an interval."""
+    folder = tmp_path_factory.mktemp("wide")
+    text = TINY.replace('["blue-duck", "red-striped-car"]', json.dumps(PROMPTS)).replace("steps = 4", "steps = 1")
+    (folder / "wide.toml").write_text(text.replace("threads", "seeds = [0, 1]\nthreads"))
+    study, store = load_study(folder / "wide.toml"), RunStore(folder / "run")
+    console = Console(file=io.StringIO())
+    run_study(study, store, console)
+    score_study(study, store, console)
+    return store.folder
+
+
+@pytest.fixture
+def pair(wide: Path, tmp_path: Path) -> tuple[RunStore, RunStore]:
+    """The same run twice; the second is to be changed."""
+    return RunStore(wide), RunStore(Path(shutil.copytree(wide, tmp_path / "b")))
+
+
+def _change_scores(store: RunStore, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    path = store.folder / "scores.parquet"
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+
+
+def _change_records(store: RunStore, change: Callable[[dict], None], pattern: str = "sdi--*") -> None:
+    for path in store.folder.glob(f"cells/{pattern}/record.json"):
+        fields = json.loads(path.read_text())
+        change(fields)
+        path.write_text(json.dumps(fields))
+
+
+def _shifted(frame: pd.DataFrame) -> pd.DataFrame:
+    """SDI's PSNR up by 1, 2, … 7 dB by prompt, and by 10 more for seed 1."""
+    mine = (frame["method"] == "sdi") & (frame["metric"] == "psnr")
+    by_prompt = frame["prompt_id"].map({name: index + 1.0 for index, name in enumerate(PROMPTS)})
+    frame.loc[mine, "value"] += (by_prompt + 10.0 * frame["seed"])[mine]
+    return frame
+
+
+def test_the_difference_is_b_less_a_over_prompts(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _change_scores(b, _shifted)
+    estimates = compare_runs(a, b).estimates
+    found = estimates["sdi", "psnr"]
+    assert found.value == pytest.approx(4.0 + 5.0)
+    assert found.n == 7  # prompts, not cells
+    assert 5.5 < found.interval.low < 9.0 < found.interval.high < 12.5
+    assert compare_runs(b, a).estimates["sdi", "psnr"].value == pytest.approx(-9.0)
+    unchanged = estimates["sds", "psnr"]
+    assert (unchanged.value, unchanged.interval.reason) == (0.0, "all values are the same")
+    assert estimates["sdi", "ssim"].value == 0.0
+
+
+def test_scaled_columns_are_in_the_printed_unit(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    columns = pd.read_parquet(a.folder / "metric_columns.parquet").set_index("metric")
+    scale = columns.loc["iou", "scale"]
+    assert scale == 100
+    _change_scores(b, lambda frame: frame.assign(value=frame["value"] + 0.01 * (frame["metric"] == "iou")))
+    assert compare_runs(a, b).estimates["sds", "iou"].value == pytest.approx(1.0)
+
+
+def test_cost_and_divergence_have_columns(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+
+    def slower(fields: dict) -> None:
+        fields["seconds"]["optimise"] *= 2.0
+
+    _change_records(b, slower)
+    _change_records(b, lambda fields: fields.update(status="empty"), f"sdi--{PROMPTS[0]}--s*")
+    _change_records(b, lambda fields: fields.update(status="crashed"), f"sdi--{PROMPTS[1]}--s*")
+    estimates = compare_runs(a, b).estimates
+    assert estimates["sdi", "optimise_seconds"].value == pytest.approx(2.0)
+    assert estimates["sdi", "optimise_seconds"].n == 5
+    assert estimates["sds", "optimise_seconds"].value == pytest.approx(1.0)
+    assert estimates["sdi", "diverged"].value == pytest.approx(100 / 6)  # the crashed prompt says nothing
+    assert estimates["sdi", "psnr"].n == 5
+
+
+def test_the_table_says_what_it_is_of(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _change_scores(b, _shifted)
+    lines = compare_runs(a, b).markdown.splitlines()
+    assert re.fullmatch(r"\*\*.*b − .*run\*\*", lines[0])
+    assert [line.split()[1] for line in lines[4:6]] == ["sds", "sdi"]  # the study's order
+    row = next(line for line in lines if line.startswith("| sdi |"))
+    assert re.search(r"\+9\.00 \\\[\+\d+\.\d\d, \+\d+\.\d\d\\\] \(7\)", row)
+    assert "0.00 (7; cannot tell)" in next(line for line in lines if line.startswith("| sds |"))
+    assert "Cannot tell: all values are the same." in lines[-1]
+
+
+def test_a_gate_fails_where_a_condition_holds(
+    pair: tuple[RunStore, RunStore], capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = pair
+    _change_scores(b, _shifted)
+    folders = [str(b.folder), str(a.folder)]  # the other way round: a loss
+
+    def status(*conditions: str) -> int:
+        return main(["compare", *folders, "--fail-if", *conditions])
+
+    assert main(["compare", *folders]) == 0
+    assert status("psnr < -9.5", "sds.psnr < -0.5", "sdi.psnr.low < -15", "diverged > 0") == 0
+    assert capsys.readouterr().err == ""
+    assert status("psnr < -9.5", "psnr < -8.5") == 1
+    captured = capsys.readouterr()
+    assert captured.err == "sdibench: psnr < -8.5: holds for sdi, mean -9\n"
+    assert captured.out.startswith("**")
+    assert status("sdi.psnr.high < -5.5") == 1
+    assert status("sdi.psnr.low < -20") == 0
+    assert status("sds.psnr.high < 0") == 2
+    assert "the data cannot tell: all values are the same" in capsys.readouterr().err
+    assert status("psnr <") == 2
+    assert status("pnsr < 0") == 2
+    assert "did you mean psnr" in capsys.readouterr().err
+
+
+def test_few_prompts_give_a_mean_and_no_interval(finished: RunStore) -> None:
+    comparison = compare_runs(finished, finished)
+    assert comparison.estimates["sdi", "psnr"].interval.reason == "2 prompts, at least 6 are needed"
+    assert comparison.judge(["psnr < -0.5"]) == []
+    with pytest.raises(InputError, match="cannot tell: 2 prompts, at least 6 are needed"):
+        comparison.judge(["psnr.low < -0.5"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("version", 9), ("checkpoint", "other"), ("weights_sha256", "f" * 64), ("preprocessing", "x")]
+)
+def test_scores_of_other_metrics_are_not_compared(pair: tuple[RunStore, RunStore], field: str, value: object) -> None:
+    a, b = pair
+    path = b.folder / "metric_columns.parquet"
+    frame = pd.read_parquet(path)
+    frame["card"] = [json.dumps(json.loads(card) | {field: value}) for card in frame["card"]]
+    frame.to_parquet(path, index=False)
+    with pytest.raises(InputError, match=rf"psnr cannot be compared: {field} is .* score both with the same"):
+        compare_runs(a, b)
+
+
+def test_prompts_that_share_only_an_id_are_not_compared(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _reidentify(b, lambda record: {"prompt": record.cell.prompt + " in the rain"})
+    with pytest.raises(InputError, match=r"the prompt .* in the rain.* cannot be compared"):
+        compare_runs(a, b)
+
+
+def _reidentify(store: RunStore, changes: Callable[[Record], dict]) -> None:
+    """Other cells in the records, as another code would have made them."""
+    identities = {}
+    for folder in store.record_folders():
+        record = read_record(folder)
+        cell = record.cell.model_copy(update=changes(record))
+        cell = type(cell).model_validate(cell.model_dump())  # forgets the identity that was cached
+        identities[record.identity] = cell.identity
+        text = record.model_copy(update={"cell": cell, "identity": cell.identity}).model_dump_json()
+        (folder / "record.json").write_text(text)
+        folder.rename(folder.with_name(cell.folder_name))
+    _change_scores(store, lambda frame: frame.assign(cell=frame["cell"].map(identities)))
+
+
+def test_a_run_of_older_code_is_compared_with_a_newer_one(pair: tuple[RunStore, RunStore]) -> None:
+    """What the gate is for: the cells' identities differ, their places in the study do not."""
+    a, b = pair
+    _change_scores(b, _shifted)
+    before = compare_runs(a, b)
+    _reidentify(b, lambda record: {"code_version": record.cell.code_version + 1})
+    assert compare_runs(a, b).estimates == before.estimates
+    shutil.copytree(a.folder / "cells", b.folder / "cells", dirs_exist_ok=True)  # the older ones beside the newer
+    assert compare_runs(a, b).estimates == before.estimates
+
+
+def test_runs_with_nothing_in_common_are_told(pair: tuple[RunStore, RunStore], tmp_path: Path) -> None:
+    a, b = pair
+    for path in b.folder.glob("cells/*--s*"):
+        if not path.name.startswith(f"sds--{PROMPTS[0]}--s0"):
+            shutil.rmtree(path)
+    assert compare_runs(a, b).estimates["sds", "psnr"].n == 1
+    for path in a.folder.glob(f"cells/sds--{PROMPTS[0]}--s0*"):
+        shutil.copytree(a.folder, tmp_path / "a")
+        shutil.rmtree(tmp_path / "a" / "cells" / path.name)
+    with pytest.raises(InputError, match="have no prompt and seed in common"):
+        compare_runs(RunStore(tmp_path / "a"), b)
+    shutil.rmtree(b.folder / "cells")
+    with pytest.raises(InputError, match="has no records"):
+        compare_runs(a, b)
+
+
+def test_other_settings_are_told_in_the_caption(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _reidentify(b, lambda record: {"steps": 9})
+    assert "The runs have different steps." in compare_runs(a, b).markdown
+    assert np.isclose(compare_runs(a, b).estimates["sds", "psnr"].value, 0.0)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+import bench.commands.determinism
+import methods.priors
+from bench.commands.backends import BACKENDS, Backend
+from bench.commands.doctor import run_doctor
+
+
+def _told() -> tuple[bool, str]:
+    console = Console(file=io.StringIO(), width=400)
+    healthy = run_doctor(console)
+    return healthy, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def _row(told: str, name: str) -> str:
+    [line] = [line for line in told.splitlines() if line.startswith(f"│ {name} ")]
+    return line.split("│")[2].strip()
+
+
+def test_doctor_tells_of_machine_backends_and_determinism() -> None:
+    healthy, told = _told()
+    assert healthy
+    for backend in BACKENDS:
+        assert _row(told, backend.name).startswith(("there, ", "missing: pip install "))
+    assert _row(told, "same cell twice, cpu") == "bit-equal"
+    if not torch.cuda.is_available():
+        assert _row(told, "GPU") == "none; the CPU does all the work"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the two cells, which take seconds."""
+    monkeypatch.setattr(bench.commands.determinism, "largest_difference", lambda device: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [(2.5e-7, "parameters differ by up to 2.5e-07"), (RuntimeError("full [disk]"), "not measured: full [disk]")],
+    ids=["differs", "fails"],
+)
+def test_doctor_tells_what_it_measured(monkeypatch: pytest.MonkeyPatch, answer: float | Exception, line: str) -> None:
+    def measured(device: torch.device) -> float:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(bench.commands.determinism, "largest_difference", measured)
+    healthy, told = _told()
+    assert healthy
+    assert _row(told, "same cell twice, cpu") == line
+
+
+def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * 2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(Backend, "state", lambda self: "not looked at")
+    monkeypatch.setattr("bench.watch.nvml.Nvml.find", lambda device: None)
+    _, told = _told()
+    assert _row(told, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
+    assert _row(told, "same cell twice, cuda") == "bit-equal"
+
+
+def test_doctor_tells_of_weights_that_are_not_the_cards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    shutil.copytree(methods.priors._WEIGHTS / "toybox", tmp_path / "toybox")
+    with (tmp_path / "toybox" / "tokenizer" / "merges.txt").open("a") as file:
+        file.write("x")
+    monkeypatch.setattr(methods.priors, "_WEIGHTS", tmp_path)
+    healthy, told = _told()
+    assert not healthy
+    assert "merges.txt: SHA-256 is" in told
+    assert "but card.json says" in told

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from safetensors.torch import load_file, save_file
+
+from bench.cells.run_cell import run_cell
+from bench.commands.export import export_mesh, glb, linear_colours, load_scene
+from bench.errors import InputError
+from bench.records.atomic import write_atomically
+from bench.records.store import RunStore, read_record
+from bench.scores.truth import read_picture
+from bench.study.cell import Cell
+from bench.study.expand import expand
+from bench.study.study import Study, load_study
+from methods.cameras import evaluation_ring
+from methods.contracts import Prior
+from methods.scenes.mesh import Mesh
+
+
+@pytest.fixture
+def folder(finished: RunStore, study: Study) -> Path:
+    return finished.cell_folder(expand(study)[0])
+
+
+def _loaded(path: Path) -> trimesh.Trimesh:
+    return trimesh.load_mesh(io.BytesIO(path.read_bytes()), file_type="glb", process=False)
+
+
+def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) -> None:
+    scene = load_scene(folder)
+    assert all(torch.equal(value, scene.state_dict()[name]) for name, value in run_cell(cell, prior).scene.items())
+    settings = cell.evaluation
+    with torch.no_grad():
+        opacity = scene.render(
+            evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
+        ).opacity
+    pictures = np.stack([read_picture(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
+    assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), pictures)
+
+
+def test_a_record_becomes_a_closed_mesh(folder: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    out = export_mesh(folder, tmp_path / "meshes" / "duck.glb", resolution=32)
+    shape = _loaded(out)
+    assert shape.is_watertight
+    assert shape.volume > 0
+    assert np.ptp(shape.vertices, axis=0).max() < 2.0
+    export_mesh(folder, tmp_path / "again.glb", resolution=32)
+    assert (tmp_path / "again.glb").read_bytes() == out.read_bytes()
+    export_mesh(folder, out, resolution=16)
+    assert len(_loaded(out).vertices) < len(shape.vertices)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert [path.name for path in out.parent.iterdir()] == ["duck.glb"]
+
+
+def test_a_glb_holds_the_mesh_with_y_up_and_the_front_at_z() -> None:
+    corners = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]], np.float32)  # front, left, top
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+    rgb = np.array([[1, 0, 0], [0, 0.5, 0], [0, 0, 1], [1, 1, 1]], np.float32)
+    content = glb(Mesh(corners, faces, rgb))
+    shape = trimesh.load_mesh(io.BytesIO(content), file_type="glb", process=False)
+    assert np.array_equal(shape.vertices, [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
+    assert np.array_equal(shape.faces, faces)
+    assert shape.volume == pytest.approx(1 / 6)
+    # by the specification's own layout, not by the library that wrote it
+    length, kind = struct.unpack_from("<4xII I4x", content)[1], content[16:20]
+    assert kind == b"JSON"
+    tree = json.loads(content[20 : 20 + struct.unpack_from("<I", content, 12)[0]])
+    assert length == len(content)
+    primitive = tree["meshes"][0]["primitives"][0]
+    assert primitive["attributes"].keys() == {"POSITION", "COLOR_0", "NORMAL"}
+    assert tree["materials"][primitive["material"]]["pbrMetallicRoughness"]["metallicFactor"] == 0
+    accessor = tree["accessors"][primitive["attributes"]["COLOR_0"]]
+    view = tree["bufferViews"][accessor["bufferView"]]
+    start = 20 + struct.unpack_from("<I", content, 12)[0] + 8 + view["byteOffset"]
+    colours = np.frombuffer(content, np.uint8, 16, start).reshape(4, 4)
+    assert colours.tolist() == [[255, 0, 0, 255], [0, 55, 0, 255], [0, 0, 255, 255], [255, 255, 255, 255]]
+
+
+def test_linear_colours_are_the_standards() -> None:
+    # 18 % grey shows as 0.4614 on a screen, half-way grey is 0.2140 of the light (IEC 61966-2-1)
+    assert linear_colours(np.array([0.0, 0.04045, 0.4614, 0.5, 1.0])) == pytest.approx(
+        [0.0, 0.0031308, 0.18, 0.2140, 1.0], abs=1e-4
+    )
+
+
+def _state(folder: Path, change) -> None:
+    """Another scene than the one that was written, with a record that agrees."""
+    path = folder / "scene.safetensors"
+    save_file(change(load_file(path)), path)
+    fields = json.loads((folder / "record.json").read_text())
+    fields["file_bytes"]["scene.safetensors"] = path.stat().st_size
+    write_atomically(folder / "record.json", json.dumps(fields))
+
+
+def test_a_scene_without_a_surface_is_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the scene has no surface .no density crosses 1e\+06"):
+        export_mesh(folder, tmp_path / "a.glb", resolution=16, level=1e6)
+    _state(folder, lambda state: {name: value * 0 - 9 * ("bias" in name) for name, value in state.items()})
+    with pytest.raises(InputError, match=r"the scene has no surface .its renders are empty"):
+        export_mesh(folder, tmp_path / "a.glb", resolution=16)
+    assert not (tmp_path / "a.glb").exists()
+
+
+def test_a_scene_that_is_not_the_records_is_told(folder: Path, tmp_path: Path) -> None:
+    _state(folder, lambda state: dict(list(state.items())[1:]))
+    with pytest.raises(InputError, match=r"scene.safetensors: is not the scene that the record describes"):
+        export_mesh(folder, tmp_path / "a.glb")
+
+
+def test_a_scene_without_geometry_is_told(study_file: Path, tmp_path: Path, prior: Prior) -> None:
+    text = study_file.read_text().replace('name = "nerf"\nsamples = 8', 'name = "image"\nside = 8')
+    study_file.write_text(text)
+    cell = expand(load_study(study_file))[0]
+    store = RunStore(tmp_path / "flat")
+    store.write(run_cell(cell, prior))
+    with pytest.raises(InputError, match=r"Image.* is a scene without geometry"):
+        export_mesh(store.cell_folder(cell), tmp_path / "a.glb")
+
+
+def test_a_cell_without_a_scene_is_told(folder: Path, tmp_path: Path) -> None:
+    fields = json.loads((folder / "record.json").read_text())
+    del fields["file_bytes"]["scene.safetensors"], fields["file_sha256"]["scene.safetensors"]
+    (folder / "record.json").write_text(json.dumps(fields | {"status": "oom"}))
+    with pytest.raises(InputError, match=r"has no scene.safetensors, since the cell ended as oom"):
+        export_mesh(folder, tmp_path / "a.glb")
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("a.obj", {}, "a.obj: must end in .glb"),
+        ("a.glb", {"resolution": 4}, "resolution = 4: must be from 8 to 512"),
+        ("a.glb", {"level": -1.0}, "level = -1.0: must be a positive density"),
+    ],
+)
+def test_bad_arguments_are_told(folder: Path, tmp_path: Path, out: str, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        export_mesh(folder, tmp_path / out, **options)
+
+
+def test_a_folder_that_is_no_record_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no folder; give a cell's"):
+        export_mesh(tmp_path / "none", tmp_path / "a.glb")
+    with pytest.raises(InputError, match=r"record.json: corrupt record .FileNotFoundError"):
+        export_mesh(tmp_path, tmp_path / "a.glb")
+
+
+def test_a_record_is_found_from_within(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert load_scene(Path()) is not None
+    assert read_record(Path().absolute()).status == "completed"

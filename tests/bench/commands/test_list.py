@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.commands.list import KINDS, list_kind
+from methods.card import MethodCard, card_of
+from methods.distillation import methods as registry
+
+EXPECTED = {
+    "methods": "sdi",
+    "metrics": "clip_score",
+    "prompts": "toybox",
+    "studies": "quick",
+    "priors": "gaussian",
+    "strategies": "ddim",
+    "materials": "point_light",
+    "backgrounds": "environment_map",
+    "scenes": "nerf",
+    "encodings": "dense_grid",
+    "engines": "local",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_listed(kind: str) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    list_kind(kind, console)
+    assert EXPECTED[kind] in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_methods_are_listed_with_paper_weighting_and_guidance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another package brings is listed too: with the card it brings, or as having none."""
+
+    def methods_listed() -> str:
+        console = Console(file=io.StringIO(), width=400)
+        list_kind("methods", console)
+        return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+    own = methods_listed()
+    assert "paper  DreamFusion: Text-to-3D using 2D Diffusion (Poole et al. 2022, arXiv 2209.14988)" in own
+    assert "w(t)   λ·√((1 − ᾱ_t)/ᾱ_t)" in own
+    assert "CFG    ε_∅ + s·(ε_y − ε_∅); s = 100 " in own
+    assert "no card" not in own
+    assert own.count("w(t)   ") == own.count("CFG    ") == own.count("paper  ") == len(registry.names())
+
+    card = card_of("sds", registry["sds"])
+    assert card is not None
+    sds = MethodCard.model_validate(card.model_dump() | {"weighting": "σ_t of [another] package"})
+    monkeypatch.setitem(registry._found, "told", type("Told", (), {"__doc__": "Told.", "card": sds}))
+    monkeypatch.setitem(registry._found, "plain", type("Plain", (), {"__doc__": "Has a [bracket]."}))
+    lines = [line.strip("│ ").replace("│", "").split() for line in methods_listed().splitlines()]
+    assert ["plain", "Has", "a", "[bracket]."] in lines
+    assert ["no", "card"] in lines
+    assert ["w(t)", "σ_t", "of", "[another]", "package"] in lines

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+import bench.commands.plan
+from bench.commands.plan import print_plan
+from bench.records.store import RunStore
+from bench.study.study import Study, load_study
+
+
+def _printed(study: Study, store: RunStore, **named: float) -> tuple[list[list[str]], list[str]]:
+    """The table's rows, and the lines below it."""
+    console = Console(file=io.StringIO(), width=250)
+    print_plan(study, store, console, **named)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    rows = [[word.strip() for word in line.split("│")[1:-1]] for line in lines if "│" in line]
+    end = next(index for index, line in enumerate(lines) if line.startswith("└"))
+    return rows, lines[end + 1 :]
+
+
+def test_a_plan_of_nothing_done_times_steps_and_writes_nothing(study: Study, tmp_path: Path) -> None:
+    (sds, sdi, total), below = _printed(study, RunStore(tmp_path / "run"))
+    assert (sds[:4], sdi[:4], total[:4]) == (["sds", "2", "0", "2"], ["sdi", "2", "0", "2"], ["all", "4", "0", "4"])
+    assert sds[-1] == sdi[-1] == "timed steps"
+    assert sds[6].endswith(" GB")
+    assert sds[7].endswith(" MB")
+    assert below[0].startswith("left: 0.0 CPU-hours on ")
+    assert below[0].endswith("are free")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_of_a_finished_run_is_from_its_records(study: Study, finished: RunStore) -> None:
+    (sds, _sdi, total), _ = _printed(study, finished)
+    assert sds[:4] == ["sds", "2", "2", "0"]
+    assert sds[-1] == "2 records"
+    assert (total[5], total[7]) == ("0.0 s", "0.0 MB")
+
+
+def test_disk_is_what_the_finished_cells_take(study: Study, finished: RunStore) -> None:
+    (sds, *_), _ = _printed(study.model_copy(update={"seeds": (0, 1, 2)}), finished_as(finished, seeds=(0, 1, 2)))
+    sizes = [sum(file.stat().st_size for file in cell.rglob("*") if file.is_file() and file.name != "record.json")
+             for cell in finished.folder.glob("cells/sds--*")]  # fmt: skip
+    assert sds[:4] == ["sds", "6", "2", "4"]
+    assert float(sds[7].removesuffix(" MB")) == pytest.approx(4 * sum(sizes) / 2 / 1e6, abs=0.051)
+
+
+def finished_as(store: RunStore, **update: object) -> RunStore:
+    """The same records in the folder of a larger study."""
+    study = store.read_study().model_copy(update=update)
+    (store.folder / "study.json").write_text(study.model_dump_json())
+    return store
+
+
+def test_another_run_beside_it_is_the_forecast_of_more_steps(study: Study, finished: RunStore) -> None:
+    longer = study.narrowed(steps=4000)
+    rows, _ = _printed(longer, RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
+    assert [row[-1] for row in rows[:2]] == ["2 records of another run"] * 2
+    assert rows[0][4] not in ("?", "0.0 s")  # a thousand times the steps of what takes a tenth of a second
+    shutil.rmtree(finished.folder)
+    rows, _ = _printed(longer, RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
+    assert rows[0][-1] == "none: the 0 s for timing were used up"
+    assert rows[2] == ["all", "4", "0", "4", ""]
+
+
+def test_a_disk_that_is_too_small_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.commands.plan, "free_disk_bytes", lambda folder: 10)
+    _, below = _printed(study, RunStore(tmp_path / "run"))
+    assert f"the disk of {tmp_path}/run is too small for all cells; give a folder on a larger one" in below[1]
+
+
+def test_gpu_memory_is_held_against_what_is_free(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.commands.plan, "study_device", lambda study: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (20 * 10**9, 24 * 10**9))
+    _, below = _printed(study, RunStore(tmp_path / "run"))
+    assert "GB at the peak, 20.0 GB of 24.0 GB are free" in below[0]
+
+
+def test_a_study_whose_weights_and_packages_are_missing_still_shows_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.delenv("SDIBENCH_SD21", raising=False)
+    study = load_study("table1")
+    rows, below = _printed(study, RunStore(tmp_path / "run"))
+    assert [row[0] for row in rows] == [*study.methods, "all"]
+    assert {tuple(row[1:4]) for row in rows[:-1]} == {("43", "?", "43")}
+    assert {row[-1] for row in rows[:-1]} == {"no weights: sdibench fetch sd21"}
+    assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
+
+
+def test_a_missing_package_is_told_and_records_are_still_counted(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(study: Study) -> None:
+        raise bench.commands.plan.NotInstalledError("scene: needs a package")
+
+    monkeypatch.setattr(bench.commands.plan, "check_scenes", refuse)
+    finished.set_aside(next(iter(bench.commands.plan.expand(study))))
+    (sds, *_), below = _printed(study, finished)
+    assert sds[:4] == ["sds", "2", "1", "1"]
+    assert sds[-1] == "1 record"
+    assert "cannot run here: scene: needs a package" in below

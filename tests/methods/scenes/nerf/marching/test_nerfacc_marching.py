@@ -1,0 +1,222 @@
+"""Marching through nerfacc: its dense functions on the CPU, its kernels on a GPU, and stand-ins for them in between.
+
+A stand-in is a loop over rays with the meaning that nerfacc's documentation gives a kernel, so that the calls of
+this project, nerfacc's own pruning and what comes after run without a GPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from methods.cameras import evaluation_ring
+from methods.scenes.nerf.marching import quadrature
+from methods.scenes.nerf.marching.nerfacc_marching import NerfaccMarching, packed_samples
+from methods.scenes.nerf.marching.occupancy import OccupancyGrid
+from methods.scenes.nerf.nerf import NeRF
+
+installed = pytest.mark.skipif(importlib.util.find_spec("nerfacc") is None, reason="nerfacc is not installed")
+on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="nerfacc's kernels need CUDA")]
+
+#: Where the same checks run: with stand-ins, and with the kernels.
+DEVICES = [pytest.param("cpu", id="stand-ins"), pytest.param("cuda", id="kernels", marks=on_gpu)]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def packing(ray: Tensor, rays: int) -> Tensor:
+    counts = torch.bincount(ray, minlength=rays)
+    return torch.stack([counts.cumsum(0) - counts, counts], dim=-1)
+
+
+def walk(origins: Tensor, directions: Tensor, cells: Tensor, boxes: Tensor, **how: Any) -> tuple[Any, Any, None]:
+    """Stand-in for ``traverse_grids``: equal steps from near to far, those whose middle is in an occupied cell."""
+    low, high = boxes[0, :3], boxes[0, 3:]
+    rows, edges = [], []
+    for ray, (near, far) in enumerate(zip(how["near_planes"].tolist(), how["far_planes"].tolist(), strict=True)):
+        for step in range(int(max(far - near, 0) / how["step_size"] + 0.5)):
+            start = near + step * how["step_size"]
+            point = origins[ray] + directions[ray] * (start + how["step_size"] / 2)
+            place = ((point - low) / (high - low) * cells.shape[1]).long()
+            if (place >= 0).all() and (place < cells.shape[1]).all() and cells[0][tuple(place)]:
+                rows.append(ray)
+                edges.extend([start, start + how["step_size"]])
+    ray, left = torch.tensor(rows, dtype=torch.long), torch.arange(len(edges)) % 2 == 0
+    intervals = SimpleNamespace(vals=torch.tensor(edges), is_left=left, is_right=~left)
+    return intervals, SimpleNamespace(ray_indices=ray, packed_info=packing(ray, len(origins))), None
+
+
+def running_sum(starts: Tensor, counts: Tensor, values: Tensor, normalise: bool, backward: bool) -> Tensor:
+    """Stand-in for the packed exclusive sum and its transpose."""
+    sums = torch.zeros_like(values)
+    for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+        part = values[start : start + count]
+        part = part.flip(0) if backward else part
+        total = part.cumsum(0) - part
+        sums[start : start + count] = total.flip(0) if backward else total
+    return sums
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    if request.param == "cpu":
+        monkeypatch.setattr("nerfacc.estimators.occ_grid.traverse_grids", walk)
+        monkeypatch.setattr("nerfacc.cuda.exclusive_sum", running_sum)
+        monkeypatch.setattr("nerfacc.pack_info", packing)
+        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc_marching.check_device", lambda device: None)
+    return torch.device(request.param)
+
+
+def scene(device: torch.device, **settings: Any) -> NeRF:
+    """The initial blob, at 3 % opacity a step and more."""
+    return NeRF(**settings, init=generator()).to(device)
+
+
+def look(nerf: NeRF, **how: Any) -> Any:
+    device = nerf.occupancy.density.device
+    ring = evaluation_ring(2)
+    cameras = type(ring)(*(getattr(ring, name).to(device) for name in ring.__dataclass_fields__))
+    return nerf.render(cameras, resolution=8, background=torch.ones(2, 3, device=device), **how)
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^marching: 'nerfacc' needs the package nerfacc"):
+        NeRF(marching="nerfacc", init=generator())
+
+
+@installed
+def test_a_cpu_is_refused_in_one_line() -> None:
+    nerf = NeRF(marching="nerfacc", init=generator())
+    with pytest.raises(RuntimeError, match="marching = 'nerfacc' needs a CUDA device, and the rays are on cpu"):
+        look(nerf)
+
+
+@installed
+def test_a_step_is_that_of_threestudio() -> None:
+    """``render_step_size`` for a radius of 2 and 512 samples."""
+    assert NerfaccMarching(radius=2.0, samples=512).step == pytest.approx(1.732 * 2 * 2 / 512)
+
+
+def test_packed_samples_by_hand() -> None:
+    origins, directions = torch.tensor([[0.0, 0, 0], [5, 0, 0], [0, 0, 1]]), torch.eye(3)
+    ray = torch.tensor([0, 0, 2])
+    samples = packed_samples(origins, directions, ray, torch.tensor([1.0, 2, 0.5]), torch.tensor([2.0, 4, 1.5]))
+    assert samples.points.tolist() == [[1.5, 0, 0], [3, 0, 0], [0, 0, 2]]
+    assert samples.stratum.tolist() == [0, 1, 0]
+    assert samples.widths.tolist() == [1, 2, 1]
+    assert samples.shape == (3, 2)
+
+
+@installed
+def test_dense_weights_and_sums_are_nerfacc_s() -> None:
+    import nerfacc
+
+    rays, strata = 6, 20
+    edges = torch.rand(rays, strata + 1, generator=generator()).cumsum(-1)
+    density = 3 * torch.rand(rays, strata, generator=generator(1))
+    colours = torch.rand(rays * strata, 3, generator=generator(2))
+    ray = torch.arange(rays).repeat_interleave(strata)
+    origins, directions = torch.zeros(rays, 3), torch.eye(3).repeat(2, 1)
+    samples = packed_samples(origins, directions, ray, edges[:, :-1].flatten(), edges[:, 1:].flatten())
+    ours = quadrature.weights(density.flatten(), samples)
+    theirs, _, _ = nerfacc.render_weight_from_density(edges[:, :-1], edges[:, 1:], density)
+    torch.testing.assert_close(ours.view(rays, strata), theirs)
+    sums = nerfacc.accumulate_along_rays(ours, colours, ray_indices=ray, n_rays=rays)
+    torch.testing.assert_close(quadrature.accumulate(ours[:, None] * colours, samples), sums)
+
+
+@installed
+def test_our_occupied_cells_are_nerfacc_s_and_a_rim() -> None:
+    import nerfacc
+
+    def ball(points: Tensor) -> Tensor:
+        return 5.0 * ((points - torch.tensor([0.2, -0.1, 0.3])).norm(dim=-1) < 0.5)
+
+    ours = OccupancyGrid(resolution=16, radius=1.0, decay=0.95, threshold=0.01)
+    ours.update(ball, generator())
+    theirs = nerfacc.OccGridEstimator([-1.0] * 3 + [1.0] * 3, resolution=16, levels=1)
+    with torch.random.fork_rng():  # its update draws from the global generator
+        theirs.update_every_n_steps(step=0, occ_eval_fn=lambda points: ball(points)[:, None])
+    wide = torch.nn.functional.max_pool3d(theirs.binaries.float(), 5, stride=1, padding=2)[0] > 0
+    assert 0.05 < theirs.binaries.float().mean() < 0.15
+    assert (ours.occupied | ~theirs.binaries[0]).all()
+    assert (wide | ~ours.occupied).all()
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.device) -> None:
+    nerf = scene(device, marching="nerfacc", samples=48)
+    origins = torch.tensor([[3.0, 0, 0], [3, 0, 0.3], [3, 0, 2], [0, 3, 0]], device=device)
+    directions = torch.tensor([[-1.0, 0, 0], [-1, 0, 0], [-1, 0, 0], [0, -1, 0]], device=device)
+    samples = nerf.marching.march(origins, directions, nerf.occupancy, nerf.field.density, None)
+    assert samples.ray.unique().tolist() == [0, 1, 3]
+    on_rays = origins[samples.ray] + directions[samples.ray] * samples.distances[:, None]
+    torch.testing.assert_close(samples.points, on_rays)
+    assert samples.points.norm(dim=-1).max() <= 1.0 + nerf.marching.step
+    found = []
+    for weights in (nerf.marching.weights, quadrature.weights):
+        density = nerf.field.density(samples.points).detach().requires_grad_()
+        weight = weights(density, samples)
+        (slope,) = torch.autograd.grad((weight * samples.distances).sum(), density)
+        found.append((weight.detach(), slope))
+    for packed, dense in zip(*found, strict=True):
+        torch.testing.assert_close(packed, dense, atol=1e-5, rtol=1e-4)
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@torch.no_grad()
+def test_renders_as_the_packed_marching_does(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc_marching._LEAST_OPACITY", 0.0)
+    pictures = {}
+    for marching, samples in (("nerfacc", 256), ("packed", 148)):  # steps of the same length
+        nerf = scene(device, marching=marching, samples=samples)
+        pictures[marching] = look(nerf, with_normals=True)
+    for name in ("rgb", "opacity", "normals"):
+        found, expected = (getattr(picture, name) for picture in pictures.values())
+        assert (found - expected).abs().max() < 0.03, name
+    solid = pictures["packed"].opacity > 0.5
+    assert solid.float().mean() > 0.1
+    assert (pictures["nerfacc"].depth - pictures["packed"].depth)[solid].abs().max() < 0.03
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@torch.no_grad()
+def test_transparent_steps_are_left_out(device: torch.device) -> None:
+    """Which takes haze away, never adds any, and leaves what is solid."""
+    pruned = look(scene(device, marching="nerfacc", samples=256)).opacity
+    whole = look(scene(device, samples=148)).opacity
+    assert (pruned <= whole + 0.02).all()
+    assert 0.02 < (whole - pruned).max() < 0.1
+    assert (whole - pruned)[whole > 0.9].max() < 0.02
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_jitter_comes_from_the_generator_alone(device: torch.device) -> None:
+    nerf = scene(device, marching="nerfacc", samples=48)
+    before = torch.random.get_rng_state()
+    first, again, other = (look(nerf, rays=generator(seed)).rgb for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.testing.assert_close(first, again)
+    assert not torch.allclose(first, other, atol=1e-4)
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_an_empty_scene_can_be_stepped(device: torch.device) -> None:
+    nerf = scene(device, marching="nerfacc", samples=48)
+    nerf.occupancy.occupied.zero_()
+    rendering = look(nerf, rays=generator())
+    rendering.rgb.sum().backward()
+    assert rendering.opacity.max() == 0
