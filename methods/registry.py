@@ -3,6 +3,9 @@
 A module registers what it defines with a decorator; another installed package does the same through an
 entry point of the group ``sdibench.<kind>``.  Two things under one name are an error, because a table
 whose ``sdi`` silently came from elsewhere could not be trusted.
+
+A registry with a ``base`` is also found by that type: a setting whose annotation is the base of a registry is a part
+chosen by name, ``{ name = "…", … }`` in a study.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+_BY_BASE: dict[Any, Registry[Any]] = {}
 
 
 class UnknownNameError(LookupError):
@@ -28,10 +33,13 @@ class Registry(Generic[T]):
         kind: What they are, in the singular, as the error message says it (``"method"``).
         packages: Packages whose modules are imported at the first look-up, so that a new file in the
             folder is enough to add a thing.
+        base: The type that all of them share, for settings that are annotated with it.
     """
 
-    def __init__(self, kind: str, *packages: str) -> None:
+    def __init__(self, kind: str, *packages: str, base: type | None = None) -> None:
         self.kind = kind
+        if base is not None:
+            _BY_BASE[base] = self
         self._packages = packages
         self._found: dict[str, T] = {}
         self._loaded = False
@@ -96,6 +104,11 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{package_name}.{module.name}")
         for entry in entry_points(group=f"sdibench.{self.kind.replace(' ', '_')}"):
             self.register(entry.name)(entry.load())
+
+
+def registry_of(annotation: Any) -> Registry[Any] | None:
+    """The registry whose ``base`` is ``annotation``: what such a setting is chosen from; None without one."""
+    return _BY_BASE.get(annotation)
 
 
 def _origin(thing: object) -> str:

@@ -12,7 +12,9 @@ import torch
 from bench.cells.streams import make_streams
 from bench.records.checkpoint import generator_states
 from bench.study.cell import Cell
-from bench.study.resolve import resolve_settings, takes_prior
+from bench.study.resolve import resolve_settings
+from bench.study.resolve_constructor import resolve_settings as resolve_constructor
+from bench.study.resolve_constructor import takes_prior
 from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
@@ -51,10 +53,9 @@ class Optimisation:
         self.camera_range = CameraRange(**cell.cameras.model_dump())
         self.watch = Watch(cell.divergence)
         # the settings again through their types: JSON has turned tuples into lists
-        method = methods[cell.method]
-        self.method = method(**resolve_settings(method, cell.hyper_parameters, where=cell.label))
+        self.method = resolve_settings(methods[cell.method], cell.hyper_parameters, where=cell.label)
         build: Any = scenes[cell.scene]  # of a Scene and nn.Module at once, which Python has no type for
-        settings = resolve_settings(build, cell.scene_settings, where="scene")
+        settings = resolve_constructor(build, cell.scene_settings, where="scene")
         given = {"prior": prior} if takes_prior(build) else {}
         self.scene = build(**settings, **given, init=self.streams["init"]).to(self.device)
         self.radius = settings.get("radius")

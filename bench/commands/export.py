@@ -18,7 +18,7 @@ from bench.errors import InputError
 from bench.records.atomic import new_file
 from bench.records.store import SCENE_FILE, read_record
 from bench.study.cell import Cell
-from bench.study.resolve import resolve_settings, takes_prior
+from bench.study.resolve_constructor import resolve_settings, takes_prior
 from methods.contracts import Scene
 from methods.registry import UnknownNameError
 from methods.scenes import scenes

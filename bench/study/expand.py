@@ -11,7 +11,8 @@ from pydantic import JsonValue, TypeAdapter
 
 from bench.errors import InputError
 from bench.study.cell import Cell
-from bench.study.resolve import plain_settings, resolve_settings
+from bench.study.resolve import named_table, plain_settings, resolve_settings
+from bench.study.resolve_constructor import resolve_settings as resolve_constructor
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.distillation import methods
@@ -159,9 +160,8 @@ def _calibrated(label: str, arm: Arm, prior: Prior | UnloadedPrior) -> dict[str,
     """All hyper-parameters; what the study gives explicitly stands above the prior's card."""
     where = f"{arm.study.name}: methods.{label}"
     factory = methods[arm.method]
-    settings = resolve_settings(factory, arm.given, where=where)
+    method = resolve_settings(factory, arm.given, where=where)
     try:
-        method: Any = factory(**settings)
         if arm.study.guidance == "calibrated":
             method = _put_back(method.calibrated(prior), method, arm.given)
     except (TypeError, ValueError, LookupError) as error:
@@ -175,7 +175,7 @@ def _put_back(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
     for name, value in given.items():
         if name != "name":
             new, old = getattr(calibrated, name), getattr(written, name)
-            kept[name] = _put_back(new, old, value) if dataclasses.is_dataclass(new) else old
+            kept[name] = _put_back(new, old, named_table(value)) if dataclasses.is_dataclass(new) else old
     return dataclasses.replace(calibrated, **kept)
 
 
@@ -187,7 +187,7 @@ def _scene(study: Study) -> tuple[str, dict[str, Any]]:
         factory: Any = scenes[name]  # of a Scene and nn.Module at once, which Python has no type for
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
-    return name, resolve_settings(factory, given, where=where)
+    return name, resolve_constructor(factory, given, where=where)
 
 
 def _as_json(settings: dict[str, Any]) -> dict[str, JsonValue]:

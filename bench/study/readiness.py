@@ -8,7 +8,7 @@ import torch
 
 from bench.errors import InputError
 from bench.study.expand import Arm, arms_of, cached_prior, check_metrics
-from bench.study.resolve import takes_prior
+from bench.study.resolve_constructor import takes_prior
 from bench.study.study import Study
 from methods.priors import load_prior
 from methods.scenes import scenes

@@ -1,92 +1,107 @@
-"""Settings from a file to the arguments of the class they are for: names, types and values checked."""
+"""Settings from a file to the dataclass they are for: names, types and values checked."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from bench.errors import InputError, nearest
-from methods.inversion import InversionStrategy, strategies
-from methods.registry import Registry, UnknownNameError
+from methods.registry import Registry, UnknownNameError, registry_of
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
-#: Settings that are things chosen by name: a table with the key ``name`` and the thing's own settings.
-_BY_NAME: dict[Any, Registry[Any]] = {InversionStrategy: strategies}
+
+def named_table(value: Any) -> Any:
+    """A part chosen by its name alone, ``"ddim"``, as the table ``{ name = "ddim" }``; all else as it is."""
+    return {"name": value} if isinstance(value, str) else value
 
 
-def resolve_settings(factory: Callable[..., Any], given: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """``given`` with the constructor's defaults filled in and every value of its declared type.
+def resolve_part(value: Any, registry: Registry[Any], *, where: str) -> Any:
+    """The registered dataclass that ``value`` names, with its settings.
 
     Args:
-        factory: A class whose constructor takes the settings by keyword; ``init`` and ``prior`` are no settings.
+        value: A table with the key ``name`` and the part's own settings, or its name alone.
+        registry: What it is chosen from.
+        where: Begins the message of an error (``"scene"``).
+
+    Raises:
+        InputError: If a name is unknown or missing, or a value is of another type or out of its range.
+    """
+    table = named_table(value)
+    if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+        example = f'name = "{registry.names()[0]}"'
+        raise InputError(f"{where} = {value!r}: must be a table with a key name, such as {example}")
+    given = {name: setting for name, setting in table.items() if name != "name"}
+    try:
+        factory = registry[table["name"]]
+    except UnknownNameError as error:
+        raise InputError(f"{where}: {error}") from error
+    return resolve_settings(factory, given, where=where)
+
+
+def resolve_settings(factory: type, given: Mapping[str, Any], *, where: str) -> Any:
+    """The dataclass ``factory`` with the settings ``given``, every value of its declared type.
+
+    Args:
+        factory: A frozen dataclass whose fields are the settings.  A field whose type is the base of a registry is a
+            part chosen by name; one whose type is a dataclass is a table.
         given: Settings by name, as JSON has them.
         where: Begins the message of an error (``"methods.sdi"``).
 
     Raises:
-        InputError: If a name is unknown or missing, or a value is of another type.
+        InputError: If a name is unknown or missing, or a value is of another type or out of its range.
     """
-    signature = inspect.signature(factory)
-    parameters = {name: p for name, p in signature.parameters.items() if name not in ("init", "prior")}
-    hints = get_type_hints(factory if dataclasses.is_dataclass(factory) else getattr(factory, "__init__"))  # noqa: B009
+    fields = {field.name: field for field in dataclasses.fields(factory) if field.init}
+    hints = get_type_hints(factory)
     for name in given:
-        if name not in parameters:
-            raise InputError(f"{where}: unknown key {name!r}: {nearest(name, parameters)}")
-    settings = {}
-    for name, parameter in parameters.items():
-        if name in given:
-            settings[name] = _checked(given[name], hints.get(name, Any), f"{where}.{name}")
-        elif parameter.default is parameter.empty:
+        if name not in fields:
+            raise InputError(f"{where}: unknown key {name!r}: {nearest(name, fields)}")
+    for name, field in fields.items():
+        if name not in given and field.default is field.default_factory is dataclasses.MISSING:
             raise InputError(f"{where}: the key {name!r} is missing")
-        else:
-            settings[name] = parameter.default
-    return settings
-
-
-def takes_prior(factory: Callable[..., Any]) -> bool:
-    """Whether a scene is built for one prior (one of latents has their shape)."""
-    return "prior" in inspect.signature(factory).parameters
+    settings = {name: _checked(value, hints[name], f"{where}.{name}") for name, value in given.items()}
+    try:
+        return factory(**settings)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def plain_settings(thing: Any) -> dict[str, Any]:
-    """The fields of a dataclass as JSON has them; a thing chosen by name is a table with its ``name``."""
-    fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+    """The fields of a dataclass as JSON has them; a part chosen by name is a table with its ``name``."""
     hints = get_type_hints(type(thing))
-    for name, value in fields.items():
-        if (registry := _BY_NAME.get(hints[name])) is not None:
-            fields[name] = {"name": registry.name_of(type(value)), **plain_settings(value)}
-    return dict(_JSON.dump_python(fields, mode="json", fallback=dict))
+    plain = {}
+    for field in dataclasses.fields(thing):
+        value = getattr(thing, field.name)
+        if (registry := registry_of(hints[field.name])) is not None:
+            value = plain_part(value, registry)
+        elif dataclasses.is_dataclass(value):
+            value = plain_settings(value)
+        plain[field.name] = value
+    return dict(_JSON.dump_python(plain, mode="json", fallback=dict))
+
+
+def plain_part(thing: Any, registry: Registry[Any]) -> dict[str, Any]:
+    """A registered dataclass as a table with its ``name`` and all its settings, as JSON has them."""
+    return {"name": registry.name_of(type(thing)), **plain_settings(thing)}
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
-    if (registry := _BY_NAME.get(hint)) is not None:
-        return _chosen(value, registry, where)
+    if (registry := registry_of(hint)) is not None:
+        return resolve_part(value, registry, where=where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where} = {value!r}: must be a table of settings")
+        return resolve_settings(hint, value, where=where)
     if isinstance(value, bool) and hint in (int, float):  # pydantic's lax mode would make 1 of true
         raise InputError(f"{where} = {value!r}: must be a number")
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
         return adapter.validate_python(value)
-    except PydanticSchemaGenerationError:  # a type pydantic knows nothing of; the constructor will judge
+    except PydanticSchemaGenerationError:  # a type that pydantic does not know; the dataclass will judge
         return value
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"]
         raise InputError(f"{where} = {value!r}: {message[0].lower()}{message[1:]}") from error
-
-
-def _chosen(value: Any, registry: Registry[Any], where: str) -> Any:
-    if not isinstance(value, Mapping) or "name" not in value:
-        example = f'name = "{registry.names()[0]}"'
-        raise InputError(f"{where} = {value!r}: must be a table with a key name, such as {example}")
-    given = dict(value)
-    try:
-        factory = registry[str(given.pop("name"))]
-    except UnknownNameError as error:
-        raise InputError(f"{where}: {error}") from error
-    try:
-        return factory(**resolve_settings(factory, given, where=where))
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from error

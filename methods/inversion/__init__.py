@@ -30,7 +30,9 @@ class InversionStrategy(Protocol):
         ...
 
 
-strategies: Registry[type[InversionStrategy]] = Registry("inversion strategy", "methods.inversion")
+strategies: Registry[type[InversionStrategy]] = Registry(
+    "inversion strategy", "methods.inversion", base=InversionStrategy
+)
 
 
 def fixed_point_error(prior: Prior, noise: Tensor, kappa: Tensor, timesteps: Tensor) -> Tensor:

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from bench.errors import InputError
-from bench.study.resolve import resolve_settings
+from bench.study.resolve import plain_settings, resolve_part, resolve_settings
+from methods.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -16,20 +16,11 @@ class Method:
     count: int = 3
 
 
-class Scene:
-    def __init__(self, *, radius: float = 1.0, init: torch.Generator) -> None: ...
-
-
 def test_defaults_are_filled_in_and_types_restored() -> None:
-    assert resolve_settings(Method, {"scale": 2, "bounds": [0.2, 0.5]}, where="x") == {
-        "scale": 2.0, "bounds": (0.2, 0.5), "count": 3,
-    }  # fmt: skip
-
-
-def test_init_is_no_setting() -> None:
-    assert resolve_settings(Scene, {}, where="scene") == {"radius": 1.0}
-    with pytest.raises(InputError, match="unknown key 'init'"):
-        resolve_settings(Scene, {"init": 0}, where="scene")
+    method = resolve_settings(Method, {"scale": 2, "bounds": [0.2, 0.5]}, where="x")
+    assert method == Method(scale=2.0, bounds=(0.2, 0.5), count=3)
+    assert isinstance(method.scale, float)
+    assert isinstance(method.bounds, tuple)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +38,68 @@ def test_init_is_no_setting() -> None:
 def test_what_is_wrong_is_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         resolve_settings(Method, given, where="m")
+
+
+class Part:
+    pass
+
+
+parts: Registry[type] = Registry("part", base=Part)
+
+
+@parts.register("leaf")
+@dataclass(frozen=True)
+class Leaf(Part):
+    width: int = 2
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"width: {self.width} is not a positive number")
+
+
+@parts.register("wrapped")
+@dataclass(frozen=True)
+class Wrapped(Part):
+    inner: Part = Leaf()
+
+
+@dataclass(frozen=True)
+class Group:
+    every: int = 10
+
+
+@dataclass(frozen=True)
+class Whole:
+    part: Part = Wrapped()
+    group: Group = Group()
+
+
+def test_a_part_is_chosen_by_name_with_its_settings_or_by_name_alone() -> None:
+    given = {"part": {"name": "wrapped", "inner": {"name": "leaf", "width": 5}}, "group": {"every": 3}}
+    assert resolve_settings(Whole, given, where="x") == Whole(Wrapped(Leaf(5)), Group(3))
+    assert resolve_settings(Whole, {"part": "leaf"}, where="x") == Whole(Leaf())
+    assert resolve_part("leaf", parts, where="x") == Leaf()
+
+
+def test_plain_settings_are_what_resolves_to_the_same() -> None:
+    whole = Whole(Wrapped(Leaf(7)), Group(4))
+    plain = plain_settings(whole)
+    assert plain == {"part": {"name": "wrapped", "inner": {"name": "leaf", "width": 7}}, "group": {"every": 4}}
+    assert resolve_settings(Whole, plain, where="x") == whole
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"part": 3}, 'm.part = 3: must be a table with a key name, such as name = "leaf"'),
+        ({"part": {"width": 3}}, "m.part = {'width': 3}: must be a table with a key name"),
+        ({"part": "laef"}, "m.part: unknown part 'laef': did you mean leaf?"),
+        ({"part": {"name": "wrapped", "inner": {"name": "leaf", "wdth": 1}}}, "m.part.inner: unknown key 'wdth'"),
+        ({"part": {"name": "leaf", "width": 0}}, "m.part: width: 0 is not a positive number"),
+        ({"group": {"evry": 1}}, "m.group: unknown key 'evry': did you mean every?"),
+        ({"group": 4}, "m.group = 4: must be a table of settings"),
+    ],
+)
+def test_what_is_wrong_in_a_part_is_named(given: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_settings(Whole, given, where="m")
