@@ -1,16 +1,18 @@
-"""What the parts of an optimisation promise each other: prior, scene, view, method.
+"""What the parts of an optimisation promise each other: prior, view, method, inversion strategy.
 
-Shapes are written ``(b 3 h w)``: ``b`` views of one batch; latents are ``(b c lh lw)``.  Colours are in
-[0, 1].  Every batch dimension is real: no part may read element 0 on behalf of all.
+Shapes are written ``(b 3 h w)``: ``b`` views of one batch; latents are ``(b c lh lw)``.  Colours are in [0, 1].  Every
+batch dimension is real: no part may read element 0 on behalf of all.  The contract of scenes is
+:mod:`methods.scenes.scene`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -21,20 +23,39 @@ from methods.cameras import Cameras
 #: ``rays``, ``eval``).  Nothing in this project draws from a global generator.
 Streams = Mapping[str, torch.Generator]
 
-#: What a method learns beside the scene (VSD's LoRA and its optimiser), ``None`` for most.
-State = Any
+
+class MethodState(Protocol):
+    """What a method or a strategy keeps from step to step; the harness saves it in the cell's checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as tensors, numbers, texts, lists and dictionaries of them."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Continue from what ``state_dict`` returned."""
+        ...
+
+
+#: The states of a method and its parts by name (VSD's ``lora``); empty for most.
+State = Mapping[str, MethodState]
 
 
 class Prior(Protocol):
-    """A frozen text-to-image diffusion model, always spoken to in noise (epsilon) prediction."""
+    """A frozen text-to-image diffusion model, always used through its noise (epsilon) prediction."""
 
     alphas_cumprod: Tensor  # (T,), float32: alpha-bar of each training timestep
     guidance_scale: float  # calibrated on the prior's own 2D samples, the same for every method
-    negative_prompt: str  # words for bad pictures that this prior knows
-    resolution: int  # side in pixels of the square pictures it was trained on
+    negative_prompt: str  # words for bad images that this prior knows
+    resolution: int  # side in pixels of the square images it was trained on
+    latent_shape: tuple[int, int, int]  # (c, lh, lw)
     weights_sha256: str  # of all its files together; part of every cell's identity
     calls: int  # network evaluations so far (a batch counts once)
     rows: int  # batch rows evaluated so far
+
+    @property
+    def device(self) -> torch.device:
+        """Where its networks run."""
+        ...
 
     def encode(self, rgb: Tensor) -> Tensor:
         """``(b 3 h w)`` colours in [0, 1] to latents ``(b c lh lw)``; gradients flow."""
@@ -45,11 +66,15 @@ class Prior(Protocol):
         ...
 
     def bound(self, latents: Tensor) -> Tensor:
-        """Clean latents held within the range of pictures; a prior that has no such range returns them as they are."""
+        """Clean latents moved into the range of images; a prior without such a range returns them unchanged."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Texts to conditioning ``(b n d)``, cached by text."""
+        ...
+
+    def null(self, count: int) -> Tensor:
+        """The conditioning ``(count n d)`` that stands for no prompt, in classifier-free guidance."""
         ...
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
@@ -57,15 +82,15 @@ class Prior(Protocol):
         ...
 
     def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
-        """A copy that can be trained and predicts what the prior does at first; ``rank`` is its adapters'."""
+        """A trainable copy with adapters of rank ``rank`` that predicts, before training, what the prior does."""
         ...
 
 
 class AdaptedPrior(Protocol):
-    """A trainable copy of a prior that also sees the camera; the prior it was made from stays as it was."""
+    """A trainable copy of a prior that also sees the camera; the prior it was made from stays unchanged."""
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """What is trained, by name."""
+        """The trained parameters by name."""
         ...
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
@@ -74,14 +99,14 @@ class AdaptedPrior(Protocol):
 
 
 class Rendering(NamedTuple):
-    """What a scene shows to a batch of cameras."""
+    """The images of a batch of cameras."""
 
-    rgb: Tensor | None  # (b 3 h w), composited over the background; None where ``latents`` are what is rendered
+    rgb: Tensor | None  # (b 3 h w), composited over the background; None if the scene renders ``latents``
     opacity: Tensor  # (b 1 h w), in [0, 1]
-    depth: Tensor  # (b 1 h w), expected distance along the ray (world units), 0 where nothing is hit
+    depth: Tensor  # (b 1 h w), expected distance along the ray (world units), 0 where no surface is hit
     normals: Tensor | None = None  # (b 3 h w), unit world-space normals weighted by opacity; None if not asked for
-    penalties: Mapping[str, Tensor] = MappingProxyType({})  # (b 1 h w) each, unweighted, of samples only the scene sees
-    latents: Tensor | None = None  # (b c lh lw), of a scene that is optimised in latents
+    penalties: Mapping[str, Tensor] = MappingProxyType({})  # (b 1 h w) each, unweighted, by name
+    latents: Tensor | None = None  # (b c lh lw), for a scene that is optimised in latents
 
 
 class Scene(Protocol):
@@ -118,7 +143,7 @@ class Scene(Protocol):
 
 @dataclass
 class View:
-    """A batch of renders as a method sees them."""
+    """A batch of renders, as methods and inversion strategies see them."""
 
     rendering: Rendering
     cameras: Cameras
@@ -126,7 +151,7 @@ class View:
 
     @cached_property
     def rgb(self) -> Tensor:
-        """``(b 3 h w)`` colours in [0, 1]; those of rendered latents are decoded once, on demand."""
+        """``(b 3 h w)`` colours in [0, 1]; rendered latents are decoded once, on demand."""
         if self.rendering.rgb is not None:
             return self.rendering.rgb
         size = self.rendering.opacity.shape[-2:]
@@ -140,9 +165,14 @@ class View:
         latents = self.rendering.latents
         return self.prior.encode(self.rgb) if latents is None else latents
 
+    @property
+    def clean(self) -> Tensor:
+        """The latents ``(b c lh lw)`` without their gradient."""
+        return self.latents.detach()
+
 
 class Perpendicular(NamedTuple):
-    """Negative prompts of Perp-Neg, which count only where they are perpendicular to the positive one."""
+    """Negative prompts of Perp-Neg, of which only the part perpendicular to the positive one counts."""
 
     embeddings: Tensor  # (b k n d)
     weights: Tensor  # (b k), negative: away from them
@@ -152,43 +182,97 @@ class ViewPrompt(NamedTuple):
     """The prompt's conditioning for each view of a batch; each tensor is ``(b n d)``."""
 
     positive: Tensor  # the prompt with its view words ("…, back view")
-    null: Tensor  # the empty prompt
-    negative: Tensor  # the method's negative prompt; equals ``null`` where it has none
-    plain: Tensor | None = None  # the prompt without view words; None where the caller has no such text
-    perpendicular: Perpendicular | None = None  # the views it is not, for ``guided_prediction``; None without Perp-Neg
+    null: Tensor  # no prompt
+    negative: Tensor  # the method's negative prompt; equals ``null`` if it has none
+    plain: Tensor | None = None  # the prompt without view words; None if the caller has no such text
+    perpendicular: Perpendicular | None = None  # the other views, for ``guided_prediction``; None without Perp-Neg
+
+    @property
+    def without_view(self) -> Tensor:
+        """The prompt without view words if there is such a text, else with them."""
+        return self.positive if self.plain is None else self.plain
 
 
 class Distillation(NamedTuple):
-    """One step of a method.
+    """One update of a method.
 
     The gradient of ``loss`` with respect to the latents is the whole update, except for a method with a term on
-    the picture itself (HiFA): that term's gradient goes to ``View.rgb``.
+    the image itself (HiFA): that term's gradient goes to ``View.rgb``.
     """
 
     loss: Tensor  # scalar
-    target: Tensor | None  # (b c lh lw), where the method pulls the latents, None if it has no such picture
-    timestep: float  # the diffusion timestep used (0 … T−1), the mean over the batch, as the host has drawn it
-    diagnostics: dict[str, Tensor]  # scalars to log, without a gradient
+    target: Tensor | None  # (b c lh lw), the clean latents that the method pulls towards; None if it has none
+    timesteps: Tensor  # (b,), the diffusion timesteps used (0 … T−1), on the host
+    noise: Tensor | None = None  # (b c lh lw), the noise κ in x_t; None if the method has no such noise
+    prediction: Tensor | None = None  # (b c lh lw), the noise that the prior predicted at x_t; None without ``noise``
+    diagnostics: Mapping[str, Tensor] = MappingProxyType({})  # scalars of the method's own to log, without a gradient
 
 
-class Method(Protocol):
-    """A distillation rule: a frozen dataclass whose fields are its hyper-parameters."""
+@dataclass(frozen=True)
+class Component:
+    """A method or a part of one: a frozen dataclass whose fields are its hyper-parameters."""
+
+    guidance_fields: ClassVar[tuple[str, ...]] = ("guidance_scale",)
+    """Names of fields that are guidance scales, of those that the class has."""
 
     def calibrated(self, prior: Prior) -> Self:
-        """The same method with guidance scales and negative prompt taken from the prior's card."""
-        ...
+        """The same with guidance scales and negative prompt taken from the prior's card, its parts included."""
+        own = {field.name for field in fields(self)}
+        changes: dict[str, Any] = dict.fromkeys(own.intersection(self.guidance_fields), prior.guidance_scale)
+        if "negative_prompt" in own:
+            changes["negative_prompt"] = prior.negative_prompt
+        return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self._parts().items()})
+
+    def start(self, prior: Prior) -> dict[str, MethodState]:
+        """The states that it keeps from step to step, by name, its parts' included.
+
+        Raises:
+            ValueError: If two parts have a state of one name.
+        """
+        states: dict[str, MethodState] = {}
+        for part in self._parts().values():
+            for name, state in part.start(prior).items():
+                if name in states:
+                    raise ValueError(f"two parts of {type(self).__name__} have a state of the name {name!r}")
+                states[name] = state
+        return states
+
+    def _parts(self) -> dict[str, Component]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Component)}
+
+
+class TimestepSchedule(Component, ABC):
+    """How the diffusion timestep is drawn or annealed over an optimisation; fields are fractions of T."""
+
+    @abstractmethod
+    def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:
+        """``(count,)`` timesteps in 0 … T−1, on the host, at ``progress`` in [0, 1]."""
+
+
+class InversionStrategy(Component, ABC):
+    """Infers the noise κ that the clean latents of a view came from."""
+
+    @abstractmethod
+    def __call__(
+        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+    ) -> Tensor:
+        """κ ``(b c lh lw)`` for ``view.clean`` at ``timesteps`` ``(b,)``, on the host; no gradient flows."""
+
+
+class Method(Component, ABC):
+    """A distillation rule."""
 
     @property
     def negative_prompt(self) -> str:
-        """Words the method steers away from, ``""`` for none."""
-        ...
+        """Words that the method steers away from, "" for none; ``{prompt}`` in it stands for the prompt.
 
-    def start(self, prior: Prior) -> State:
-        """What it learns beside the scene."""
-        ...
+        A method that has them declares a field of this name.
+        """
+        return ""
 
+    @abstractmethod
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views; ``progress`` runs from 0 to 1 over the optimisation."""
-        ...

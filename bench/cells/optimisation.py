@@ -23,6 +23,7 @@ from methods.cameras import CameraRange, Cameras, view_words
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
+from methods.inversion import fixed_point_error
 from methods.scenes import scenes
 from methods.transfer import to_device
 
@@ -46,7 +47,7 @@ class Optimisation:
     def __init__(self, cell: Cell, prior: Prior, clock: StepClock | None = None) -> None:
         self.cell = cell
         self.prior = prior
-        self.device = prior.alphas_cumprod.device
+        self.device = prior.device
         self.clock = clock or StepClock(self.device)
         self._timed_prior = timed(prior, self.clock)  # for the method
         self.streams = make_streams(cell.seed, cell.prompt_id)
@@ -83,7 +84,7 @@ class Optimisation:
             "step": self.step,
             "scene": self.scene.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "method": None if self.state is None else self.state.state_dict(),
+            "method": {name: state.state_dict() for name, state in self.state.items()},
             "streams": generator_states(self.streams),
             "watch": self.watch.state_dict(),
             "kept": self._kept,
@@ -94,8 +95,8 @@ class Optimisation:
         self.step = state["step"]
         self.scene.load_state_dict(state["scene"])
         self.optimiser.load_state_dict(state["optimiser"])
-        if self.state is not None:
-            self.state.load_state_dict(state["method"])
+        for name, kept in self.state.items():
+            kept.load_state_dict(state["method"][name])
         for name, stream in self.streams.items():
             stream.set_state(state["streams"][name])
         self.watch.load_state_dict(state["watch"])
@@ -119,8 +120,9 @@ class Optimisation:
             self.optimiser.step()
             self.scene.after_step(step, self.streams["rays"])
         # one transfer for all numbers of a step: reading a number waits for the device
-        numbers = [update.loss, penalty, rendering.opacity.mean(), *update.diagnostics.values()]
-        loss, regularisation, opacity, *diagnostics = torch.stack(numbers).tolist()
+        diagnostics = self._diagnose(update)
+        numbers = [update.loss, penalty, rendering.opacity.mean(), *diagnostics.values()]
+        loss, regularisation, opacity, *values = torch.stack(numbers).tolist()
         filled = opacity / reach(self.radius, cameras, resolution)
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
@@ -128,14 +130,21 @@ class Optimisation:
             step=step,
             loss=finite(loss),
             regularisation=finite(regularisation),
-            timestep=update.timestep,
+            timestep=float(update.timesteps.float().mean()),
             opacity=finite(opacity),
             seconds=seconds,
             unet_calls=self.prior.calls - calls,
             unet_rows=self.prior.rows - rows,
-            diagnostics=dict(zip(update.diagnostics, map(finite, diagnostics), strict=True)),
+            diagnostics=dict(zip(diagnostics, map(finite, values), strict=True)),
         )
         return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+
+    def _diagnose(self, update: Distillation) -> dict[str, torch.Tensor]:
+        """The scalars to log: how far κ is from solving eq. 8, for every method that has one, and the method's own."""
+        if update.noise is None or update.prediction is None:
+            return dict(update.diagnostics)
+        error = fixed_point_error(self.prior, update.prediction, update.noise, update.timesteps)
+        return {"fixed_point_error": error, **update.diagnostics}
 
     def _losses(self, rendering: Rendering, cameras: Cameras, progress: float) -> tuple[Distillation, torch.Tensor]:
         """The method's update and the sum of the scene's penalties."""
@@ -167,6 +176,8 @@ class Optimisation:
 
     def _embed(self, cameras: Cameras) -> ViewPrompt:
         embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
+        null = self.prior.null(count)
+        negative = self.method.negative_prompt.replace("{prompt}", prompt)
         perpendicular = None
         match self.cell.view_prompts:
             case "words":
@@ -177,8 +188,8 @@ class Optimisation:
                 positive = embed([prompt] * count)
         return ViewPrompt(
             positive=positive,
-            null=embed([""] * count),
-            negative=embed([self.method.negative_prompt] * count),
+            null=null,
+            negative=embed([negative] * count) if negative else null,
             plain=embed([prompt] * count),
             perpendicular=perpendicular,
         )

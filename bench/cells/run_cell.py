@@ -91,7 +91,7 @@ class _Run:
         self.cell = cell
         self.prior = prior
         self.attempts = attempts
-        self.device = prior.alphas_cumprod.device
+        self.device = prior.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.calls, self.rows = prior.calls, prior.rows
         self.clock = Clock()

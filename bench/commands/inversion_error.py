@@ -2,8 +2,8 @@
 
     python -m bench.commands.inversion_error
 
-prints the mean error of every strategy at several timesteps, and its paired difference to noise sampled anew with a
-95 % bootstrap interval over pictures.  On given pictures the strategies are compared alone; in the study
+prints the mean error of every strategy at several timesteps, and its paired difference to random noise with a 95 %
+bootstrap interval over images.  On given images the strategies are compared alone; in the study
 ``ablation_inversion`` each sees the scene that it has made.
 """
 
@@ -20,12 +20,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.stats import bootstrap
-from torch import Tensor
 
 from methods.cameras import evaluation_ring, view_words
-from methods.contracts import Prior, ViewPrompt
+from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
-from methods.inversion import InversionStrategy, fixed_point_error, strategies
+from methods.inversion import fixed_point_error, strategies
 from methods.priors import load_prior
 from prompts.toybox import all_objects, is_held_out, render_object, with_article
 
@@ -34,30 +33,30 @@ REFERENCE = "random"
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured."""
+    """Options of the measurement."""
 
     prior: str = "toybox"
     """Name or folder of the prior."""
-    pictures: int = 16
-    """Held-out objects, each from another side."""
+    images: int = 16
+    """Held-out objects, each seen from another azimuth."""
     timesteps: tuple[int, ...] = (200, 400, 600, 800)
     """Diffusion timesteps."""
     seed: int = 0
-    """Of the noise, and of the bootstrap."""
+    """Seed of the noise and of the bootstrap."""
     threads: int = 2
     """CPU threads."""
 
 
 def errors(
-    prior: Prior, latents: Tensor, prompt: ViewPrompt, strategy: InversionStrategy, t: int, noise: torch.Generator
+    prior: Prior, view: View, prompt: ViewPrompt, strategy: InversionStrategy, t: int, noise: torch.Generator
 ) -> np.ndarray:
-    """``fixed_point_error`` of each of the clean ``latents`` ``(b c lh lw)``, ``(b,)``."""
-    timesteps = torch.full((len(latents),), t, device=latents.device)
-    kappa = strategy(latents, timesteps, prior=prior, prompt=prompt, streams={"noise": noise})
+    """``fixed_point_error`` of each image of ``view``, ``(b,)``."""
+    latents = view.clean
+    timesteps = torch.full((len(latents),), t)
+    state = strategy.start(prior)
+    kappa = strategy(view, timesteps, prior=prior, prompt=prompt, streams={"noise": noise}, state=state)
     noisy = add_noise(prior, latents, kappa, timesteps)
-    guided = guided_prediction(
-        prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=prior.guidance_scale
-    ).noise
+    guided = guided_prediction(prior, noisy, timesteps, prompt, prior.guidance_scale).noise
     return np.array(
         [
             float(fixed_point_error(prior, guided[i : i + 1], kappa[i : i + 1], timesteps[i : i + 1]))
@@ -66,35 +65,37 @@ def errors(
     )
 
 
-def truths(prior: Prior, count: int) -> tuple[Tensor, ViewPrompt]:
-    """Latents of ``count`` held-out objects, each from the next side round, and their prompts."""
+def truths(prior: Prior, count: int) -> tuple[View, ViewPrompt]:
+    """A view of ``count`` held-out objects, each from the next azimuth, and their prompts."""
     held_out = [toy for toy in all_objects() if is_held_out(toy)]
     toys = held_out[:: max(1, len(held_out) // count)][:count]
     ring = evaluation_ring(len(toys))
     rays = ring.rays(2 * prior.resolution)
-    pictures = [render_object(toy, rays.origins[i], rays.directions[i]).over(1.0) for i, toy in enumerate(toys)]
+    renders = [render_object(toy, rays.origins[i], rays.directions[i]) for i, toy in enumerate(toys)]
+    rgb = torch.stack([render.over(1.0) for render in renders])
     texts = [f"{with_article(toy.name)}, {words}" for toy, words in zip(toys, view_words(ring), strict=True)]
-    null = prior.embed([""] * len(toys))
-    return prior.encode(torch.stack(pictures)), ViewPrompt(prior.embed(texts), null, null)
+    null = prior.null(len(toys))
+    view = View(Rendering(rgb, torch.ones_like(rgb[:, :1]), torch.zeros_like(rgb[:, :1])), ring, prior)
+    return view, ViewPrompt(prior.embed(texts), null, null)
 
 
 def measure(prior: Prior, options: Options, names: Sequence[str]) -> pd.DataFrame:
-    """A row for each strategy, timestep and picture: ``strategy, timestep, picture, error``."""
-    latents, prompt = truths(prior, options.pictures)
+    """A row for each strategy, timestep and image: ``strategy, timestep, image, error``."""
+    view, prompt = truths(prior, options.images)
     rows = []
     for name, t in track([(name, t) for name in names for t in options.timesteps], description="inversion error"):
         strategy = strategies[name]().calibrated(prior)
         noise = torch.Generator().manual_seed(options.seed)
-        found = errors(prior, latents, prompt, strategy, t, noise)
-        rows += [(name, t, picture, error) for picture, error in enumerate(found)]
-    return pd.DataFrame(rows, columns=["strategy", "timestep", "picture", "error"])
+        found = errors(prior, view, prompt, strategy, t, noise)
+        rows += [(name, t, image, error) for image, error in enumerate(found)]
+    return pd.DataFrame(rows, columns=["strategy", "timestep", "image", "error"])
 
 
 def differences(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Mean paired difference to ``REFERENCE`` with its 95 % percentile interval, by strategy and timestep."""
     rows = []
     for t, at in frame.groupby("timestep"):
-        wide = at.pivot_table(index="picture", columns="strategy", values="error")
+        wide = at.pivot_table(index="image", columns="strategy", values="error")
         for name in wide.columns.drop(REFERENCE):
             gap = (wide[name] - wide[REFERENCE]).to_numpy()
             interval = bootstrap((gap,), np.mean, method="percentile", rng=np.random.default_rng(seed))

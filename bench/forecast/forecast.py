@@ -57,7 +57,7 @@ def study_device(study: Study) -> torch.device:
         WeightsError: If the prior's weights have not been fetched, or SDIBENCH_DEVICE names no device.
     """
     name = prior_device(study.prior)
-    return torch.device(name) if name else cached_prior(study.prior).alphas_cumprod.device
+    return torch.device(name) if name else cached_prior(study.prior).device
 
 
 def cost_of(record: Record, steps: int) -> Cost | None:

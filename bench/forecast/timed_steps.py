@@ -48,7 +48,7 @@ def time_cell(cell: Cell, prior: Prior, *, seconds: float) -> Timed:
         seconds: After this time no further step is begun; a stage that none was timed of then counts as costly as the
             next larger one.
     """
-    meter = MemoryMeter(prior.alphas_cumprod.device)
+    meter = MemoryMeter(prior.device)
     start = time.perf_counter()
     loop = Optimisation(cell, prior)
     prepare = time.perf_counter() - start

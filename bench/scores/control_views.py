@@ -24,7 +24,7 @@ from bench.scores.view_set import ViewSet, cell_views
 from bench.study.expand import cached_prior, known_prior
 from bench.study.study import Study
 from methods.cameras import evaluation_ring, view_words
-from methods.diffusion.sampling import sample_pictures
+from methods.diffusion.sampling import sample_images
 from metrics.controls import WITHOUT_CAMERAS, ControlSources, controls
 from metrics.views import Views
 from prompts import Prompt
@@ -141,7 +141,7 @@ class _Maker:
         texts = [text + words for words in self.words[:count]]
         generator = make_streams(self.seed, prompt_id)["eval"]
         prior = cached_prior(self.study.prior)
-        pictures = sample_pictures(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
+        pictures = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
         return np.asarray((pictures.permute(0, 2, 3, 1) * 255).round().to("cpu", torch.uint8).numpy())
 
     def _scale(self) -> float:

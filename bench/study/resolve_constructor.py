@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from bench.errors import InputError, nearest
-from methods.inversion import InversionStrategy, strategies
+from methods.contracts import InversionStrategy
+from methods.inversion import strategies
 from methods.registry import Registry, UnknownNameError
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)

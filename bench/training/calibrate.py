@@ -20,7 +20,7 @@ from torch import Tensor
 from bench.training.classifier import Classifier, classes, load
 from bench.training.loop import use_cpu
 from methods.contracts import Prior
-from methods.diffusion.sampling import sample_pictures
+from methods.diffusion.sampling import sample_images
 from methods.priors import load_prior
 from methods.weights import read_card, write_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, with_article
@@ -95,7 +95,7 @@ def sample(prior: Prior, scale: float, count: int, steps: int, seed: int) -> tup
     pictures = []
     for start in range(0, count, _BATCH):
         texts = [f"{with_article(toy.name)}, {view}" for toy, view in wanted[start : start + _BATCH]]
-        pictures.append(sample_pictures(prior, texts, generator=generator, scale=scale, steps=steps))
+        pictures.append(sample_images(prior, texts, generator=generator, scale=scale, steps=steps))
     return torch.cat(pictures), wanted
 
 

@@ -1,118 +1,117 @@
-"""Classifier-free guidance and Perp-Neg in one convention, and the picture a noise prediction stands for."""
+"""Classifier-free guidance and Perp-Neg in one convention, and the image that a noise prediction stands for.
+
+The paper's symbols are the field's: x_t = α_t x + σ_t ε with α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t).
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from methods.contracts import Perpendicular, Prior
+from methods.contracts import Prior, ViewPrompt
 from methods.transfer import to_device
+
+#: The conditioning of a :class:`ViewPrompt` that guidance goes away from.
+Against = Literal["null", "negative"]
 
 
 class Prediction(NamedTuple):
-    """A guided prediction at x_t, told in both ways; the two always agree with each other."""
+    """A prediction at x_t in both parametrisations, which always agree with each other."""
 
     noise: Tensor  # (b c lh lw)
     target: Tensor  # (b c lh lw), the clean latents that x_t and the noise stand for
 
 
-def guided_prediction(
-    prior: Prior,
-    noisy: Tensor,
-    timesteps: Tensor,
-    *,
-    positive: Tensor,
-    base: Tensor,
-    scale: float,
-    perpendicular: Perpendicular | None = None,
-) -> Prediction:
-    """The prediction of ``guided_noise``, within the prior's picture range.
+class Query(NamedTuple):
+    """One evaluation of the network, for each view of a batch."""
 
-    Where the prior bounds its pictures (``Prior.bound``), the clean picture is held within them and the noise
-    re-derived from it, as pixel-space samplers do; otherwise the prediction is left alone.
+    noisy: Tensor  # x_t, (b c lh lw)
+    timesteps: Tensor  # (b,)
+    conditioning: Tensor  # (b n d)
+
+
+def guided_prediction(
+    prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, scale: float, against: Against = "null"
+) -> Prediction:
+    """The prediction of :func:`guided_noise`, within the prior's range of images.
+
+    If the prior bounds its images (``Prior.bound``), the clean image is moved into that range and the noise computed
+    from it again, as pixel-space samplers do; otherwise the prediction is unchanged.
 
     Args:
         prior: The diffusion prior.
         noisy: x_t, ``(b c lh lw)``.
         timesteps: ``(b,)`` integers.
-        positive: Conditioning ``(b n d)`` to go towards.
-        base: Conditioning ``(b n d)`` to go away from (the null or a negative prompt).
-        scale: The guidance scale s.
-        perpendicular: What else to go away from, across the direction of ``positive``; None without Perp-Neg.
+        prompt: The conditioning; its Perp-Neg part counts wherever there is one.
+        scale: The guidance scale s; 0 is the prediction of ``against`` alone.
+        against: What to go away from.
     """
-    noise = guided_noise(
-        prior, noisy, timesteps, positive=positive, base=base, scale=scale, perpendicular=perpendicular
-    )
-    return bounded(prior, noisy, timesteps, noise)
+    return bound_prediction(prior, noisy, timesteps, guided_noise(prior, noisy, timesteps, prompt, scale, against))
 
 
 def guided_noise(
-    prior: Prior,
-    noisy: Tensor,
-    timesteps: Tensor,
-    *,
-    positive: Tensor,
-    base: Tensor,
-    scale: float,
-    perpendicular: Perpendicular | None = None,
+    prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, scale: float, against: Against = "null"
 ) -> Tensor:
     """ε_base + s·(ε_positive − ε_base) (eq. 3 of arXiv 2405.15891; s = 1 is the conditional prediction).
 
     With Perp-Neg, ε_base + s·(e + Σ_i w_i·(e_i)⊥e), where e = ε_positive − ε_base, e_i = ε_i − ε_base and ⊥ takes
-    what of e_i is perpendicular to e (arXiv 2304.04968).  A negative s turns all of it round, as threestudio does.
+    the part of e_i that is perpendicular to e (arXiv 2304.04968).  A negative s flips the sign of all of it, as in
+    threestudio.
 
-    With s = 0, or s = 1 and no Perp-Neg, only the row that counts is evaluated; else all are, in one call.  The
-    arguments are those of ``guided_prediction``; the timesteps may be any that the prior takes.
+    With s = 0, or s = 1 and no Perp-Neg, only the row that counts is evaluated; else all rows are, in one call.  The
+    arguments are those of :func:`guided_prediction`; the timesteps may be any that the prior takes.
     """
     timesteps = to_device(timesteps, noisy.device)
+    base = prompt.null if against == "null" else prompt.negative
     if scale == 0.0:
         return prior.predict_noise(noisy, timesteps, base)
-    if perpendicular is None:
-        if scale == 1.0:
-            return prior.predict_noise(noisy, timesteps, positive)
-        towards, away = predict_rows(prior, noisy, timesteps, positive, base)
-        return away + scale * (towards - away)
-    negatives = perpendicular.embeddings.unbind(1)
-    towards, away, *others = predict_rows(prior, noisy, timesteps, positive, base, *negatives)
+    if prompt.perpendicular is None and scale == 1.0:
+        return prior.predict_noise(noisy, timesteps, prompt.positive)
+    negatives = () if prompt.perpendicular is None else prompt.perpendicular.embeddings.unbind(1)
+    queries = [Query(noisy, timesteps, conditioning) for conditioning in (prompt.positive, base, *negatives)]
+    towards, away, *others = predict_rows(prior, *queries)
     direction = guidance = towards - away
-    for other, weight in zip(others, perpendicular.weights.to(direction).unbind(1), strict=True):
-        guidance = guidance + weight[:, None, None, None] * perpendicular_part(other - away, direction)
+    if prompt.perpendicular is not None:
+        weights = prompt.perpendicular.weights.to(direction).unbind(1)
+        for other, weight in zip(others, weights, strict=True):
+            guidance = guidance + weight[:, None, None, None] * perpendicular_part(other - away, direction)
     return away + scale * guidance
 
 
-def predict_rows(prior: Prior, noisy: Tensor, timesteps: Tensor, *conditionings: Tensor) -> tuple[Tensor, ...]:
-    """The prior's noise under each of several conditionings, in one batched call."""
-    count, timesteps = len(conditionings), to_device(timesteps, noisy.device)
+def predict_rows(prior: Prior, *queries: Query) -> tuple[Tensor, ...]:
+    """The prior's noise for each query, in one batched call; each has its own x_t and timesteps."""
     noise = prior.predict_noise(
-        torch.cat([noisy] * count), torch.cat([timesteps] * count), torch.cat(list(conditionings))
+        torch.cat([query.noisy for query in queries]),
+        torch.cat([to_device(query.timesteps, query.noisy.device) for query in queries]),
+        torch.cat([query.conditioning for query in queries]),
     )
-    return noise.chunk(count)
+    return noise.split([len(query.noisy) for query in queries])
 
 
 def perpendicular_part(vectors: Tensor, axes: Tensor) -> Tensor:
-    """What of each sample's vector ``(b c h w)`` is perpendicular to its axis; all of it where the axis is zero."""
+    """The part of each sample's vector ``(b c h w)`` that is perpendicular to its axis; all of it for a zero axis."""
     over = (1, 2, 3)
     length = axes.square().sum(over, keepdim=True).clamp_min(torch.finfo(axes.dtype).tiny)
     return vectors - (vectors * axes).sum(over, keepdim=True) / length * axes
 
 
-def bounded(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Prediction:
-    """The prediction that ``noise`` at x_t stands for, within the prior's picture range."""
-    signal, spread = levels(prior, timesteps)
-    target = (noisy - spread * noise) / signal
-    held = prior.bound(target)
-    return Prediction(noise, target) if held is target else Prediction((noisy - signal * held) / spread, held)
+def bound_prediction(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Prediction:
+    """The prediction that ``noise`` at x_t stands for, within the prior's range of images."""
+    alpha, sigma = levels(prior, timesteps)
+    target = (noisy - sigma * noise) / alpha
+    bounded = prior.bound(target)
+    return Prediction(noise, target) if bounded is target else Prediction((noisy - alpha * bounded) / sigma, bounded)
 
 
 def levels(prior: Prior, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-    """√ᾱ_t and √(1 − ᾱ_t) as ``(b 1 1 1)`` on the prior's device."""
-    alpha = prior.alphas_cumprod[to_device(timesteps, prior.alphas_cumprod.device)][:, None, None, None]
-    return alpha.sqrt(), (1 - alpha).sqrt()
+    """α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t) as ``(b 1 1 1)`` on the prior's device."""
+    alpha_bar = prior.alphas_cumprod[to_device(timesteps, prior.device)][:, None, None, None]
+    return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 
 def add_noise(prior: Prior, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """x_t = √ᾱ_t x + √(1 − ᾱ_t) ε."""
-    signal, spread = levels(prior, timesteps)
-    return signal * latents + spread * noise
+    """x_t = α_t x + σ_t ε."""
+    alpha, sigma = levels(prior, timesteps)
+    return alpha * latents + sigma * noise

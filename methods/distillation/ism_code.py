@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.contracts import Distillation, Method, Prior, State, Streams, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction, levels
-from methods.distillation import check_fractions, methods, timestep_index, update_loss
+from methods.diffusion.schedules import require_range, timestep_index
+from methods.distillation import methods, update_loss
 from methods.inversion.ddim import ddim_inversion
 from methods.transfer import to_device
 
 
 @methods.register("ism-code")
 @dataclass(frozen=True)
-class ISMCode:
+class ISMCode(Method):
     """ISM (arXiv 2311.11284) by the code of LucidDreamer@2ecf093, ``guidance/sd_utils.py``, ``train_step``.
 
-    Where it differs from ``ism``: the inversion begins at t = 1 with *random* noise put on the picture, whose
+    Where it differs from ``ism``: the inversion begins at t = 1 with *random* noise added to the image, whose
     channels have an offset of their own (N(0, 0.1²), shared by the batch); every timestep is one later than its
     index; the upper end of t's range is excluded; and the update is not divided by the batch, so a batch of b views
     weighs b times as much against the scene's penalties as with other methods.  The constants are those of
@@ -37,7 +37,7 @@ class ISMCode:
     """
 
     guidance_scale: float = 7.5
-    """Of the prediction at x_t, over the negative prompt; ``guidance_scale`` (``configs/hamburger.yaml``)."""
+    """s of the prediction at x_t, against the negative prompt; ``guidance_scale`` (``configs/hamburger.yaml``)."""
     timesteps: tuple[float, float] = (0.02, 0.5)
     """Range of t's index after the warm-up, the second excluded; ``t_range`` (``configs/hamburger.yaml``)."""
     warm_up_timestep: float = 0.98
@@ -61,40 +61,24 @@ class ISMCode:
     """The base of the guidance at x_t; ``negative`` (``configs/hamburger.yaml``)."""
 
     def __post_init__(self) -> None:
-        check_fractions("timesteps", self.timesteps)
-
-    def calibrated(self, prior: Prior) -> Self:
-        """With the prior's guidance scale and its words for bad pictures."""
-        return replace(self, guidance_scale=prior.guidance_scale, negative_prompt=prior.negative_prompt)
-
-    def start(self, prior: Prior) -> State:
-        """ISM learns nothing beside the scene."""
-        return None
+        require_range("timesteps", *self.timesteps)
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views; they share one t, as the inversion's strides do."""
-        latents = view.latents
-        clean = latents.detach()
+        clean = view.clean
         rounding = math.floor if prompt.perpendicular is None else math.ceil
         path = self._path(prior, progress, streams["timestep"], rounding)
         path = path[:, None].expand(-1, len(clean))
+        t = path[-1]
         started = add_noise(prior, clean, self._noise(clean, streams["noise"]), path[0])
-        noisy, interval = ddim_inversion(prior, started, path, positive=prompt.null, base=prompt.null, scale=1.0)
-        guided = guided_prediction(
-            prior,
-            noisy,
-            path[-1],
-            positive=prompt.positive,
-            base=prompt.negative,
-            scale=self.guidance_scale,
-            perpendicular=prompt.perpendicular,
-        )
-        signal, spread = levels(prior, path[-1])
-        update = self.weight * spread / signal * (guided.noise - interval.noise)
-        loss = update_loss(latents, len(latents) * update)
-        return Distillation(loss, guided.target, float(path[-1, 0]), {})
+        noisy, at_s = ddim_inversion(prior, started, path, prompt, 0.0)
+        guided = guided_prediction(prior, noisy, t, prompt, self.guidance_scale, against="negative")
+        alpha, sigma = levels(prior, t)
+        update = self.weight * sigma / alpha * (guided.noise - at_s.noise)
+        loss = update_loss(view.latents, len(clean) * update)
+        return Distillation(loss, guided.target, t, (noisy - alpha * clean) / sigma, guided.noise)
 
     def _noise(self, latents: Tensor, generator: torch.Generator) -> Tensor:
         """The noise ``(b c lh lw)`` that the inversion begins with."""

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
-from methods.diffusion.guidance import bounded, guided_noise, guided_prediction, levels
-from methods.distillation import check_fractions, methods
-from methods.inversion import fixed_point_error
+from methods.contracts import Distillation, Method, Prior, State, Streams, View, ViewPrompt
+from methods.diffusion.guidance import bound_prediction, guided_noise, guided_prediction, levels
+from methods.diffusion.schedules import require_range
+from methods.distillation import methods
+from methods.inversion.random import draw_noise
 from methods.transfer import to_device
 
 
 @methods.register("sdi-code")
 @dataclass(frozen=True)
-class SDICode:
+class SDICode(Method):
     """SDI (arXiv 2405.15891) by the code of threestudio@28d9d80, ``stable_diffusion_sdi_guidance.py``.
 
     Where it differs from ``sdi``: t ends at 0.25; the inversion runs over a fixed grid, the first prediction of
     which is asked for at a negative timestep; noise is added at each of its steps, 0.3·√V with DDIM's variance V;
-    what it reaches at t + δ goes to the network as x_t, without being noised anew; and the loss is a mean,
+    what it reaches at t + δ goes to the network as x_t, without new noise; and the loss is a mean,
     ½·mean((x − x̂0)²) / b over all elements, so its gradient is b·c·lh·lw times smaller than that of the other
     methods (whose losses are sums) and weighs that much less against the scene's penalties.
 
@@ -48,47 +49,34 @@ class SDICode:
     """t falls linearly from the second to the first, as fractions of T; ``min_step_percent`` and
     ``max_step_percent`` with ``t_anneal`` (``configs/sdi.yaml``)."""
 
-    negative_prompt = ""
+    guidance_fields: ClassVar = ("gamma_fwd",)
 
     def __post_init__(self) -> None:
-        check_fractions("timesteps", self.timesteps)
+        require_range("timesteps", *self.timesteps)
         if self.inversion_steps < 1:
             raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")
         if self.eta < 0:
             raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
 
     def calibrated(self, prior: Prior) -> Self:
-        """With the prior's guidance scale, and its negative in the inversion."""
-        return replace(self, gamma_fwd=prior.guidance_scale, gamma_inv=-prior.guidance_scale)
-
-    def start(self, prior: Prior) -> State:
-        """SDI learns nothing beside the scene."""
-        return None
+        """The same with the prior's guidance scale, and its negative in the inversion."""
+        return replace(super().calibrated(prior), gamma_inv=-prior.guidance_scale)
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views; t is the same for all, δ is drawn for each."""
-        latents = view.latents
-        clean = latents.detach()
+        clean = view.clean
         fraction = (self.timesteps[1] - self.timesteps[0]) * (1 - progress) + self.timesteps[0]
         steps = len(prior.alphas_cumprod)
         t = min(int(steps * fraction), steps - 1)  # rounded as the code does
         timesteps = torch.full((len(clean),), t)
         noisy = self._inverted(clean, self._path(prior, t, len(clean), streams["timestep"]), prior, prompt, streams)
-        guided = guided_prediction(
-            prior,
-            noisy,
-            timesteps,
-            positive=prompt.positive,
-            base=prompt.null,
-            scale=self.gamma_fwd,
-            perpendicular=prompt.perpendicular,
-        )
-        signal, spread = levels(prior, timesteps)
-        error = fixed_point_error(prior, guided.noise, (noisy - signal * clean) / spread, timesteps)
-        loss = 0.5 * torch.nn.functional.mse_loss(latents, guided.target.detach()) / len(latents)
-        return Distillation(loss, guided.target, float(t), {"fixed_point_error": error})
+        guided = guided_prediction(prior, noisy, timesteps, prompt, self.gamma_fwd)
+        alpha, sigma = levels(prior, timesteps)
+        kappa = (noisy - alpha * clean) / sigma
+        loss = 0.5 * torch.nn.functional.mse_loss(view.latents, guided.target.detach()) / len(clean)
+        return Distillation(loss, guided.target, timesteps, kappa, guided.noise)
 
     def _path(self, prior: Prior, t: int, count: int, generator: torch.Generator) -> Tensor:
         """Timesteps ``(k count)`` of the inversion: one stride below the grid, the grid {1, 101, …} < t, t + δ."""
@@ -104,21 +92,12 @@ class SDICode:
     def _inverted(self, clean: Tensor, path: Tensor, prior: Prior, prompt: ViewPrompt, streams: Streams) -> Tensor:
         """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
         noisy = clean
-        stream = streams["noise"]
         for now, then in pairwise(to_device(path, clean.device)):
-            noise = guided_noise(
-                prior,
-                noisy,
-                now,
-                positive=prompt.positive,
-                base=prompt.null,
-                scale=self.gamma_inv,
-                perpendicular=prompt.perpendicular,
-            )
-            prediction = bounded(prior, noisy, now.clamp_min(0), noise)
-            before, spread_before = levels(prior, now.clamp_min(0))
-            signal, spread = levels(prior, then)
-            deviation = spread_before / spread * (1 - (signal / before).square()).sqrt()  # √V
-            fresh = to_device(torch.randn(clean.shape, generator=stream, device=stream.device), clean)
-            noisy = signal * prediction.target + spread * prediction.noise + self.eta * deviation * fresh
+            noise = guided_noise(prior, noisy, now, prompt, self.gamma_inv)
+            prediction = bound_prediction(prior, noisy, now.clamp_min(0), noise)
+            alpha_now, sigma_now = levels(prior, now.clamp_min(0))
+            alpha, sigma = levels(prior, then)
+            deviation = sigma_now / sigma * (1 - (alpha / alpha_now).square()).sqrt()  # √V
+            fresh = draw_noise(clean, streams["noise"])
+            noisy = alpha * prediction.target + sigma * prediction.noise + self.eta * deviation * fresh
         return noisy

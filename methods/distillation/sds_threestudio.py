@@ -5,16 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from methods.contracts import Distillation, Prior, State, Streams, View, ViewPrompt
-from methods.distillation import check_fractions, methods
+from methods.contracts import (
+    Distillation,
+    InversionStrategy,
+    Method,
+    Prior,
+    State,
+    Streams,
+    TimestepSchedule,
+    View,
+    ViewPrompt,
+)
+from methods.diffusion.schedules.uniform import Uniform
+from methods.distillation import methods
 from methods.distillation.sds import SDS
-from methods.inversion import InversionStrategy
 from methods.inversion.random import RandomNoise
 
 
 @methods.register("sds-threestudio")
 @dataclass(frozen=True)
-class SDSThreestudio:
+class SDSThreestudio(Method):
     """SDS (arXiv 2209.14988) with the guidance of threestudio@28d9d80, ``stable_diffusion_guidance.py``.
 
     The code guides from the text's prediction, ε_y + s·(ε_y − ε_∅), which is s + 1 in this project's convention;
@@ -22,22 +32,14 @@ class SDSThreestudio:
     and so has this class.  Everything else is ``sds``: t is uniform with both ends included, the weight 1 − ᾱ_t,
     the loss summed over a view.  Not taken over: zeros in place of an update's NaNs, which here end the cell as
     ``nan``; the upsampling of 64² renders; and that Perp-Neg, in a batch, evaluates negatives on other views' latents.
-
-    Raises:
-        ValueError: If ``timesteps`` is not an increasing pair of fractions.
     """
 
     text_guidance_scale: float = 100.0
     """s of the code's convention ε_y + s·(ε_y − ε_∅); its ``guidance_scale`` (``configs/dreamfusion-sd.yaml``)."""
-    timesteps: tuple[float, float] = (0.02, 0.98)
-    """Range of t, as fractions of T; ``min_``, ``max_step_percent`` (``configs/dreamfusion-sd.yaml``)."""
+    schedule: TimestepSchedule = Uniform(0.02, 0.98)
+    """Distribution of t; ``min_``, ``max_step_percent`` (``configs/dreamfusion-sd.yaml``)."""
     inversion: InversionStrategy = RandomNoise()
-    """Where ε comes from: sampled anew (``compute_grad_sds``)."""
-
-    negative_prompt = ""
-
-    def __post_init__(self) -> None:
-        check_fractions("timesteps", self.timesteps)
+    """Source of ε: sampled again in each step (``compute_grad_sds``)."""
 
     @property
     def guidance_scale(self) -> float:
@@ -45,18 +47,13 @@ class SDSThreestudio:
         return self.text_guidance_scale + 1
 
     def calibrated(self, prior: Prior) -> Self:
-        """With guidance as strong as the prior's own scale, which is one less in the code's convention."""
-        inversion = self.inversion.calibrated(prior)
-        return replace(self, text_guidance_scale=prior.guidance_scale - 1, inversion=inversion)
-
-    def start(self, prior: Prior) -> State:
-        """SDS learns nothing beside the scene."""
-        return None
+        """The same with guidance as strong as the prior's own scale, which is one less in the code's convention."""
+        return replace(super().calibrated(prior), text_guidance_scale=prior.guidance_scale - 1)
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views."""
         scale = self.guidance_scale if prompt.perpendicular is None else self.text_guidance_scale
-        sds = SDS(guidance_scale=scale, timesteps=self.timesteps, inversion=self.inversion)
+        sds = SDS(guidance_scale=scale, schedule=self.schedule, inversion=self.inversion)
         return sds(view, prior=prior, prompt=prompt, progress=progress, streams=streams, state=state)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from methods.contracts import AdaptedPrior, Distillation, Prior, State, Streams, View, ViewPrompt
+from methods.contracts import (
+    AdaptedPrior,
+    Distillation,
+    InversionStrategy,
+    Method,
+    MethodState,
+    Prior,
+    State,
+    Streams,
+    TimestepSchedule,
+    View,
+    ViewPrompt,
+)
 from methods.diffusion.adaptation import Adaptation, camera_matrices
-from methods.diffusion.guidance import Prediction, add_noise, bounded, guided_prediction, levels
-from methods.distillation import check_fractions, methods, random_timesteps, update_loss
-from methods.inversion import InversionStrategy, fixed_point_error
-from methods.inversion.random import RandomNoise
+from methods.diffusion.guidance import Prediction, add_noise, bound_prediction, guided_prediction, levels
+from methods.diffusion.schedules import draw_timesteps
+from methods.diffusion.schedules.piecewise import Piecewise
+from methods.distillation import methods, update_loss
+from methods.inversion.random import RandomNoise, draw_noise
 from methods.transfer import to_device
 
 
 @methods.register("vsd")
 @dataclass(frozen=True)
-class VSD:
+class VSD(Method):
     """∇ = w(t)·(ε_pre − ε_φ) with w(t) = 1 − ᾱ_t and ε_φ a LoRA of the prior that is trained on the renders.
 
     (Algorithm 1 of arXiv 2305.16213.)  ε_φ sees the camera and the prompt without view words, and is trained on the
@@ -27,63 +40,49 @@ class VSD:
     the prior's own network, where threestudio's default adapts another Stable Diffusion.
 
     Raises:
-        ValueError: If ``timesteps`` is not an increasing pair of fractions, or a probability or rank is impossible.
+        ValueError: If a probability or the rank is impossible.
     """
 
     guidance_scale: float = 7.5
     """s of ε_pre = ε_∅ + s·(ε_y − ε_∅) (arXiv 2305.16213)."""
     lora_guidance_scale: float = 1.0
     """s_φ of ε_φ = ε_φ(no camera) + s_φ·(ε_φ(camera) − ε_φ(no camera)) (threestudio's ``guidance_scale_lora``)."""
-    timesteps: tuple[float, float] = (0.02, 0.98)
-    """Range of t at first, as fractions of T (arXiv 2305.16213)."""
-    late_timestep: float = 0.5
-    """Largest t after ``switch``, as a fraction of T (arXiv 2305.16213)."""
-    switch: float = 0.2
-    """Share of the optimisation after which ``late_timestep`` holds, at once (5000 of 25000 steps)."""
+    schedule: TimestepSchedule = Piecewise(((0.2, 0.02, 0.98), (1.0, 0.02, 0.5)))
+    """Distribution of t, whose range shrinks at once after 5000 of 25000 steps (arXiv 2305.16213)."""
     lora_rank: int = 4
-    """Of the adapters (diffusers' and threestudio's default)."""
+    """Rank of the adapters (diffusers' and threestudio's default)."""
     lora_learning_rate: float = 1e-4
-    """Of the LoRA and its camera embedding (threestudio's ``prolificdreamer.yaml``)."""
+    """Step size of the LoRA and its camera embedding (threestudio's ``prolificdreamer.yaml``)."""
     camera_dropout: float = 0.1
-    """How often a view's camera is left out of the LoRA's training (released code's ``uncond_p``)."""
+    """Probability of leaving a view's camera out of the LoRA's training (released code's ``uncond_p``)."""
     inversion: InversionStrategy = RandomNoise()
-    """Where the update's ε comes from: sampled anew (arXiv 2305.16213, algorithm 1)."""
-
-    negative_prompt = ""
+    """Source of the update's ε: sampled again in each step (arXiv 2305.16213, algorithm 1)."""
 
     def __post_init__(self) -> None:
-        check_fractions("timesteps", self.timesteps)
         if not 0.0 <= self.camera_dropout <= 1.0:
             raise ValueError(f"camera_dropout: {self.camera_dropout} is not a probability")
         if self.lora_rank < 1:
             raise ValueError(f"lora_rank: {self.lora_rank} is not a positive rank")
 
-    def calibrated(self, prior: Prior) -> Self:
-        """With the prior's guidance scale."""
-        return replace(self, guidance_scale=prior.guidance_scale, inversion=self.inversion.calibrated(prior))
-
-    def start(self, prior: Prior) -> State:
-        """The LoRA and its optimiser, an ``Adaptation``."""
-        return Adaptation(prior, rank=self.lora_rank, learning_rate=self.lora_learning_rate)
+    def start(self, prior: Prior) -> dict[str, MethodState]:
+        """The LoRA and its optimiser as ``lora``, in addition to the parts' states."""
+        return super().start(prior) | {
+            "lora": Adaptation(prior, rank=self.lora_rank, learning_rate=self.lora_learning_rate)
+        }
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views, and a step of the LoRA's training."""
-        latents = view.latents
-        clean = latents.detach()
-        low, high = self.timesteps
-        bounds = (low, max(low, min(high, self.late_timestep)) if progress > self.switch else high)
-        timesteps = random_timesteps(prior, bounds, len(clean), streams["timestep"])
-        noise = self.inversion(clean, timesteps, prior=prior, prompt=prompt, streams=streams)
+        lora = cast("Adaptation", state["lora"])
+        clean = view.clean
+        t = self.schedule(prior, progress, len(clean), streams["timestep"])
+        noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
         cameras = to_device(camera_matrices(view.cameras), clean)
-        update, guided = self.update(
-            clean, noise, timesteps, prior=prior, adapted=state.adapted, prompt=prompt, cameras=cameras
-        )
-        trained = self._train(clean, prior, prompt, cameras, streams, state)
-        error = fixed_point_error(prior, guided.noise, noise, timesteps)
-        diagnostics = {"fixed_point_error": error, "lora_loss": trained}
-        return Distillation(update_loss(latents, update), guided.target, float(timesteps.float().mean()), diagnostics)
+        update, guided = self.update(clean, noise, t, prior=prior, adapted=lora.adapted, prompt=prompt, cameras=cameras)
+        lora_loss = self._train(clean, prior, prompt, cameras, streams, lora)
+        loss = update_loss(view.latents, update)
+        return Distillation(loss, guided.target, t, noise, guided.noise, {"lora_loss": lora_loss})
 
     @torch.no_grad()
     def update(
@@ -99,7 +98,7 @@ class VSD:
     ) -> tuple[Tensor, Prediction]:
         """w(t)·(ε_pre − ε_φ) ``(b c lh lw)`` for a given noise and time, and the prior's guided prediction.
 
-        Both predictions are held within the prior's picture range, so that they cancel where they agree.
+        Both predictions are moved into the prior's range of images, so that they cancel where they agree.
 
         Args:
             latents: Clean latents ``(b c lh lw)``.
@@ -112,16 +111,8 @@ class VSD:
         """
         timesteps = to_device(timesteps, latents.device)
         noisy = add_noise(prior, latents, noise, timesteps)
-        pretrained = guided_prediction(
-            prior,
-            noisy,
-            timesteps,
-            positive=prompt.positive,
-            base=prompt.null,
-            scale=self.guidance_scale,
-            perpendicular=prompt.perpendicular,
-        )
-        text, scale = _plain(prompt), self.lora_guidance_scale
+        pretrained = guided_prediction(prior, noisy, timesteps, prompt, self.guidance_scale)
+        text, scale = prompt.without_view, self.lora_guidance_scale
         if scale == 1.0:
             estimated = adapted.predict_noise(noisy, timesteps, text, cameras)
         else:
@@ -129,22 +120,17 @@ class VSD:
             rows = adapted.predict_noise(twice, timesteps.repeat(2), torch.cat([text, text]), either)
             seen, unseen = rows.chunk(2)
             estimated = unseen + scale * (seen - unseen)
-        _, spread = levels(prior, timesteps)
-        return spread.square() * (pretrained.noise - bounded(prior, noisy, timesteps, estimated).noise), pretrained
+        _, sigma = levels(prior, timesteps)
+        learnt = bound_prediction(prior, noisy, timesteps, estimated)
+        return sigma.square() * (pretrained.noise - learnt.noise), pretrained
 
     def _train(
-        self, clean: Tensor, prior: Prior, prompt: ViewPrompt, cameras: Tensor, streams: Streams, state: Adaptation
+        self, clean: Tensor, prior: Prior, prompt: ViewPrompt, cameras: Tensor, streams: Streams, lora: Adaptation
     ) -> Tensor:
         """One step at t ~ U{0 … T−1}, some views without their camera; the loss."""
-        timesteps = random_timesteps(prior, (0.0, 1.0), len(clean), streams["timestep"])
-        noise, times = streams["noise"], streams["timestep"]
-        fresh = to_device(torch.randn(clean.shape, generator=noise, device=noise.device), clean)
+        timesteps = draw_timesteps(prior, 0.0, 1.0, len(clean), streams["timestep"])
+        noise = draw_noise(clean, streams["noise"])
+        times = streams["timestep"]
         kept = torch.rand(len(clean), 1, generator=times, device=times.device) >= self.camera_dropout
-        text = _plain(prompt)
-        return state.train(
-            clean, fresh, timesteps, prior=prior, conditioning=text, cameras=cameras * to_device(kept, cameras)
-        )
-
-
-def _plain(prompt: ViewPrompt) -> Tensor:
-    return prompt.positive if prompt.plain is None else prompt.plain
+        seen = cameras * to_device(kept, cameras)
+        return lora.train(clean, noise, timesteps, prior=prior, conditioning=prompt.without_view, cameras=seen)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from methods.contracts import Prior, Streams, ViewPrompt
+from methods.contracts import InversionStrategy, Prior, State, Streams, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import strategies
-from methods.inversion.random import RandomNoise
+from methods.inversion.random import draw_noise
 
 
 @strategies.register("fixed_point")
 @dataclass(frozen=True)
-class FixedPoint:
-    """κ ← ε̂(√ᾱ x + √(1−ᾱ) κ) from fresh noise (eq. 8 and section 5.2 of arXiv 2405.15891).
+class FixedPoint(InversionStrategy):
+    """κ ← ε̂(α x + σ κ) from random noise (eq. 8 and section 5.2 of arXiv 2405.15891).
 
     Raises:
         ValueError: If ``iterations`` is not positive.
@@ -28,29 +28,20 @@ class FixedPoint:
     iterations: int = 10
     """Network evaluations (figure 9)."""
 
+    guidance_fields: ClassVar = ("gamma",)
+
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise ValueError(f"iterations: {self.iterations} is not a positive number of iterations")
 
-    def calibrated(self, prior: Prior) -> Self:
-        """With the prior's guidance scale."""
-        return replace(self, gamma=prior.guidance_scale)
-
     @torch.no_grad()
     def __call__(
-        self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams
+        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
     ) -> Tensor:
         """κ ``(b c lh lw)`` after ``iterations``; nothing makes the iteration converge."""
-        kappa = RandomNoise()(latents, timesteps, prior=prior, prompt=prompt, streams=streams)
+        clean = view.clean
+        kappa = draw_noise(clean, streams["noise"])
         for _ in range(self.iterations):
-            noisy = add_noise(prior, latents, kappa, timesteps)
-            kappa = guided_prediction(
-                prior,
-                noisy,
-                timesteps,
-                positive=prompt.positive,
-                base=prompt.null,
-                scale=self.gamma,
-                perpendicular=prompt.perpendicular,
-            ).noise
+            noisy = add_noise(prior, clean, kappa, timesteps)
+            kappa = guided_prediction(prior, noisy, timesteps, prompt, self.gamma).noise
         return kappa

@@ -1,30 +1,29 @@
-"""Noise sampled anew each time: what SDS does."""
+"""Noise sampled again in each step, as SDS does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from methods.contracts import Prior, Streams, ViewPrompt
+from methods.contracts import InversionStrategy, Prior, State, Streams, View, ViewPrompt
 from methods.inversion import strategies
 from methods.transfer import to_device
 
 
 @strategies.register("random")
 @dataclass(frozen=True)
-class RandomNoise:
-    """κ ~ N(0, I), independent of the picture (section 4.1 of arXiv 2405.15891)."""
-
-    def calibrated(self, prior: Prior) -> Self:
-        """Noise has no scale."""
-        return self
+class RandomNoise(InversionStrategy):
+    """κ ~ N(0, I), independent of the image (section 4.1 of arXiv 2405.15891)."""
 
     def __call__(
-        self, latents: Tensor, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams
+        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
     ) -> Tensor:
-        """Fresh noise ``(b c lh lw)`` from the ``noise`` stream."""
-        noise = streams["noise"]
-        return to_device(torch.randn(latents.shape, generator=noise, device=noise.device), latents)
+        """Noise ``(b c lh lw)`` from the ``noise`` stream."""
+        return draw_noise(view.clean, streams["noise"])
+
+
+def draw_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise of the shape, precision and device of ``like``, drawn where ``generator`` is."""
+    return to_device(torch.randn(like.shape, generator=generator, device=generator.device), like)

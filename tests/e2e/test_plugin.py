@@ -35,29 +35,22 @@ from dataclasses import dataclass
 
 import torch
 
-from methods.contracts import Distillation
+from methods.contracts import Distillation, Method
 from methods.distillation import update_loss
 
 
 @dataclass(frozen=True)
-class PullToGrey:
+class PullToGrey(Method):
     """Pull every view towards mid-grey."""
 
     strength: float = 0.5
     """Share of the way."""
 
-    negative_prompt = ""
-
-    def calibrated(self, prior):
-        return self
-
-    def start(self, prior):
-        return None
-
     def __call__(self, view, *, prior, prompt, progress, streams, state):
-        clean = view.latents.detach()
-        loss = update_loss(view.latents, self.strength * clean)
-        return Distillation(loss, torch.zeros_like(clean), 0.0, {"strength": torch.tensor(self.strength)})
+        loss = update_loss(view.latents, self.strength * view.clean)
+        timesteps = torch.zeros(len(view.clean))
+        diagnostics = {"strength": torch.tensor(self.strength)}
+        return Distillation(loss, torch.zeros_like(view.clean), timesteps, diagnostics=diagnostics)
 '''
 
 STUDY = """

@@ -141,12 +141,12 @@ def test_no_part_of_a_step_waits_for_the_gpu(
 ) -> None:
     """Nor does the method's own arithmetic between them."""
     cell = _cell(prior, method, resolution=64, steps=3, scene={"occupancy_every": 1000})
-    clock = _GuardedClock(prior.alphas_cumprod.device)
+    clock = _GuardedClock(prior.device)
     loop = Optimisation(cell, prior, clock)
     plain = methods[method].__call__
 
     def guarded(*given: Any, **named: Any) -> Distillation:
-        with _no_waiting(prior.alphas_cumprod.device):
+        with _no_waiting(prior.device):
             return plain(*given, **named)
 
     monkeypatch.setattr(methods[method], "__call__", guarded)
@@ -157,7 +157,7 @@ def test_no_part_of_a_step_waits_for_the_gpu(
 
 def _report(outcome: Outcome, prior: Any) -> dict[str, float]:
     """Seconds per warm step by part, those of the bare networks in the same run, and the ratio."""
-    record, device, side, rows = outcome.record, prior.alphas_cumprod.device, prior.resolution, 2
+    record, device, side, rows = outcome.record, prior.device, prior.resolution, 2
     warm = outcome.events[record.step_seconds.warm_up_steps :]
     steps = len(warm)
     parts = record.step_seconds.model_dump(exclude={"warm_up_steps", "warm_up"})

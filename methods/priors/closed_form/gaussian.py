@@ -1,4 +1,4 @@
-"""A prior whose noise prediction is known in closed form: pictures drawn from a Gaussian about a colour.
+"""A prior whose noise prediction is known in closed form: images drawn from a Gaussian around a colour.
 
 For x ~ N(m, s²) the exact prediction is ε = √(1−ᾱ)·(x_t − √ᾱ m) / (ᾱ s² + 1 − ᾱ).  The mean m is a colour
 derived from the text.  Methods are proved against it, and the harness is tested with it in milliseconds.
@@ -16,12 +16,14 @@ from methods.priors.closed_form.translated import TranslatedPrior
 
 
 class GaussianPrior:
-    """The closed-form prior.  Latents are the pictures themselves, scaled to [−1, 1]: ``(b 3 16 16)``."""
+    """The closed-form prior.  Latents are the images themselves, scaled to [−1, 1]: ``(b 3 16 16)``."""
 
     guidance_scale = 2.0
     negative_prompt = "grey"
     resolution = 16
+    latent_shape = (3, 16, 16)
     weights_sha256 = "none"
+    device = torch.device("cpu")
 
     def __init__(self, *, deviation: float = 0.3, clip_target: float | None = 1.0) -> None:
         self.deviation = deviation  # s, in latent units
@@ -48,8 +50,12 @@ class GaussianPrior:
             means.append([value / 127.5 - 1 for value in digest[:3]] if text else [0.0, 0.0, 0.0])
         return torch.tensor(means)[:, None]
 
+    def null(self, count: int) -> Tensor:
+        """``(count n d)``: the conditioning of the empty text."""
+        return self.embed([""] * count)
+
     def bound(self, latents: Tensor) -> Tensor:
-        """Held within ± ``clip_target``, or left alone if that is None."""
+        """Clamped to ± ``clip_target``, or unchanged if that is None."""
         return latents if self.clip_target is None else latents.clamp(-self.clip_target, self.clip_target)
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
@@ -61,5 +67,5 @@ class GaussianPrior:
         return (1 - alpha).sqrt() * (latents - alpha.sqrt() * mean) / (alpha * self.deviation**2 + 1 - alpha)
 
     def adapted(self, rank: int, generator: torch.Generator) -> TranslatedPrior:
-        """This prior with its pictures moved by a learnt colour, which has no rank and starts at zero."""
+        """This prior with its images moved by a learnt colour, which has no rank and starts at zero."""
         return TranslatedPrior(self)

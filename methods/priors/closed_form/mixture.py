@@ -1,7 +1,7 @@
-"""A prior of several kinds of picture whose noise prediction is known in closed form.
+"""A prior of several kinds of image whose noise prediction is known in closed form.
 
-For x ~ Σ π_k N(m_k, s²) the noisy picture is x_t ~ Σ π_k N(√ᾱ m_k, ᾱ s² + 1 − ᾱ), and the exact prediction is
-ε = √(1−ᾱ)·(x_t − √ᾱ Σ r_k m_k) / (ᾱ s² + 1 − ᾱ) with the responsibilities r_k of the whole picture.  Unlike
+For x ~ Σ π_k N(m_k, s²) the noisy image is x_t ~ Σ π_k N(√ᾱ m_k, ᾱ s² + 1 − ᾱ), and the exact prediction is
+ε = √(1−ᾱ)·(x_t − √ᾱ Σ r_k m_k) / (ᾱ s² + 1 − ᾱ) with the responsibilities r_k of the whole image.  Unlike
 one Gaussian's it is not linear: a method has modes to choose between, or to fall between.
 """
 
@@ -20,10 +20,10 @@ _MOST = 8
 
 
 class MixturePrior(GaussianPrior):
-    """The closed-form prior of several modes; latents are as the Gaussian one's, ``(b 3 16 16)``.
+    """The closed-form prior of several modes; latents are those of the Gaussian one, ``(b 3 16 16)``.
 
     Args:
-        modes: Kinds of picture to a text.
+        modes: Kinds of image for each text.
         deviation: s, in latent units.
         clip_target: Largest value of clean latents, None for no such bound.
 
@@ -54,7 +54,7 @@ class MixturePrior(GaussianPrior):
         colours, weights = conditioning.to(latents).split([3, 1], dim=2)
         variance = alpha * self.deviation**2 + 1 - alpha
         from_mode = latents[:, None] - (alpha.sqrt() * colours[..., None])[..., None]  # (b k 3 h w)
-        # -‖x_t − √ᾱ m_k‖² / 2v sums over all pixels: a picture is of one mode as a whole
+        # -‖x_t − √ᾱ m_k‖² / 2v sums over all pixels: an image belongs to one mode as a whole
         fit = weights[..., 0] - from_mode.square().sum(dim=(2, 3, 4)) / (2 * variance[:, :, 0, 0])
         mean_residual = torch.einsum("bk,bkchw->bchw", fit.softmax(dim=1), from_mode)
         return (1 - alpha).sqrt() * mean_residual / variance

@@ -1,4 +1,4 @@
-"""A closed-form prior whose pictures are moved by a learnt colour: a LoRA's stand-in that is exact."""
+"""A closed-form prior whose images are moved by a learnt colour: the exact counterpart of a LoRA."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TranslatedPrior:
         return {"turn": self.turn, "shift": self.shift}
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
-        """The exact noise in ``latents`` ``(b c lh lw)`` of the moved pictures; ``cameras`` is ``(b 16)``."""
+        """The exact noise in ``latents`` ``(b c lh lw)`` of the moved images; ``cameras`` is ``(b 16)``."""
         moved = cameras.to(latents) @ self.turn.T.to(latents) + self.shift.to(latents)
-        signal, _ = levels(self._prior, timesteps)
-        return self._prior.predict_noise(latents - signal * moved[:, :, None, None], timesteps, conditioning)
+        alpha, _ = levels(self._prior, timesteps)
+        return self._prior.predict_noise(latents - alpha * moved[:, :, None, None], timesteps, conditioning)

@@ -1,4 +1,4 @@
-"""A text-to-image model in diffusers' folder format, spoken to as a prior."""
+"""A text-to-image model in diffusers' folder format, used as a prior."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.priors.pipeline.settings import PipelineSettings
 from methods.priors.pipeline.vae_codec import VaeCodec
 
-#: What of a scheduler's configuration decides its ᾱ; the sampler itself is not used, whichever it is.
+#: The keys of a scheduler's configuration that decide ᾱ; the sampler itself is not used, whichever it is.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 
 
@@ -36,12 +36,12 @@ class DiffusersPrior:
     Args:
         folder: The pipeline folder.  With a ``card.json`` its files are checked against it; without one they are
             hashed as they are, and guidance scale and negative prompt are those of the suite ``sd21``.
-        settings: Device, precision, compilation, and what is taken of a KL autoencoder's posterior; by default
-            the CPU, float32 and the mode.
+        settings: Device, precision, compilation and the KL autoencoder's posterior; by default the CPU, float32 and the
+            mode.
 
     Raises:
         WeightsError: If a file is missing, is not the one the card names or cannot be loaded, or the pipeline is of
-            a kind that this class cannot speak to.
+            a kind that this class cannot use.
     """
 
     def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
@@ -58,13 +58,15 @@ class DiffusersPrior:
         else:
             vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
             self._codec = VaeCodec(vae, settings.posterior)
-        # the compiled network shares the other's weights, which is what adapters are put on
+        # adapters are put on the network itself, whose weights the compiled one shares
         self._run = torch.compile(self._unet) if settings.compiled else self._unet
         schedule = read_json(folder / "scheduler" / "scheduler_config.json")
         self._predicts = schedule.get("prediction_type", "epsilon")
         scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
         self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
-        self.resolution = self._codec.factor * int(self._unet.config["sample_size"])
+        side = int(self._unet.config["sample_size"])
+        self.resolution = self._codec.factor * side
+        self.latent_shape = (self._codec.channels, side, side)
         self.calls = 0
         self.rows = 0
         self._embedded: dict[str, Tensor] = {}
@@ -80,8 +82,12 @@ class DiffusersPrior:
         """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
         return self._codec.decode(latents).clamp(0, 1)
 
+    def null(self, count: int) -> Tensor:
+        """``(count n d)``: the conditioning of the empty text, for Stable Diffusion and its like."""
+        return self.embed([""] * count)
+
     def bound(self, latents: Tensor) -> Tensor:
-        """The latents whose picture is that of ``latents`` with its colours in [0, 1]; a VAE's are left alone."""
+        """The latents whose image is that of ``latents`` with colours clamped to [0, 1]; a VAE's are unchanged."""
         return self._codec.bound(latents)
 
     @torch.no_grad()
@@ -119,7 +125,7 @@ class DiffusersPrior:
         output = unet(noisy, timesteps, conditioning.to(self._dtype), **more).sample.to(latents.dtype)
         if self._predicts == "epsilon":
             return output
-        # a released inversion asks at t = −99, where the schedule counts as not begun (diffusers does the same)
+        # a released inversion asks at t = −99, where diffusers, too, takes the schedule's first value
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
         if self._predicts == "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents

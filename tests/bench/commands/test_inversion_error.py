@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from bench.cells.streams import make_streams
 from bench.commands.inversion_error import Options, differences, errors, measure, truths
@@ -12,25 +13,23 @@ from methods.inversion.random import RandomNoise
 from methods.priors import load_prior
 
 
-def test_errors_of_the_pictures_average_to_that_of_the_batch() -> None:
+def test_errors_of_the_images_average_to_that_of_the_batch() -> None:
     prior = load_prior("gaussian")
-    latents, prompt = truths(prior, 3)
-    timesteps = latents.new_full((len(latents),), 500).long()
-    each = errors(prior, latents, prompt, RandomNoise(), 500, make_streams(0, "x")["noise"])
-    kappa = RandomNoise()(latents, timesteps, prior=prior, prompt=prompt, streams=make_streams(0, "x"))
-    noisy = add_noise(prior, latents, kappa, timesteps)
-    guided = guided_prediction(
-        prior, noisy, timesteps, positive=prompt.positive, base=prompt.null, scale=prior.guidance_scale
-    )
+    view, prompt = truths(prior, 3)
+    timesteps = torch.full((3,), 500)
+    each = errors(prior, view, prompt, RandomNoise(), 500, make_streams(0, "x")["noise"])
+    kappa = RandomNoise()(view, timesteps, prior=prior, prompt=prompt, streams=make_streams(0, "x"), state={})
+    noisy = add_noise(prior, view.clean, kappa, timesteps)
+    guided = guided_prediction(prior, noisy, timesteps, prompt, prior.guidance_scale)
     assert each.mean() == pytest.approx(float(fixed_point_error(prior, guided.noise, kappa, timesteps)), rel=1e-5)
 
 
-def test_differences_are_paired_by_picture() -> None:
-    level = np.arange(12.0) * 100  # pictures differ far more than strategies do
+def test_differences_are_paired_by_image() -> None:
+    level = np.arange(12.0) * 100  # images differ far more than strategies do
     frame = pd.DataFrame(
         [("random", 200, i, level[i]) for i in range(12)]
         + [("ddim", 200, i, level[i] - 1 - 0.01 * i) for i in range(12)],
-        columns=["strategy", "timestep", "picture", "error"],
+        columns=["strategy", "timestep", "image", "error"],
     )
     row = differences(frame, 0).iloc[0]
     assert row["difference"] == pytest.approx(-1.055)
@@ -38,7 +37,7 @@ def test_differences_are_paired_by_picture() -> None:
 
 
 def test_ddim_inversion_is_nearer_to_the_fixed_point_than_fresh_noise_on_the_toybox() -> None:
-    """The ordering that figure 9 of the paper shows, on eight pictures: the whole interval is below zero."""
+    """The ordering that figure 9 of the paper shows, on eight images: the whole interval is below zero."""
     prior = load_prior("toybox")
-    frame = measure(prior, Options(pictures=8, timesteps=(400,)), ["random", "ddim"])
+    frame = measure(prior, Options(images=8, timesteps=(400,)), ["random", "ddim"])
     assert differences(frame, 0).iloc[0]["high"] < 0

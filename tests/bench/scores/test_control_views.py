@@ -21,7 +21,7 @@ from bench.scores.frames import build_frames
 from bench.study.expand import chosen_prompts, expand
 from bench.study.study import Study
 from methods.contracts import Prior
-from methods.diffusion.sampling import sample_pictures
+from methods.diffusion.sampling import sample_images
 from methods.registry import UnknownNameError
 from reports.frames import CONTROLS
 
@@ -131,7 +131,7 @@ def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
     scale = {"calibrated": prior.guidance_scale, "published": PUBLISHED_SCALE}[guidance]
     texts = [f"a blue duck, {side} view" for side in ("front", "side", "side")]  # at 0, 120 and −120 degrees
     generator = make_streams(0, "blue-duck")["eval"]
-    expected = sample_pictures(prior, texts, generator=generator, scale=scale, steps=25).permute(0, 2, 3, 1)
+    expected = sample_images(prior, texts, generator=generator, scale=scale, steps=25).permute(0, 2, 3, 1)
     small = [Image.fromarray(each) for each in (255 * expected).round().to(torch.uint8).numpy()]
     resized = np.stack([np.asarray(each.resize((8, 8), Image.Resampling.BICUBIC)) for each in small])
     np.testing.assert_array_equal(pictures(controls, "prior_2d", "blue-duck"), resized)

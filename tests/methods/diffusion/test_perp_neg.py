@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from methods.cameras import Cameras
-from methods.contracts import Perpendicular
+from methods.contracts import Perpendicular, ViewPrompt
 from methods.diffusion.guidance import guided_prediction, perpendicular_part
 from methods.diffusion.perp_neg import PerpNeg
 from methods.priors.closed_form.gaussian import GaussianPrior
@@ -98,9 +98,7 @@ def test_overhead_has_its_own_view_and_no_negatives() -> None:
 
 @pytest.mark.parametrize("scale", [7.5, -7.5, 1.0, 0.0])
 def test_guidance_is_its_definition(scale, prior, prompt, noisy, negatives) -> None:
-    out = guided_prediction(
-        prior, noisy, TIMES, positive=prompt.positive, base=prompt.null, scale=scale, perpendicular=negatives
-    )
+    out = guided_prediction(prior, noisy, TIMES, prompt._replace(perpendicular=negatives), scale)
     assert (prior.calls, prior.rows) == (1, 2 if scale == 0.0 else 8)
     for sample in range(2):  # one at a time, in float64, with the scalar projection of a textbook
 
@@ -125,8 +123,7 @@ def test_without_negatives_it_is_plain_guidance(case, scale, prior, prompt, nois
         "weights of zero": Perpendicular(negatives.embeddings, torch.zeros(2, 2)),
         "None": None,
     }[case]
-    given = {"positive": prompt.positive, "base": prompt.null, "scale": scale}
-    out = guided_prediction(prior, noisy, TIMES, **given, perpendicular=perpendicular)
+    out = guided_prediction(prior, noisy, TIMES, prompt._replace(perpendicular=perpendicular), scale)
     null = prior.predict_noise(noisy, TIMES, prompt.null)
     positive = prior.predict_noise(noisy, TIMES, prompt.positive)
     expected = positive if case == "None" and scale == 1.0 else null + scale * (positive - null)
@@ -136,18 +133,12 @@ def test_without_negatives_it_is_plain_guidance(case, scale, prior, prompt, nois
 
 
 def test_a_sample_does_not_depend_on_the_others_in_its_batch(prior, prompt, noisy, negatives) -> None:
-    given = {"positive": prompt.positive, "base": prompt.null}
-    whole = guided_prediction(prior, noisy, TIMES, **given, scale=7.5, perpendicular=negatives).noise
+    prompt = prompt._replace(perpendicular=negatives)
+    whole = guided_prediction(prior, noisy, TIMES, prompt, 7.5).noise
     for i in range(2):
         one = slice(i, i + 1)
-        alone = guided_prediction(
-            prior,
-            noisy[one],
-            TIMES[one],
-            **{name: conditioning[one] for name, conditioning in given.items()},
-            scale=7.5,
-            perpendicular=Perpendicular(*(field[one] for field in negatives)),
-        ).noise
+        mine = ViewPrompt(*(text[one] for text in prompt[:3]), None, Perpendicular(*(part[one] for part in negatives)))
+        alone = guided_prediction(prior, noisy[one], TIMES[one], mine, 7.5).noise
         torch.testing.assert_close(whole[one], alone, rtol=1e-5, atol=1e-5)
 
 

@@ -1,6 +1,6 @@
 """Every method's update against its paper's equation, derived again in numpy on priors whose noise is exact.
 
-The references share no code with the methods: the prior's ε is written down anew, and x_t, x̂0 and the inversions
+The references share no code with the methods: the prior's ε is written down again, and x_t, x̂0 and the inversions
 are scalar arithmetic on ᾱ.  All is in float64, so that an agreement to 1e-9 is one of formulas.
 """
 
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from methods.cameras import Cameras
-from methods.contracts import Rendering, View, ViewPrompt
+from methods.contracts import InversionStrategy, Rendering, View, ViewPrompt
+from methods.diffusion.schedules.linear import Linear
 from methods.distillation import methods
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.priors.closed_form.mixture import MixturePrior
@@ -36,15 +37,12 @@ CAMERAS = Cameras(
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(InversionStrategy):
     """A noise from outside in place of a drawn one."""
 
     noise: np.ndarray
 
-    def calibrated(self, prior: Any) -> Given:
-        return self
-
-    def __call__(self, latents, timesteps, *, prior, prompt, streams) -> torch.Tensor:
+    def __call__(self, view, timesteps, *, prior, prompt, streams, state) -> torch.Tensor:
         return torch.from_numpy(self.noise)
 
 
@@ -110,19 +108,20 @@ class Case:
 
     def run(self, name: str, **changed: Any) -> tuple[np.ndarray, torch.Tensor]:
         """The gradients that the method's loss has for the latents and, where it has one, for the picture."""
-        prior, numbers = self.prior, 3 if self.modes == 1 else 4  # a single mode's weight is not told
+        prior, numbers = self.prior, 3 if self.modes == 1 else 4  # a single mode has no weight
         prompt = ViewPrompt(*(torch.from_numpy(text[..., :numbers]) for text in (self.y, self.null, self.bad)))
-        method = methods[name](**{"timesteps": ((self.t + 0.5) / 1000,) * 2, **changed})
+        fraction = (self.t + 0.5) / 1000
+        method = methods[name](**{"schedule": Linear(fraction, fraction), **changed})
         rgb = torch.from_numpy((self.x + 1) / 2).requires_grad_()
         view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), CAMERAS, prior)
         state = method.start(prior)
-        if state is not None:  # the LoRA as a function that is known: pictures moved by a colour
-            state.adapted.turn.data = torch.from_numpy(self.turn)
-            state.adapted.shift.data = torch.from_numpy(self.shift)
+        if state:  # the LoRA as a function that is known: images moved by a colour
+            state["lora"].adapted.turn.data = torch.from_numpy(self.turn)
+            state["lora"].adapted.shift.data = torch.from_numpy(self.shift)
         streams = {name: torch.Generator().manual_seed(self.seed) for name in ("timestep", "noise")}
         out = method(view, prior=prior, prompt=prompt, progress=1.0, streams=streams, state=state)
         latents, picture = torch.autograd.grad(out.loss, (view.latents, rgb), retain_graph=True)
-        assert out.timestep == self.t
+        assert float(out.timesteps.float().mean()) == self.t
         return latents.numpy() * 2, picture.numpy() * 2  # losses are means over the two views
 
     @property
@@ -203,7 +202,7 @@ def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 def hifa(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """w·(ε̂ − ε) on the latents and λ·w·√ᾱ/√(1−ᾱ)·(I − decode(x̂0)) on the picture (arXiv 2305.18766, threestudio)."""
-    latents, picture = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), picture_weight=0.07)
+    latents, picture = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), image_weight=0.07)
     noise = case.cfg(case.noisy, case.t, case.scale)
     on_latents = (1 - case.a) * (noise - case.noise)
     clean = (case.noisy - np.sqrt(1 - case.a) * noise) / np.sqrt(case.a)

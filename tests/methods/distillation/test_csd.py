@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation.csd import CSD
 from methods.distillation.sds import SDS
 
@@ -12,9 +13,9 @@ from methods.distillation.sds import SDS
 def test_sds_is_a_member_but_for_its_weight(prior, prompt, rgb, make_view, make_streams) -> None:
     gradients = []
     sds = {"positive": 7.0, "null": 1 - 7.0, "noise": -1.0}
-    for method in (CSD(timesteps=(0.3, 0.3), **sds), SDS(timesteps=(0.3, 0.3), guidance_scale=7.0)):
+    for method in (CSD(schedule=Uniform(0.3, 0.3), **sds), SDS(schedule=Uniform(0.3, 0.3), guidance_scale=7.0)):
         view = make_view(prior, rgb)
-        out = method(view, prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state=None)
+        out = method(view, prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state={})
         gradients.append(torch.autograd.grad(out.loss, view.latents)[0])
     torch.testing.assert_close(gradients[1], (1 - prior.alphas_cumprod[300]) * gradients[0])
 
@@ -22,7 +23,7 @@ def test_sds_is_a_member_but_for_its_weight(prior, prompt, rgb, make_view, make_
 def test_without_a_difference_between_the_texts_there_is_no_update(prior, prompt, rgb, make_view, make_streams) -> None:
     view = make_view(prior, rgb)
     same = prompt._replace(positive=prompt.null)
-    out = CSD()(view, prior=prior, prompt=same, progress=0.0, streams=make_streams(), state=None)
+    out = CSD()(view, prior=prior, prompt=same, progress=0.0, streams=make_streams(), state={})
     assert not torch.autograd.grad(out.loss, view.latents)[0].any()
     assert out.target is None
 
@@ -33,5 +34,5 @@ def test_without_a_difference_between_the_texts_there_is_no_update(prior, prompt
 )
 def test_only_rows_that_count_are_evaluated(coefficients, rows, prior, prompt, rgb, make_view, make_streams) -> None:
     method = CSD(**coefficients)
-    method(make_view(prior, rgb), prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state=None)
+    method(make_view(prior, rgb), prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state={})
     assert (prior.calls, prior.rows) == (1, 2 * rows)

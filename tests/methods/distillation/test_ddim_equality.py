@@ -4,8 +4,8 @@ In two dimensions, started from DDIM's x_T and given as κ the prediction of the
 gradient carries the latents along DDIM's clean predictions x̂0(t), exactly.  A step of size b, the batch, undoes
 the mean over views.  With SDI the gradient is σ(t)(ε̂ − κ) = x − x̂0, so it is the whole step.  SDS weighs ε̂ − κ
 by w(t) = 1 − ᾱ_t instead of σ(t) = √((1 − ᾱ_t)/ᾱ_t), so the same step is its gradient times
-σ(t)/w(t) = 1/√(ᾱ_t (1 − ᾱ_t)).  With κ drawn anew, as SDS does, it is the member of the same family of samplers
-that replaces all of its noise at each step (eq. 12 of arXiv 2010.02502 with σ_t² = 1 − ᾱ_{t−1}).
+σ(t)/w(t) = 1/√(ᾱ_t (1 − ᾱ_t)).  With κ drawn again in each step, as SDS does, it is the member of the same
+family of samplers that replaces all of its noise at each step (eq. 12 of arXiv 2010.02502 with σ_t² = 1 − ᾱ_{t−1}).
 
 Everything is in double precision: rounding, which √ᾱ_T ≈ 0.07 magnifies, would else be all that is measured.
 """
@@ -20,7 +20,9 @@ import torch
 from diffusers import DDIMScheduler
 
 from methods.cameras import evaluation_ring
-from methods.contracts import Rendering, View, ViewPrompt
+from methods.contracts import InversionStrategy, Rendering, View, ViewPrompt
+from methods.diffusion.schedules.linear import Linear
+from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation.sdi import SDI
 from methods.distillation.sds import SDS
 from methods.priors import load_prior
@@ -33,13 +35,20 @@ TOLERANCE = {"rtol": 0, "atol": 1e-5}
 
 
 @dataclass
-class Carried:
+class Kappa:
+    """A noise that is set from outside."""
+
+    noise: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Carried(InversionStrategy):
     """The inversion strategy of a sampler: κ is the prediction of the step before, and x_T at the first."""
 
-    kappa: torch.Tensor
+    kappa: Kappa
 
-    def __call__(self, latents, timesteps, *, prior, prompt, streams):
-        return self.kappa
+    def __call__(self, view, timesteps, *, prior, prompt, streams, state):
+        return self.kappa.noise
 
 
 @pytest.fixture(params=[*GAUSSIAN, "toybox"])
@@ -86,37 +95,39 @@ def step(method, case, latents, *, size, progress=0.0, streams=None):
     blank = torch.ones(len(latents), 1, 1, 1)
     view = View(Rendering(None, blank, blank, latents=latents), evaluation_ring(len(latents)), case.prior)
     streams = streams or {name: torch.Generator() for name in ("timestep", "noise")}
-    out = method(view, prior=case.prior, prompt=case.prompt, progress=progress, streams=streams, state=None)
+    out = method(view, prior=case.prior, prompt=case.prompt, progress=progress, streams=streams, state={})
     (gradient,) = torch.autograd.grad(out.loss, latents)
     return (latents - size * len(latents) * gradient).detach(), out
 
 
 def carried_on(case, carried, latents, target, t) -> torch.Tensor:
-    """ε̂ at the x_t that ``latents`` and κ make, told from the clean picture it stands for."""
+    """ε̂ at the x_t that ``latents`` and κ make, computed from the clean image it stands for."""
     alpha = case.prior.alphas_cumprod[t]
-    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa.noise
     return (noisy - alpha.sqrt() * target) / (1 - alpha).sqrt()
 
 
 def start(case) -> tuple[torch.Tensor, Carried]:
     """Latents and κ that make x_T: any pair does, and these have nothing of a picture in them."""
     alpha = case.prior.alphas_cumprod[case.scheduler.timesteps[0]]
-    return torch.zeros_like(case.noise), Carried(case.noise / (1 - alpha).sqrt())
+    return torch.zeros_like(case.noise), Carried(Kappa(case.noise / (1 - alpha).sqrt()))
 
 
 def test_sdi_with_the_sampler_s_noise_is_ddim(case) -> None:
     """One SDI over a whole optimisation: its linear fall of t is the sampler's grid."""
     grid = case.scheduler.timesteps.tolist()
     latents, carried = start(case)
-    method = SDI(gamma_fwd=GUIDANCE, inversion=carried, timesteps=(grid[-1] / 1000, grid[0] / 1000), tau=0.0)
+    method = SDI(gamma_fwd=GUIDANCE, inversion=carried, schedule=Linear(grid[-1] / 1000, grid[0] / 1000), tau=0.0)
     noisy = case.noise
     for index, t in enumerate(grid):
         alpha = case.prior.alphas_cumprod[t]
-        torch.testing.assert_close(alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa, noisy, **TOLERANCE)
+        torch.testing.assert_close(
+            alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa.noise, noisy, **TOLERANCE
+        )
         before = latents
         latents, out = step(method, case, latents, size=1.0, progress=index / (STEPS - 1))
-        assert out.timestep == t
-        carried.kappa = carried_on(case, carried, before, out.target, t)
+        assert float(out.timesteps.float().mean()) == t
+        carried.kappa.noise = carried_on(case, carried, before, out.target, t)
         theirs = diffusers_step(case, t, noisy)
         noisy = theirs.prev_sample
         torch.testing.assert_close(latents, theirs.pred_original_sample, **TOLERANCE)
@@ -130,12 +141,14 @@ def test_sds_with_the_sampler_s_noise_is_ddim_too(case) -> None:
     noisy = case.noise
     for t in case.scheduler.timesteps.tolist():
         alpha = case.prior.alphas_cumprod[t]
-        torch.testing.assert_close(alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa, noisy, **TOLERANCE)
-        method = SDS(guidance_scale=GUIDANCE, timesteps=(t / 1000, t / 1000), inversion=carried)
+        torch.testing.assert_close(
+            alpha.sqrt() * latents + (1 - alpha).sqrt() * carried.kappa.noise, noisy, **TOLERANCE
+        )
+        method = SDS(guidance_scale=GUIDANCE, schedule=Uniform(t / 1000, t / 1000), inversion=carried)
         before = latents
         latents, out = step(method, case, latents, size=(alpha * (1 - alpha)) ** -0.5)
-        assert out.timestep == t
-        carried.kappa = carried_on(case, carried, before, out.target, t)
+        assert float(out.timesteps.float().mean()) == t
+        carried.kappa.noise = carried_on(case, carried, before, out.target, t)
         theirs = diffusers_step(case, t, noisy)
         noisy = theirs.prev_sample
         torch.testing.assert_close(latents, theirs.pred_original_sample, **TOLERANCE)
@@ -143,7 +156,7 @@ def test_sds_with_the_sampler_s_noise_is_ddim_too(case) -> None:
 
 @pytest.mark.parametrize("case", GAUSSIAN, indirect=True)
 def test_sds_with_its_own_noise_is_the_sampler_that_keeps_none(case) -> None:
-    """SDS as published, κ ~ N(0, I): diffusers' step whose η puts all of x_{t−1}'s noise, √(1 − ᾱ_{t−1}), anew."""
+    """SDS as published, κ ~ N(0, I): diffusers' step whose η replaces all of x_{t−1}'s noise, √(1 − ᾱ_{t−1})."""
     grid, alphas = case.scheduler.timesteps.tolist(), case.prior.alphas_cumprod
     latents, stride = torch.zeros_like(case.noise), grid[0] - grid[1]
     streams = {name: torch.Generator().manual_seed(3) for name in ("timestep", "noise")}
@@ -151,7 +164,7 @@ def test_sds_with_its_own_noise_is_the_sampler_that_keeps_none(case) -> None:
     draw = lambda: torch.randn(case.noise.shape, generator=twin).double()  # noqa: E731
     noisy = (1 - alphas[grid[0]]).sqrt() * draw()
     for t in grid:
-        method = SDS(guidance_scale=GUIDANCE, timesteps=(t / 1000, t / 1000))
+        method = SDS(guidance_scale=GUIDANCE, schedule=Uniform(t / 1000, t / 1000))
         latents, _ = step(method, case, latents, size=(alphas[t] * (1 - alphas[t])) ** -0.5, streams=streams)
         # a hair less than all, or rounding would put a negative number under diffusers' root
         all_of_it = ((1 - alphas[max(t - stride, 0)]) / case.scheduler._get_variance(t, t - stride)).sqrt()
@@ -165,7 +178,7 @@ def test_another_noise_leads_elsewhere(case) -> None:
     """What the equality rests on: the first κ of the sampler kept for all steps is not DDIM."""
     grid = case.scheduler.timesteps.tolist()
     latents, carried = start(case)
-    method = SDI(gamma_fwd=GUIDANCE, inversion=carried, timesteps=(grid[-1] / 1000, grid[0] / 1000), tau=0.0)
+    method = SDI(gamma_fwd=GUIDANCE, inversion=carried, schedule=Linear(grid[-1] / 1000, grid[0] / 1000), tau=0.0)
     noisy = case.noise
     for index, t in enumerate(grid):
         latents, _ = step(method, case, latents, size=1.0, progress=index / (STEPS - 1))

@@ -8,7 +8,7 @@ import inspect
 import pytest
 import torch
 
-from methods.distillation import methods, random_timesteps, timestep_index, update_loss
+from methods.distillation import methods, update_loss
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -61,21 +61,9 @@ def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
     assert calibrated.negative_prompt in ("", prior.negative_prompt)
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_an_impossible_timestep_range_is_named(name) -> None:
-    with pytest.raises(ValueError, match=r"timesteps: \(0.9, 0.1\)"):
-        methods[name](timesteps=(0.9, 0.1))
-
-
 def test_update_loss_has_the_update_as_its_gradient() -> None:
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(3, 4, 5, 5, generator=generator, requires_grad=True)
     update = torch.randn(3, 4, 5, 5, generator=generator)
     (gradient,) = torch.autograd.grad(update_loss(latents, update), latents)
     torch.testing.assert_close(gradient, update / 3)
-
-
-def test_timesteps_cover_their_range_inclusively(prior) -> None:
-    drawn = random_timesteps(prior, (0.02, 0.025), 400, torch.Generator().manual_seed(0))
-    assert set(drawn.tolist()) == set(range(20, 26))
-    assert timestep_index(prior, 1.0) == 999

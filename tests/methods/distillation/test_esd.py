@@ -1,4 +1,4 @@
-"""ESD beside VSD: half of it looks through a camera, half through none."""
+"""ESD and VSD: half of it looks through a camera, half through none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_update_is_the_mean_of_vsd_with_and_without_the_camera(prior, prompt) ->
     """w·(ε_pre − ½ ε_φ(camera) − ½ ε_φ(no camera)) is linear in the camera branch (arXiv 2401.00909)."""
     generator = torch.Generator().manual_seed(0)
     state = ESD().start(prior)
-    state.adapted.turn.data.normal_(generator=generator)
+    state["lora"].adapted.turn.data.normal_(generator=generator)
     latents, noise = torch.randn(2, 2, 3, 16, 16, generator=generator)
     timesteps, cameras = torch.tensor([200, 700]), camera_matrices(evaluation_ring(2))
 
     def update(method, cameras):
         return method.update(
-            latents, noise, timesteps, prior=prior, adapted=state.adapted, prompt=prompt, cameras=cameras
+            latents, noise, timesteps, prior=prior, adapted=state["lora"].adapted, prompt=prompt, cameras=cameras
         )[0]
 
     seen, unseen = update(VSD(), cameras), update(VSD(), torch.zeros(2, 16))

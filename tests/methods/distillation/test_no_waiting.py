@@ -103,6 +103,7 @@ class RemotePrior(GaussianPrior):
         super().__init__(clip_target=None)
         self.place = place
         self.alphas_cumprod = place(self.alphas_cumprod)
+        self.device = self.alphas_cumprod.device
 
     def embed(self, texts: Any) -> Tensor:
         return self.place(super().embed(texts))
@@ -126,7 +127,7 @@ def _gradients(method: Any, streams: Any, place: Callable[[Tensor], Tensor]) -> 
         out = method(view, prior=prior, prompt=prompt, progress=0.4, streams=streams, state=state)
         out.loss.backward()
         assert all(value.dim() == 0 for value in out.diagnostics.values())
-        yield rgb.grad, float(out.timestep)
+        yield rgb.grad, float(out.timesteps.float().mean())
         rgb.grad = None
 
 

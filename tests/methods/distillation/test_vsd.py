@@ -47,7 +47,7 @@ def test_at_first_the_lora_is_the_prior_and_unguided_vsd_is_still(prior, rgb, st
 
 
 def test_the_lora_learns_the_renders_of_each_camera(prior, prompt, step, make_streams) -> None:
-    """The renders are the prior's own pictures moved by a colour a view: ε_φ has its optimum at exactly that."""
+    """The renders are the prior's own images moved by a colour per view: ε_φ has its optimum at exactly that."""
     moved = torch.tensor([[0.4, -0.3, 0.2], [-0.2, 0.3, -0.4]])
     generator, streams = torch.Generator().manual_seed(1), make_streams()
     method = VSD(guidance_scale=1.0, lora_learning_rate=0.02)
@@ -59,7 +59,7 @@ def test_the_lora_learns_the_renders_of_each_camera(prior, prompt, step, make_st
         latents = prompt.positive[:, 0, :, None, None] + moved[..., None, None] + fresh
         _, out = step(method, state, ((latents + 1) / 2).requires_grad_(), streams=streams)
         losses.append(out.diagnostics["lora_loss"])
-        learnt.append((matrices @ state.adapted.turn.T + state.adapted.shift).detach())
+        learnt.append((matrices @ state["lora"].adapted.turn.T + state["lora"].adapted.shift).detach())
     # steps of constant size wander about the optimum: their mean is what is learnt
     torch.testing.assert_close(torch.stack(learnt[300:]).mean(dim=0), moved, rtol=0, atol=0.06)
     assert sum(losses[-50:]) < sum(losses[:50])
@@ -70,12 +70,12 @@ def test_the_largest_t_drops_at_once(prior, rgb, step) -> None:
     seen = {}
     for progress in (0.0, 0.2, 0.21, 1.0):
         state = method.start(prior)
-        state.adapted = Recorder(state.adapted)
+        state["lora"].adapted = Recorder(state["lora"].adapted)
         for seed in range(100):
             step(method, state, rgb, seed=seed, progress=progress)
-        updates = torch.cat(state.adapted.timesteps[::2])
+        updates = torch.cat(state["lora"].adapted.timesteps[::2])
         seen[progress] = int(updates.min()), int(updates.max())
-        assert int(torch.cat(state.adapted.timesteps[1::2]).max()) > 990  # its own training sees every t
+        assert int(torch.cat(state["lora"].adapted.timesteps[1::2]).max()) > 990  # its own training sees every t
     assert all(low >= 20 for low, _ in seen.values())
     assert all(900 < seen[progress][1] <= 980 for progress in (0.0, 0.2))
     assert all(450 < seen[progress][1] <= 500 for progress in (0.21, 1.0))
@@ -84,13 +84,13 @@ def test_the_largest_t_drops_at_once(prior, rgb, step) -> None:
 def test_a_tenth_of_the_views_train_without_their_camera(prior, rgb, step, make_streams) -> None:
     method = VSD()
     state = method.start(prior)
-    state.adapted = Recorder(state.adapted)
+    state["lora"].adapted = Recorder(state["lora"].adapted)
     streams = make_streams()
     for _ in range(400):
         step(method, state, rgb, streams=streams)
     matrices = camera_matrices(evaluation_ring(2))
-    assert all(torch.equal(cameras, matrices) for cameras in state.adapted.cameras[::2])
-    without = torch.stack([(cameras == 0).all(dim=1) for cameras in state.adapted.cameras[1::2]]).float()
+    assert all(torch.equal(cameras, matrices) for cameras in state["lora"].adapted.cameras[::2])
+    without = torch.stack([(cameras == 0).all(dim=1) for cameras in state["lora"].adapted.cameras[1::2]]).float()
     assert 0.06 < float(without.mean()) < 0.14  # four standard deviations
     assert bool((without.sum(dim=1) == 1).any())  # of one view and not the other
 
@@ -100,31 +100,31 @@ def test_the_lora_reads_the_prompt_without_view_words(prior, prompt, rgb, step) 
     plain = prior.embed(["plain", "words"])
     for given, read in ((plain, plain), (None, prompt.positive)):
         state = method.start(prior)
-        state.adapted = Recorder(state.adapted)
+        state["lora"].adapted = Recorder(state["lora"].adapted)
         step(method, state, rgb, prompt=prompt._replace(plain=given))
-        assert len(state.adapted.texts) == 2
-        assert all(torch.equal(text, read) for text in state.adapted.texts)
+        assert len(state["lora"].adapted.texts) == 2
+        assert all(torch.equal(text, read) for text in state["lora"].adapted.texts)
 
 
-def test_a_checkpoint_goes_on_bit_for_bit(prior, rgb, step) -> None:
+def test_a_checkpoint_continues_bit_for_bit(prior, rgb, step) -> None:
     method = VSD(lora_learning_rate=0.1)
     state = method.start(prior)
     for seed in range(3):
         step(method, state, rgb, seed=seed)
     file = io.BytesIO()
-    torch.save(state.state_dict(), file)
+    torch.save(state["lora"].state_dict(), file)
     through = [step(method, state, rgb, seed=seed)[0] for seed in (3, 4)][1]
     file.seek(0)
     resumed = method.start(prior)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
+    resumed["lora"].load_state_dict(torch.load(file, weights_only=True))
     again = [step(method, resumed, rgb, seed=seed)[0] for seed in (3, 4)][1]
     fresh = [step(method, method.start(prior), rgb, seed=seed)[0] for seed in (3, 4)][1]
     assert torch.equal(again, through)
     assert not torch.equal(again, fresh)
 
 
-def test_another_s_checkpoint_is_refused(prior) -> None:
-    state = VSD().start(prior)
+def test_the_checkpoint_of_another_network_is_refused(prior) -> None:
+    state = VSD().start(prior)["lora"]
     saved = state.state_dict()
     saved["adapted"].pop("shift")
     with pytest.raises(ValueError, match="of another network or rank"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 import torch
 
-from methods.contracts import ViewPrompt
+from methods.cameras import evaluation_ring
+from methods.contracts import Rendering, View, ViewPrompt
 from methods.priors.closed_form.gaussian import GaussianPrior
 
 SCALE = 3.0
@@ -40,6 +42,18 @@ class Exact:
         noisy = alpha.sqrt() * self.picture + (1 - alpha).sqrt() * kappa
         null = self.prior.predict_noise(noisy, t, self.prompt.null)
         return null + self.scale * (self.prior.predict_noise(noisy, t, self.prompt.positive) - null)
+
+
+@pytest.fixture(scope="session")
+def infer() -> Callable[..., torch.Tensor]:
+    """κ of clean latents by a strategy that keeps no state."""
+
+    def infer(strategy, latents, timesteps, *, prior, prompt, streams):
+        blank = torch.ones(len(latents), 1, 1, 1)
+        view = View(Rendering(None, blank, blank, latents=latents), evaluation_ring(len(latents)), prior)
+        return strategy(view, timesteps, prior=prior, prompt=prompt, streams=streams, state=strategy.start(prior))
+
+    return infer
 
 
 @pytest.fixture

@@ -25,12 +25,11 @@ from prompts.toybox import ToyObject, render_object
 def there_and_back(prior, prompt, picture, path) -> float:
     """Relative error of inverting along timesteps ``(k,)`` and sampling back along the same."""
     path = path[:, None].expand(-1, len(picture))
-    given = {"positive": prompt.positive, "base": prompt.null, "scale": 1.0}
-    noisy, _ = ddim_inversion(prior, picture, path, **given)
+    noisy, _ = ddim_inversion(prior, picture, path, prompt, 1.0)
     for now, then in zip(path.flip(0)[:-1], path.flip(0)[1:], strict=True):
-        out = guided_prediction(prior, noisy, now, **given)
-        signal, spread = levels(prior, then)
-        noisy = signal * out.target + spread * out.noise
+        out = guided_prediction(prior, noisy, now, prompt, 1.0)
+        alpha, sigma = levels(prior, then)
+        noisy = alpha * out.target + sigma * out.noise
     return float((noisy - picture).norm() / picture.norm())
 
 
@@ -49,7 +48,7 @@ def test_a_step_is_diffusers_inverse_step(prior, prompt) -> None:
         noise = prior.predict_noise(theirs, torch.tensor([t - 100] * 2), prompt.positive)
         theirs = scheduler.step(noise, t, theirs).prev_sample
         path = torch.tensor([[t - 100], [t]]).expand(-1, 2)
-        ours, _ = ddim_inversion(prior, ours, path, positive=prompt.positive, base=prompt.null, scale=1.0)
+        ours, _ = ddim_inversion(prior, ours, path, prompt, 1.0)
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -100,18 +99,18 @@ def test_error_of_inverting_and_sampling_back_falls_on_the_toybox_prior() -> Non
 
 @settings(max_examples=25, deadline=None)
 @given(steps=st.integers(1, 200), times=st.lists(st.integers(0, 999), min_size=2, max_size=2), seed=st.integers(0, 9))
-def test_the_number_of_steps_does_not_change_where_the_inversion_ends(steps, times, seed) -> None:
+def test_the_number_of_steps_does_not_change_where_the_inversion_ends(infer, steps, times, seed) -> None:
     """Each view's path runs from 0 to exactly its own t, never back, in int(steps · t) strides of even length."""
     prior, paths = GaussianPrior(clip_target=None), []
     prompt = ViewPrompt(prior.embed(["a", "b"]), prior.embed(["", ""]), prior.embed(["", ""]))
 
-    def recorded(prior, latents, path, **given):
+    def recorded(prior, latents, path, *given):
         paths.append(path)
-        return ddim_inversion(prior, latents, path, **given)
+        return ddim_inversion(prior, latents, path, *given)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(methods.inversion.ddim, "ddim_inversion", recorded)
-        DDIMInversion(inversion_steps=steps)(
+        infer(DDIMInversion(inversion_steps=steps),
             torch.zeros(2, 3, 2, 2), torch.tensor(times), prior=prior, prompt=prompt,
             streams={"noise": torch.Generator().manual_seed(seed)},
         )  # fmt: skip
@@ -125,22 +124,22 @@ def test_the_number_of_steps_does_not_change_where_the_inversion_ends(steps, tim
     assert bool((path.diff(dim=0) >= 0).all())
 
 
-def test_kappa_rebuilds_the_inverted_latents(prior, prompt, make_streams) -> None:
+def test_kappa_rebuilds_the_inverted_latents(infer, prior, prompt, make_streams) -> None:
     picture = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     timesteps = torch.tensor([500, 700])
     strategy = DDIMInversion(gamma_inv=1.0, inversion_steps=10, eta=0.0)
-    kappa = strategy(picture, timesteps, prior=prior, prompt=prompt, streams=make_streams())
+    kappa = infer(strategy, picture, timesteps, prior=prior, prompt=prompt, streams=make_streams())
     path = (torch.arange(8)[:, None] / 7 * timesteps).long()
-    noisy, _ = ddim_inversion(prior, picture, path, positive=prompt.positive, base=prompt.null, scale=1.0)
-    signal, spread = levels(prior, timesteps)
-    torch.testing.assert_close(signal * picture + spread * kappa, noisy, rtol=1e-4, atol=1e-4)
+    noisy, _ = ddim_inversion(prior, picture, path, prompt, 1.0)
+    alpha, sigma = levels(prior, timesteps)
+    torch.testing.assert_close(alpha * picture + sigma * kappa, noisy, rtol=1e-4, atol=1e-4)
 
 
-def test_eta_is_the_deviation_of_the_added_noise(prior, prompt, make_streams) -> None:
+def test_eta_is_the_deviation_of_the_added_noise(infer, prior, prompt, make_streams) -> None:
     picture = torch.zeros(2, 3, 64, 64)
     call = {"prior": prior, "prompt": prompt, "streams": make_streams()}
-    still = DDIMInversion(gamma_inv=1.0, eta=0.0)(picture, torch.tensor([500, 500]), **call)
-    moved = DDIMInversion(gamma_inv=1.0, eta=0.3)(picture, torch.tensor([500, 500]), **call)
+    still = infer(DDIMInversion(gamma_inv=1.0, eta=0.0), picture, torch.tensor([500, 500]), **call)
+    moved = infer(DDIMInversion(gamma_inv=1.0, eta=0.3), picture, torch.tensor([500, 500]), **call)
     assert float((moved - still).std()) == pytest.approx(0.3, rel=0.03)
 
 

@@ -12,8 +12,12 @@ import torch
 from methods.inversion import fixed_point_error, strategies
 
 
-def infer(name, prior, prompt, streams, pictures, t=(300, 300)):
-    return strategies[name]()(pictures, torch.tensor(t), prior=prior, prompt=prompt, streams=streams)
+@pytest.fixture
+def run(infer):
+    def run(name, prior, prompt, streams, pictures, t=(300, 300)):
+        return infer(strategies[name](), pictures, torch.tensor(t), prior=prior, prompt=prompt, streams=streams)
+
+    return run
 
 
 @pytest.fixture
@@ -26,8 +30,10 @@ def test_the_five_of_figure_9_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", strategies.names())
-def test_kappa_is_shaped_like_the_latents_and_carries_no_gradient(name, prior, prompt, make_streams, pictures) -> None:
-    kappa = infer(name, prior, prompt, make_streams(), pictures.requires_grad_(), t=(20, 980))
+def test_kappa_is_shaped_like_the_latents_and_carries_no_gradient(
+    run, name, prior, prompt, make_streams, pictures
+) -> None:
+    kappa = run(name, prior, prompt, make_streams(), pictures.requires_grad_(), t=(20, 980))
     assert kappa.shape == pictures.shape
     assert kappa.dtype == pictures.dtype
     assert not kappa.requires_grad
@@ -35,18 +41,20 @@ def test_kappa_is_shaped_like_the_latents_and_carries_no_gradient(name, prior, p
 
 
 @pytest.mark.parametrize("name", strategies.names())
-def test_the_same_streams_give_the_same_kappa_and_others_do_not(name, prior, prompt, make_streams, pictures) -> None:
-    first, again, other = (infer(name, prior, prompt, make_streams(seed), pictures) for seed in (1, 1, 2))
+def test_the_same_streams_give_the_same_kappa_and_others_do_not(
+    run, name, prior, prompt, make_streams, pictures
+) -> None:
+    first, again, other = (run(name, prior, prompt, make_streams(seed), pictures) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("name", strategies.names())
-def test_a_view_s_kappa_does_not_depend_on_its_neighbours(name, prior, prompt, make_streams, pictures) -> None:
-    kappa = infer(name, prior, prompt, make_streams(), pictures)
+def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prompt, make_streams, pictures) -> None:
+    kappa = run(name, prior, prompt, make_streams(), pictures)
     moved = torch.stack([pictures[0], pictures[1] + 0.3])
     prompts = type(prompt)(*(torch.stack([c[0], c[1] + 0.1]) for c in prompt[:3]))
-    other = infer(name, prior, prompts, make_streams(), moved)
+    other = run(name, prior, prompts, make_streams(), moved)
     torch.testing.assert_close(other[0], kappa[0])
     if name not in ("random", "fixed"):
         assert not torch.allclose(other[1], kappa[1])
@@ -81,7 +89,7 @@ def test_fixed_point_error_is_its_definition(prior) -> None:
 
 
 def test_fixed_point_error_is_the_square_between_two_pictures(exact) -> None:
-    """Told as a picture: x̂0 − x for the x̂0 that ε̂ stands for; and it vanishes at the solution of eq. 8."""
+    """As an image: x̂0 − x for the x̂0 that ε̂ stands for; and it vanishes at the solution of eq. 8."""
     timesteps = torch.tensor([60, 700])
     kappa = torch.randn(exact.picture.shape, generator=torch.Generator().manual_seed(4)).double()
     noise = exact.predict(kappa, timesteps)

@@ -48,12 +48,14 @@ def tiny_unet(seed: int) -> UNet2DConditionModel:
 
 
 class TinyPrior:
-    """The UNet as a prior whose pictures are the latents themselves."""
+    """The UNet as a prior whose images are the latents themselves."""
 
     guidance_scale = 7.5
     negative_prompt = ""
     resolution = 8
+    latent_shape = LATENTS
     weights_sha256 = "none"
+    device = torch.device("cpu")
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2

@@ -55,7 +55,7 @@ def test_a_step_of_a_method_neither_encodes_nor_decodes(make_streams) -> None:
     scene = build(prior)
     prior.coded = 0
     prompt = ViewPrompt(prior.embed(["a red car"]), prior.embed([""]), prior.embed([""]))
-    out = SDI()(view_of(scene, prior, 1), prior=prior, prompt=prompt, progress=0.5, streams=make_streams(), state=None)
+    out = SDI()(view_of(scene, prior, 1), prior=prior, prompt=prompt, progress=0.5, streams=make_streams(), state={})
     out.loss.backward()
     torch.testing.assert_close(scene.values.grad, scene.values.detach() - out.target, atol=1e-5, rtol=1e-5)
     assert prior.coded == 0

@@ -106,7 +106,7 @@ def test_it_stays_on_the_cpu_unless_it_is_told_otherwise(folder, monkeypatch) ->
     """A small pipeline's numbers are those of the CPU, whatever the machine has."""
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert load_prior(str(folder)).alphas_cumprod.device.type == "cpu"
+    assert load_prior(str(folder)).device.type == "cpu"
 
 
 def test_weights_that_are_not_the_card_s_are_refused(folder) -> None:

@@ -1,0 +1,34 @@
+"""Schedules of the diffusion timestep, one file each, and how fractions of T become timesteps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from methods.contracts import Prior, TimestepSchedule
+from methods.registry import Registry
+
+schedules: Registry[type[TimestepSchedule]] = Registry(
+    "timestep schedule", "methods.diffusion.schedules", base=TimestepSchedule
+)
+
+
+def draw_timesteps(prior: Prior, low: float, high: float, count: int, generator: torch.Generator) -> Tensor:
+    """``(count,)`` timesteps drawn uniformly between two fractions of T, both ends included.
+
+    They stay on the host, where the stream draws them: code there that depends on them does not wait for a device.
+    """
+    first, last = timestep_index(prior, low), timestep_index(prior, high)
+    return torch.randint(first, last + 1, (count,), generator=generator, device=generator.device)
+
+
+def timestep_index(prior: Prior, fraction: float) -> int:
+    """The training timestep at a fraction of T, at most T − 1."""
+    steps = len(prior.alphas_cumprod)
+    return min(int(fraction * steps + 1e-6), steps - 1)  # 0.2 · 1000 must not fall to 199
+
+
+def require_range(name: str, low: float, high: float) -> None:
+    """Raise ``ValueError`` unless ``low`` and ``high`` are increasing fractions in [0, 1]."""
+    if not 0.0 <= low <= high <= 1.0:
+        raise ValueError(f"{name}: {(low, high)} is not an increasing pair of fractions of T in [0, 1]")

@@ -1,0 +1,85 @@
+"""Timestep schedules: their ranges, what falls, and what holds for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+import torch
+
+from methods.diffusion.schedules import draw_timesteps, schedules, timestep_index
+from methods.diffusion.schedules.linear import Linear
+from methods.diffusion.schedules.piecewise import Piecewise
+from methods.diffusion.schedules.sqrt import SquareRoot
+from methods.diffusion.schedules.uniform import Uniform
+from methods.diffusion.schedules.warm_up import WarmUp
+
+
+def drawn(schedule, prior, progress: float, count: int = 4000) -> torch.Tensor:
+    return schedule(prior, progress, count, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", schedules.names())
+def test_every_schedule_gives_a_timestep_of_the_prior_per_view_and_documents_its_fields(name: str, prior) -> None:
+    schedule = schedules[name]
+    for progress in (0.0, 0.37, 1.0):
+        timesteps = drawn(schedule(), prior, progress, 5)
+        assert timesteps.shape == (5,)
+        assert timesteps.dtype == torch.int64
+        assert 0 <= int(timesteps.min()) <= int(timesteps.max()) < 1000
+    source = inspect.getsource(schedule)
+    for field in dataclasses.fields(schedule):
+        assert '"""' in source[source.index(f"    {field.name}:") :].split("\n    def ")[0]
+
+
+@pytest.mark.parametrize("name", sorted(set(schedules.names()) - {"piecewise"}))
+def test_an_impossible_range_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=r"low, .*\(0.9, 0.1\) is not an increasing pair of fractions"):
+        schedules[name](low=0.9, high=0.1)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        (((0.5, 0.0, 1.0),), "does not rise from above 0 to 1"),
+        (((0.7, 0.0, 1.0), (0.5, 0.0, 1.0), (1.0, 0.0, 1.0)), "does not rise"),
+        (((1.0, 0.9, 0.1),), r"pieces: \(0.9, 0.1\) is not an increasing pair"),
+        ((), "does not rise"),
+    ],
+)
+def test_impossible_pieces_are_named(pieces, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Piecewise(pieces)
+
+
+def test_uniform_covers_its_range_inclusively_whatever_the_progress(prior) -> None:
+    for progress in (0.0, 1.0):
+        assert set(drawn(Uniform(0.02, 0.025), prior, progress).tolist()) == set(range(20, 26))
+
+
+@pytest.mark.parametrize(("progress", "t"), [(0.0, 999), (0.5, 600), (1.0, 200)])
+def test_linear_falls_linearly(progress: float, t: int, prior) -> None:
+    assert drawn(Linear(0.2, 1.0), prior, progress, 3).tolist() == [t, t, t]
+
+
+@pytest.mark.parametrize(("progress", "t"), [(0.0, 980), (0.25, 640), (0.49, 504), (1.0, 300)])
+def test_square_root_is_half_way_after_a_quarter(progress: float, t: int, prior) -> None:
+    assert drawn(SquareRoot(0.3, 0.98), prior, progress, 2).tolist() == [t, t]
+
+
+@pytest.mark.parametrize(("progress", "highest"), [(0.0, 980), (0.2, 980), (0.21, 500), (1.0, 500)])
+def test_piecewise_changes_at_once(progress: float, highest: int, prior) -> None:
+    timesteps = drawn(Piecewise(), prior, progress, 20000)
+    assert (int(timesteps.min()), int(timesteps.max())) == (20, highest)
+
+
+@pytest.mark.parametrize(("progress", "highest"), [(0.0, 980), (0.15, 740), (0.3, 500), (1.0, 500)])
+def test_warm_up_shrinks_the_range_linearly(progress: float, highest: int, prior) -> None:
+    timesteps = drawn(WarmUp(), prior, progress, 20000)
+    assert (int(timesteps.min()), int(timesteps.max())) == (20, highest)
+
+
+def test_fractions_become_timesteps_without_losing_one_to_rounding(prior) -> None:
+    assert [timestep_index(prior, fraction) for fraction in (0.0, 0.2, 0.29, 1.0)] == [0, 200, 290, 999]
+    assert set(draw_timesteps(prior, 0.999, 1.0, 50, torch.Generator()).tolist()) == {999}
