@@ -109,38 +109,6 @@ class Rendering(NamedTuple):
     latents: Tensor | None = None  # (b c lh lw), for a scene that is optimised in latents
 
 
-class Scene(Protocol):
-    """What is optimised.  Implementations are ``torch.nn.Module``s."""
-
-    def render(
-        self,
-        cameras: Cameras,
-        *,
-        resolution: int,
-        background: Tensor,
-        rays: torch.Generator | None = None,
-        with_normals: bool = False,
-    ) -> Rendering:
-        """Render square pictures; ``background`` is ``(b 3)``; ``rays`` jitters samples, None for the mid-points."""
-        ...
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Groups for a torch optimiser, each with ``params`` and ``lr``."""
-        ...
-
-    def regularisation(self, rendering: Rendering, progress: float) -> dict[str, Tensor]:
-        """Weighted penalties by name, to be added to the method's loss."""
-        ...
-
-    def before_step(self, progress: float) -> None:
-        """What changes over the optimisation (levels of an encoding, lighting), before a step at ``progress``."""
-        ...
-
-    def after_step(self, step: int, rays: torch.Generator) -> None:
-        """Housekeeping after the optimiser's step ``step`` (occupancy grid)."""
-        ...
-
-
 @dataclass
 class View:
     """A batch of renders, as methods and inversion strategies see them."""

@@ -12,9 +12,12 @@ from bench.records.record import Pictures
 from bench.study.settings import EvaluationSettings
 from methods.cameras import Cameras, evaluation_ring
 from methods.contracts import Rendering, View
+from methods.scenes.scene import Output
 
 #: Views rendered at once: enough to be quick, few enough for a small device, whose memory normals take too.
 VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
+
+_OUTPUTS: tuple[Output, ...] = ("normals",)
 
 
 def ring_of(settings: EvaluationSettings) -> Cameras:
@@ -42,7 +45,7 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
     for first in range(0, len(ring), at_once):
         cameras = ring[first : first + at_once].to(loop.device)
         background = torch.full((len(cameras), 3), settings.background, device=loop.device)
-        rendering = loop.scene.render(cameras, resolution=side, background=background, with_normals=True)
+        rendering = loop.scene.render(cameras, resolution=side, background=background, outputs=_OUTPUTS)
         rgb.append(_colours(rendering, cameras, loop))
         opacity.append(rendering.opacity.cpu())
         if rendering.normals is not None:

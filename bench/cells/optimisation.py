@@ -12,9 +12,7 @@ import torch
 from bench.cells.streams import make_streams
 from bench.records.checkpoint import generator_states
 from bench.study.cell import Cell
-from bench.study.resolve import resolve_settings
-from bench.study.resolve_constructor import resolve_settings as resolve_constructor
-from bench.study.resolve_constructor import takes_prior
+from bench.study.resolve import resolve_part, resolve_settings
 from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
@@ -25,11 +23,12 @@ from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
 from methods.inversion import fixed_point_error
 from methods.scenes import scenes
+from methods.scenes.scene import SceneSettings
 from methods.transfer import to_device
 
 
 class Step(NamedTuple):
-    """What one optimisation step showed."""
+    """The outcome of one optimisation step."""
 
     event: Event
     divergence: Divergence | None
@@ -41,7 +40,7 @@ class Optimisation:
     Args:
         cell: What to compute.
         prior: Its diffusion prior.
-        clock: What the steps' time is put down to; one of its own by default.
+        clock: Accumulates the steps' time by part; one of its own by default.
     """
 
     def __init__(self, cell: Cell, prior: Prior, clock: StepClock | None = None) -> None:
@@ -55,33 +54,28 @@ class Optimisation:
         self.watch = Watch(cell.divergence)
         # the settings again through their types: JSON has turned tuples into lists
         self.method = resolve_settings(methods[cell.method], cell.hyper_parameters, where=cell.label)
-        build: Any = scenes[cell.scene]  # of a Scene and nn.Module at once, which Python has no type for
-        settings = resolve_constructor(build, cell.scene_settings, where="scene")
-        given = {"prior": prior} if takes_prior(build) else {}
-        self.scene = build(**settings, **given, init=self.streams["init"]).to(self.device)
-        self.radius = settings.get("radius")
+        scene: SceneSettings = resolve_part(cell.scene, scenes, where="scene")
+        self.scene = scene.build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
-        self.optimiser = torch.optim.Adam(
-            self.scene.parameter_groups(), betas=cell.optimiser.betas, eps=cell.optimiser.eps
-        )
-        self.step = 0  # the next one
+        self.optimiser = self._make_optimiser()
+        self.done = 0  # steps
         self._kept = self._parameters()
 
     def __iter__(self) -> Iterator[Step]:
         patience = self.cell.divergence.patience
-        while self.step < self.cell.steps:
-            event, divergence = self.take(self.step)
-            self.step += 1
-            if divergence is None and self.step % patience == 0:
+        while self.done < self.cell.steps:
+            event, divergence = self.step(self.done)
+            self.done += 1
+            if divergence is None and self.done % patience == 0:
                 before, self._kept = self._kept, self._parameters()
-                change = (self._kept - before).norm() / before.norm().clamp_min(1e-30)
-                divergence = self.watch.observe_change(event.step, float(change))
+                change = relative_change(before, self._kept)
+                divergence = None if change is None else self.watch.observe_change(event.step, change)
             yield Step(event, divergence)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the steps to come depend on."""
         return {
-            "step": self.step,
+            "step": self.done,
             "scene": self.scene.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "method": {name: state.state_dict() for name, state in self.state.items()},
@@ -91,19 +85,21 @@ class Optimisation:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another loop of the same cell was stopped; on a CPU to the same bits."""
-        self.step = state["step"]
+        """Continue where another loop of the same cell was stopped; on a CPU to the same bits."""
+        self.done = state["step"]
+        self.scene.resize(state["scene"])
         self.scene.load_state_dict(state["scene"])
+        self.optimiser = self._make_optimiser()
         self.optimiser.load_state_dict(state["optimiser"])
         for name, kept in self.state.items():
             kept.load_state_dict(state["method"][name])
         for name, stream in self.streams.items():
             stream.set_state(state["streams"][name])
         self.watch.load_state_dict(state["watch"])
-        self._kept = state["kept"].to(self.device)
+        self._kept = {name: value.to(self.device) for name, value in state["kept"].items()}
 
-    def take(self, step: int) -> Step:
-        """Step number ``step`` of the optimisation."""
+    def step(self, step: int) -> Step:
+        """Take step number ``step`` of the optimisation."""
         start, calls, rows = time.perf_counter(), self.prior.calls, self.prior.rows
         self.clock.start_step()
         progress = step / max(1, self.cell.steps - 1)
@@ -118,12 +114,12 @@ class Optimisation:
             (update.loss + penalty).backward()
         with self.clock.part("optimiser"):
             self.optimiser.step()
-            self.scene.after_step(step, self.streams["rays"])
+            self.scene.after_step(step, self.optimiser, self.streams["rays"])
         # one transfer for all numbers of a step: reading a number waits for the device
         diagnostics = self._diagnose(update)
         numbers = [update.loss, penalty, rendering.opacity.mean(), *diagnostics.values()]
         loss, regularisation, opacity, *values = torch.stack(numbers).tolist()
-        filled = opacity / reach(self.radius, cameras, resolution)
+        filled = opacity / reach(self.scene.bounding_radius, cameras, resolution)
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
         event = Event(
@@ -166,13 +162,13 @@ class Optimisation:
     def _render(self, cameras: Cameras, resolution: int) -> Rendering:
         low, high = self.cell.render.background
         grey = low + (high - low) * torch.rand(len(cameras), 1, generator=self.streams["background"])
-        rendering: Rendering = self.scene.render(
+        return self.scene.render(
             cameras.to(self.device),
             resolution=resolution,
             background=to_device(grey.expand(-1, 3), self.device),
-            rays=self.streams["rays"],
+            generator=self.streams["rays"],
+            training=True,
         )
-        return rendering
 
     def _embed(self, cameras: Cameras) -> ViewPrompt:
         embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
@@ -194,9 +190,21 @@ class Optimisation:
             perpendicular=perpendicular,
         )
 
-    def _parameters(self) -> torch.Tensor:
-        with torch.no_grad():
-            return torch.cat([parameter.detach().flatten() for parameter in self.scene.parameters()])
+    def _make_optimiser(self) -> torch.optim.Adam:
+        settings = self.cell.optimiser
+        return torch.optim.Adam(self.scene.parameter_groups(), betas=settings.betas, eps=settings.eps)
+
+    def _parameters(self) -> dict[str, torch.Tensor]:
+        return {name: parameter.detach().clone() for name, parameter in self.scene.named_parameters()}
+
+
+def relative_change(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> float | None:
+    """How far parameters moved (2-norm, relative); None if one appeared, vanished or has another shape."""
+    shapes = [{name: value.shape for name, value in tensors.items()} for tensors in (before, after)]
+    if shapes[0] != shapes[1]:
+        return None
+    moved = torch.cat([(after[name] - value).flatten() for name, value in before.items()]).norm()
+    return float(moved / torch.cat([value.flatten() for value in before.values()]).norm().clamp_min(1e-30))
 
 
 def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
@@ -210,9 +218,12 @@ def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
     return update.square().mean().sqrt() * update[0].numel()
 
 
-def reach(radius: Any, cameras: Cameras, resolution: int) -> float:
-    """Share of the pixels whose ray meets the ball of ``radius`` that a scene lives in: its greatest mean opacity."""
-    if not isinstance(radius, float):
+def reach(radius: float | None, cameras: Cameras, resolution: int) -> float:
+    """Share of the pixels whose ray meets the ball of ``radius`` that holds a scene: its greatest mean opacity.
+
+    It is 1 for a scene without such a ball.
+    """
+    if radius is None:
         return 1.0
     rays = cameras.rays(resolution)  # on the CPU, so that no device is waited for
     along = -(rays.origins * rays.directions).sum(-1)
@@ -221,5 +232,5 @@ def reach(radius: Any, cameras: Cameras, resolution: int) -> float:
 
 
 def finite(value: float) -> float | None:
-    """``value``, or None for NaN and infinities, which JSON has no words for."""
+    """``value``, or None for NaN and infinities, which JSON cannot represent."""
     return value if math.isfinite(value) else None

@@ -202,7 +202,9 @@ class _Run:
         self.pictures, opacity = render_ring(loop)
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
         if self.status is Status.COMPLETED:
-            filled = opacity / reach(loop.radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution)
+            filled = opacity / reach(
+                loop.scene.bounding_radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution
+            )
             divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)
             if divergence:
                 self.diverge(divergence)

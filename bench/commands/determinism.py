@@ -29,7 +29,7 @@ def largest_difference(device: torch.device) -> float:
     study = load_study("quick").narrowed(methods=["sds"], prompt_ids=["blue-duck"], steps=_STEPS)
     study = study.model_copy(update={"evaluation": EvaluationSettings(views=1, resolution=8)})
     cell = expand(study)[0]
-    folder = folder_of(study.prior)
+    folder = folder_of(study.prior.name)
     assert folder is not None  # noqa: S101, the toybox has weights
     prior = DiffusersPrior(folder, PipelineSettings(device=str(device)))
     with torch_settings(torch.get_num_threads()), warnings.catch_warnings():

@@ -18,11 +18,11 @@ from bench.errors import InputError
 from bench.records.atomic import new_file
 from bench.records.store import SCENE_FILE, read_record
 from bench.study.cell import Cell
-from bench.study.resolve_constructor import resolve_settings, takes_prior
-from methods.contracts import Scene
-from methods.registry import UnknownNameError
+from bench.study.resolve import resolve_part
+from methods.priors import load_prior
 from methods.scenes import scenes
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
+from methods.scenes.scene import Scene, SceneSettings
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
 RESOLUTIONS = (8, 512)
@@ -54,11 +54,11 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     if out.suffix != ".glb":
         raise InputError(f"{out}: must end in .glb, the one format that is written")
     scene = load_scene(record_folder)
-    field: Any = getattr(scene, "field", None)
-    if field is None:
+    volume = scene.volume()
+    if volume is None:
         raise InputError(f"{record_folder}: {type(scene).__name__} is a scene without geometry, so there is no mesh")
-    level = silhouette_level(scene, field) if level is None else level
-    mesh = None if level is None else extract_mesh(field, resolution=resolution, level=level)
+    level = silhouette_level(scene, volume) if level is None else level
+    mesh = None if level is None else extract_mesh(volume, resolution=resolution, level=level)
     if mesh is None:
         what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
         raise InputError(f"{record_folder}: the scene has no surface ({what})")
@@ -68,24 +68,26 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
 
 
 def load_scene(record_folder: Path) -> Scene:
-    """The scene of a record as it was at the end of its cell, on the CPU.
+    """The scene of a record at the end of its cell, on the CPU.
 
     Raises:
-        InputError: If the record is corrupt, has no scene, or has one of a kind that needs its prior.
+        InputError: If the record is corrupt or has no scene, or the scene cannot be built here.
     """
     if not record_folder.is_dir():
-        raise InputError(f"{record_folder}: is no folder; give a cell's, such as runs/quick/cells/sdi--blue-duck--…")
+        raise InputError(f"{record_folder}: is not a folder; give a cell's, such as runs/quick/cells/sdi--blue-duck--…")
     record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links
     path = record_folder / SCENE_FILE
     if SCENE_FILE not in record.file_bytes:
         raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
-    scene = _built(record.cell, record_folder)
+    scene = _build(record.cell, record_folder)
     try:
-        scene.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        state = load_file(path)
+        scene.resize(state)
+        scene.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError, AttributeError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{path}: is not the scene that the record describes ({why:.200})") from error
-    return scene.eval()
+    return scene
 
 
 def glb(mesh: Mesh) -> bytes:
@@ -110,12 +112,10 @@ def _make_matt(tree: dict[str, Any]) -> None:
             primitive["material"] = 0
 
 
-def _built(cell: Cell, where: Path) -> Any:
+def _build(cell: Cell, where: Path) -> Scene:
     try:
-        build: Any = scenes[cell.scene]
-        if takes_prior(build):
-            raise InputError(f"{where}: {cell.scene} is a scene without geometry, so there is no mesh")
-        settings = resolve_settings(build, cell.scene_settings, where=f"{where}: scene")
-        return build(**settings, init=make_streams(cell.seed, cell.prompt_id)["init"])
-    except (TypeError, ValueError, RuntimeError, ImportError, LookupError, UnknownNameError) as error:
+        settings: SceneSettings = resolve_part(cell.scene, scenes, where=f"{where}: scene")
+        # a scene with geometry does not depend on the prior, and one of latents has no geometry
+        return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
+    except (TypeError, ValueError, RuntimeError, ImportError, LookupError) as error:
         raise InputError(f"{where}: the scene cannot be built here: {error}") from error

@@ -15,8 +15,9 @@ from rich.table import Table
 from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
 from bench.formatting import duration, gigabytes
 from bench.records.store import RunStore
-from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError, check_scenes
+from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.weights import WeightsMissingError
 
@@ -64,7 +65,7 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     try:
         rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
     except WeightsMissingError:
-        each = len(study.seeds) * len(chosen_prompts(study))
+        each = len(study.seeds) * len(study.chosen_prompts())
         rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
     console.print(f"{study.name}: {study.title}, run folder {store.folder}", highlight=False)
     console.print(_table(rows, lacking.remedy))
@@ -95,7 +96,7 @@ def _lacking(study: Study) -> _Lacking:
         study_device(study)
     except WeightsMissingError as error:
         lines.append(f"cannot run here: {error}")
-        remedy = f"no weights: sdibench fetch {study.prior}"
+        remedy = f"no weights: sdibench fetch {study.prior.name}"
     try:
         check_metrics(study)
     except WeightsMissingError as error:

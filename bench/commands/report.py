@@ -10,7 +10,7 @@ from bench.errors import InputError
 from bench.records.record import Record
 from bench.records.store import SCENE_FILE, RunStore, refuse_links
 from bench.scores.frames import build_frames
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from metrics import metrics
@@ -36,7 +36,7 @@ def report_study(study: Study, store: RunStore) -> Path:
     records = store.read_all(cells)
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
-    frames = build_frames(records, chosen_prompts(study), store)
+    frames = build_frames(records, study.chosen_prompts(), store)
     refuse_links(store.folder / "report", ("**/*",))
     meshes = cell_meshes(records, store)
     frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
@@ -47,7 +47,7 @@ def report_study(study: Study, store: RunStore) -> Path:
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
         drawings=_drawings(study),
-        reproduction=Reproduction(study.published, study.prior, study.scorer_suite),
+        reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
         provenance=_provenance(study, records),
     )
 
@@ -110,7 +110,7 @@ def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
         "study": f"{study.name} ({study.key[:12]}): {study.description}",
         "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {', '.join(map(str, study.seeds))}",
         "prompts": f"{prompt_set.name}, version {prompt_set.version}",
-        "prior": f"{study.prior}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
+        "prior": f"{study.prior.name}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
         "code": each(f"{e.git_commit or 'no commit'}{' with changes' * bool(e.git_dirty)}" for e in environments),
         "device": each(e.device for e in environments),
         "threads": each(str(e.threads) for e in environments),

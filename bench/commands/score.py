@@ -15,7 +15,8 @@ from bench.scores.event_table import event_table
 from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
 from bench.scores.scoring import Scores, score_view_sets
 from bench.scores.view_set import ViewSet, cell_views, snapshot_views
-from bench.study.expand import check_metrics, chosen_prompts, expand
+from bench.study.expand import expand
+from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.priors.pipeline.settings import chosen_device
@@ -40,7 +41,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
             device of this machine.
     """
     check_metrics(study)
-    prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
+    prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
     device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
     scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]

@@ -19,7 +19,7 @@ from bench.scores.frames import read_card, read_frame
 from bench.scores.truth import read_picture
 from bench.scores.view_set import cell_views
 from bench.study.cell import Cell
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.weights import file_sha256
@@ -148,7 +148,7 @@ def _scored_otherwise(
 ) -> Iterator[Finding]:
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     yield from _other_weights(store, [scorer.card for scorer in scorers])
-    prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
+    prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
     for record in sample:
         mine = scores[scores["cell"] == record.identity]

@@ -23,8 +23,9 @@ from bench.engines.work import work
 from bench.errors import RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
-from bench.study.expand import cached_prior
+from bench.study.settings import PriorChoice
 from bench.study.study import Study
+from methods.priors import cached_prior
 
 #: Time between two looks at whether the run is to stop.
 _SECONDS = 0.2
@@ -43,7 +44,7 @@ def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
             _run_processes(job, study.prior, count, interrupt)
 
 
-def _run_processes(job: partial[None], prior: str, count: int, interrupt: Interrupt) -> None:
+def _run_processes(job: partial[None], prior: PriorChoice, count: int, interrupt: Interrupt) -> None:
     """Keep ``count`` processes at ``job`` until it is done; one that dies is replaced."""
     devices = _devices()
     workers = [_Worker(job, prior, devices[index % len(devices)] if devices else None) for index in range(count)]
@@ -66,7 +67,7 @@ class _Worker:
     Each has a pool of its own: in a common one, the death of a process would end the others too.
     """
 
-    def __init__(self, job: partial[None], prior: str, device: str | None) -> None:
+    def __init__(self, job: partial[None], prior: PriorChoice, device: str | None) -> None:
         self._job = job
         self._prior = prior
         self._device = device
@@ -139,9 +140,9 @@ def _end_with(parent: Any) -> None:
     os._exit(1)  # at once: a cell can be left at any point
 
 
-def _load(prior: str) -> int:
+def _load(prior: PriorChoice) -> int:
     """Load the prior and return the number of this process."""
-    cached_prior(prior)
+    cached_prior(prior.name, prior.posterior)
     return os.getpid()
 
 

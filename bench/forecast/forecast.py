@@ -17,10 +17,9 @@ from bench.forecast.timed_steps import time_cell
 from bench.records.record import Record
 from bench.records.store import EVENTS_FILE, RECORD_FILE, RunStore, read_record
 from bench.study.cell import Cell
-from bench.study.expand import cached_prior
 from bench.study.study import Study
 from bench.watch.environment import device_name
-from methods.priors import prior_device
+from methods.priors import cached_prior, prior_device
 
 #: Records of other runs that are looked at, and that are enough.
 _LOOKED_AT, _ENOUGH = 20, 3
@@ -56,8 +55,8 @@ def study_device(study: Study) -> torch.device:
     Raises:
         WeightsError: If the prior's weights have not been fetched, or SDIBENCH_DEVICE names no device.
     """
-    name = prior_device(study.prior)
-    return torch.device(name) if name else cached_prior(study.prior).device
+    name = prior_device(study.prior.name)
+    return torch.device(name) if name else cached_prior(study.prior.name, study.prior.posterior).device
 
 
 def cost_of(record: Record, steps: int) -> Cost | None:
@@ -154,7 +153,7 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
     found = {}
     cut = f", cut off after {timing_seconds:g} s in all"
     with torch_settings(study.threads):
-        prior = cached_prior(study.prior)
+        prior = cached_prior(study.prior.name, study.prior.posterior)
         end = time.perf_counter() + timing_seconds
         for index, (label, cell) in enumerate(arms.items()):
             left = end - time.perf_counter()

@@ -86,9 +86,9 @@ def _time_stages(loop: Optimisation, deadline: float) -> tuple[dict[Stage, list[
                 costliest = next(iter(times.values()))
                 return {**dict.fromkeys(order, costliest), **times}, event_bytes, True
             step = round((stage.start + share * (stage.end - stage.start)) * last)
-            event = loop.take(step).event
+            event = loop.step(step).event
             if stage not in times and time.perf_counter() < deadline:
-                event = loop.take(step).event  # the first one paid for what this one found ready
+                event = loop.step(step).event  # the first one paid for what this one found ready
             times.setdefault(stage, []).append(event.seconds)
             event_bytes = max(event_bytes, len(event.model_dump_json()) + 1)
     return times, event_bytes, False

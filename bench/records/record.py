@@ -16,7 +16,7 @@ from bench.watch.environment import Environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 
 #: Raised when a record of this code can no longer be read by code of the other version.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 #: Path of a file below the record's folder: no part of it begins with a dot, so none leads out of the folder.
@@ -63,7 +63,7 @@ class Snapshot(Section):
 class Record(Section):
     """``record.json``."""
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = 3
     """Version of this format."""
     identity: str
     """SHA-256 of the cell."""

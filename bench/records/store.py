@@ -23,7 +23,6 @@ from bench.errors import InputError, StorageError
 from bench.records.atomic import PARTIAL, make_folder, new_folder, partial_prefix, sweep, told, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.migration import MIGRATIONS, migrated
 from bench.records.record import FORMAT_VERSION, Outcome, Pictures, Record, RecordedView, Snapshot
 from bench.study.cell import Cell
 from bench.study.study import Study, parse_study
@@ -99,9 +98,15 @@ class RunStore:
         """
         path = self.folder / STUDY_FILE
         try:
-            return parse_study(json.loads(path.read_text(encoding="utf-8")), where=str(path))
+            fields = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
+        if isinstance(fields, dict) and isinstance(fields.get("prior"), str):  # before format 3
+            raise InputError(
+                f"{path}: the run is of an earlier version of sdi-bench; read it with that version, or give another "
+                "run folder with --out"
+            )
+        return parse_study(fields, where=str(path))
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where the cell's record is, or would be."""
@@ -258,11 +263,12 @@ def _parsed(path: Path) -> Record:
         if _THIS_VERSION not in text[:100]:  # the first field; parsing it all twice would take half as long again
             fields = from_json(text)
             version = fields["format_version"]
-            if version != FORMAT_VERSION and version not in MIGRATIONS:
+            if version != FORMAT_VERSION:
+                age = "an earlier" if isinstance(version, int) and version < FORMAT_VERSION else "a later"
                 raise InputError(
-                    f"{path}: format_version = {version!r:.40}: this code reads {FORMAT_VERSION}; {_REMEDY}"
+                    f"{path}: format_version = {version!r:.40}, right is {FORMAT_VERSION}: the record is of {age} "
+                    f"version of sdi-bench; read it with that version, or give another run folder with --out"
                 )
-            text = to_json(migrated(fields))
         return Record.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]

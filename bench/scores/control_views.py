@@ -21,10 +21,10 @@ from bench.records.atomic import new_folder
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.view_set import ViewSet, cell_views
-from bench.study.expand import cached_prior, known_prior
 from bench.study.study import Study
 from methods.cameras import evaluation_ring, view_words
 from methods.diffusion.sampling import sample_images
+from methods.priors import cached_prior, known_prior
 from metrics.controls import WITHOUT_CAMERAS, ControlSources, controls
 from metrics.views import Views
 from prompts import Prompt
@@ -117,7 +117,7 @@ class _Maker:
         if name == "other_prompt":
             of_this = [views.identity for views in self.renders.values()]
         elif name == "prior_2d":
-            weights: str = known_prior(self.study.prior).weights_sha256
+            weights: str = known_prior(self.study.prior.name, self.study.prior.posterior).weights_sha256
             of_this = [weights, self._scale(), SAMPLING_STEPS, *self.words]
         shared: list[JsonValue] = [CONTROLS_VERSION, name, prompt.id, prompt.text, self.seed]
         return [*shared, *self.places, self.ring.resolution, self.ring.background, *of_this]
@@ -140,12 +140,16 @@ class _Maker:
         """The prior's pictures for what a method asks it at the ``count`` cameras."""
         texts = [text + words for words in self.words[:count]]
         generator = make_streams(self.seed, prompt_id)["eval"]
-        prior = cached_prior(self.study.prior)
+        prior = cached_prior(self.study.prior.name, self.study.prior.posterior)
         pictures = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
         return np.asarray((pictures.permute(0, 2, 3, 1) * 255).round().to("cpu", torch.uint8).numpy())
 
     def _scale(self) -> float:
-        return PUBLISHED_SCALE if self.study.guidance == "published" else known_prior(self.study.prior).guidance_scale
+        return (
+            PUBLISHED_SCALE
+            if self.study.guidance == "published"
+            else known_prior(self.study.prior.name, self.study.prior.posterior).guidance_scale
+        )
 
 
 def _write(views: Views, folder: Path) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from bench.errors import InputError
-from bench.study.expand import Arm, arms_of, cached_prior, check_metrics
-from bench.study.resolve_constructor import takes_prior
+from bench.study.expand import arms_of
+from bench.study.scorers import check_metrics
 from bench.study.study import Study
-from methods.priors import load_prior
-from methods.scenes import scenes
+from methods.contracts import Prior
+from methods.priors import cached_prior, load_prior
+from methods.scenes.scene import SceneSettings
 from methods.scenes.settings import MissingPackageError
 
 
 class NotInstalledError(InputError):
-    """The study is right, and lacks a package on this machine; the line says how to install it."""
+    """The study is right, and needs a package that is not installed; the line says how to install it."""
 
 
 def check_ready(study: Study) -> None:
@@ -24,7 +23,7 @@ def check_ready(study: Study) -> None:
 
     Raises:
         InputError: If a scene cannot be built with its settings.
-        NotInstalledError: If that is for want of a package.
+        NotInstalledError: If a package for it is not installed.
         WeightsMissingError: If a model that one of the metrics needs is missing.
     """
     check_scenes(study)
@@ -32,34 +31,25 @@ def check_ready(study: Study) -> None:
 
 
 def check_scenes(study: Study) -> None:
-    """Build each arm's scene once, since only its constructor knows which values go together.
+    """Build each arm's scene once, because only building it shows which settings go together.
 
     Raises:
         InputError: If a scene cannot be built with its settings.
-        NotInstalledError: If that is for want of a package.
+        NotInstalledError: If a package for it is not installed.
     """
-    tried = []
-    for arm in arms_of(study).values():
-        if (arm.scene, arm.scene_settings) not in tried:
-            tried.append((arm.scene, arm.scene_settings))
-            _try(arm, f"{arm.study.name}: scene")
+    for scene in dict.fromkeys(arm.scene for arm in arms_of(study).values()):
+        # the closed-form prior avoids loading the study's, whose latents only few scenes depend on
+        error = _build_error(scene, load_prior("gaussian"))
+        if error is not None and not isinstance(error, MissingPackageError) and study.prior.name != "gaussian":
+            error = _build_error(scene, cached_prior(study.prior.name, study.prior.posterior))
+        if error is not None:
+            kind = NotInstalledError if isinstance(error, MissingPackageError) else InputError
+            raise kind(f"{study.name}: scene: {error}") from error
 
 
-def _try(arm: Arm, where: str) -> None:
-    factory: Any = scenes[arm.scene]
-    if takes_prior(factory):  # the closed-form one spares loading the study's, whose latents only few scenes mind
-        error = _refusal(factory, arm, prior=load_prior("gaussian"))
-        error = error and _refusal(factory, arm, prior=cached_prior(arm.study.prior))
-    else:
-        error = _refusal(factory, arm)
-    if error is not None:
-        kind = NotInstalledError if isinstance(error, MissingPackageError) else InputError
-        raise kind(f"{where}: {error}") from error
-
-
-def _refusal(factory: Any, arm: Arm, **more: Any) -> Exception | None:
+def _build_error(scene: SceneSettings, prior: Prior) -> Exception | None:
     try:
-        factory(**arm.scene_settings, **more, init=torch.Generator().manual_seed(0))
+        scene.build(prior, torch.Generator().manual_seed(0))
     except (TypeError, ValueError, LookupError) as error:
         return error
     return None

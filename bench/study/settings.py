@@ -54,7 +54,7 @@ _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
 
 
 def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
-    """By hand, for pydantic tells the errors of all members of a union, and none of them by the field's own name."""
+    """By hand, because pydantic reports the errors of every member of a union, none of them under the field's name."""
     adapter: TypeAdapter[Any] = _RESOLUTION_STEPS if isinstance(value, list | tuple) else _RESOLUTION
     try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
         found: int | ResolutionSteps = adapter.validate_json(json.dumps(value, default=str), strict=True)
@@ -176,11 +176,51 @@ class DivergenceSettings(Section):
     """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns it off."""
 
 
+class PriorChoice(Section):
+    """The diffusion prior: ``prior = "toybox"``, or a table with its settings."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the prior, path of its folder, or repository of the hub; no part of a cell's identity."""
+    posterior: Literal["mode", "sample"] = "mode"
+    """The latents that a KL autoencoder makes of an image: the mode of its posterior, or a sample as in the papers'
+    code."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class CellSettings(Section):
+    """What a cell takes from its study as it stands; all of it decides the cell's numbers."""
+
+    prior: PriorChoice = PriorChoice(name="toybox")
+    """The diffusion prior."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Optimisation steps of a cell."""
+    views_per_step: Annotated[int, Field(ge=1, le=64)] = 1
+    """Cameras rendered in one step."""
+    penalties: Penalties = "relative"
+    """Weights of the scene's penalties: relative to the size of the method's update, or absolute next to its loss."""
+    view_prompts: ViewPrompts = "words"
+    """How a prompt names the side that a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
+    cameras: CameraSettings = CameraSettings()
+    """Random cameras of the optimisation."""
+    render: RenderSettings = RenderSettings()
+    """Renders that the methods see."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Ring of views that is scored."""
+    optimiser: OptimiserSettings = OptimiserSettings()
+    """Adam's constants."""
+    divergence: DivergenceSettings = DivergenceSettings()
+    """When a cell counts as diverged."""
+
+
 class FigureSettings(Section):
     """A figure that the report of a study draws (``reports.figures.drawing.Drawing``)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    """Of its files."""
+    """Name of its files."""
     kind: Literal["sweep", "arms", "error_by_timestep", "pareto", "profiles", "time_to_quality"]
     """sweep: scores against a number that the arms vary; arms: scores of the arms one below the other;
     error_by_timestep: error of the inversion against t; pareto: scores against cost; profiles: share of prompts above
@@ -188,15 +228,15 @@ class FigureSettings(Section):
     title: str
     """Heading on the page."""
     caption: str = ""
-    """What to look for."""
+    """What to look at."""
     metrics: tuple[str, ...] = ()
     """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows: a panel each."""
     x: str = ""
-    """Of a sweep: where the varied number is in a cell's settings, such as render.resolution."""
+    """Path of the varied number in a cell's settings, such as render.resolution (sweep)."""
     x_label: str = ""
-    """Of a sweep: the axis' label."""
+    """Label of its axis (sweep)."""
     logarithmic: bool = False
-    """Of a sweep: whether that axis is logarithmic."""
+    """Whether that axis is logarithmic (sweep)."""
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:

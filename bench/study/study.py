@@ -8,114 +8,75 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError, nearest
-from bench.study.settings import (
-    CameraSettings,
-    DivergenceSettings,
-    EvaluationSettings,
-    FigureSettings,
-    OptimiserSettings,
-    Penalties,
-    RenderSettings,
-    Section,
-    Slug,
-    ViewPrompts,
-)
+from bench.study.settings import CellSettings, FigureSettings, Section, Slug
+
+if TYPE_CHECKING:  # the toybox imports torch, which --help need not wait for
+    from prompts import Prompt
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-#: What may change without making other cells of a study: words, hardware, and what is done with the records.
-_NOT_CELLS = {
-    "name", "title", "description", "metrics", "scorers", "controls", "baseline", "threads", "time_limit_seconds",
-    "figures", "checkpoint_seconds", "checkpoint_steps", "memory_limit_gb", "vram_gb_per_cell", "published",
-}  # fmt: skip
-
-#: What an arm of a study may have of its own; all arms are evaluated alike.
-_OF_AN_ARM = (
-    "steps",
-    "views_per_step",
-    "guidance",
-    "penalties",
-    "view_prompts",
-    "scene",
-    "cameras",
-    "render",
-    "optimiser",
-)
+#: Settings of cells that an arm may not have of its own: all arms are evaluated and judged alike, under one prior.
+_OF_ALL_ARMS = {"prior", "evaluation", "divergence"}
 
 
-class Study(Section):
-    """What a study file holds; expands into cells (``bench.study.expand``)."""
+class Handling(Section):
+    """What may change without making other cells of a study: words, hardware, and what is done with the records."""
 
-    name: Slug
-    """Name of the study and of its run folder: the file's stem, with a hash where it was filtered."""
     title: str
     """Heading of the report."""
     description: str = ""
-    """What the study is for, one paragraph."""
-    prior: str = "toybox"
-    """Name or folder of the diffusion prior."""
+    """The purpose of the study, one paragraph."""
     scorers: str | None = None
     """Suite of scorer models; the prior's name where it is not given."""
-    prompts: str
-    """Name of the prompt set, or path of a file: TOML as the suite's own, or text with one prompt a line."""
-    prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Which prompts, in this order; all of the set where it is not given."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
-    """Seeds; every method sees the same cameras at the same seed."""
-    steps: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Optimisation steps of a cell."""
-    views_per_step: Annotated[int, Field(ge=1, le=64)] = 1
-    """Cameras rendered in one step."""
-    guidance: Literal["calibrated", "published"] = "calibrated"
-    """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
-    penalties: Penalties = "relative"
-    """Weights of the scene's penalties: relative to the size of the method's update, or absolute beside its loss."""
-    view_prompts: ViewPrompts = "words"
-    """How a prompt tells the side a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     controls: tuple[str, ...] = ()
-    """Control rows to score beside the methods: blank, noise, other_prompt, prior_2d."""
+    """Control rows to score in addition to the methods: blank, noise, other_prompt, prior_2d."""
     baseline: str
-    """Label of the method that the others are compared with."""
+    """Label of the arm that the others are compared with."""
     published: tuple[str, ...] = ()
-    """Published tables (files of reports/published) to set beside the results; not part of a cell's identity."""
+    """Published tables (files of reports/published) to show next to the results."""
+    figures: tuple[FigureSettings, ...] = ()
+    """Figures of the report in addition to those that every study gets."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 2
-    """Torch's threads on the CPU; not part of a cell's identity."""
+    """Torch's threads on the CPU."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
-    """Longest time a cell may optimise; not part of a cell's identity."""
+    """Longest time a cell may optimise."""
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None
     """Most memory while a cell runs, 10⁹ bytes: of torch on a GPU, of the whole process on a CPU (Linux); a cell that
-    needs more ends as oom.  Not part of a cell's identity."""
+    needs more ends as oom."""
     vram_gb_per_cell: Annotated[float, Field(gt=0)] | None = None
-    """GPU memory that a cell is forecast to take, 10⁹ bytes: how many share a GPU under the engine ray; where it is
-    not given, what the study's finished cells took, or a whole GPU each.  Not part of a cell's identity."""
+    """GPU memory that a cell is forecast to take, 10⁹ bytes: it decides how many share a GPU under the engine ray; by
+    default what the study's finished cells took, or a whole GPU each."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Time after which an unfinished cell is saved again; not part of a cell's identity."""
+    """Time after which an unfinished cell is saved again."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
-    """Steps after which it is saved again, if that is sooner; not part of a cell's identity."""
+    """Steps after which it is saved again, if that is sooner."""
+
+
+class Study(CellSettings, Handling):
+    """The content of a study file; expands into cells (``bench.study.expand``)."""
+
+    name: Slug
+    """Name of the study and of its run folder: the file's stem, with a hash if it was filtered."""
+    prompts: str
+    """Name of the prompt set, or path of a file: TOML as the suite's own, or text with one prompt per line."""
+    prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The chosen prompts, in this order; all of the set where it is not given."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
+    """Seeds; every method sees the same cameras at the same seed."""
+    guidance: Literal["calibrated", "published"] = "calibrated"
+    """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
     scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
-    """Registered name of the scene and arguments of its constructor."""
-    cameras: CameraSettings = CameraSettings()
-    """Random cameras of the optimisation."""
-    render: RenderSettings = RenderSettings()
-    """Renders that the methods see."""
-    evaluation: EvaluationSettings = EvaluationSettings()
-    """Ring of views that is scored."""
-    optimiser: OptimiserSettings = OptimiserSettings()
-    """Adam's constants."""
-    divergence: DivergenceSettings = DivergenceSettings()
-    """When a cell counts as diverged."""
-    figures: tuple[FigureSettings, ...] = ()
-    """Figures of the report beside the curves that every study gets."""
+    """Registered name of the scene and its settings."""
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
-    """Hyper-parameters by label; the key ``method`` names the method where it is not the label, and the table
-    ``settings`` holds what this arm does otherwise than the study (``render``, ``scene``, ``steps``, …)."""
+    """The arms: hyper-parameters by label; the key ``method`` names the method where it is not the label, and the
+    table ``settings`` holds the arm's own settings (``render``, ``scene``, ``steps``, …)."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -135,31 +96,43 @@ class Study(Section):
         return self
 
     def of_arm(self, label: str) -> Study:
-        """The study as one of its methods runs it: that method alone, with its ``settings`` laid over the study's.
+        """The study as one of its methods runs it: that method alone, with its ``settings`` over the study's.
 
         Raises:
-            InputError: If the settings are malformed, or are none that an arm may have of its own.
+            InputError: If the settings are malformed, or not among those that an arm may have.
         """
         arm = dict(self.methods[label])
         settings = arm.pop("settings", {})
         where = f"{self.name}: methods.{label}.settings"
         if not isinstance(settings, dict):
             raise InputError(f"{where} = {settings!r}: must be a table, such as settings.render.resolution = 32")
+        known = CellSettings.model_fields.keys() - _OF_ALL_ARMS | {"guidance", "scene"}
         for name in settings:
-            if name not in _OF_AN_ARM:
-                raise InputError(f"{where}: unknown key {name!r}: {nearest(name, _OF_AN_ARM)}")
+            if name not in known:
+                raise InputError(f"{where}: unknown key {name!r}: {nearest(name, known)}")
         fields = self.model_dump(mode="json") | {"methods": {label: arm}, "baseline": label}
-        return parse_study(laid_over(fields, settings), where=where)
+        return parse_study(overlay(fields, settings), where=where)
+
+    def chosen_prompts(self) -> list[Prompt]:
+        """The study's prompts in its order.
+
+        Raises:
+            PromptSetError: If there is no such prompt set, or no such prompt in it.
+        """
+        from prompts import load_prompt_set
+
+        prompt_set = load_prompt_set(self.prompts)
+        return [prompt_set[prompt_id] for prompt_id in self.prompt_ids] if self.prompt_ids else list(prompt_set.prompts)
 
     @property
     def scorer_suite(self) -> str:
         """The suite of scorer models."""
-        return self.scorers or self.prior
+        return self.scorers or self.prior.name
 
     @property
     def key(self) -> str:
         """SHA-256 of everything that decides which cells there are."""
-        fields = self.model_dump(mode="json", exclude=_NOT_CELLS)
+        fields = self.model_dump(mode="json", exclude={"name", *Handling.model_fields})
         return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def narrowed(
@@ -192,10 +165,10 @@ class Study(Section):
 def load_study(name_or_path: str | Path) -> Study:
     """Read a study by its name (``quick``) or its TOML file.
 
-    A file with the key ``extends`` says only what it does otherwise than the study of that name: its tables are
-    laid over the other's key by key, but for ``methods`` and ``figures``, which take the other's place.  The other's
-    ``prompt_ids`` are no more where the file names a prompt set.  With the key ``over`` what the other study says
-    itself is laid over the study of that name, in place of the one that it extends.
+    A file with the key ``extends`` holds only its differences to the study of that name: its tables are merged into
+    the other's key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace the other's.  The
+    other's ``prompt_ids`` are dropped if the file names a prompt set.  With the key ``over`` the differences of the
+    other study are merged into the study of that name, in place of the one that it extends.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -225,7 +198,7 @@ def _read(path: Path, seen: tuple[Path, ...], over: str | None = None) -> dict[s
         raise InputError(f"{path}: is not valid TOML: its tables or lists are nested too deep") from error
     if "extends" not in fields:
         if over is not None:
-            raise InputError(f"{path}: extends no study that {over!r} could take the place of")
+            raise InputError(f"{path}: has no key extends, so {over!r} cannot replace what it extends")
         return fields
     extended, beneath = fields.pop("extends"), fields.pop("over", None)
     base = over or extended
@@ -236,15 +209,19 @@ def _read(path: Path, seen: tuple[Path, ...], over: str | None = None) -> dict[s
     if "prompts" in fields:
         below.pop("prompt_ids", None)
     whole = {name: fields[name] for name in ("methods", "figures") if name in fields}
-    return laid_over(below, fields) | whole
+    return overlay(below, fields) | whole
 
 
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``below`` with the values of ``above`` in place of its own, tables merged key by key."""
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``below`` with the values of ``above`` in place of its own, tables merged key by key.
+
+    A table with a ``name`` is a part with its own settings: it replaces the whole table below.
+    """
     merged = dict(below)
     for name, value in above.items():
-        both_are_tables = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = merged[name] | value if both_are_tables else value
+        present = merged.get(name)
+        is_merged = isinstance(value, dict) and "name" not in value
+        merged[name] = overlay(present, value) if is_merged and isinstance(present, dict) else value
     return merged
 
 
@@ -268,7 +245,7 @@ def parse_study(fields: dict[str, Any], *, where: str) -> Study:
 
 
 def _explain(error: ValidationError) -> str:
-    # a misspelt key is also a missing one, and tells more as the former
+    # a misspelt key is also a missing one, and is more informative as the former
     problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)

@@ -3,62 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from methods.contracts import Prior
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
 from methods.priors.pipeline.folder import INDEX
-from methods.priors.pipeline.settings import chosen_device, chosen_posterior
+from methods.priors.pipeline.settings import Posterior, chosen_device
 from methods.priors.pipeline.stable_diffusion import is_hub_name, local_folder
+from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.registry import Registry
 from methods.weights import CARD
 
 _WEIGHTS = Path(__file__).parent / "weights"
 
-#: Functions that load a prior, for priors that are more than a folder of weights.
-priors: Registry[Callable[[], Prior]] = Registry("prior")
+
+@dataclass(frozen=True)
+class PriorSource:
+    """Where a prior with a name comes from: a folder of weights, or code."""
+
+    summary: str
+    """One line for lists."""
+    folder: Callable[[], Path] | None = None
+    """The folder of its weights; raises WeightsMissingError if they have not been fetched."""
+    make: Callable[[], Prior] | None = None
+    """The prior itself, if it has no weights."""
 
 
-@priors.register("gaussian")
+priors: Registry[PriorSource] = Registry("prior")
+
+
 def _gaussian() -> Prior:
-    """Pictures about a colour, drawn from a Gaussian: the noise is known in closed form."""
     from methods.priors.closed_form.gaussian import GaussianPrior
 
     return GaussianPrior()
 
 
-@priors.register("mixture")
 def _mixture() -> Prior:
-    """Pictures drawn from a mixture of Gaussians: the noise is known in closed form."""
     from methods.priors.closed_form.mixture import MixturePrior
 
     return MixturePrior()
 
 
-@priors.register("toybox")
-def _toybox() -> Prior:
-    """The small diffusion model of the toybox, which comes with the package."""
-    return _from_folder(_WEIGHTS / "toybox")
+for _name, _source in {
+    "gaussian": PriorSource("Images around a colour, drawn from a Gaussian: exact noise.", make=_gaussian),
+    "mixture": PriorSource("Images drawn from a mixture of Gaussians: exact noise.", make=_mixture),
+    "toybox": PriorSource(
+        "The small diffusion model of the toybox, which comes with the package.", folder=lambda: _WEIGHTS / "toybox"
+    ),
+    "sd21": PriorSource(
+        "Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21).",
+        folder=partial(local_folder, "sd21"),
+    ),
+}.items():
+    priors.register(_name)(_source)
 
 
-@priors.register("sd21")
-def _sd21() -> Prior:
-    """Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21)."""
-    return _from_folder(local_folder("sd21"))
-
-
-def load_prior(name: str) -> Prior:
+def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
     """The prior registered under ``name``, that in the folder ``name``, or that of a repository of the hub.
+
+    Args:
+        name: Name, folder or repository.
+        posterior: The latents that a KL autoencoder's ``encode`` returns; other priors have no choice.
 
     Raises:
         UnknownNameError: If it is none of them.
         WeightsMissingError: If its weights have not been fetched.
         WeightsError: If its weights are not the ones its card names, or are of a kind that cannot be loaded.
     """
-    if name in priors:
-        return priors[name]()
     folder = folder_of(name)
-    return priors[name]() if folder is None else _from_folder(folder)
+    if folder is not None:
+        return _from_folder(folder, posterior)
+    make = priors[name].make  # raises if there is no such prior
+    if make is None:
+        raise TypeError(f"the prior {name!r} is registered with neither a folder nor code")
+    return make()
+
+
+@lru_cache(maxsize=1)
+def cached_prior(name: str, posterior: Posterior = "mode") -> Prior:
+    """The prior, loaded once per process."""
+    return load_prior(name, posterior)
+
+
+def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPrior:
+    """The prior as far as cells are named after it; it is loaded only when a method asks for more than its card.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or not the ones that its card names.
+    """
+    card = prior_card(name)
+    return (
+        cached_prior(name, posterior) if card is None else UnloadedPrior(card, partial(cached_prior, name, posterior))
+    )
 
 
 def folder_of(name: str) -> Path | None:
@@ -68,27 +107,28 @@ def folder_of(name: str) -> Path | None:
         WeightsMissingError: If its weights have not been fetched.
         WeightsError: If those fetched are of another repository than is set.
     """
-    path = Path(name)
-    if name == "toybox":
-        return _WEIGHTS / "toybox"
-    if name == "sd21" or (name not in priors and is_hub_name(name)):
+    if name in priors:
+        find = priors[name].folder
+        return None if find is None else find()
+    if is_hub_name(name):
         return local_folder(name)
-    return path if name not in priors and any((path / file).is_file() for file in (CARD, INDEX)) else None
+    path = Path(name)
+    return path if any((path / file).is_file() for file in (CARD, INDEX)) else None
 
 
 def prior_card(name: str) -> PriorCard | None:
-    """What the weights' folder tells of the prior ``name``, without loading it; None where ``folder_of`` has none.
+    """The card of the prior ``name``, without loading it; None where ``folder_of`` has none.
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
         WeightsError: If they are not the ones its card names.
     """
     folder = folder_of(name)
-    return None if folder is None else pipeline_card(folder, chosen_posterior())
+    return None if folder is None else pipeline_card(folder)
 
 
 def prior_sha256(name: str) -> str:
-    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" where it has none.
+    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" if it has none.
 
     Raises:
         UnknownNameError: If there is no such prior.
@@ -96,11 +136,11 @@ def prior_sha256(name: str) -> str:
         WeightsError: If they are not the ones its card names.
     """
     card = prior_card(name)
-    return priors[name]().weights_sha256 if card is None else card.weights_sha256
+    return load_prior(name).weights_sha256 if card is None else card.weights_sha256
 
 
 def prior_device(name: str) -> str | None:
-    """Where the prior ``name`` would run on this machine, as torch names devices; None where only loading it tells.
+    """Where the prior ``name`` would run on this machine, as torch names devices; None if only loading it shows.
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
@@ -115,9 +155,10 @@ def prior_names() -> list[str]:
     return priors.names()
 
 
-def _from_folder(folder: Path) -> Prior:
+def _from_folder(folder: Path, posterior: Posterior) -> Prior:
     # Imported here: diffusers takes seconds to import, and looking a name up should not.
     from methods.priors.pipeline.diffusers_prior import DiffusersPrior
     from methods.priors.pipeline.settings import PipelineSettings
 
-    return DiffusersPrior(folder, PipelineSettings.from_environment(uses_gpu=not has_patch_codec(folder)))
+    uses_gpu = not has_patch_codec(folder)
+    return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, uses_gpu=uses_gpu))

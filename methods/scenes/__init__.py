@@ -1,11 +1,8 @@
-"""Scenes: what is optimised, by name.  ``scenes["nerf"](**settings, init=generator)`` builds one."""
+"""Scenes by name: what is optimised, one file or folder each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from methods.contracts import Scene
 from methods.registry import Registry
+from methods.scenes.scene import SceneSettings
 
-#: Constructors of scenes; each takes its settings and ``init: torch.Generator`` as keywords.
-scenes: Registry[Callable[..., Scene]] = Registry("scene", "methods.scenes")
+scenes: Registry[type[SceneSettings]] = Registry("scene", "methods.scenes", base=SceneSettings)

@@ -1,46 +1,54 @@
-"""A picture of pixels: the two-dimensional scene of a prior that works on any picture."""
+"""An image of pixels: the two-dimensional scene of a prior that works on any image."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
-from methods.contracts import Rendering
+from methods.contracts import Prior, Rendering
 from methods.scenes import scenes
-from methods.scenes.picture import Picture
-from methods.scenes.settings import demand
+from methods.scenes.flat import FlatScene
+from methods.scenes.scene import Output, SceneSettings
+from methods.scenes.settings import require
 
 
 @scenes.register("image")
-class Image(Picture):
-    """Pixels as logits, shown through a sigmoid; implements ``Scene``.
+@dataclass(frozen=True)
+class Image(SceneSettings):
+    """Pixels as logits, shown through a sigmoid.
 
-    Logits and not clamped colours: a clamped pixel that leaves [0, 1] has no gradient to come back by, and the
+    Logits and not clamped colours: a clamped pixel that leaves [0, 1] has no gradient to return by, and the
     sigmoid is what the NeRF's colours go through too.
 
-    Args:
-        side: Height and width in pixels; renders of another resolution are resized.
-        initial_std: Standard deviation of the logits about grey before the first step.
-        learning_rate: Adam's step size, in logits.
-        init: Generator of the first picture.
-
     Raises:
-        ValueError: If a setting is out of its range; the line names it, its value and what would be right.
+        ValueError: If a setting is out of its range.
     """
 
-    def __init__(
-        self,
-        *,
-        side: int = 64,
-        initial_std: float = 0.1,
-        learning_rate: float = 0.1,
-        init: torch.Generator,
-    ) -> None:
-        demand(side >= 1, "side", side, "a positive number of pixels")
-        demand(initial_std >= 0, "initial_std", initial_std, "zero or a positive standard deviation")
-        logits = initial_std * torch.randn(1, 3, side, side, generator=init, device=init.device)
-        super().__init__(logits, learning_rate)
+    side: int = 64
+    """Height and width in pixels; renders of another resolution are resized."""
+    initial_std: float = 0.1
+    """Standard deviation of the logits about grey before the first step."""
+    learning_rate: float = 0.1
+    """Adam's step size, in logits."""
+
+    def __post_init__(self) -> None:
+        require(self.side >= 1, "side", self.side, "a positive number of pixels")
+        require(self.initial_std >= 0, "initial_std", self.initial_std, "zero or a positive standard deviation")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+
+    def build(self, prior: Prior, generator: torch.Generator) -> ImageScene:
+        """The image with random logits."""
+        shape = (1, 3, self.side, self.side)
+        logits = self.initial_std * torch.randn(shape, generator=generator, device=generator.device)
+        return ImageScene(logits, self.learning_rate)
+
+
+class ImageScene(FlatScene):
+    """An image ``(1 3 side side)`` of logits."""
 
     def render(
         self,
@@ -48,10 +56,11 @@ class Image(Picture):
         *,
         resolution: int,
         background: Tensor,
-        rays: torch.Generator | None = None,
-        with_normals: bool = False,
+        generator: torch.Generator | None = None,
+        training: bool = False,
+        outputs: Collection[Output] = (),
     ) -> Rendering:
-        """The same picture for every camera; it has neither depth (0) nor normals (None)."""
+        """The same image for every camera; it has neither depth (0) nor normals (None)."""
         rgb = self.values.sigmoid()
         if resolution != rgb.shape[-1]:
             size = (resolution, resolution)

@@ -1,6 +1,9 @@
-"""A picture of latents: the two-dimensional scene of the papers, without the encoder's detour."""
+"""Latents: the two-dimensional scene in which the papers' samples are optimised."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,37 +11,38 @@ from torch import Tensor
 from methods.cameras import Cameras
 from methods.contracts import Prior, Rendering
 from methods.scenes import scenes
-from methods.scenes.picture import Picture
-from methods.scenes.settings import demand
+from methods.scenes.flat import FlatScene
+from methods.scenes.scene import Output, SceneSettings
+from methods.scenes.settings import require
 
 
 @scenes.register("latent")
-class LatentImage(Picture):
-    """Latents that are optimised as they are, and decoded only where colours are asked for; implements ``Scene``.
-
-    Args:
-        initial_std: Standard deviation of the latents about 0 before the first step.
-        learning_rate: Adam's step size (0.1 in the released 2D code of arXiv 2405.15891).
-        prior: Tells the latents' shape.
-        init: Generator of the first latents.
+@dataclass(frozen=True)
+class LatentImage(SceneSettings):
+    """Latents of the study's prior, without encoder and renderer in between.
 
     Raises:
-        ValueError: If a setting is out of its range; the line names it, its value and what would be right.
+        ValueError: If a setting is out of its range.
     """
 
-    def __init__(
-        self,
-        *,
-        initial_std: float = 0.1,
-        learning_rate: float = 0.1,
-        prior: Prior,
-        init: torch.Generator,
-    ) -> None:
-        demand(initial_std >= 0, "initial_std", initial_std, "zero or a positive standard deviation")
-        with torch.no_grad():
-            picture = torch.zeros(1, 3, prior.resolution, prior.resolution, device=prior.alphas_cumprod.device)
-            shape = prior.encode(picture).shape
-        super().__init__(initial_std * torch.randn(shape, generator=init, device=init.device), learning_rate)
+    initial_std: float = 0.1
+    """Standard deviation of the latents about 0 before the first step."""
+    learning_rate: float = 0.1
+    """Adam's step size, in latents (0.1 in the released 2D code of arXiv 2405.15891)."""
+
+    def __post_init__(self) -> None:
+        require(self.initial_std >= 0, "initial_std", self.initial_std, "zero or a positive standard deviation")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+
+    def build(self, prior: Prior, generator: torch.Generator) -> LatentImageScene:
+        """Random latents of the prior's shape."""
+        shape = (1, *prior.latent_shape)
+        latents = self.initial_std * torch.randn(shape, generator=generator, device=generator.device)
+        return LatentImageScene(latents, self.learning_rate)
+
+
+class LatentImageScene(FlatScene):
+    """Latents ``(1 c lh lw)``."""
 
     def render(
         self,
@@ -46,8 +50,9 @@ class LatentImage(Picture):
         *,
         resolution: int,
         background: Tensor,
-        rays: torch.Generator | None = None,
-        with_normals: bool = False,
+        generator: torch.Generator | None = None,
+        training: bool = False,
+        outputs: Collection[Output] = (),
     ) -> Rendering:
         """The same latents for every camera; ``resolution`` is that of the colours that a view decodes."""
         blank = self.values.new_zeros(len(cameras), 1, resolution, resolution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,25 +11,10 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from methods.cameras import evaluation_ring
-from methods.contracts import Scene
-from methods.scenes.nerf.field import FieldSample
+from methods.scenes.scene import Scene, Volume
 
 #: Views, pixels of a side and samples of a ray that the level of a surface is chosen by.
 _VIEWS, _PIXELS, _SAMPLES = 4, 64, 96
-
-
-class Volume(Protocol):
-    """Density and colour of the points in a ball (``methods.scenes.nerf.field.Field``)."""
-
-    radius: float
-
-    def __call__(self, points: Tensor) -> FieldSample:
-        """Density and colour at world points ``(n 3)``."""
-        ...
-
-    def density(self, points: Tensor) -> Tensor:
-        """Density ``(n,)`` at world points ``(n 3)``."""
-        ...
 
 
 class Mesh(NamedTuple):

@@ -13,10 +13,11 @@ from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
 from bench.study.cell import Cell
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.settings import DivergenceSettings
 from bench.study.study import Study, load_study
 from methods.contracts import Prior
+from methods.priors import cached_prior
 
 TINY = """
 title = "Tiny"
@@ -30,7 +31,7 @@ baseline = "sds"
 threads = 1
 [scene]
 name = "nerf"
-samples = 8
+marching = { name = "packed", samples = 8 }
 [render]
 resolution = 8
 [evaluation]

@@ -14,9 +14,10 @@ from bench.cells.run_cell import run_cell
 from bench.cli import main
 from bench.records.store import RunStore
 from bench.study.cell import Cell
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.telemetry import Event
+from methods.priors import cached_prior
 
 from .conftest import TINY
 
@@ -73,10 +74,11 @@ def _cell(**fields: object) -> Spoil:
 
 RECORDS: dict[str, Spoil] = {
     "version 0": _edited(format_version=0),
-    "version 3": _edited(format_version=3),
+    "version 2": _edited(format_version=2),
+    "version 4": _edited(format_version=4),
     "version 1 and more": _edited(format_version=1, colour="red"),
-    "version text": _edited(format_version="2"),
-    "version list": _edited(format_version=[2]),
+    "version text": _edited(format_version="3"),
+    "version list": _edited(format_version=[3]),
     "version NaN": _edited(format_version=float("nan")),
     "path up": _edited(file_bytes={"../../../escape": 1}),
     "path absolute": _edited(file_bytes={"/etc/hostname": 1}),
@@ -95,9 +97,9 @@ RECORDS: dict[str, Spoil] = {
     "label up": _cell(label="../../escape"),
     "label empty": _cell(label=""),
     "prompt id up": _cell(prompt_id="../../escape"),
-    "scene unknown": _cell(scene="nerv"),
+    "scene unknown": _cell(scene={"name": "nerv"}),
     "settings NaN": _cell(hyper_parameters={"x": float("nan")}),
-    "settings a list": _cell(scene_settings=[1]),
+    "settings a list": _cell(scene=[1]),
     "surrogate": lambda content: content.replace(b'"a blue duck"', b'"\\ud800"'),
 }
 
@@ -281,7 +283,7 @@ STUDIES: dict[str, bytes] = {
     "scene's samples negative": _with("samples = 8", "samples = -8"),
     "scene's samples NaN": _with("samples = 8", "samples = nan"),
     "scene unknown": _with('name = "nerf"', 'name = "../nerf"'),
-    "scene's generator": _with("samples = 8", "init = 1"),
+    "scene's generator": _with('marching = { name = "packed", samples = 8 }', "generator = 1"),
     "figure up": TINY.encode() + b'[[figures]]\nname = "../escape"\nkind = "arms"\ntitle = "x"\n',
 }
 

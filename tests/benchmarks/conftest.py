@@ -28,4 +28,4 @@ def prior() -> Prior:
 
 @pytest.fixture
 def scene() -> torch.nn.Module:
-    return scenes["nerf"](init=torch.Generator().manual_seed(0))
+    return scenes["nerf"]().build(load_prior("gaussian"), torch.Generator().manual_seed(0))

@@ -29,7 +29,7 @@ import io, json, sys
 from pathlib import Path
 from rich.console import Console
 import bench.commands.plan, bench.commands.report, bench.commands.run
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.scores.frames import build_frames
 from bench.records.store import RunStore
 
@@ -47,7 +47,7 @@ match what:
         assert ", 0 to run" in console.file.getvalue()
     case "load":
         records = store.read_all(expand(study))
-        frames = build_frames(records, chosen_prompts(study), store)
+        frames = build_frames(records, study.chosen_prompts(), store)
         assert len(frames.events) == 200 * len(frames.cells)
         tables = (frames.cells, frames.scores, frames.events, frames.views)
         frame_bytes = int(sum(table.memory_usage(deep=True).sum() for table in tables))

@@ -16,12 +16,13 @@ from bench.cells.streams import make_streams
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.settings import EvaluationSettings
 from bench.study.study import load_study
 from methods.cameras import CameraRange, evaluation_ring
 from methods.contracts import View, ViewPrompt
 from methods.distillation import methods
+from methods.priors import cached_prior
 
 
 @pytest.mark.benchmark(group="render")
@@ -64,7 +65,9 @@ def test_method_step(benchmark, prior, scene, name) -> None:
     state = method.start(prior)
 
     def step() -> None:
-        rendering = scene.render(cameras, resolution=32, background=torch.ones(1, 3), rays=streams["rays"])
+        rendering = scene.render(
+            cameras, resolution=32, background=torch.ones(1, 3), generator=streams["rays"], training=True
+        )
         view = View(rendering, cameras, prior)
         method(view, prior=prior, prompt=prompt, progress=0.5, streams=streams, state=state).loss.backward()
 

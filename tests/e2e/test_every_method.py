@@ -7,12 +7,13 @@ import math
 import pytest
 
 from bench.cells.run_cell import run_cell
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.study import Study, load_study, parse_study
 from methods.distillation import methods
+from methods.priors import cached_prior
 
 SCENES = {
-    "nerf": {"scene": {"name": "nerf", "samples": 16}, "penalties": "relative"},
+    "nerf": {"scene": {"name": "nerf", "marching": {"name": "packed", "samples": 16}}, "penalties": "relative"},
     "latent": {"scene": {"name": "latent"}, "view_prompts": "none", "divergence": {"opaque_opacity": 1.0}},
 }
 

@@ -65,7 +65,7 @@ baseline = "pull-to-grey"
 threads = 1
 [scene]
 name = "nerf"
-samples = 8
+marching = { name = "packed", samples = 8 }
 [render]
 resolution = 8
 [evaluation]

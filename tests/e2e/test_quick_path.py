@@ -24,7 +24,7 @@ baseline = "sds"
 threads = {threads}
 [scene]
 name = "nerf"
-samples = 16
+marching = {{ name = "packed", samples = 16 }}
 [render]
 resolution = 16
 [evaluation]

@@ -27,15 +27,15 @@ def main() -> None:
         importlib.import_module(late)
     import bench.cli
     import bench.commands.run
-    from bench.study.expand import cached_prior
     from methods.distillation import methods
+    from methods.priors import cached_prior
     from metrics import metrics
 
     methods.names()
     metrics.names()
     study = bench.cli.load_study("tiny.toml")
     bench.commands.run.expand(study)  # what it imports on the way
-    cached_prior(study.prior)
+    cached_prior(study.prior.name, study.prior.posterior)
     answer = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps("ready"), file=answer)
     for line in sys.stdin:

@@ -35,7 +35,7 @@ threads = 1
 checkpoint_seconds = 0.0
 [scene]
 name = "nerf"
-samples = 8
+marching = { name = "packed", samples = 8 }
 [render]
 resolution = 8
 [evaluation]

@@ -12,8 +12,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from bench.study.expand import cached_prior
 from methods.contracts import Prior
+from methods.priors import cached_prior
 from prompts.toybox import write_clip_tokenizer
 
 _DOWN, _UP = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3

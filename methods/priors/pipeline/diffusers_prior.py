@@ -46,7 +46,7 @@ class DiffusersPrior:
 
     def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
         settings = settings or PipelineSettings()
-        self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder, settings.posterior)
+        self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder)
         classes = check_pipeline(folder, str(folder))
         self.device, self._dtype = torch.device(settings.device), settings.dtype
         self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import torch
 
 from methods.weights import WeightsError
 
-#: Which latents stand for a picture: the mode of a KL autoencoder's posterior, or a sample of it.
+#: Which latents stand for an image: the mode of a KL autoencoder's posterior, or a sample of it.
 Posterior = Literal["mode", "sample"]
 
 #: Names of precisions as SDIBENCH_DTYPE takes them.
@@ -32,21 +32,20 @@ class PipelineSettings:
     compiled: bool = False
     """Whether the UNet goes through ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster after that."""
     posterior: Posterior = "mode"
-    """What a KL autoencoder's ``encode`` takes, "mode" or "sample" (SDIBENCH_POSTERIOR); part of the weights' hash,
-    and so of every cell's identity, where it is the sample."""
+    """The latents that a KL autoencoder's ``encode`` returns; a setting of the study, since it changes numbers."""
 
     @classmethod
-    def from_environment(cls, *, uses_gpu: bool) -> Self:
+    def from_environment(cls, posterior: Posterior, *, uses_gpu: bool) -> Self:
         """The settings of this machine.
 
         Args:
-            uses_gpu: Whether a GPU is taken unasked, and in half precision.
+            posterior: The study's choice.
+            uses_gpu: Whether a GPU is used by default, and in half precision.
 
         Raises:
             WeightsError: If a variable has a value that it cannot have.
         """
         device = chosen_device(uses_gpu=uses_gpu)
-        posterior = chosen_posterior()
         compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
         if device == "cpu":
             asked = os.environ.get("SDIBENCH_DTYPE", "")
@@ -58,7 +57,7 @@ class PipelineSettings:
 
 
 def chosen_device(*, uses_gpu: bool) -> str:
-    """Where networks run: what SDIBENCH_DEVICE names, or the GPU where there is one and it is taken unasked.
+    """Where networks run: what SDIBENCH_DEVICE names, or by default the GPU where there is one.
 
     Raises:
         WeightsError: If the variable names no device of this machine.
@@ -66,16 +65,6 @@ def chosen_device(*, uses_gpu: bool) -> str:
     device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
     _check_device(device)
     return device
-
-
-def chosen_posterior() -> Posterior:
-    """What SDIBENCH_POSTERIOR says of a KL autoencoder.
-
-    Raises:
-        WeightsError: If it has a value that it cannot have.
-    """
-    posterior: Posterior = _chosen("SDIBENCH_POSTERIOR", {name: name for name in get_args(Posterior)}, "mode")
-    return posterior
 
 
 def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:

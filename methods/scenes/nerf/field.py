@@ -3,64 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from methods.scenes.nerf.encodings.encoding import Encoding
+from methods.scenes.nerf.encodings.encoding import EncodingModule
 from methods.scenes.nerf.networks import JointNetwork, SeparateNetworks
-from methods.scenes.settings import demand
+from methods.scenes.scene import FieldSample
+from methods.scenes.settings import require
 
 #: Points that are evaluated at once where no gradient is wanted; a large evaluation render then fits on the device.
 _CHUNK = 2**22
 
 
-class FieldSample(NamedTuple):
-    """The field at n points."""
+@dataclass(frozen=True)
+class Blob:
+    """The density that a scene starts with: ``scale · (1 - |x| / std)`` before the softplus.
 
-    density: Tensor  # (n,), per world unit
-    rgb: Tensor  # (n 3), in [0, 1], the same from all sides
+    It is that of Magic3D (arXiv 2211.10440, supplement; ``blob_magic3d`` in threestudio), which puts something in
+    front of every camera.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    scale: float = 10.0
+    """Density before the softplus at the origin, 0 for no blob (threestudio: 10)."""
+    std: float = 0.5
+    """Distance from the origin at which the blob crosses zero, world units (threestudio: 0.5)."""
+
+    def __post_init__(self) -> None:
+        require(self.scale >= 0, "scale", self.scale, "zero or a positive density")
+        require(self.std > 0, "std", self.std, "a positive distance in world units")
 
 
 class Field(nn.Module):
     """Softplus density and sigmoid colour of points in the box [-radius, radius]^3.
 
-    The density before its softplus is the network's plus the blob ``scale · (1 - |x| / std)`` of Magic3D
-    (arXiv 2211.10440, supplement; ``blob_magic3d`` in threestudio), which puts something in front of every camera.
+    The density before its softplus is the network's plus the blob's.
 
     Args:
         encoding: Features of a point of the unit cube.
         radius: Half side of the box, world units.
         hidden: Width of the network's one hidden layer.
         networks: ``joint`` is one network with biases for density and colour; ``separate`` is one for each, without.
-        blob_scale: Density of the blob at the origin before the softplus, 0 for no blob.
-        blob_std: Distance from the origin at which the blob crosses zero, world units.
-        init: Generator of the network's initial weights.
-
-    Raises:
-        ValueError: If a setting is out of its range.
+        blob: The density that it starts with.
+        generator: Draws the network's initial weights.
     """
 
     def __init__(
         self,
-        encoding: Encoding,
+        encoding: EncodingModule,
         *,
         radius: float,
         hidden: int,
-        blob_scale: float,
-        blob_std: float,
-        init: torch.Generator,
+        blob: Blob,
+        generator: torch.Generator,
         networks: Literal["joint", "separate"] = "joint",
     ) -> None:
         super().__init__()
-        demand(hidden >= 1, "hidden", hidden, "a positive width")
-        demand(blob_scale >= 0, "density_blob_scale", blob_scale, "zero or a positive density")
-        demand(blob_std > 0, "density_blob_std", blob_std, "a positive distance in world units")
         self.encoding = encoding
-        self.radius, self.blob_scale, self.blob_std = radius, blob_scale, blob_std
+        self.radius, self.blob = radius, blob
         build = SeparateNetworks if networks == "separate" else JointNetwork
-        self.network: JointNetwork | SeparateNetworks = build(encoding.features, hidden, init)
+        self.network: JointNetwork | SeparateNetworks = build(encoding.features, hidden, generator)
 
     def forward(self, points: Tensor) -> FieldSample:
         """Density and colour at world points ``(n 3)``."""
@@ -84,5 +91,5 @@ class Field(nn.Module):
         return torch.cat([evaluate(part) for part in points.split(_CHUNK)])
 
     def _blob(self, points: Tensor) -> Tensor:
-        blob: Tensor = self.blob_scale * (1 - points.norm(dim=-1) / self.blob_std)
+        blob: Tensor = self.blob.scale * (1 - points.norm(dim=-1) / self.blob.std)
         return blob

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 
 
-def linear(inputs: int, outputs: int, init: torch.Generator, *, bias: bool = True) -> nn.Linear:
-    """A linear layer with torch's default distribution, drawn from ``init`` and not from the global generator."""
-    layer: nn.Linear = nn.Linear(inputs, outputs, bias=bias, device="meta").to_empty(device=init.device)
+def linear(inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True) -> nn.Linear:
+    """A linear layer with torch's default distribution, drawn from ``generator`` and not from the global generator."""
+    layer: nn.Linear = nn.Linear(inputs, outputs, bias=bias, device="meta").to_empty(device=generator.device)
     bound = inputs**-0.5
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.copy_(2 * bound * torch.rand(parameter.shape, generator=init, device=init.device) - bound)
+            parameter.copy_(
+                2 * bound * torch.rand(parameter.shape, generator=generator, device=generator.device) - bound
+            )
     return layer
 
 
@@ -22,11 +24,11 @@ class JointNetwork(nn.Sequential):
     Args:
         inputs: Width of the encoding.
         hidden: Width of the hidden layer.
-        init: Generator of the initial weights.
+        generator: Draws the initial weights.
     """
 
-    def __init__(self, inputs: int, hidden: int, init: torch.Generator) -> None:
-        super().__init__(linear(inputs, hidden, init), nn.ReLU(), linear(hidden, 4, init))
+    def __init__(self, inputs: int, hidden: int, generator: torch.Generator) -> None:
+        super().__init__(linear(inputs, hidden, generator), nn.ReLU(), linear(hidden, 4, generator))
 
     def density(self, features: Tensor) -> Tensor:
         """The density ``(n,)`` of :meth:`forward`'s ``(n 4)``, which are density and colour before any activation."""
@@ -40,14 +42,14 @@ class SeparateNetworks(nn.Module):
     Args:
         inputs: Width of the encoding.
         hidden: Width of each hidden layer.
-        init: Generator of the initial weights.
+        generator: Draws the initial weights.
     """
 
-    def __init__(self, inputs: int, hidden: int, init: torch.Generator) -> None:
+    def __init__(self, inputs: int, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
         self.of_density, self.of_colour = (
             nn.Sequential(
-                linear(inputs, hidden, init, bias=False), nn.ReLU(), linear(hidden, outputs, init, bias=False)
+                linear(inputs, hidden, generator, bias=False), nn.ReLU(), linear(hidden, outputs, generator, bias=False)
             )
             for outputs in (1, 3)
         )

@@ -7,11 +7,36 @@ reads are not: a penalty on normals has a gradient only through the second deriv
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from methods.scenes.settings import require
 from methods.transfer import to_device
+
+
+@dataclass(frozen=True)
+class NormalSettings:
+    """How normals are measured.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    kind: Literal["differences", "analytic"] = "differences"
+    """By finite differences, or by autograd, for an encoding that is twice differentiable."""
+    step: float = 0.02
+    """Distance of the finite differences, world units (threestudio: 0.01)."""
+    weight: float = 1e-3
+    """Samples that show no more than this in their pixel have no normal measured, which costs up to four evaluations
+    of the field (threestudio measures all: 0)."""
+
+    def __post_init__(self) -> None:
+        require(self.step > 0, "step", self.step, "a positive number")
+        require(0 <= self.weight < 1, "weight", self.weight, "a share in [0, 1)")
+
 
 #: Corners of a tetrahedron: four evaluations give a central difference that six would along the axes.
 _CORNERS = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass, fields
+
 from torch import Tensor
 
 from methods.contracts import Rendering
 from methods.scenes.nerf import regularisers
-from methods.scenes.nerf.schedule import Schedule, check_schedule, weight_at
+from methods.scenes.nerf.weight_schedule import WeightSchedule, require_schedule, weight_at
 
 
-class Penalties:
-    """Weights of the penalties over an optimisation.
+@dataclass(frozen=True)
+class PenaltyWeights:
+    """Weights of the penalties over an optimisation, each a number or ``[from, start, end, until]`` in progress.
 
-    Args:
-        schedules: Weight of ``orient``, ``sparsity``, ``opaque``, ``z_variance`` and ``convex``, each a
-            :data:`~methods.scenes.nerf.schedule.Schedule`.
+    They are relative to the method's update or absolute, as the study says (``penalties``).
 
     Raises:
-        ValueError: If a schedule is none; the line names it ``lambda_…``.
+        ValueError: If a schedule is malformed or negative.
     """
 
-    def __init__(self, **schedules: Schedule) -> None:
-        for name, schedule in schedules.items():
-            check_schedule(f"lambda_{name}", schedule)
-        self.schedules = schedules
+    orient: WeightSchedule = 0.0
+    """Weight of normals that face away from the camera; where it is not 0, a training render costs about twice."""
+    sparsity: WeightSchedule = 0.0
+    """Weight of the opacity."""
+    opaque: WeightSchedule = 0.0
+    """Weight of opacities between 0 and 1."""
+    z_variance: WeightSchedule = 0.0
+    """Weight of the variance of depth along a ray."""
+    convex: WeightSchedule = 0.0
+    """Weight of the convexity penalty, which costs as much as the orientation penalty."""
 
-    def may_ask_for(self, name: str) -> bool:
-        """Whether the render at hand is one that the penalty may be asked of."""
-        schedule = self.schedules[name]
-        return torch.is_grad_enabled() and any(weight_at(schedule, progress) > 0 for progress in (0.0, 1.0))
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            require_schedule(field.name, getattr(self, field.name))
+
+    def uses(self, name: str) -> bool:
+        """Whether the penalty has a weight at any time."""
+        schedule: WeightSchedule = getattr(self, name)
+        return any(weight_at(schedule, progress) > 0 for progress in (0.0, 1.0))
 
     def weighted(self, rendering: Rendering, progress: float) -> dict[str, Tensor]:
         """Weighted penalties by name; those whose weight is 0 at this ``progress`` are left out."""
@@ -41,11 +51,11 @@ class Penalties:
             "z_variance": lambda: regularisers.z_variance(rendering.penalties["z_variance"], opacity),
             "convex": lambda: regularisers.convexity(_normals(rendering), opacity),
         }
-        now = {name: weight_at(schedule, progress) for name, schedule in self.schedules.items()}
+        now = {name: weight_at(getattr(self, name), progress) for name in penalties}
         return {name: weight * penalties[name]() for name, weight in now.items() if weight > 0}
 
 
 def _normals(rendering: Rendering) -> Tensor:
     if rendering.normals is None:
-        raise ValueError("a rendering without normals has no convexity: render with_normals, or with gradients on")
+        raise ValueError("a rendering without normals has no convexity: render with training = True")
     return rendering.normals

@@ -10,23 +10,23 @@ from bench.cells.evaluation import render_ring
 from bench.cells.optimisation import Optimisation
 from bench.study.cell import Cell
 from methods.contracts import Prior
-from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.nerf.nerf import NeRFScene
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"normals": "analytic", "encoding": "hash_grid"}], ids=["default", "analytic"]
+    "settings", [{}, {"normals": {"kind": "analytic"}, "encoding": "hash_grid"}], ids=["default", "analytic"]
 )
 def test_normals_are_shown_and_change_no_bit_of_the_rest(
     cell: Cell, prior: Prior, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = Optimisation(cell.model_copy(update={"scene_settings": cell.scene_settings | settings}), prior)
+    loop = Optimisation(cell.model_copy(update={"scene": cell.scene | settings}), prior)
     before = {name: stream.get_state() for name, stream in loop.streams.items()}
     pictures, mean = render_ring(loop)
     assert all(torch.equal(before[name], stream.get_state()) for name, stream in loop.streams.items())
 
-    render = NeRF.render
+    render = NeRFScene.render
     monkeypatch.setattr(
-        NeRF, "render", lambda *arguments, **keywords: render(*arguments, **keywords | {"with_normals": False})
+        NeRFScene, "render", lambda *arguments, **keywords: render(*arguments, **keywords | {"outputs": ()})
     )
     plain, plain_mean = render_ring(loop)
     assert plain.normals is None
@@ -51,7 +51,7 @@ def test_normals_of_a_ball_point_at_the_camera(cell: Cell, prior: Prior) -> None
 
 
 def test_a_picture_has_no_normals(cell: Cell, prior: Prior) -> None:
-    flat = cell.model_copy(update={"scene": "image", "scene_settings": {}})
+    flat = cell.model_copy(update={"scene": {"name": "image"}})
     pictures, mean = render_ring(Optimisation(flat, prior))
     assert pictures.normals is None
     assert mean == 1.0
@@ -66,15 +66,15 @@ def test_some_views_are_those_of_the_ring(cell: Cell, prior: Prior) -> None:
 
 def test_large_pictures_are_rendered_one_at_a_time(cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
-    render = NeRF.render
+    render = NeRFScene.render
 
-    def counted(self: NeRF, cameras: Any, **keywords: Any) -> Any:
+    def counted(self: NeRFScene, cameras: Any, **keywords: Any) -> Any:
         counts.append(len(cameras))
         return render(self, cameras, **keywords)
 
-    monkeypatch.setattr(NeRF, "render", counted)
+    monkeypatch.setattr(NeRFScene, "render", counted)
     for side in (8, 256):
         evaluation = cell.evaluation.model_copy(update={"resolution": side, "views": 5})
-        settings = cell.scene_settings | {"samples": 2}
-        render_ring(Optimisation(cell.model_copy(update={"evaluation": evaluation, "scene_settings": settings}), prior))
+        scene = cell.scene | {"marching": {"name": "packed", "samples": 2}}
+        render_ring(Optimisation(cell.model_copy(update={"evaluation": evaluation, "scene": scene}), prior))
     assert counts == [4, 1] + [1] * 5

@@ -35,7 +35,7 @@ def test_two_methods_start_from_the_same_scene_and_see_the_same_cameras(cell: Ce
 def test_a_step_moves_the_scene_and_counts_the_networks_calls(cell: Cell, prior: Prior) -> None:
     loop = Optimisation(cell, prior)
     before = [parameter.clone() for parameter in loop.scene.parameters()]
-    event, divergence = loop.take(0)
+    event, divergence = loop.step(0)
     assert divergence is None
     assert event.unet_calls == 1
     assert event.unet_rows >= 1
@@ -43,7 +43,7 @@ def test_a_step_moves_the_scene_and_counts_the_networks_calls(cell: Cell, prior:
 
 
 def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:
-    event, _ = Optimisation(cell.model_copy(update={"views_per_step": 3}), prior).take(0)
+    event, _ = Optimisation(cell.model_copy(update={"views_per_step": 3}), prior).step(0)
     assert event.unet_calls == 1
     assert event.unet_rows % 3 == 0
 
@@ -75,18 +75,18 @@ def test_a_constant_factor_of_the_update_does_not_change_how_penalties_weigh(cel
 
 
 def test_relative_penalties_follow_the_update(cell: Cell, prior: Prior) -> None:
-    settings = cell.scene_settings | {"lambda_sparsity": 0.1}
+    scene = cell.scene | {"penalties": {"sparsity": 0.1}}
     events = {}
     for kind in ("relative", "absolute"):
-        loop = Optimisation(cell.model_copy(update={"scene_settings": settings, "penalties": kind}), prior)
-        events[kind], _ = loop.take(0)
+        loop = Optimisation(cell.model_copy(update={"scene": scene, "penalties": kind}), prior)
+        events[kind], _ = loop.step(0)
     assert events["relative"].loss == events["absolute"].loss
     # the update of one view is (2 · loss · latents)^½ of them together
     size = (2 * events["absolute"].loss * 3 * 16 * 16) ** 0.5
     assert events["relative"].regularisation == pytest.approx(events["absolute"].regularisation * size, rel=1e-4)
 
 
-def test_a_prompt_tells_the_side_as_the_study_says(cell: Cell, prior: Prior) -> None:
+def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -> None:
     back = evaluation_ring(2)  # front and back
     seen = {}
     for kind in ("words", "perp_neg", "none"):

@@ -17,7 +17,7 @@ from bench.study.settings import DivergenceSettings
 from bench.watch.divergence import Status
 from methods.contracts import Prior
 from methods.priors.closed_form.gaussian import GaussianPrior
-from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.nerf.nerf import NeRFScene
 
 
 def test_a_cell_runs_to_its_end(cell: Cell, prior: Prior) -> None:
@@ -84,7 +84,7 @@ def test_an_interrupt_leaves(cell: Cell) -> None:
         run_cell(cell, BrokenPrior(KeyboardInterrupt()))
 
 
-def test_nan_is_told_at_its_step_and_still_rendered(cell: Cell) -> None:
+def test_nan_is_found_at_its_step_and_still_rendered(cell: Cell) -> None:
     outcome = run_cell(cell, BrokenPrior())
     record = outcome.record
     assert (record.status, record.steps_done) == ("nan", 3)
@@ -97,7 +97,7 @@ def test_nan_is_told_at_its_step_and_still_rendered(cell: Cell) -> None:
 def test_an_empty_scene_is_stopped(cell: Cell, prior: Prior) -> None:
     empty = cell.model_copy(
         update={
-            "scene_settings": cell.scene_settings | {"density_blob_std": 1e-3},
+            "scene": cell.scene | {"blob": {"std": 1e-3}},
             "divergence": DivergenceSettings(patience=2),
         }
     )
@@ -111,7 +111,7 @@ def test_an_empty_scene_is_stopped(cell: Cell, prior: Prior) -> None:
 def test_fog_is_stopped(cell: Cell, prior: Prior) -> None:
     fog = cell.model_copy(
         update={
-            "scene_settings": cell.scene_settings | {"density_blob_scale": 300.0, "density_blob_std": 2.0},
+            "scene": cell.scene | {"blob": {"scale": 300.0, "std": 2.0}},
             "divergence": DivergenceSettings(patience=2),
         }
     )
@@ -119,10 +119,8 @@ def test_fog_is_stopped(cell: Cell, prior: Prior) -> None:
 
 
 def test_a_scene_that_does_not_move_is_frozen(cell: Cell, prior: Prior) -> None:
-    slow = {"learning_rate_encoding": 1e-12, "learning_rate_network": 1e-12}
-    frozen = cell.model_copy(
-        update={"scene_settings": cell.scene_settings | slow, "divergence": DivergenceSettings(patience=2)}
-    )
+    slow = {"learning_rates": {"encoding": 1e-12, "network": 1e-12}}
+    frozen = cell.model_copy(update={"scene": cell.scene | slow, "divergence": DivergenceSettings(patience=2)})
     record = run_cell(frozen, prior).record
     assert (record.status, record.steps_done) == ("frozen", 2)
 
@@ -135,7 +133,7 @@ def test_a_healthy_start_is_not_called_diverged(cell: Cell, prior: Prior, method
             "method": method,
             "hyper_parameters": {},
             "steps": 12,
-            "scene_settings": {},
+            "scene": {"name": "nerf"},
             "divergence": DivergenceSettings(patience=3),
         }
     )
@@ -145,13 +143,13 @@ def test_a_healthy_start_is_not_called_diverged(cell: Cell, prior: Prior, method
 def test_a_scene_lost_in_the_last_steps_is_found_in_its_views(
     cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render = NeRF.render
+    render = NeRFScene.render
 
-    def empty_evaluation(self: NeRF, *arguments: Any, **keywords: Any) -> Any:
+    def empty_evaluation(self: NeRFScene, *arguments: Any, **keywords: Any) -> Any:
         rendering = render(self, *arguments, **keywords)
         return rendering if torch.is_grad_enabled() else rendering._replace(opacity=0 * rendering.opacity)
 
-    monkeypatch.setattr(NeRF, "render", empty_evaluation)
+    monkeypatch.setattr(NeRFScene, "render", empty_evaluation)
     record = run_cell(cell, prior).record
     assert (record.status, record.steps_done) == ("empty", 4)
 
@@ -185,13 +183,13 @@ def test_out_of_memory_leaves_its_memory_to_the_next_cell(
     """Emptying the cache gives back nothing as long as the scene is held, by a variable or by the error's frames."""
     scenes: list[weakref.ref[Any]] = []
     emptied = []
-    render = NeRF.render
+    render = NeRFScene.render
 
-    def seen(self: NeRF, *arguments: Any, **keywords: Any) -> Any:
+    def seen(self: NeRFScene, *arguments: Any, **keywords: Any) -> Any:
         scenes.append(weakref.ref(self))
         return render(self, *arguments, **keywords)
 
-    monkeypatch.setattr(NeRF, "render", seen)
+    monkeypatch.setattr(NeRFScene, "render", seen)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(scenes[0]() is None))
     assert run_cell(cell, FullPrior()).record.status is Status.OOM
     assert emptied == [True]

@@ -29,7 +29,7 @@ def test_the_largest_difference_of_any_parameter_is_found(monkeypatch: pytest.Mo
     assert largest_difference(torch.device("cpu")) == 0.25
     (cell, prior), again = asked
     assert again == (cell, prior)
-    assert (cell.method, cell.prior) == ("sds", "toybox")
+    assert (cell.method, cell.prior.name) == ("sds", "toybox")
     assert prior.device == torch.device("cpu")
 
 

@@ -117,7 +117,9 @@ def test_a_scene_that_is_not_the_records_is_told(folder: Path, tmp_path: Path) -
 
 
 def test_a_scene_without_geometry_is_told(study_file: Path, tmp_path: Path, prior: Prior) -> None:
-    text = study_file.read_text().replace('name = "nerf"\nsamples = 8', 'name = "image"\nside = 8')
+    text = study_file.read_text().replace(
+        'name = "nerf"\nmarching = { name = "packed", samples = 8 }', 'name = "image"\nside = 8'
+    )
     study_file.write_text(text)
     cell = expand(load_study(study_file))[0]
     store = RunStore(tmp_path / "flat")
@@ -148,7 +150,7 @@ def test_bad_arguments_are_told(folder: Path, tmp_path: Path, out: str, options:
 
 
 def test_a_folder_that_is_no_record_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no folder; give a cell's"):
+    with pytest.raises(InputError, match="is not a folder; give a cell's"):
         export_mesh(tmp_path / "none", tmp_path / "a.glb")
     with pytest.raises(InputError, match=r"record.json: corrupt record .FileNotFoundError"):
         export_mesh(tmp_path, tmp_path / "a.glb")

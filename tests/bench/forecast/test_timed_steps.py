@@ -22,7 +22,7 @@ def test_stages_are_those_of_the_render_schedule_the_largest_first() -> None:
 def slow_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Steps whose time is known: a hundredth of a second for a pixel of the render's side.  The steps taken."""
     taken = []
-    take = Optimisation.take
+    take = Optimisation.step
 
     def timed(loop: Optimisation, step: int) -> Step:
         taken.append(step)
@@ -30,7 +30,7 @@ def slow_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         side = loop.cell.render.resolution_at(step / max(1, loop.cell.steps - 1))
         return Step(event.model_copy(update={"seconds": side / 100}), divergence)
 
-    monkeypatch.setattr(Optimisation, "take", timed)
+    monkeypatch.setattr(Optimisation, "step", timed)
     return taken
 
 

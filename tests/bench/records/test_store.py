@@ -155,7 +155,10 @@ def _link(name: str) -> Callable[[Path], None]:
 CORRUPTIONS = {
     "cut short": (_truncate, "corrupt record: Invalid JSON: EOF"),
     "no record.json": (lambda folder: (folder / "record.json").unlink(), "corrupt record .FileNotFoundError"),
-    "other version": (_change(format_version=99), "format_version = 99: this code reads 2"),
+    "other version": (
+        _change(format_version=99),
+        "format_version = 99, right is 3: .* a later version",
+    ),
     "not a record": (lambda folder: (folder / "record.json").write_text("[]"), "corrupt record .TypeError"),
     "wrong field": (_change(steps_done=-1), "corrupt record: steps_done: Input should be greater"),
     "unknown field": (_change(colour="red"), "corrupt record: colour: Extra inputs"),
@@ -230,20 +233,23 @@ def test_hashes_are_those_of_the_files(store: RunStore, outcome: Outcome) -> Non
     )
 
 
-def test_a_record_of_the_first_format_is_read(tmp_path: Path) -> None:
-    fields = json.loads((GOLDEN / "bench" / "record_v1.json").read_text())
-    assert fields["format_version"] == 1
-    folder = tmp_path / "cells" / "sds--blue-duck--s0--71a35d1b1bd3"
-    (folder / "views").mkdir(parents=True)
-    for name in fields["file_bytes"]:  # the golden file keeps their names only
-        (folder / name).write_bytes(b"x")
-    fields["file_bytes"] = dict.fromkeys(fields["file_bytes"], 1)
-    text = json.dumps(fields)
-    (folder / "record.json").write_text(text)
-    record = read_record(folder)
-    assert (record.format_version, record.attempts, record.file_sha256) == (2, 1, {})
-    assert record.cell.label == "sds"
-    assert (folder / "record.json").read_text() == text
+def test_a_record_of_an_earlier_version_is_distinguished_from_a_corrupt_one(store: RunStore, outcome: Outcome) -> None:
+    store.write(outcome)
+    folder = store.cell_folder(outcome.record.cell)
+    (folder / "record.json").write_text((GOLDEN / "bench" / "record_v2.json").read_text())
+    with pytest.raises(
+        InputError, match="format_version = 2, right is 3: the record is of an earlier version"
+    ) as error:
+        store.read(outcome.record.cell)
+    assert "corrupt" not in str(error.value)
+
+
+def test_a_run_of_an_earlier_version_is_named(store: RunStore, study: Study) -> None:
+    store.open(study)
+    fields = json.loads((store.folder / "study.json").read_text()) | {"prior": "toybox"}
+    (store.folder / "study.json").write_text(json.dumps(fields))
+    with pytest.raises(InputError, match="the run is of an earlier version of sdi-bench; read it with that version"):
+        store.check(study)
 
 
 def test_a_record_is_known_by_its_folder(store: RunStore, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from bench.records.store import RunStore
 from bench.scores import control_views as module
 from bench.scores.control_views import PUBLISHED_SCALE, Control, control_views
 from bench.scores.frames import build_frames
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.diffusion.sampling import sample_images
@@ -66,7 +66,7 @@ def test_the_report_reads_them_with_paths_that_hold(
     score_study(controlled, finished, console)
     moved = RunStore(finished.folder.rename(tmp_path / "moved"))
     records = [record for cell in expand(controlled) if (record := moved.read(cell))]
-    controls = build_frames(records, chosen_prompts(controlled), moved).controls
+    controls = build_frames(records, controlled.chosen_prompts(), moved).controls
     assert set(controls["control"]) == set(NAMES)
     assert all(Path(path).is_file() for path in controls["rgb_path"])
 
@@ -75,7 +75,7 @@ def test_a_run_scored_before_there_were_controls_has_none(study: Study, finished
     for name in ("controls", "snapshots"):
         (finished.folder / f"{name}.parquet").unlink()
     records = finished.read_all(expand(study))
-    frames = build_frames(records, chosen_prompts(study), finished)
+    frames = build_frames(records, study.chosen_prompts(), finished)
     assert frames.controls.empty
     assert frames.snapshots.empty
 
@@ -106,7 +106,7 @@ def test_a_half_made_picture_is_none(
 def test_other_prompt_shows_the_baseline_s_render_of_the_other(
     controlled: Study, finished: RunStore, records: list[Record], console: Console
 ) -> None:
-    controls = control_views(controlled, records, chosen_prompts(controlled), finished, console)
+    controls = control_views(controlled, records, controlled.chosen_prompts(), finished, console)
     [render] = [r for r in records if (r.cell.label, r.cell.prompt_id) == ("sds", "red-striped-car")]
     folder = finished.cell_folder(render.cell)
     expected = np.stack([np.asarray(Image.open(folder / view.rgb)) for view in render.views])
@@ -117,7 +117,7 @@ def test_other_prompt_shows_the_baseline_s_render_of_the_other(
 def test_other_prompt_waits_for_renders(controlled: Study, finished: RunStore, records: list[Record]) -> None:
     out = io.StringIO()
     few = [record for record in records if record.cell.prompt_id == "blue-duck"]
-    controls = control_views(controlled, few, chosen_prompts(controlled), finished, Console(file=out, width=300))
+    controls = control_views(controlled, few, controlled.chosen_prompts(), finished, Console(file=out, width=300))
     assert "no other_prompt for 2 of 2 prompts: it needs completed renders of sds" in out.getvalue()
     assert {control.name for control in controls} == {"blank", "noise", "prior_2d"}
 
@@ -127,7 +127,7 @@ def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
     controlled: Study, records: list[Record], finished: RunStore, console: Console, prior: Prior, guidance: str
 ) -> None:
     asked = controlled.model_copy(update={"guidance": guidance})
-    controls = control_views(asked, records, chosen_prompts(asked), finished, console)
+    controls = control_views(asked, records, asked.chosen_prompts(), finished, console)
     scale = {"calibrated": prior.guidance_scale, "published": PUBLISHED_SCALE}[guidance]
     texts = [f"a blue duck, {side} view" for side in ("front", "side", "side")]  # at 0, 120 and −120 degrees
     generator = make_streams(0, "blue-duck")["eval"]
@@ -140,7 +140,7 @@ def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
 def test_few_views_of_a_large_ring(controlled: Study, finished: RunStore, console: Console) -> None:
     ring = controlled.evaluation.model_copy(update={"views": 24})
     large = controlled.model_copy(update={"evaluation": ring, "controls": ("blank",)})
-    controls = control_views(large, [], chosen_prompts(large), finished, console)
+    controls = control_views(large, [], large.chosen_prompts(), finished, console)
     assert controls[0].views.azimuth_deg == (0.0, 90.0, 180.0, -90.0)
 
 
@@ -148,7 +148,7 @@ def test_what_pictures_depend_on_is_in_the_name_of_their_folder(
     controlled: Study, finished: RunStore, records: list[Record], console: Console
 ) -> None:
     def folders(study: Study, of: list[Record]) -> dict[str, Path]:
-        controls = control_views(study, of, chosen_prompts(study), finished, console)
+        controls = control_views(study, of, study.chosen_prompts(), finished, console)
         return {each.name: each.views.rgb[0].parent for each in controls if each.views.prompt.id == "blue-duck"}
 
     first = folders(controlled, records)

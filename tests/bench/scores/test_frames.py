@@ -8,7 +8,7 @@ import pytest
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.scores.frames import build_frames
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from reports import ReportFrames
 
@@ -16,7 +16,7 @@ from reports import ReportFrames
 @pytest.fixture
 def frames(study: Study, finished: RunStore) -> ReportFrames:
     records = finished.read_all(expand(study))
-    return build_frames(records, chosen_prompts(study), finished)
+    return build_frames(records, study.chosen_prompts(), finished)
 
 
 def test_frames_are_on_disk_too(frames: ReportFrames, finished: RunStore) -> None:
@@ -57,7 +57,7 @@ def test_views_have_the_truth_beside_the_methods(frames: ReportFrames) -> None:
 
 def test_scores_of_cells_that_are_no_more_are_left_out(study: Study, finished: RunStore) -> None:
     records = finished.read_all(expand(study)[1:])
-    scores = build_frames(records, chosen_prompts(study), finished).scores
+    scores = build_frames(records, study.chosen_prompts(), finished).scores
     assert set(scores["cell"]) == {record.identity for record in records}
 
 
@@ -65,7 +65,7 @@ def test_a_run_without_scores_says_what_to_do(study: Study, finished: RunStore) 
     (finished.folder / "scores.parquet").write_text("x")
     records = finished.read_all(expand(study))
     with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
-        build_frames(records, chosen_prompts(study), finished)
+        build_frames(records, study.chosen_prompts(), finished)
     (finished.folder / "scores.parquet").unlink()
     with pytest.raises(InputError, match="score the run first"):
-        build_frames(records, chosen_prompts(study), finished)
+        build_frames(records, study.chosen_prompts(), finished)

@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.records.store import RunStore
 from bench.scores.scoring import score_view_sets
 from bench.scores.view_set import ViewSet, cell_views
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from metrics.card import Column, metric_card
 from metrics.views import Views
@@ -36,7 +36,7 @@ class Counted:
 
 @pytest.fixture
 def sets(study: Study, finished: RunStore) -> list[ViewSet]:
-    prompts = {prompt.id: prompt for prompt in chosen_prompts(study)}
+    prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     records = finished.read_all(expand(study))
     return [cell_views(record, prompts[record.cell.prompt_id], finished) for record in records]
 

@@ -13,7 +13,7 @@ from bench.records.record import Record, RecordedView, Snapshot
 from bench.records.store import RunStore
 from bench.scores.frames import build_frames
 from bench.scores.view_set import snapshot_views
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.study import Study
 from metrics.ground_truth import GroundTruth
 from reports.frames import SNAPSHOTS
@@ -64,9 +64,9 @@ def test_snapshots_are_scored_as_views_are(
     assert halfway == silhouettes
     assert (frame[(frame.step == 1) & (frame.metric == "iou")]["value"] == 0).all()
     records = finished.read_all(expand(study))
-    frames = build_frames(records, chosen_prompts(study), finished)
+    frames = build_frames(records, study.chosen_prompts(), finished)
     pd.testing.assert_frame_equal(frames.snapshots, frame, check_dtype=False)
-    assert build_frames(records[1:], chosen_prompts(study), finished).snapshots.empty
+    assert build_frames(records[1:], study.chosen_prompts(), finished).snapshots.empty
 
 
 def test_a_snapshot_is_scored_once(
@@ -82,7 +82,7 @@ def test_a_snapshot_is_scored_once(
 def test_views_are_compared_with_the_truth_from_their_own_side(
     study: Study, finished: RunStore, with_snapshots: Record
 ) -> None:
-    prompt = chosen_prompts(study)[0]
+    prompt = study.chosen_prompts()[0]
     views = snapshot_views(with_snapshots, with_snapshots.snapshots[1], prompt, finished).read()
     assert views.azimuth_deg.tolist() == [120.0, -120.0]
     for truth in views.truths:

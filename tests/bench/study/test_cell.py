@@ -1,17 +1,29 @@
 from __future__ import annotations
 
-import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
 from bench.study.cell import Cell
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "bench"
+IDENTITY = "406ecdee91ff398f29df72c89d28a5bdb2e0d71a15a0289191706f3487111dcb"
 
-def test_identity_is_the_hash_of_the_canonical_json(cell: Cell) -> None:
+
+def test_the_identity_of_a_kept_record_never_moves() -> None:
+    """What must not change without a new code version: the identity of a cell whose record is in the repository."""
+    record = json.loads((GOLDEN / "record.json").read_text(encoding="utf-8"))
+    assert Cell.model_validate_json(json.dumps(record["cell"])).identity == IDENTITY == record["identity"]
+
+
+def test_the_name_of_the_prior_is_no_part_of_the_identity(cell: Cell) -> None:
+    """One folder can be spelled in many ways; its weights have a hash."""
     fields = json.loads(cell.model_dump_json())
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    assert cell.identity == hashlib.sha256(canonical.encode()).hexdigest()
+    named = [Cell.model_validate_json(json.dumps(fields | {"prior": name})) for name in ("sdA", "./sdA", "/abs/sdA/")]
+    assert {other.identity for other in named} == {cell.identity}
+    sampled = Cell.model_validate_json(json.dumps(fields | {"prior": {"name": "sdA", "posterior": "sample"}}))
+    assert sampled.identity != cell.identity
 
 
 def test_identity_survives_a_round_trip(cell: Cell) -> None:
@@ -26,5 +38,5 @@ def test_identity_changes_with_everything_that_changes_numbers(cell: Cell, chang
     assert changed.identity != cell.identity
 
 
-def test_folder_name_tells_what_it_is(cell: Cell) -> None:
+def test_folder_name_says_what_it_is(cell: Cell) -> None:
     assert cell.folder_name == f"sds--blue-duck--s0--{cell.identity[:12]}"

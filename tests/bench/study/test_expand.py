@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 import bench.study.expand
+import methods.priors
 from bench.errors import InputError
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.study import Study, load_study, study_names
 from methods.contracts import Prior
 from methods.distillation.sds import SDS
+from methods.priors import load_prior
 from methods.registry import UnknownNameError
 from prompts import PromptSetError
 
@@ -40,11 +42,14 @@ def test_guidance_is_the_priors_or_the_papers_and_what_is_given_stands_above_bot
 def test_an_arm_may_have_another_scene_and_render_but_is_evaluated_like_the_others(study: Study) -> None:
     arms = {
         "sds": {},
-        "small": {"method": "sds", "settings": {"steps": 2, "render": {"resolution": 4}, "scene": {"samples": 5}}},
+        "small": {
+            "method": "sds",
+            "settings": {"steps": 2, "render": {"resolution": 4}, "scene": {"marching": {"samples": 5}}},
+        },
     }
     sds, small = expand(study.model_copy(update={"methods": arms, "prompt_ids": ("blue-duck",)}))
-    assert (sds.steps, sds.render.resolution, sds.scene_settings["samples"]) == (4, 8, 8)
-    assert (small.steps, small.render.resolution, small.scene_settings["samples"]) == (2, 4, 5)
+    assert (sds.steps, sds.render.resolution, sds.scene["marching"]["samples"]) == (4, 8, 8)
+    assert (small.steps, small.render.resolution, small.scene["marching"]["samples"]) == (2, 4, 5)
     assert small.render.background == sds.render.background
     assert small.evaluation == sds.evaluation
 
@@ -70,7 +75,7 @@ def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
             "methods.sdi.settings: unknown key 'seeds'"),
         ("[methods.sdi]", "[methods.sdi]\nsettings.render.resolution = 1", InputError,
             "methods.sdi.settings: render.resolution = 1: input should be greater"),
-        ("samples = 8", "sampels = 8", InputError, "scene: unknown key 'sampels': did you mean samples"),
+        ("samples = 8", "sampels = 8", InputError, "scene.marching: unknown key 'sampels': did you mean samples"),
         ('"nerf"', '"nefr"', InputError, "scene: unknown scene 'nefr': did you mean nerf"),
         ('"ground_truth"', '"ground_thruth"', UnknownNameError,
             "unknown metric 'ground_thruth': did you mean ground_truth"),
@@ -94,14 +99,15 @@ def test_cells_are_named_without_loading_the_prior(monkeypatch: pytest.MonkeyPat
     """Plan, score and report need nothing but names; loading Stable Diffusion takes a minute and 5 GB."""
     study = load_study("quick")
     loaded = [(cell.identity, cell.hyper_parameters) for cell in expand(study)]
-    monkeypatch.setattr(bench.study.expand, "known_prior", cached_prior)
+    monkeypatch.setattr(bench.study.expand, "known_prior", load_prior)
     assert loaded == [(cell.identity, cell.hyper_parameters) for cell in expand(study)]
     monkeypatch.undo()
 
-    def refuse(name: str) -> None:
-        raise AssertionError(name)
+    def refuse(*names: str) -> None:
+        raise AssertionError(names)
 
-    monkeypatch.setattr(bench.study.expand, "cached_prior", refuse)
+    monkeypatch.setattr(methods.priors, "load_prior", refuse)
+    methods.priors.cached_prior.cache_clear()
     assert [(cell.identity, cell.hyper_parameters) for cell in expand(study)] == loaded
 
 

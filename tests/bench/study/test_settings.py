@@ -11,7 +11,7 @@ from bench.cells.optimisation import Optimisation
 from bench.errors import InputError
 from bench.records.record import Failure, Record, RecordedView, Snapshot
 from bench.study.cell import Cell
-from bench.study.expand import chosen_prompts, expand
+from bench.study.expand import expand
 from bench.study.settings import (
     CameraSettings,
     DivergenceSettings,
@@ -160,13 +160,13 @@ TABLE_1 = {
     "ism": (10_000, 512, 512),
 }
 #: What a machine without a GPU has in place of the scene's fused kernels.
-ON_A_CPU = {"marching": "packed", "samples": 8, "occupancy_resolution": 2}
+ON_A_CPU = {"marching": {"name": "packed", "samples": 8}, "occupancy": {"resolution": 2}}
 
 
 def _without_a_gpu(study: Study) -> Study:
     """The study on the closed-form prior, its arms as they are but for what needs a GPU or weights."""
     fields = study.model_dump(mode="json")
-    fields |= {"prior": "gaussian", "scorers": "toybox", "prompt_ids": [chosen_prompts(study)[0].id]}
+    fields |= {"prior": "gaussian", "scorers": "toybox", "prompt_ids": [study.chosen_prompts()[0].id]}
     if fields["scene"]["name"] == "nerf":
         fields["scene"] = _small(fields["scene"]) | ON_A_CPU
     for arm in fields["methods"].values():
@@ -176,12 +176,11 @@ def _without_a_gpu(study: Study) -> Study:
 
 
 def _small(scene: dict[str, Any]) -> dict[str, Any]:
-    table = {"log2_table_size": 4}
+    table = {"name": "hash_grid", "log2_table_size": 4}
     if scene.get("encoding") == "tcnn_hash_grid":
-        return scene | {"encoding": "hash_grid", "encoding_settings": table}
-    if "encoding_settings" in scene:
-        bands = scene["encoding_settings"] | {"encoding": "hash_grid", "settings": table | {"levels": 16}}
-        return scene | {"encoding_settings": bands}
+        return scene | {"encoding": table}
+    if isinstance(scene.get("encoding"), dict):
+        return scene | {"encoding": scene["encoding"] | {"encoding": table | {"levels": 16}}}
     return scene
 
 
@@ -206,8 +205,8 @@ def _at(fields: Any, path: str) -> Any:
 @pytest.mark.parametrize("name", [name for name in study_names() if name.endswith("_sd21")])
 def test_the_ablations_on_stable_diffusion_are_those_of_the_toybox(name: str) -> None:
     small, large = load_study(name.removesuffix("_sd21")), load_study(name)
-    assert len(chosen_prompts(large)) == 43
-    assert (large.prior, large.guidance) == ("sd21", "published")
+    assert len(large.chosen_prompts()) == 43
+    assert (large.prior.name, large.guidance) == ("sd21", "published")
     assert "ground_truth" not in large.metrics
     assert large.controls == small.controls
     assert [figure.name for figure in large.figures] == [figure.name for figure in small.figures]
@@ -230,7 +229,7 @@ def test_the_paper_s_tables_expand(name: str) -> None:
             cell = cells[label]
             assert cell.steps == {"table1": steps, "table2_ism": 5000}[name]
             assert (cell.render.resolution_at(0.1), cell.render.resolution_at(0.2)) == (first, last)
-            assert cell.scene_settings["radius"] == 2.0
+            assert cell.scene["radius"] == 2.0
     assert cells["sdi"].hyper_parameters["inversion"]["gamma_inv"] == -7.5  # published, not the prior's
     # a summed loss under the weights of a mean over 4 · 64 · 64 latents, or relative ones as they are written
     factor = 1 if study.of_arm("sdi").penalties == "relative" else 4 * 64 * 64
@@ -240,7 +239,7 @@ def test_the_paper_s_tables_expand(name: str) -> None:
         scaled = factor * weight if isinstance(weight, float) else [
             weight[0], factor * weight[1], factor * weight[2], weight[3]
         ]  # fmt: skip
-        assert cells["sdi"].scene_settings[f"lambda_{penalty}"] == pytest.approx(scaled)
+        assert cells["sdi"].scene["penalties"][penalty] == pytest.approx(scaled)
 
 
 def test_the_small_table_is_the_table_but_for_its_length() -> None:

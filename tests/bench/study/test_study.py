@@ -104,7 +104,7 @@ def test_key_is_of_what_makes_cells(study: Study) -> None:
     assert parse_study(fields | {"views_per_step": 2}, where="").key != study.key
 
 
-def test_a_study_that_extends_another_says_only_what_it_does_otherwise(study_file: Path) -> None:
+def test_a_study_that_extends_another_holds_only_differences(study_file: Path) -> None:
     study_file.with_name("more.toml").write_text(
         f'title = "More"\nextends = "{study_file}"\nsteps = 9\n[render]\nresolution = 16\n[methods.sds]\n'
     )
@@ -132,7 +132,7 @@ def test_a_study_that_names_a_prompt_set_has_all_of_it(study_file: Path) -> None
     assert load_study(more).prompt_ids == ("ceramic-lion",)
 
 
-def test_what_a_study_says_itself_can_be_laid_over_another(study_file: Path) -> None:
+def test_the_differences_of_a_study_can_be_merged_into_another(study_file: Path) -> None:
     """C extends B over D: what D says, then what B says, then what C says; A, which B extends, plays no part."""
     a, b, c, d = study_file, *(study_file.with_name(f"{name}.toml") for name in "bcd")
     b.write_text(f'title = "B"\nextends = "{a}"\nbaseline = "sdi"\n[render]\nresolution = 16\n[methods.sdi]\n')
@@ -142,7 +142,7 @@ def test_what_a_study_says_itself_can_be_laid_over_another(study_file: Path) -> 
     assert (found.title, found.seeds, found.steps, found.evaluation.views) == ("C", (3,), 7, 5)
     assert (found.render.resolution, list(found.methods), found.baseline) == (16, ["sdi"], "sdi")
     c.write_text(f'title = "C"\nextends = "{a}"\nover = "{d}"\n')
-    with pytest.raises(InputError, match=r"tiny.toml: extends no study that .*d.toml' could take the place of"):
+    with pytest.raises(InputError, match=r"tiny.toml: has no key extends, so .*d.toml' cannot replace what it extends"):
         load_study(c)
     c.write_text(f'title = "C"\nextends = "{b}"\nover = 3\n')
     with pytest.raises(InputError, match="over = 3: must be the name of a study"):

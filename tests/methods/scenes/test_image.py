@@ -8,26 +8,27 @@ import pytest
 import torch
 
 from bench.cells.run_cell import run_cell
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.study import load_study
 from bench.watch.divergence import Status
 from methods.cameras import evaluation_ring
 from methods.contracts import View
 from methods.distillation import update_loss
+from methods.priors import cached_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes import scenes
-from methods.scenes.image import Image
+from methods.scenes.image import Image, ImageScene
 
 
-def build(**settings: float) -> Image:
-    return Image(**settings, init=torch.Generator().manual_seed(0))
+def build(**settings: float) -> ImageScene:
+    return Image(**settings).build(GaussianPrior(), torch.Generator().manual_seed(0))
 
 
 def show(scene: Image, views: int, resolution: int):
     return scene.render(evaluation_ring(views), resolution=resolution, background=torch.zeros(views, 3))
 
 
-def test_all_cameras_see_the_same_opaque_picture_of_the_logits() -> None:
+def test_all_cameras_see_the_same_opaque_image_of_the_logits() -> None:
     scene = build(side=8, initial_std=3.0)
     rendering = show(scene, 3, 8)
     expected = 1 / (1 + (-scene.values.detach().double()).exp())
@@ -36,9 +37,11 @@ def test_all_cameras_see_the_same_opaque_picture_of_the_logits() -> None:
     assert torch.equal(rendering.opacity, torch.ones(3, 1, 8, 8))
 
 
-def test_the_first_picture_is_the_init_stream_s() -> None:
+def test_the_first_image_is_the_init_stream_s() -> None:
     assert torch.equal(build(side=8).values, build(side=8).values)
-    assert not torch.equal(build(side=8).values, Image(side=8, init=torch.Generator().manual_seed(1)).values)
+    assert not torch.equal(
+        build(side=8).values, Image(side=8).build(GaussianPrior(), torch.Generator().manual_seed(1)).values
+    )
     assert float(build(initial_std=0.5).values.detach().std()) == pytest.approx(0.5, rel=0.03)
 
 
@@ -81,8 +84,8 @@ def test_bad_settings_are_named(field, value) -> None:
 
 
 @pytest.mark.parametrize("name", ["image", "latent"])
-def test_a_study_of_pictures_runs_to_its_end_with_the_opaque_check_off(name, tmp_path: Path) -> None:
-    """A picture is opaque throughout: with the bound at 1 nothing diverges, with any lower one everything does."""
+def test_a_study_of_images_runs_to_its_end_with_the_opaque_check_off(name, tmp_path: Path) -> None:
+    """A image is opaque throughout: with the bound at 1 nothing diverges, with any lower one everything does."""
     assert name in scenes
     statuses = {}
     for bound in (1.0, 0.99):
@@ -94,7 +97,7 @@ def test_a_study_of_pictures_runs_to_its_end_with_the_opaque_check_off(name, tmp
         assert outcome.record.failure is None
         assert outcome.rgb.shape == (2, 12, 12, 3)
         assert (outcome.rgb[0] == outcome.rgb[1]).all()
-        assert set(cell.scene_settings) <= {"side", "initial_std", "learning_rate"}
+        assert set(cell.scene) <= {"name", "side", "initial_std", "learning_rate"}
     assert statuses == {1.0: Status.COMPLETED, 0.99: Status.OPAQUE}
 
 

@@ -10,7 +10,7 @@ from methods.contracts import View, ViewPrompt
 from methods.distillation.sdi import SDI
 from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
-from methods.scenes.latent_image import LatentImage
+from methods.scenes.latent_image import LatentImage, LatentImageScene
 
 
 class Counting(GaussianPrior):
@@ -33,8 +33,8 @@ def view_of(scene: LatentImage, prior: GaussianPrior, views: int, resolution: in
     return View(rendering, cameras, prior)
 
 
-def build(prior: GaussianPrior, **settings: float) -> LatentImage:
-    return LatentImage(**settings, prior=prior, init=torch.Generator().manual_seed(0))
+def build(prior: GaussianPrior, **settings: float) -> LatentImageScene:
+    return LatentImage(**settings).build(prior, torch.Generator().manual_seed(0))
 
 
 def test_the_latents_of_a_view_are_the_parameter() -> None:
@@ -75,7 +75,7 @@ def test_colours_are_the_decoded_latents_at_the_render_s_resolution(resolution) 
 def test_the_shape_is_the_prior_s() -> None:
     assert build(GaussianPrior()).values.shape == (1, 3, 16, 16)
     toybox = load_prior("toybox")
-    scene = LatentImage(initial_std=0.7, prior=toybox, init=torch.Generator().manual_seed(0))
+    scene = LatentImage(initial_std=0.7).build(toybox, torch.Generator().manual_seed(0))
     assert scene.values.shape == (1, 16, 16, 16)
     assert float(scene.values.detach().std()) == pytest.approx(0.7, rel=0.05)
     assert view_of(scene, toybox, 1, 64).rgb.shape == (1, 3, 64, 64)

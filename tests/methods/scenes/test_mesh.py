@@ -10,9 +10,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from methods.cameras import Cameras, evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
-from methods.scenes.nerf.field import FieldSample
+from methods.scenes.nerf.marching.packed import PackedMarching
 from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.scene import FieldSample
 
 
 class Balls(nn.Module):
@@ -41,7 +43,7 @@ ODD = [(0.45, 0.1, -0.2, 0.3), (-0.2, -0.4, 0.4, 0.25), (-0.3, 0.4, -0.1, 0.2)]
 
 
 def _scene(field: Balls) -> NeRF:
-    scene = NeRF(init=torch.Generator().manual_seed(0), samples=96)
+    scene = NeRF(marching=PackedMarching(96)).build(GaussianPrior(), torch.Generator().manual_seed(0))
     scene.field = field
     for seed in range(3):
         scene.occupancy.update(field.density, torch.Generator().manual_seed(seed))
@@ -62,11 +64,11 @@ def silhouette(vertices: np.ndarray, faces: np.ndarray, cameras: Cameras, index:
     depth = offset @ forward * math.tan(math.radians(float(cameras.fovy_deg[index])) / 2)
     x = (offset @ right / depth + 1) / 2 * side
     y = (1 - offset @ np.cross(right, forward) / depth) / 2 * side
-    picture = Image.new("1", (4 * side, 4 * side))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("1", (4 * side, 4 * side))
+    draw = ImageDraw.Draw(image)
     for face in faces:
         draw.polygon([(4 * x[corner], 4 * y[corner]) for corner in face], fill=1)
-    return np.asarray(picture)[2::4, 2::4]
+    return np.asarray(image)[2::4, 2::4]
 
 
 @pytest.mark.parametrize("radius", [0.3, 0.7])

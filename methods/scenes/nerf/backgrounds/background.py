@@ -1,22 +1,22 @@
-"""What lies behind a scene."""
+"""The contract of a background."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from methods.scenes.nerf.backgrounds import backgrounds
 
+class BackgroundModule(nn.Module, ABC):
+    """Colours behind a scene."""
 
-class Background(Protocol):
-    """Colours behind a scene.  Implementations are ``torch.nn.Module``s registered in ``backgrounds``."""
+    learning_rate: float
+    """Adam's step size for what it learns."""
 
-    learning_rate: float  # Adam's step size for what it learns
-
-    def __call__(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
+    @abstractmethod
+    def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
         """Colours ``(b 3 h w)`` in [0, 1], or of a shape that broadcasts to it.
 
         Args:
@@ -24,26 +24,12 @@ class Background(Protocol):
             given: ``(b 3)``, the colours that the caller proposes.
             training: Whether the render is one of the optimisation.
         """
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """What is learned; empty for most."""
-        ...
 
 
-@backgrounds.register("given")
-class GivenBackground(nn.Module):
-    """One colour for each view, as the caller says.
+@dataclass(frozen=True)
+class Background(ABC):
+    """The settings of a background."""
 
-    Args:
-        init: Not used.
-    """
-
-    learning_rate = 0.0
-
-    def __init__(self, *, init: torch.Generator) -> None:
-        super().__init__()
-
-    def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
-        """See :class:`Background`."""
-        return given[:, :, None, None]
+    @abstractmethod
+    def build(self, generator: torch.Generator) -> BackgroundModule:
+        """The background before the first step; ``generator`` draws what it learns."""

@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from methods.scenes.nerf.backgrounds import backgrounds
+from methods.scenes.nerf.backgrounds.background import Background, BackgroundModule
 from methods.scenes.nerf.networks import linear
-from methods.scenes.settings import demand
+from methods.scenes.settings import require
 
 
 @backgrounds.register("environment_map")
-class EnvironmentMap(nn.Module):
+@dataclass(frozen=True)
+class EnvironmentMap(Background):
     """Nine spherical harmonics of the ray's direction, two hidden layers without biases, and a sigmoid.
 
     The ``neural-environment-map-background`` of threestudio, as its ``sdi.yaml`` and ``dreamfusion-sd.yaml`` have it.
-
-    Args:
-        hidden: Width of both hidden layers (threestudio: 16).
-        learning_rate: Adam's step size (``optimizer.params.background.lr``: 0.001).
-        at_evaluation: ``learned`` shows the map in evaluation renders too, as threestudio does; ``given`` shows the
-            evaluation's solid colour, so that scenes with and without a map are scored on the same background.
-        init: Generator of the initial weights.
 
     Raises:
         ValueError: If a setting is out of its range.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 16,
-        learning_rate: float = 1e-3,
-        at_evaluation: Literal["learned", "given"] = "learned",
-        init: torch.Generator,
-    ) -> None:
+    hidden: int = 16
+    """Width of both hidden layers (threestudio: 16)."""
+    learning_rate: float = 1e-3
+    """Adam's step size (``optimizer.params.background.lr``: 0.001)."""
+    at_evaluation: Literal["learned", "given"] = "learned"
+    """``learned`` shows the map in evaluation renders too, as threestudio does; ``given`` shows the evaluation's solid
+    colour, so that scenes with and without a map are scored on the same background."""
+
+    def __post_init__(self) -> None:
+        require(self.hidden >= 1, "hidden", self.hidden, "a positive width")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
+        right = self.at_evaluation in ("learned", "given")
+        require(right, "at_evaluation", self.at_evaluation, "'learned' or 'given'")
+
+    def build(self, generator: torch.Generator) -> EnvironmentMapModule:
+        """A map with random weights."""
+        return EnvironmentMapModule(self, generator)
+
+
+class EnvironmentMapModule(BackgroundModule):
+    """The network behind the harmonics."""
+
+    def __init__(self, settings: EnvironmentMap, generator: torch.Generator) -> None:
         super().__init__()
-        demand(hidden >= 1, "hidden", hidden, "a positive width")
-        demand(learning_rate > 0, "learning_rate", learning_rate, "a positive number")
-        demand(at_evaluation in ("learned", "given"), "at_evaluation", at_evaluation, "'learned' or 'given'")
-        self.learning_rate, self.at_evaluation = learning_rate, at_evaluation
+        self.learning_rate, self.at_evaluation = settings.learning_rate, settings.at_evaluation
+        hidden = settings.hidden
         self.network = nn.Sequential(
-            linear(9, hidden, init, bias=False),
+            linear(9, hidden, generator, bias=False),
             nn.ReLU(),
-            linear(hidden, hidden, init, bias=False),
+            linear(hidden, hidden, generator, bias=False),
             nn.ReLU(),
-            linear(hidden, 3, init, bias=False),
+            linear(hidden, 3, generator, bias=False),
         )
 
     def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
-        """See :class:`methods.scenes.nerf.backgrounds.background.Background`."""
+        """The map's colours ``(b 3 h w)``, or the proposed ones in an evaluation that is set so."""
         if not training and self.at_evaluation == "given":
             return given[:, :, None, None]
         colours: Tensor = self.network(spherical_harmonics(directions)).sigmoid()

@@ -1,14 +1,8 @@
-"""Encodings of space, one a file."""
+"""Encodings of space, one per file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from methods.registry import Registry
+from methods.scenes.nerf.encodings.encoding import Encoding
 
-if TYPE_CHECKING:  # its module imports this one
-    from methods.scenes.nerf.encodings.encoding import Encoding
-
-#: Constructors of encodings; each takes its settings and ``init: torch.Generator`` as keywords.
-encodings: Registry[Callable[..., Encoding]] = Registry("encoding", "methods.scenes.nerf.encodings")
+encodings: Registry[type[Encoding]] = Registry("encoding", "methods.scenes.nerf.encodings", base=Encoding)

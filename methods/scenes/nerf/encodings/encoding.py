@@ -1,23 +1,36 @@
-"""What an encoding of space promises the field."""
+"""The contract of an encoding of space."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
-class Encoding(Protocol):
-    """Learned features of a point.  Implementations are ``torch.nn.Module``s registered in ``encodings``."""
+class EncodingModule(nn.Module, ABC):
+    """Learned features of a point."""
 
-    features: int  # width of the output
-    twice_differentiable: bool  # whether its slope in space has a gradient, which analytic normals need
+    features: int
+    """Width of the output."""
+    twice_differentiable: bool
+    """Whether its slope in space has a gradient, which analytic normals need."""
 
-    def __call__(self, points: Tensor) -> Tensor:
+    @abstractmethod
+    def forward(self, points: Tensor) -> Tensor:
         """Points ``(n 3)`` of the unit cube to features ``(n features)``; points outside read the nearest face."""
-        ...
 
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """What is learned."""
-        ...
+
+@dataclass(frozen=True)
+class Encoding(ABC):
+    """The settings of an encoding."""
+
+    @abstractmethod
+    def build(self, generator: torch.Generator) -> EncodingModule:
+        """The features before the first step, drawn from ``generator`` on its device.
+
+        Raises:
+            ValueError: If settings do not go together.
+            MissingPackageError: If a package is not installed.
+        """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,83 +11,95 @@ import torch
 from torch import Tensor, nn
 
 from methods.scenes.nerf.encodings import encodings
-from methods.scenes.settings import demand
+from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
+from methods.scenes.settings import require
 
 #: π_1, π_2, π_3 of eq. 4.
 _PRIMES = (1, 2_654_435_761, 805_459_861)
 
 
 @encodings.register("hash_grid")
-class HashGrid(nn.Module):
+@dataclass(frozen=True)
+class HashGrid(Encoding):
     """Features on the corners of grids of growing resolution; fine grids share the rows of a table by hashing.
 
     A level whose corners all fit in the table is indexed one to one, as in the paper.  The defaults are far below the
-    paper's (16 levels, 2^19 rows, to 2048 cells and more), for pictures of up to about 128 pixels and for a CPU.
-
-    Args:
-        levels: Grids (L).
-        features_per_level: Features of a row (F).
-        log2_table_size: Binary logarithm of the most rows of a level (T).
-        base_resolution: Cells along an edge of the coarsest grid (N_min).
-        finest_resolution: Cells along an edge of the finest grid (N_max).
-        initial_bound: Features start uniform in [-bound, bound] (the paper: 1e-4).
-        layout: ``paper`` has corners on both faces of the cube; ``tiny_cuda_nn`` counts and places corners and rows as
-            that library does (levels of N_l corners, staggered by half a cell), so that its tables can be read.
-        compiled: Read through ``torch.compile`` on a CUDA device.  A compiled function has no second derivative, so
-            normals have to be finite differences.
-        init: Generator of the initial features.
+    paper's (16 levels, 2^19 rows, to 2048 cells and more), for images of up to about 128 pixels and for a CPU.
 
     Raises:
         ValueError: If a setting is out of its range.
     """
+
+    levels: int = 8
+    """Grids (L)."""
+    features_per_level: int = 2
+    """Features of a row (F)."""
+    log2_table_size: int = 16
+    """Binary logarithm of the most rows of a level (T)."""
+    base_resolution: int = 8
+    """Cells along an edge of the coarsest grid (N_min)."""
+    finest_resolution: int = 128
+    """Cells along an edge of the finest grid (N_max)."""
+    initial_bound: float = 1e-4
+    """Features start uniform in [-bound, bound] (the paper: 1e-4)."""
+    layout: Literal["paper", "tiny_cuda_nn"] = "paper"
+    """``paper`` has corners on both faces of the cube; ``tiny_cuda_nn`` counts and places corners and rows as that
+    library does (levels of N_l corners, staggered by half a cell), so that its tables can be read."""
+    compiled: bool = False
+    """Whether it is read through ``torch.compile`` on a CUDA device.  A compiled function has no second derivative, so
+    normals have to be finite differences."""
+
+    def __post_init__(self) -> None:
+        require(self.levels >= 1, "levels", self.levels, "a positive number of grids")
+        require(self.features_per_level >= 1, "features_per_level", self.features_per_level, "a positive number")
+        require(0 <= self.log2_table_size <= 24, "log2_table_size", self.log2_table_size, "an exponent from 0 to 24")
+        require(self.base_resolution >= 1, "base_resolution", self.base_resolution, "a positive number of cells")
+        finer = self.finest_resolution >= self.base_resolution
+        right = f"at least base_resolution = {self.base_resolution}"
+        require(finer, "finest_resolution", self.finest_resolution, right)
+        require(self.initial_bound > 0, "initial_bound", self.initial_bound, "a positive bound")
+        require(self.layout in ("paper", "tiny_cuda_nn"), "layout", self.layout, "'paper' or 'tiny_cuda_nn'")
+
+    @property
+    def growth(self) -> float:
+        """Factor b from the resolution of a level to that of the next (eq. 3)."""
+        return float((self.finest_resolution / self.base_resolution) ** (1 / max(self.levels - 1, 1)))
+
+    def build(self, generator: torch.Generator) -> HashGridModule:
+        """A table of random features."""
+        return HashGridModule(self, generator)
+
+
+class HashGridModule(EncodingModule):
+    """The table ``(rows features)`` of all levels."""
 
     _steps: Tensor  # (levels 3 1 1), factor of each axis' index before the axes are combined
     _starts: Tensor  # (levels 1 1 1 1), the first row of each level
     _cells: Tensor  # (levels 1 1), int64, or float32 in tiny-cuda-nn's layout
     _rows: Tensor  # (levels 1 1 1 1), rows of each level
 
-    def __init__(
-        self,
-        *,
-        levels: int = 8,
-        features_per_level: int = 2,
-        log2_table_size: int = 16,
-        base_resolution: int = 8,
-        finest_resolution: int = 128,
-        initial_bound: float = 1e-4,
-        layout: Literal["paper", "tiny_cuda_nn"] = "paper",
-        compiled: bool = False,
-        init: torch.Generator,
-    ) -> None:
+    def __init__(self, settings: HashGrid, generator: torch.Generator) -> None:
         super().__init__()
-        demand(levels >= 1, "levels", levels, "a positive number of grids")
-        demand(features_per_level >= 1, "features_per_level", features_per_level, "a positive number")
-        demand(0 <= log2_table_size <= 24, "log2_table_size", log2_table_size, "an exponent from 0 to 24")
-        demand(base_resolution >= 1, "base_resolution", base_resolution, "a positive number of cells")
-        finer = finest_resolution >= base_resolution
-        demand(finer, "finest_resolution", finest_resolution, f"at least base_resolution = {base_resolution}")
-        demand(initial_bound > 0, "initial_bound", initial_bound, "a positive bound")
-        demand(layout in ("paper", "tiny_cuda_nn"), "layout", layout, "'paper' or 'tiny_cuda_nn'")
-        self.staggered, self.compiled = layout == "tiny_cuda_nn", compiled
-        self.twice_differentiable = not compiled
-        self.features = levels * features_per_level
-        self.table_size = 2**log2_table_size
-        growth = (finest_resolution / base_resolution) ** (1 / max(levels - 1, 1))  # b of eq. 3
+        levels, base, growth = settings.levels, settings.base_resolution, settings.growth
+        self.staggered, self.compiled = settings.layout == "tiny_cuda_nn", settings.compiled
+        self.twice_differentiable = not settings.compiled
+        self.features = levels * settings.features_per_level
+        self.table_size = 2**settings.log2_table_size
         cells: list[int] | list[float]
         if self.staggered:
-            cells = [base_resolution * growth**level - 1 for level in range(levels)]
+            cells = [base * growth**level - 1 for level in range(levels)]
             sides = [math.ceil(length - 1e-6) + 1 for length in cells]
             rows = [min(-(-(side**3) // 8) * 8, self.table_size) for side in sides]
         else:
             # N_l of eq. 2; the small addend keeps the last from falling to N_max - 1 by rounding.
-            cells = [int(base_resolution * growth**level + 1e-6) for level in range(levels)]
+            cells = [int(base * growth**level + 1e-6) for level in range(levels)]
             sides = [length + 1 for length in cells]
             rows = [min(side**3, self.table_size) for side in sides]
         self.cells = cells
         self.direct_levels = sum(side**3 <= self.table_size for side in sides)
-        self.table = nn.Parameter(
-            initial_bound * (2 * torch.rand(sum(rows), features_per_level, generator=init, device=init.device) - 1)
-        )
+        shape = (sum(rows), settings.features_per_level)
+        uniform = 2 * torch.rand(shape, generator=generator, device=generator.device) - 1
+        self.table = nn.Parameter(settings.initial_bound * uniform)
         steps = [(1, side, side**2) for side in sides[: self.direct_levels]]
         steps += [_PRIMES] * (levels - self.direct_levels)
         self.register_buffer("_steps", torch.tensor(steps)[:, :, None, None], persistent=False)
@@ -136,6 +149,6 @@ class HashGrid(nn.Module):
 
 
 def _outer(axes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """``(levels 3 2 n)`` to one tensor an axis that broadcasts with the others to ``(levels 2 2 2 n)``."""
+    """``(levels 3 2 n)`` to one tensor per axis that broadcasts with the others to ``(levels 2 2 2 n)``."""
     x, y, z = axes.unbind(1)
     return x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]

@@ -2,75 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.scenes.nerf.encodings import encodings
-from methods.scenes.nerf.parts import build_part
-from methods.scenes.settings import demand
+from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
+from methods.scenes.nerf.encodings.hash_grid import HashGrid
+from methods.scenes.settings import require
 
 
 @encodings.register("progressive_bands")
-class ProgressiveBands(nn.Module):
-    """Another encoding's features, those of its finer levels held at zero until their time comes.
+@dataclass(frozen=True)
+class ProgressiveBands(Encoding):
+    """Another encoding's features, its finer levels masked with zeros until their time comes.
 
     The ``ProgressiveBandHashGrid`` of threestudio, with steps turned into progress; the defaults are those of its
-    ``sdi.yaml`` (level 8 until step 2000 of 10 000, one more every 500 steps, all 16 from step 6000).  A level that is
-    held has no gradient.  The mask is saved with the scene, which therefore renders the same after it is loaded.
-
-    Args:
-        encoding: Registered name of the encoding, with as many features on each of its levels.
-        settings: Its settings.
-        levels: Levels that it has.
-        start_level: Levels that are shown from the beginning.
-        start: Progress until which no more are shown.
-        every: Progress from one more level to the next; the first comes at ``start + every``.
-        init: Generator of the encoding's initial features.
+    ``sdi.yaml`` (level 8 until step 2000 of 10 000, one more every 500 steps, all 16 from step 6000).  A masked level
+    has no gradient.  The mask is saved with the scene, which therefore renders the same after it is loaded.
 
     Raises:
         ValueError: If a setting is out of its range.
-        UnknownNameError: If there is no such encoding.
     """
 
-    mask: Tensor  # (features,), 0 or 1
+    encoding: Encoding = HashGrid(levels=16)
+    """The encoding, with as many features on each of its levels."""
+    levels: int = 16
+    """Levels that it has."""
+    start_level: int = 8
+    """Levels that are shown from the beginning."""
+    start: float = 0.2
+    """Progress until which no more are shown."""
+    every: float = 0.05
+    """Progress from one more level to the next; the first comes at ``start + every``."""
 
-    def __init__(
-        self,
-        *,
-        encoding: str = "hash_grid",
-        settings: Mapping[str, Any] = MappingProxyType({}),
-        levels: int = 16,
-        start_level: int = 8,
-        start: float = 0.2,
-        every: float = 0.05,
-        init: torch.Generator,
-    ) -> None:
-        super().__init__()
-        demand(1 <= start_level <= levels, "start_level", start_level, f"from 1 to levels = {levels}")
-        demand(0 <= start <= 1, "start", start, "a progress in [0, 1]")
-        demand(0 < every <= 1, "every", every, "a progress in (0, 1]")
-        self.encoding = build_part(encodings, "settings", encoding, settings, init)
-        self.features, self.twice_differentiable = self.encoding.features, self.encoding.twice_differentiable
-        demand(self.features % levels == 0, "levels", levels, f"a divisor of the encoding's {self.features} features")
-        self.levels, self.start_level, self.start, self.every = levels, start_level, start, every
-        self.register_buffer("mask", torch.zeros(self.features, device=init.device))
-        self.before_step(0.0)
+    def __post_init__(self) -> None:
+        require(1 <= self.start_level <= self.levels, "start_level", self.start_level, f"from 1 to {self.levels}")
+        require(0 <= self.start <= 1, "start", self.start, "a progress in [0, 1]")
+        require(0 < self.every <= 1, "every", self.every, "a progress in (0, 1]")
 
-    def before_step(self, progress: float) -> None:
-        """See :class:`methods.scenes.nerf.pacing.Paced`."""
-        shown = self.level_at(progress) * (self.features // self.levels)
-        self.mask[:shown] = 1.0
-        self.mask[shown:] = 0.0
+    def build(self, generator: torch.Generator) -> ProgressiveBandsModule:
+        """The encoding with its finer levels masked."""
+        return ProgressiveBandsModule(self, self.encoding.build(generator))
 
     def level_at(self, progress: float) -> int:
-        """How many levels are shown at ``progress``."""
+        """Levels that are shown at ``progress``."""
         # the small addend keeps 0.25 - 0.2 from being less than 0.05
         more = int(max(progress - self.start, 0.0) / self.every + 1e-6)
         return min(self.start_level + more, self.levels)
+
+
+class ProgressiveBandsModule(EncodingModule):
+    """An encoding and the mask of its features."""
+
+    mask: Tensor  # (features,), 0 or 1
+
+    def __init__(self, settings: ProgressiveBands, encoding: EncodingModule) -> None:
+        super().__init__()
+        self.settings, self.encoding = settings, encoding
+        self.features, self.twice_differentiable = encoding.features, encoding.twice_differentiable
+        divides = self.features % settings.levels == 0
+        require(divides, "levels", settings.levels, f"a divisor of the encoding's {self.features} features")
+        self.register_buffer("mask", torch.zeros(self.features, device=next(encoding.parameters()).device))
+        self.before_step(0.0)
+
+    def before_step(self, progress: float) -> None:
+        """Show the levels of ``progress``."""
+        shown = self.settings.level_at(progress) * (self.features // self.settings.levels)
+        self.mask[:shown] = 1.0
+        self.mask[shown:] = 0.0
 
     def forward(self, points: Tensor) -> Tensor:
         """Points ``(n 3)`` of the unit cube to features ``(n features)``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,70 +13,85 @@ import torch
 from torch import Tensor
 
 from methods.scenes.nerf.encodings import encodings
-from methods.scenes.nerf.encodings.hash_grid import HashGrid
-from methods.scenes.settings import MissingPackageError, demand
+from methods.scenes.nerf.encodings.encoding import Encoding
+from methods.scenes.nerf.encodings.hash_grid import HashGrid, HashGridModule
+from methods.scenes.settings import MissingPackageError, require
 
 
 @encodings.register("tcnn_hash_grid")
-class TcnnHashGrid(HashGrid):
+@dataclass(frozen=True)
+class TcnnHashGrid(Encoding):
     """A hash grid in tiny-cuda-nn's layout whose points on a CUDA device are read by ``tinycudann``.
 
-    The table is this module's, in float32 and drawn from ``init``, so that a scene does not depend on the library's
-    own seed; points on the CPU are read in plain torch, and a scene saved here can be loaded with the encoding
-    ``hash_grid`` and ``layout = "tiny_cuda_nn"``.  The library's grids have second derivatives (its networks have
-    none: NVlabs/tiny-cuda-nn#58), so normals may be analytic.  The defaults are those of threestudio's ``sdi.yaml``.
-
-    Args:
-        levels: Grids (L).
-        features_per_level: Features of a row (F): 1, 2, 4 or 8, which the library has kernels for.
-        log2_table_size: Binary logarithm of the most rows of a level (T).
-        base_resolution: Corners along an edge of the coarsest grid (N_min).
-        finest_resolution: Corners along an edge of the finest grid (N_max); the growth of a level is
-            (N_max / N_min)^(1 / (L − 1)), for the defaults ``per_level_scale`` 1.447269237440378.
-        initial_bound: Features start uniform in [-bound, bound].
-        init: Generator of the initial features.
+    The table is this project's, in float32 and drawn from the scene's generator, so that a scene does not depend on
+    the library's own seed; points on the CPU are read in plain torch, and a scene saved here can be loaded with the
+    encoding ``hash_grid`` and ``layout = "tiny_cuda_nn"``.  The library's grids have second derivatives (its networks
+    have none: NVlabs/tiny-cuda-nn#58), so normals may be analytic.  The defaults are those of threestudio's
+    ``sdi.yaml``.
 
     Raises:
         ValueError: If a setting is out of its range.
-        MissingPackageError: If ``tinycudann`` is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        levels: int = 16,
-        features_per_level: int = 2,
-        log2_table_size: int = 19,
-        base_resolution: int = 16,
-        finest_resolution: int = 4096,
-        initial_bound: float = 1e-4,
-        init: torch.Generator,
-    ) -> None:
-        demand(features_per_level in (1, 2, 4, 8), "features_per_level", features_per_level, "1, 2, 4 or 8")
+    levels: int = 16
+    """Grids (L)."""
+    features_per_level: int = 2
+    """Features of a row (F): 1, 2, 4 or 8, which the library has kernels for."""
+    log2_table_size: int = 19
+    """Binary logarithm of the most rows of a level (T)."""
+    base_resolution: int = 16
+    """Corners along an edge of the coarsest grid (N_min)."""
+    finest_resolution: int = 4096
+    """Corners along an edge of the finest grid (N_max); the growth of a level is (N_max / N_min)^(1 / (L − 1)), for
+    the defaults ``per_level_scale`` 1.447269237440378."""
+    initial_bound: float = 1e-4
+    """Features start uniform in [-bound, bound]."""
+
+    def __post_init__(self) -> None:
+        right = self.features_per_level in (1, 2, 4, 8)
+        require(right, "features_per_level", self.features_per_level, "1, 2, 4 or 8")
+        self.as_hash_grid()
+
+    def as_hash_grid(self) -> HashGrid:
+        """The same grid read in plain torch."""
+        return HashGrid(
+            self.levels,
+            self.features_per_level,
+            self.log2_table_size,
+            self.base_resolution,
+            self.finest_resolution,
+            self.initial_bound,
+            layout="tiny_cuda_nn",
+        )
+
+    def build(self, generator: torch.Generator) -> TcnnHashGridModule:
+        """A table of random features.
+
+        Raises:
+            MissingPackageError: If ``tinycudann`` is not installed.
+        """
         if importlib.util.find_spec("tinycudann") is None:
             raise MissingPackageError(
                 "encoding: 'tcnn_hash_grid' needs tinycudann, built from git+https://github.com/NVlabs/tiny-cuda-nn"
-                "#subdirectory=bindings/torch; 'hash_grid' with compiled = true does without"
+                '#subdirectory=bindings/torch; { name = "hash_grid", layout = "tiny_cuda_nn", … } is the same grid in '
+                "plain torch, also for analytic normals, and slower"
             )
-        super().__init__(
-            levels=levels,
-            features_per_level=features_per_level,
-            log2_table_size=log2_table_size,
-            base_resolution=base_resolution,
-            finest_resolution=finest_resolution,
-            initial_bound=initial_bound,
-            layout="tiny_cuda_nn",
-            init=init,
-        )
-        growth = (finest_resolution / base_resolution) ** (1 / max(levels - 1, 1))
+        return TcnnHashGridModule(self.as_hash_grid(), generator)
+
+
+class TcnnHashGridModule(HashGridModule):
+    """The table, read by the library on a CUDA device."""
+
+    def __init__(self, settings: HashGrid, generator: torch.Generator) -> None:
+        super().__init__(settings, generator)
         self.library_settings = {
             "otype": "Grid",
             "type": "Hash",
-            "n_levels": levels,
-            "n_features_per_level": features_per_level,
-            "log2_hashmap_size": log2_table_size,
-            "base_resolution": base_resolution,
-            "per_level_scale": growth,
+            "n_levels": settings.levels,
+            "n_features_per_level": settings.features_per_level,
+            "log2_hashmap_size": settings.log2_table_size,
+            "base_resolution": settings.base_resolution,
+            "per_level_scale": settings.growth,
             "interpolation": "Linear",
         }
 
@@ -89,7 +105,7 @@ class TcnnHashGrid(HashGrid):
 
     @cached_property
     def _fused(self) -> tuple[Any]:
-        """The library's module, in a tuple lest torch count its parameters among this module's."""
+        """The library's module, in a tuple so that torch does not count its parameters among this module's."""
         library = importlib.import_module("tinycudann")
         with torch.cuda.device(self.table.device):
             fused = library.Encoding(3, self.library_settings, dtype=torch.float32)

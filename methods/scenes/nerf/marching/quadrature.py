@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.marching.marching import Samples
+from methods.scenes.nerf.marching.samples import Samples
 
 
 def transmittance(density: Tensor, samples: Samples) -> Tensor:

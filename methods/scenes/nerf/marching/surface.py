@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from methods.scenes.nerf.marching.marching import Samples
+from methods.scenes.nerf.marching.samples import Samples
 
 
 class Surface(NamedTuple):

@@ -1,14 +1,15 @@
-"""How a surface shows its colour."""
+"""The contract of a material."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from methods.cameras import Cameras
-from methods.scenes.nerf.materials import materials
 
 
 class Lighting(NamedTuple):
@@ -19,18 +20,20 @@ class Lighting(NamedTuple):
     textured: Tensor  # (b,) bool, the lit views that show the colour; the others are white
 
 
-class Material(Protocol):
-    """Turns a field's colours into what a camera sees.  Implementations are registered in ``materials``."""
+class MaterialModule(nn.Module, ABC):
+    """Turns a field's colours into what a camera sees."""
 
-    def light(self, cameras: Cameras, rays: torch.Generator | None) -> Lighting | None:
-        """The light of a render, None where every view shows the colour itself and needs no normals.
+    @abstractmethod
+    def light(self, cameras: Cameras, generator: torch.Generator | None, *, training: bool) -> Lighting | None:
+        """The light of a render; None if every view shows the colour itself and needs no normals.
 
         Args:
             cameras: On any device.
-            rays: Draws the light of a render of the optimisation; None in an evaluation.
+            generator: Draws the light.
+            training: Whether the render is one of the optimisation.
         """
-        ...
 
+    @abstractmethod
     def shade(self, rgb: Tensor, normals: Tensor, points: Tensor, view: Tensor, lighting: Lighting) -> Tensor:
         """Shaded colours ``(n 3)``.
 
@@ -39,26 +42,14 @@ class Material(Protocol):
             normals: ``(n 3)``, unit length, or 0 where none was measured.
             points: ``(n 3)``, world units.
             view: ``(n,)`` int64, the view of each sample.
-            lighting: What :meth:`light` gave.
+            lighting: The result of :meth:`light`.
         """
-        ...
 
 
-@materials.register("albedo")
-class Albedo(nn.Module):
-    """Colours as they are, without light.
+@dataclass(frozen=True)
+class Material(ABC):
+    """The settings of a material."""
 
-    Args:
-        init: Not used.
-    """
-
-    def __init__(self, *, init: torch.Generator) -> None:
-        super().__init__()
-
-    def light(self, cameras: Cameras, rays: torch.Generator | None) -> None:
-        """No light."""
-        return
-
-    def shade(self, rgb: Tensor, normals: Tensor, points: Tensor, view: Tensor, lighting: Lighting) -> Tensor:
-        """The colours."""
-        return rgb
+    @abstractmethod
+    def build(self, generator: torch.Generator) -> MaterialModule:
+        """The material before the first step; ``generator`` draws what it learns."""

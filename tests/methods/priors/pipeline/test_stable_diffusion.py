@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 
 from bench.cells.run_cell import run_cell
 from bench.commands.fetch import fetch_suite
-from bench.study.expand import cached_prior, expand
+from bench.study.expand import expand
 from bench.study.study import load_study
 from bench.watch.divergence import Status
 from methods.diffusion.adaptation import Adaptation
-from methods.priors import folder_of, load_prior, prior_sha256
+from methods.priors import cached_prior, folder_of, load_prior, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
 from methods.weights import WeightsError, WeightsMissingError, read_card
@@ -36,12 +36,12 @@ steps = 2
 metrics = ["ground_truth"]
 baseline = "sds"
 threads = 1
-scene = { name = "nerf", samples = 8 }
+scene = { name = "nerf", marching = { name = "packed", samples = 8 } }
 render = { resolution = 16 }
 evaluation = { views = 2, resolution = 16 }
 [methods.sds]
 """
-VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE", "SDIBENCH_POSTERIOR")
+VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE")
 
 
 @pytest.fixture(autouse=True)
@@ -227,26 +227,24 @@ def test_half_precision_files_are_read_where_there_are_no_others(copy, stable_di
     assert torch.equal(found, stable_diffusion.unet.conv_in.weight.half().float())
 
 
-def test_a_sampled_posterior_is_another_prior(copy, monkeypatch) -> None:
-    mode = load_prior(str(copy))
-    monkeypatch.setenv("SDIBENCH_POSTERIOR", "sample")
-    sample = load_prior(str(copy))
-    assert sample.weights_sha256 != mode.weights_sha256
+def test_a_sampled_posterior_gives_other_latents_of_the_same_weights(copy) -> None:
+    mode, sample = load_prior(str(copy)), load_prior(str(copy), "sample")
+    assert sample.weights_sha256 == mode.weights_sha256
     rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     assert not torch.allclose(sample.encode(rgb), mode.encode(rgb), atol=1e-3)
 
 
 def test_the_user_is_told_of_float32_on_a_cpu_unless_it_was_asked_for(monkeypatch, caplog) -> None:
     with caplog.at_level(logging.WARNING, logger="sdibench"):
-        assert PipelineSettings.from_environment(uses_gpu=True).dtype == torch.float32
+        assert PipelineSettings.from_environment("mode", uses_gpu=True).dtype == torch.float32
         assert caplog.messages == ["the prior runs on the CPU in float32, not in float16 on a GPU"]
         monkeypatch.setenv("SDIBENCH_DTYPE", "bfloat16")
-        assert PipelineSettings.from_environment(uses_gpu=True).dtype == torch.float32
+        assert PipelineSettings.from_environment("mode", uses_gpu=True).dtype == torch.float32
         assert caplog.messages[1:] == ["the prior runs on the CPU in float32, not in bfloat16"]
         monkeypatch.setenv("SDIBENCH_DTYPE", "float32")
-        PipelineSettings.from_environment(uses_gpu=True)
+        PipelineSettings.from_environment("mode", uses_gpu=True)
         monkeypatch.delenv("SDIBENCH_DTYPE")
-        PipelineSettings.from_environment(uses_gpu=False)
+        PipelineSettings.from_environment("mode", uses_gpu=False)
         assert len(caplog.messages) == 2
 
 
@@ -254,11 +252,13 @@ def test_a_gpu_is_taken_where_there_is_one_in_half_precision(monkeypatch) -> Non
     monkeypatch.delenv("SDIBENCH_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert PipelineSettings.from_environment(uses_gpu=True) == PipelineSettings("cuda", torch.float16)
-    assert PipelineSettings.from_environment(uses_gpu=False) == PipelineSettings("cpu", torch.float32)
+    assert PipelineSettings.from_environment("mode", uses_gpu=True) == PipelineSettings("cuda", torch.float16)
+    assert PipelineSettings.from_environment("mode", uses_gpu=False) == PipelineSettings("cpu", torch.float32)
     monkeypatch.setenv("SDIBENCH_DTYPE", "bfloat16")
     monkeypatch.setenv("SDIBENCH_COMPILE", "1")
-    assert PipelineSettings.from_environment(uses_gpu=True) == PipelineSettings("cuda", torch.bfloat16, compiled=True)
+    assert PipelineSettings.from_environment("mode", uses_gpu=True) == PipelineSettings(
+        "cuda", torch.bfloat16, compiled=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,13 +267,12 @@ def test_a_gpu_is_taken_where_there_is_one_in_half_precision(monkeypatch) -> Non
         ("SDIBENCH_DEVICE", "gpu", "SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"),
         ("SDIBENCH_DEVICE", "cuda:7", "SDIBENCH_DEVICE = 'cuda:7': torch sees "),
         ("SDIBENCH_COMPILE", "yes", "SDIBENCH_COMPILE = 'yes': right is one of 0, 1"),
-        ("SDIBENCH_POSTERIOR", "mean", "SDIBENCH_POSTERIOR = 'mean': right is one of mode, sample"),
     ],
 )
 def test_wrong_settings_get_one_line(monkeypatch, variable, value, message) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(WeightsError) as caught:
-        PipelineSettings.from_environment(uses_gpu=True)
+        PipelineSettings.from_environment("mode", uses_gpu=True)
     assert str(caught.value).startswith(message)
 
 

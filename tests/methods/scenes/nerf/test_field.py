@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from methods.scenes.nerf.encodings.dense_grid import DenseGrid
-from methods.scenes.nerf.field import Field
+from methods.scenes.nerf.field import Blob, Field
 
 
-def field(**settings: float | str) -> Field:
+def field(**settings: Any) -> Field:
     init = torch.Generator().manual_seed(0)
-    defaults: dict[str, Any] = {"radius": 1.0, "hidden": 8, "blob_scale": 10.0, "blob_std": 0.5}
-    return Field(DenseGrid(resolutions=(4,), init=init), **{**defaults, **settings}, init=init)
+    defaults: dict[str, Any] = {"radius": 1.0, "hidden": 8, "blob": Blob(10.0, 0.5)}
+    return Field(DenseGrid(resolutions=(4,)).build(init), **{**defaults, **settings}, generator=init)
 
 
 def test_starts_as_a_blob() -> None:
@@ -34,7 +34,7 @@ def test_density_alone_is_the_density_of_both() -> None:
 
 
 def test_radius_stretches_the_encoding_over_the_box() -> None:
-    small, large = field(blob_scale=0.0), field(blob_scale=0.0, radius=2.0)
+    small, large = field(blob=Blob(scale=0.0)), field(blob=Blob(scale=0.0), radius=2.0)
     points = torch.rand(9, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     torch.testing.assert_close(small.density(points), large.density(2 * points))
 
@@ -64,14 +64,7 @@ def test_leaves_the_global_generator_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"hidden": 0}, "hidden: 0 is not"),
-        ({"blob_scale": -1.0}, "density_blob_scale: -1.0 is not"),
-        ({"blob_std": 0.0}, "density_blob_std: 0.0 is not"),
-    ],
-)
-def test_refuses_bad_settings(settings: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        field(**settings)
+@pytest.mark.parametrize(("field", "value"), [("scale", -1.0), ("std", 0.0)])
+def test_refuses_a_bad_blob(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{field}: {value} is not"):
+        Blob(**{field: value})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
-from methods.scenes.nerf.field import Field
+from methods.scenes.nerf.field import Blob, Field
 from methods.scenes.nerf.normals import analytic_normals, density_normals
 
 
@@ -60,8 +60,8 @@ def test_the_second_derivative_is_that_of_finite_differences() -> None:
 
 def hash_field() -> Field:
     init = torch.Generator().manual_seed(0)
-    grid = HashGrid(levels=3, base_resolution=4, finest_resolution=16, initial_bound=1.0, init=init)
-    return Field(grid, radius=1.0, hidden=16, blob_scale=2.0, blob_std=0.5, init=init)
+    grid = HashGrid(levels=3, base_resolution=4, finest_resolution=16, initial_bound=1.0).build(init)
+    return Field(grid, radius=1.0, hidden=16, blob=Blob(2.0, 0.5), generator=init)
 
 
 def test_normals_of_a_hash_grid_are_its_slope_and_reach_its_table() -> None:

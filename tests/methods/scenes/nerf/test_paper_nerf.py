@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from methods.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.scenes.nerf.backgrounds.environment_map import EnvironmentMap
+from methods.scenes.nerf.backgrounds.given import GivenBackground
+from methods.scenes.nerf.encodings.dense_grid import DenseGrid
+from methods.scenes.nerf.encodings.encoding import Encoding
+from methods.scenes.nerf.encodings.hash_grid import HashGrid
+from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands
 from methods.scenes.nerf.marching import quadrature
-from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.materials.albedo import Albedo
+from methods.scenes.nerf.materials.point_light import PointLight
+from methods.scenes.nerf.nerf import NeRF, NeRFScene
+from methods.scenes.nerf.normals import NormalSettings
+from methods.scenes.nerf.penalties import PenaltyWeights
 
-GRID = {"levels": 4, "log2_table_size": 10, "base_resolution": 4, "finest_resolution": 32}
-PAPER: dict[str, Any] = {
-    "encoding": "progressive_bands",
-    "encoding_settings": {"settings": GRID, "levels": 4, "start_level": 2},
-    "material": "point_light",
-    "material_settings": {"lit_share": 1.0, "textureless_share": 0.5},
-    "background": "environment_map",
-    "networks": "separate",
-    "normals": "analytic",
-    "normal_weight": 0.0,
-    "radius": 2.0,
-    "samples": 32,
-    "lambda_orient": 0.1,
-    "lambda_sparsity": (0.0, 0.15, 0.0, 0.3),
-    "lambda_opaque": 0.1,
-    "lambda_z_variance": 1.0,
-    "lambda_convex": (0.0, 1.0, 0.1, 0.4),
-}
+GRID = HashGrid(levels=4, log2_table_size=10, base_resolution=4, finest_resolution=32)
+PAPER = NeRF(
+    encoding=ProgressiveBands(GRID, levels=4, start_level=2),
+    material=PointLight(lit_share=1.0, textureless_share=0.5),
+    background=EnvironmentMap(),
+    networks="separate",
+    normals=NormalSettings("analytic", weight=0.0),
+    radius=2.0,
+    marching=PackedMarching(32),
+    penalties=PenaltyWeights(
+        orient=0.1,
+        sparsity=(0.0, 0.15, 0.0, 0.3),
+        opaque=0.1,
+        z_variance=1.0,
+        convex=(0.0, 1.0, 0.1, 0.4),
+    ),
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def build(**settings: Any) -> NeRF:
-    return NeRF(**{**PAPER, **settings}, init=generator())
+def build(**settings: Any) -> NeRFScene:
+    return replace(PAPER, **settings).build(GaussianPrior(), generator())
 
 
-def look(nerf: NeRF, *, rays: torch.Generator | None = None, views: int = 2, resolution: int = 12) -> Any:
-    ring = evaluation_ring(views, distance=1.75, fovy_deg=55.0)
-    return nerf.render(ring, resolution=resolution, background=torch.full((views, 3), 0.5), rays=rays)
+def look(nerf: NeRFScene, *, rays: torch.Generator | None = None, views: int = 2, resolution: int = 12) -> Any:
+    """A render of the optimisation if there is a generator, else one of the evaluation."""
+    ring, grey = evaluation_ring(views, distance=1.75, fovy_deg=55.0), torch.full((views, 3), 0.5)
+    return nerf.render(ring, resolution=resolution, background=grey, generator=rays, training=rays is not None)
 
 
 def test_a_lit_step_reaches_everything_that_is_learned() -> None:
@@ -59,7 +72,7 @@ def test_a_lit_step_reaches_everything_that_is_learned() -> None:
 
 @pytest.mark.parametrize("name", ["orient", "convex", "z_variance"])
 def test_each_penalty_alone_moves_the_field(name: str) -> None:
-    nerf = build(material="albedo", material_settings={})
+    nerf = build(material=Albedo())
     penalty = nerf.regularisation(look(nerf, rays=generator(1)), 0.2)[name]
     penalty.backward()
     assert penalty.isfinite()
@@ -67,7 +80,7 @@ def test_each_penalty_alone_moves_the_field(name: str) -> None:
 
 
 def test_the_schedules_are_those_of_sdi_yaml_in_progress() -> None:
-    nerf = build(material="albedo", material_settings={})
+    nerf = build(material=Albedo())
     rendering = look(nerf, rays=generator(1))
     at = {progress: nerf.regularisation(rendering, progress) for progress in (0.0, 0.2, 0.4, 1.0)}
     convex = torch.stack([penalties["convex"] for penalties in at.values()])
@@ -77,10 +90,10 @@ def test_the_schedules_are_those_of_sdi_yaml_in_progress() -> None:
 
 
 def test_the_variance_of_depth_ray_by_ray() -> None:
-    nerf = build(lambda_z_variance=1.0)
+    nerf = build()
     rendering = look(nerf, rays=generator(1), views=1, resolution=5)
     origins, directions = (part.flatten(0, 2) for part in evaluation_ring(1, distance=1.75, fovy_deg=55.0).rays(5))
-    samples = nerf.marching.march(origins, directions, nerf.occupancy, nerf.field.density, generator(1))
+    samples = nerf.marcher.march(origins, directions, nerf.occupancy, nerf.field.density, generator(1))
     weight = quadrature.weights(nerf.field.density(samples.points), samples).detach()
     found, opacity = rendering.penalties["z_variance"].flatten(), rendering.opacity.flatten()
     solid = (opacity > 0.5).nonzero()[:, 0].tolist()
@@ -93,13 +106,13 @@ def test_the_variance_of_depth_ray_by_ray() -> None:
 
 
 def test_white_views_are_grey_in_training_and_coloured_at_evaluation() -> None:
-    colourful = {"settings": {**GRID, "initial_bound": 1.0}, "levels": 4, "start_level": 4}
-    settings: dict[str, Any] = {"background": "given", "encoding_settings": colourful}
-    nerf = build(**settings, material_settings={"lit_share": 1.0, "textureless_share": 1.0})
+    colourful = ProgressiveBands(replace(GRID, initial_bound=1.0), levels=4, start_level=4)
+    settings: dict[str, Any] = {"background": GivenBackground(), "encoding": colourful}
+    nerf = build(**settings, material=PointLight(lit_share=1.0, textureless_share=1.0))
     nerf.before_step(0.5)
     with torch.no_grad():
         lit, plain = look(nerf, rays=generator(1)), look(nerf)
-        albedo = look(build(**settings, material="albedo", material_settings={}))
+        albedo = look(build(**settings, material=Albedo()))
     assert (lit.rgb - lit.rgb.mean(dim=1, keepdim=True)).abs().max() < 1e-5
     assert (plain.rgb - plain.rgb.mean(dim=1, keepdim=True)).abs().max() > 1e-3
     assert torch.equal(plain.rgb, albedo.rgb)
@@ -115,10 +128,14 @@ def test_progress_reaches_encoding_and_material() -> None:
 
 
 def test_the_background_has_its_own_step_size() -> None:
-    groups = {group["name"]: group for group in build(background_settings={"learning_rate": 0.005}).parameter_groups()}
+    nerf = build(background=EnvironmentMap(learning_rate=0.005))
+    groups = {group["name"]: group for group in nerf.parameter_groups()}
     assert groups["background"]["lr"] == 0.005
     assert [tuple(parameter.shape) for parameter in groups["background"]["params"]] == [(16, 9), (16, 16), (3, 16)]
-    assert [group["name"] for group in build(background="given").parameter_groups()] == ["encoding", "network"]
+    assert [group["name"] for group in build(background=GivenBackground()).parameter_groups()] == [
+        "encoding",
+        "network",
+    ]
 
 
 @torch.no_grad()
@@ -132,30 +149,23 @@ def test_the_background_shows_where_nothing_is() -> None:
 
 @torch.no_grad()
 def test_analytic_and_measured_normals_of_a_scene_agree() -> None:
-    pictures = []
-    for settings in ({"normals": "analytic"}, {"normals": "differences", "normal_step": 1e-3}):
-        nerf = build(**settings)
+    images = []
+    for normals in (NormalSettings("analytic", weight=0.0), NormalSettings("differences", step=1e-3, weight=0.0)):
+        nerf = build(normals=normals)
         ring = evaluation_ring(2, distance=1.75, fovy_deg=55.0)
-        pictures.append(nerf.render(ring, resolution=12, background=torch.ones(2, 3), with_normals=True).normals)
-    assert pictures[0].abs().max() > 0.5
-    assert (pictures[0] - pictures[1]).abs().max() < 0.02
+        images.append(nerf.render(ring, resolution=12, background=torch.ones(2, 3), outputs=("normals",)).normals)
+    assert images[0].abs().max() > 0.5
+    assert (images[0] - images[1]).abs().max() < 0.02
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"encoding": "dense_grid", "encoding_settings": {}}, "normals: 'analytic' is not for 'dense_grid' as it is"),
-        (
-            {"encoding": "hash_grid", "encoding_settings": {"compiled": True}},
-            "normals: 'analytic' is not for 'hash_grid' as it is set, which has no second derivative",
-        ),
-        ({"material": "point_ligth"}, "unknown material 'point_ligth': did you mean point_light"),
-        ({"material_settings": {"gloss": 1}}, "material_settings: .*'gloss': 1.* is not for 'point_light'"),
-        ({"background": "environment"}, "unknown background 'environment': did you mean environment_map"),
-        ({"normal_weight": 1.0}, "normal_weight: 1.0 is not a share"),
-        ({"lambda_convex": (0.5, 1, 1, 0.2)}, "lambda_convex: .* is not"),
-    ],
-)
-def test_refuses_what_does_not_go_together(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises((ValueError, LookupError), match=message):
-        build(**settings)
+@pytest.mark.parametrize("encoding", [DenseGrid(), HashGrid(compiled=True)], ids=["dense_grid", "compiled"])
+def test_analytic_normals_need_a_second_derivative(encoding: Encoding) -> None:
+    with pytest.raises(ValueError, match=r"normals.kind: 'analytic' is not for this encoding, which has no second"):
+        build(encoding=encoding)
+
+
+def test_bad_shares_and_schedules_are_named() -> None:
+    with pytest.raises(ValueError, match=r"weight: 1\.0 is not a share"):
+        NormalSettings(weight=1.0)
+    with pytest.raises(ValueError, match=r"convex: .* is not a weight, or"):
+        PenaltyWeights(convex=(0.5, 1, 1, 0.2))

@@ -41,7 +41,7 @@ def test_orientation_is_a_mean_over_the_rays_that_hit() -> None:
     np.testing.assert_allclose(found, rays.sum() / (OPACITY > 0).sum(), rtol=1e-6)
 
 
-def test_orientation_of_an_empty_picture_is_zero() -> None:
+def test_orientation_of_an_empty_image_is_zero() -> None:
     assert orientation(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)) == 0
 
 
@@ -61,12 +61,12 @@ def test_z_variance_of_a_thin_scene_is_zero_and_leaves_its_gradient_finite() -> 
 
 
 def test_convexity_of_given_normals_pixel_by_pixel() -> None:
-    """Against loops over an 8 × 8 picture, which the resizing leaves as it is."""
+    """Against loops over an 8 × 8 image, which the resizing leaves as it is."""
     rng = np.random.default_rng(3)
     normals, opacity = rng.normal(size=(2, 3, 8, 8)), rng.random((2, 1, 8, 8))
-    picture = (normals / np.linalg.norm(normals, axis=1, keepdims=True) + 1) / 2 * opacity
+    image = (normals / np.linalg.norm(normals, axis=1, keepdims=True) + 1) / 2 * opacity
     turns_right, turns_up = [], []
-    for view in picture.transpose(0, 2, 3, 1):
+    for view in image.transpose(0, 2, 3, 1):
         for row in range(8):
             turns_right += [np.cross(view[row, column], view[row, column + 1])[2] for column in range(7)]
         for row in range(7):
@@ -76,7 +76,7 @@ def test_convexity_of_given_normals_pixel_by_pixel() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
-def sphere_picture(*, hollow: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def sphere_image(*, hollow: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """The normals of a ball, or of a bowl's inside, seen from +x at 64 × 64."""
     axis = torch.linspace(-1, 1, 64)
     z, y = torch.meshgrid(-axis, axis, indexing="ij")
@@ -87,10 +87,10 @@ def sphere_picture(*, hollow: bool) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_convexity_prefers_a_ball_to_a_bowl() -> None:
-    assert convexity(*sphere_picture(hollow=False)) < convexity(*sphere_picture(hollow=True))
+    assert convexity(*sphere_image(hollow=False)) < convexity(*sphere_image(hollow=True))
 
 
-def test_convexity_of_an_empty_picture_has_a_finite_gradient() -> None:
+def test_convexity_of_an_empty_image_has_a_finite_gradient() -> None:
     normals = torch.zeros(1, 3, 16, 16, requires_grad=True)
     convexity(normals, torch.zeros(1, 1, 16, 16)).backward()
     assert normals.grad.isfinite().all()

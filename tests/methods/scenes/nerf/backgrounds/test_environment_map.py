@@ -34,7 +34,7 @@ def test_the_harmonics_are_scipy_s_up_to_sign() -> None:
 
 
 def test_is_two_hidden_layers_of_16_without_biases_and_a_sigmoid() -> None:
-    built = EnvironmentMap(init=torch.Generator().manual_seed(0))
+    built = EnvironmentMap().build(torch.Generator().manual_seed(0))
     assert [tuple(parameter.shape) for parameter in built.parameters()] == [(16, 9), (16, 16), (3, 16)]
     where = directions(2, 4, 5).float()
     colours = built(where, torch.zeros(2, 3), training=True)
@@ -49,7 +49,7 @@ def test_is_two_hidden_layers_of_16_without_biases_and_a_sigmoid() -> None:
     ("learned", True, True), ("learned", False, True), ("given", True, True), ("given", False, False),
 ])  # fmt: skip
 def test_when_it_shows(at_evaluation: str, training: bool, learned: bool) -> None:
-    built = EnvironmentMap(at_evaluation=at_evaluation, init=torch.Generator().manual_seed(0))
+    built = EnvironmentMap(at_evaluation=at_evaluation).build(torch.Generator().manual_seed(0))
     given = torch.tensor([[0.25, 0.5, 0.75]])
     colours = built(directions(1, 2, 2).float(), given, training=training)
     assert torch.equal(colours.expand(1, 3, 2, 2), given[:, :, None, None].expand(1, 3, 2, 2)) is not learned
@@ -58,4 +58,4 @@ def test_when_it_shows(at_evaluation: str, training: bool, learned: bool) -> Non
 @pytest.mark.parametrize(("field", "value"), [("hidden", 0), ("learning_rate", 0.0), ("at_evaluation", "grey")])
 def test_refuses_bad_settings(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{field}: {value!r} is not"):
-        EnvironmentMap(**{field: value}, init=torch.Generator())
+        EnvironmentMap(**{field: value}).build(torch.Generator())

@@ -11,7 +11,7 @@ from methods.scenes.nerf.encodings.dense_grid import DenseGrid
 
 
 def test_reads_as_scipy_interpolates() -> None:
-    grid = DenseGrid(resolutions=(3, 6), features_per_level=2, init=torch.Generator().manual_seed(0))
+    grid = DenseGrid(resolutions=(3, 6), features_per_level=2).build(torch.Generator().manual_seed(0))
     points = torch.rand(200, 3, generator=torch.Generator().manual_seed(1))
     expected = []
     for level in grid.levels:
@@ -24,7 +24,7 @@ def test_reads_as_scipy_interpolates() -> None:
 
 
 def test_outside_reads_the_nearest_face() -> None:
-    grid = DenseGrid(resolutions=(4,), init=torch.Generator().manual_seed(0))
+    grid = DenseGrid(resolutions=(4,)).build(torch.Generator().manual_seed(0))
     outside = torch.tensor([[-0.5, 0.3, 1.7]])
     torch.testing.assert_close(grid(outside), grid(outside.clamp(0, 1)))
 
@@ -40,4 +40,4 @@ def test_outside_reads_the_nearest_face() -> None:
 )
 def test_refuses_bad_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        DenseGrid(**settings, init=torch.Generator())
+        DenseGrid(**settings).build(torch.Generator())

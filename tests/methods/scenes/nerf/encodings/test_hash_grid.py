@@ -38,7 +38,7 @@ def direct_reading(table: np.ndarray, point: np.ndarray) -> list[float]:
 
 
 def test_reads_as_the_paper_says() -> None:
-    grid = HashGrid(**SETTINGS, initial_bound=1.0, init=torch.Generator().manual_seed(0))
+    grid = HashGrid(**SETTINGS, initial_bound=1.0).build(torch.Generator().manual_seed(0))
     assert grid.cells == [3, 4, 7, 12]
     assert grid.direct_levels == 2  # 64 and 125 corners fit in 128 rows, 512 do not
     points = torch.rand(20, 3, generator=torch.Generator().manual_seed(1))
@@ -48,7 +48,7 @@ def test_reads_as_the_paper_says() -> None:
 
 
 def test_the_far_faces_belong_to_the_grid() -> None:
-    grid = HashGrid(**SETTINGS, initial_bound=1.0, init=torch.Generator().manual_seed(0))
+    grid = HashGrid(**SETTINGS, initial_bound=1.0).build(torch.Generator().manual_seed(0))
     corner = torch.ones(1, 3)
     torch.testing.assert_close(grid(corner), grid(corner - 1e-6), atol=1e-4, rtol=0)
     torch.testing.assert_close(grid(corner), grid(corner + 1), atol=0, rtol=0)
@@ -79,7 +79,7 @@ def library_reading(table: np.ndarray, point: np.ndarray) -> list[float]:
 
 def test_reads_in_the_layout_of_tiny_cuda_nn() -> None:
     """3, 4 (2.76 cells), 7 (6.56) and 12 corners along an edge: 32, 64, 128 and 128 rows."""
-    grid = HashGrid(**SETTINGS, layout="tiny_cuda_nn", initial_bound=1.0, init=torch.Generator().manual_seed(0))
+    grid = HashGrid(**SETTINGS, layout="tiny_cuda_nn", initial_bound=1.0).build(torch.Generator().manual_seed(0))
     points = torch.rand(40, 3, generator=torch.Generator().manual_seed(1))
     points[:3] = torch.tensor([[1.0, 1, 1], [0, 0, 0], [1, 0, 0.5]])
     table = grid.table.detach().double().numpy()
@@ -89,7 +89,7 @@ def test_reads_in_the_layout_of_tiny_cuda_nn() -> None:
 
 
 def test_the_slope_in_space_is_right() -> None:
-    grid = HashGrid(**SETTINGS, initial_bound=1.0, init=torch.Generator().manual_seed(0)).double()
+    grid = HashGrid(**SETTINGS, initial_bound=1.0).build(torch.Generator().manual_seed(0)).double()
     points = torch.rand(5, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(grid, points, eps=1e-7, atol=1e-5)
     assert torch.autograd.gradgradcheck(grid, points, eps=1e-7, atol=1e-5)
@@ -99,7 +99,7 @@ def test_the_slope_in_space_is_right() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="compiles for a CUDA device")
 def test_compiled_and_eager_agree_on_a_gpu() -> None:
     settings = {"levels": 16, "log2_table_size": 19, "base_resolution": 16, "finest_resolution": 4096}
-    grid = HashGrid(**settings, initial_bound=1.0, compiled=True, init=torch.Generator().manual_seed(0)).cuda()
+    grid = HashGrid(**settings, initial_bound=1.0, compiled=True).build(torch.Generator().manual_seed(0)).cuda()
     for count in (1000, 40_000):
         points = torch.rand(count, 3, generator=torch.Generator().manual_seed(count)).cuda()
         (slope,) = torch.autograd.grad(grid.read(points).square().sum(), grid.table)
@@ -112,9 +112,9 @@ def test_compiled_and_eager_agree_on_a_gpu() -> None:
 @pytest.mark.parametrize("field", ["levels", "features_per_level", "base_resolution", "finest_resolution"])
 def test_refuses_bad_settings(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field}: 0 is not"):
-        HashGrid(**{**SETTINGS, field: 0}, init=torch.Generator())
+        HashGrid(**{**SETTINGS, field: 0}).build(torch.Generator())
 
 
 def test_refuses_an_unknown_layout() -> None:
     with pytest.raises(ValueError, match="layout: 'tcnn' is not 'paper' or 'tiny_cuda_nn'"):
-        HashGrid(**SETTINGS, layout="tcnn", init=torch.Generator())
+        HashGrid(**SETTINGS, layout="tcnn").build(torch.Generator())

@@ -7,11 +7,11 @@ import torch
 
 from methods.cameras import evaluation_ring
 from methods.scenes.nerf.materials.material import Lighting
-from methods.scenes.nerf.materials.point_light import PointLight
+from methods.scenes.nerf.materials.point_light import PointLight, PointLightModule
 
 
-def material(**settings: object) -> PointLight:
-    built = PointLight(**settings, init=torch.Generator())
+def material(**settings: object) -> PointLightModule:
+    built = PointLight(**settings).build(torch.Generator())
     built.before_step(0.5)
     return built
 
@@ -51,7 +51,7 @@ def test_the_shares_are_those_of_sdi_yaml() -> None:
     cameras, rays = evaluation_ring(360), torch.Generator().manual_seed(0)
     lit, textured, positions = [], [], []
     for _ in range(30):
-        lighting = material().light(cameras, rays)
+        lighting = material().light(cameras, rays, training=True)
         assert lighting is not None
         lit.append(lighting.lit)
         textured.append(lighting.textured)
@@ -71,19 +71,19 @@ def test_the_shares_are_those_of_sdi_yaml() -> None:
 
 def test_there_is_no_light_before_its_time_nor_at_evaluation() -> None:
     cameras = evaluation_ring(50)
-    early = PointLight(lit_share=1.0, init=torch.Generator())
+    early = PointLight(lit_share=1.0).build(torch.Generator())
     early.before_step(0.0999)
-    assert early.light(cameras, torch.Generator().manual_seed(0)) is None
+    assert early.light(cameras, torch.Generator().manual_seed(0), training=True) is None
     early.before_step(0.1)
-    assert early.light(cameras, torch.Generator().manual_seed(0)) is not None
-    assert early.light(cameras, None) is None
+    assert early.light(cameras, torch.Generator().manual_seed(0), training=True) is not None
+    assert early.light(cameras, torch.Generator(), training=False) is None
 
 
 def test_every_render_draws_the_same_count_of_numbers() -> None:
     states = []
     for settings in ({}, {"lit_share": 0.0}, {"albedo_until": 1.0}, {"textureless_share": 0.0, "jitter": 0.0}):
         rays = torch.Generator().manual_seed(0)
-        material(**settings).light(evaluation_ring(2), rays)
+        material(**settings).light(evaluation_ring(2), rays, training=True)
         states.append(rays.get_state())
     assert all(torch.equal(state, states[0]) for state in states)
 

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 
 from methods.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.nerf.marching import quadrature
-from methods.scenes.nerf.marching.nerfacc_marching import NerfaccMarching, packed_samples
-from methods.scenes.nerf.marching.occupancy import OccupancyGrid
-from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.nerf.marching.nerfacc import NerfaccMarching, packed_samples
+from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching.samples import Marching
+from methods.scenes.nerf.nerf import NeRF, NeRFScene
+from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
 
 installed = pytest.mark.skipif(importlib.util.find_spec("nerfacc") is None, reason="nerfacc is not installed")
 on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="nerfacc's kernels need CUDA")]
@@ -70,31 +73,30 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
         monkeypatch.setattr("nerfacc.estimators.occ_grid.traverse_grids", walk)
         monkeypatch.setattr("nerfacc.cuda.exclusive_sum", running_sum)
         monkeypatch.setattr("nerfacc.pack_info", packing)
-        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc_marching.check_device", lambda device: None)
+        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.check_device", lambda device: None)
     return torch.device(request.param)
 
 
-def scene(device: torch.device, **settings: Any) -> NeRF:
-    """The initial blob, at 3 % opacity a step and more."""
-    return NeRF(**settings, init=generator()).to(device)
+def scene(device: torch.device, marching: Marching) -> NeRFScene:
+    """The initial blob, at 3 % opacity per step and more."""
+    return NeRF(marching=marching).build(GaussianPrior(), generator()).to(device)
 
 
-def look(nerf: NeRF, **how: Any) -> Any:
+def look(nerf: NeRFScene, **how: Any) -> Any:
     device = nerf.occupancy.density.device
-    ring = evaluation_ring(2)
-    cameras = type(ring)(*(getattr(ring, name).to(device) for name in ring.__dataclass_fields__))
+    cameras = evaluation_ring(2).to(device)
     return nerf.render(cameras, resolution=8, background=torch.ones(2, 3, device=device), **how)
 
 
 def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"^marching: 'nerfacc' needs the package nerfacc"):
-        NeRF(marching="nerfacc", init=generator())
+        scene(torch.device("cpu"), NerfaccMarching())
 
 
 @installed
 def test_a_cpu_is_refused_in_one_line() -> None:
-    nerf = NeRF(marching="nerfacc", init=generator())
+    nerf = scene(torch.device("cpu"), NerfaccMarching())
     with pytest.raises(RuntimeError, match="marching = 'nerfacc' needs a CUDA device, and the rays are on cpu"):
         look(nerf)
 
@@ -102,7 +104,7 @@ def test_a_cpu_is_refused_in_one_line() -> None:
 @installed
 def test_a_step_is_that_of_threestudio() -> None:
     """``render_step_size`` for a radius of 2 and 512 samples."""
-    assert NerfaccMarching(radius=2.0, samples=512).step == pytest.approx(1.732 * 2 * 2 / 512)
+    assert NerfaccMarching(512).build(2.0).step == pytest.approx(1.732 * 2 * 2 / 512)
 
 
 def test_packed_samples_by_hand() -> None:
@@ -140,7 +142,7 @@ def test_our_occupied_cells_are_nerfacc_s_and_a_rim() -> None:
     def ball(points: Tensor) -> Tensor:
         return 5.0 * ((points - torch.tensor([0.2, -0.1, 0.3])).norm(dim=-1) < 0.5)
 
-    ours = OccupancyGrid(resolution=16, radius=1.0, decay=0.95, threshold=0.01)
+    ours = OccupancyGrid(OccupancySettings(16, decay=0.95), radius=1.0, samples_per_unit=1.0)
     ours.update(ball, generator())
     theirs = nerfacc.OccGridEstimator([-1.0] * 3 + [1.0] * 3, resolution=16, levels=1)
     with torch.random.fork_rng():  # its update draws from the global generator
@@ -154,16 +156,16 @@ def test_our_occupied_cells_are_nerfacc_s_and_a_rim() -> None:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.device) -> None:
-    nerf = scene(device, marching="nerfacc", samples=48)
+    nerf = scene(device, NerfaccMarching(48))
     origins = torch.tensor([[3.0, 0, 0], [3, 0, 0.3], [3, 0, 2], [0, 3, 0]], device=device)
     directions = torch.tensor([[-1.0, 0, 0], [-1, 0, 0], [-1, 0, 0], [0, -1, 0]], device=device)
-    samples = nerf.marching.march(origins, directions, nerf.occupancy, nerf.field.density, None)
+    samples = nerf.marcher.march(origins, directions, nerf.occupancy, nerf.field.density, None)
     assert samples.ray.unique().tolist() == [0, 1, 3]
     on_rays = origins[samples.ray] + directions[samples.ray] * samples.distances[:, None]
     torch.testing.assert_close(samples.points, on_rays)
-    assert samples.points.norm(dim=-1).max() <= 1.0 + nerf.marching.step
+    assert samples.points.norm(dim=-1).max() <= 1.0 + nerf.marcher.step
     found = []
-    for weights in (nerf.marching.weights, quadrature.weights):
+    for weights in (nerf.marcher.weights, quadrature.weights):
         density = nerf.field.density(samples.points).detach().requires_grad_()
         weight = weights(density, samples)
         (slope,) = torch.autograd.grad((weight * samples.distances).sum(), density)
@@ -176,17 +178,17 @@ def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.devi
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 @torch.no_grad()
 def test_renders_as_the_packed_marching_does(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc_marching._LEAST_OPACITY", 0.0)
-    pictures = {}
-    for marching, samples in (("nerfacc", 256), ("packed", 148)):  # steps of the same length
-        nerf = scene(device, marching=marching, samples=samples)
-        pictures[marching] = look(nerf, with_normals=True)
+    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc._LEAST_OPACITY", 0.0)
+    images = {}
+    # steps of the same length
+    for name, marching in {"nerfacc": NerfaccMarching(256), "packed": PackedMarching(148)}.items():
+        images[name] = look(scene(device, marching), outputs=("normals",))
     for name in ("rgb", "opacity", "normals"):
-        found, expected = (getattr(picture, name) for picture in pictures.values())
+        found, expected = (getattr(image, name) for image in images.values())
         assert (found - expected).abs().max() < 0.03, name
-    solid = pictures["packed"].opacity > 0.5
+    solid = images["packed"].opacity > 0.5
     assert solid.float().mean() > 0.1
-    assert (pictures["nerfacc"].depth - pictures["packed"].depth)[solid].abs().max() < 0.03
+    assert (images["nerfacc"].depth - images["packed"].depth)[solid].abs().max() < 0.03
 
 
 @installed
@@ -194,8 +196,8 @@ def test_renders_as_the_packed_marching_does(device: torch.device, monkeypatch: 
 @torch.no_grad()
 def test_transparent_steps_are_left_out(device: torch.device) -> None:
     """Which takes haze away, never adds any, and leaves what is solid."""
-    pruned = look(scene(device, marching="nerfacc", samples=256)).opacity
-    whole = look(scene(device, samples=148)).opacity
+    pruned = look(scene(device, NerfaccMarching(256))).opacity
+    whole = look(scene(device, PackedMarching(148))).opacity
     assert (pruned <= whole + 0.02).all()
     assert 0.02 < (whole - pruned).max() < 0.1
     assert (whole - pruned)[whole > 0.9].max() < 0.02
@@ -204,9 +206,9 @@ def test_transparent_steps_are_left_out(device: torch.device) -> None:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_jitter_comes_from_the_generator_alone(device: torch.device) -> None:
-    nerf = scene(device, marching="nerfacc", samples=48)
+    nerf = scene(device, NerfaccMarching(48))
     before = torch.random.get_rng_state()
-    first, again, other = (look(nerf, rays=generator(seed)).rgb for seed in (1, 1, 2))
+    first, again, other = (look(nerf, generator=generator(seed)).rgb for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.testing.assert_close(first, again)
     assert not torch.allclose(first, other, atol=1e-4)
@@ -215,8 +217,8 @@ def test_jitter_comes_from_the_generator_alone(device: torch.device) -> None:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_an_empty_scene_can_be_stepped(device: torch.device) -> None:
-    nerf = scene(device, marching="nerfacc", samples=48)
+    nerf = scene(device, NerfaccMarching(48))
     nerf.occupancy.occupied.zero_()
-    rendering = look(nerf, rays=generator())
+    rendering = look(nerf, generator=generator())
     rendering.rgb.sum().backward()
     assert rendering.opacity.max() == 0

@@ -1,14 +1,39 @@
-"""Which cells of space may hold something, so that the field is not asked about the empty ones."""
+"""Which cells of space may hold something, so that the field is not evaluated in empty ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from methods.scenes.settings import demand
+from methods.scenes.settings import require
 from methods.transfer import to_device
+
+
+@dataclass(frozen=True)
+class OccupancySettings:
+    """How often and how finely occupied space is measured.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    resolution: int = 32
+    """Cells along an edge of the grid (threestudio: 32)."""
+    every: int = 10
+    """Optimiser steps between two updates (nerfacc: 16, for longer runs)."""
+    decay: float = 0.7
+    """Factor on the remembered density at each update (nerfacc: 0.95, for longer runs)."""
+    threshold: float = 0.01
+    """Opacity of one mean sample below which space counts as empty (nerfacc: 0.01)."""
+
+    def __post_init__(self) -> None:
+        require(self.resolution >= 1, "resolution", self.resolution, "a positive number of cells")
+        require(self.every > 0, "every", self.every, "a positive number of steps")
+        require(0 <= self.decay < 1, "decay", self.decay, "a factor in [0, 1)")
+        require(self.threshold > 0, "threshold", self.threshold, "a positive opacity")
 
 
 class OccupancyGrid(nn.Module):
@@ -19,26 +44,20 @@ class OccupancyGrid(nn.Module):
     same after it is loaded.  Every cell is occupied until the first update.
 
     Args:
-        resolution: Cells along an edge of the box.
+        settings: Resolution, decay and threshold.
         radius: Half side of the box, world units.
-        decay: Factor on the remembered density at each update.
-        threshold: Density (per world unit) over which a cell counts as filled.  The mean over the cells takes its
-            place where that is lower, so that a thin scene is never culled whole.
-
-    Raises:
-        ValueError: If a setting is out of its range.
+        samples_per_unit: Samples on a ray per world unit, which turn the threshold into a density.  The mean over the
+            cells takes the threshold's place where that is lower, so that a thin scene is never culled whole.
     """
 
     density: Tensor  # (r, r, r) float32, axes x, y, z
     occupied: Tensor  # (r, r, r) bool
 
-    def __init__(self, *, resolution: int, radius: float, decay: float, threshold: float) -> None:
+    def __init__(self, settings: OccupancySettings, *, radius: float, samples_per_unit: float) -> None:
         super().__init__()
-        demand(resolution >= 1, "occupancy_resolution", resolution, "a positive number of cells")
-        demand(0 <= decay < 1, "occupancy_decay", decay, "a factor in [0, 1)")
-        demand(threshold > 0, "occupancy_threshold", threshold, "a positive density")
-        self.resolution, self.radius, self.decay, self.threshold = resolution, radius, decay, threshold
-        shape = (resolution, resolution, resolution)
+        self.resolution, self.decay, self.radius = settings.resolution, settings.decay, radius
+        self.threshold = settings.threshold * samples_per_unit
+        shape = (self.resolution, self.resolution, self.resolution)
         self.register_buffer("density", torch.zeros(shape))
         self.register_buffer("occupied", torch.ones(shape, dtype=torch.bool))
 
@@ -49,7 +68,7 @@ class OccupancyGrid(nn.Module):
         return self.occupied.flatten().index_select(0, (x * self.resolution + y) * self.resolution + z)
 
     @torch.no_grad()
-    def update(self, density: Callable[[Tensor], Tensor], rays: torch.Generator) -> None:
+    def update(self, density: Callable[[Tensor], Tensor], generator: torch.Generator) -> None:
         """Measure ``density`` (world points ``(n 3)`` to ``(n,)``) once in each cell, at a random place.
 
         Cells beyond the ball of ``radius``, where no ray has samples, are not measured.
@@ -57,7 +76,7 @@ class OccupancyGrid(nn.Module):
         side = 2 * self.radius / self.resolution
         axis = torch.arange(self.resolution, device=self.density.device)
         corners = torch.cartesian_prod(axis, axis, axis) * side - self.radius
-        jitter = to_device(torch.rand(corners.shape, generator=rays, device=rays.device), corners.device)
+        jitter = to_device(torch.rand(corners.shape, generator=generator, device=generator.device), corners.device)
         reach = torch.linalg.vector_norm(corners + side / 2, dim=-1) < self.radius + side
         measured = torch.zeros(len(corners), device=corners.device)
         measured[reach] = density((corners + side * jitter)[reach])

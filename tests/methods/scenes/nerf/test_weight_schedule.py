@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.scenes.nerf.schedule import check_schedule, weight_at
+from methods.scenes.nerf.weight_schedule import require_schedule, weight_at
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_a_number_is_constant() -> None:
     assert weight_at(3, 0.7) == 3.0
 
 
-@pytest.mark.parametrize("schedule", [-1.0, (0, 1, 2), (0.5, 1, 0, 0.5), (0, -1, 0, 1)])
-def test_refuses_what_is_no_schedule(schedule: float | tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match=r"lambda_orient: .* is not"):
-        check_schedule("lambda_orient", schedule)
+@pytest.mark.parametrize("schedule", [-1.0, (0.5, 1, 0, 0.5), (0, -1, 0, 1)])
+def test_refuses_a_malformed_schedule(schedule: float | tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"orient: .* is not"):
+        require_schedule("orient", schedule)

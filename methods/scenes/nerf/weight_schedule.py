@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from methods.scenes.settings import demand
+from methods.scenes.settings import require
 
 #: A weight for the whole optimisation, or ``(from, start, end, until)``: linear from ``start`` to ``end`` while
 #: progress runs from ``from`` to ``until``, constant before and after (threestudio's order, in progress not steps).
-Schedule = float | Sequence[float]
+WeightSchedule = float | tuple[float, float, float, float]
 
 
-def weight_at(schedule: Schedule, progress: float) -> float:
+def weight_at(schedule: WeightSchedule, progress: float) -> float:
     """The weight at ``progress`` in [0, 1]."""
     if isinstance(schedule, (int, float)):
         return float(schedule)
@@ -20,14 +18,14 @@ def weight_at(schedule: Schedule, progress: float) -> float:
     return start + (end - start) * fraction
 
 
-def check_schedule(field: str, schedule: Schedule) -> None:
-    """Refuse a schedule that is not one.
+def require_schedule(field: str, schedule: WeightSchedule) -> None:
+    """Refuse a malformed schedule.
 
     Raises:
         ValueError: If it is neither a weight nor four numbers with ``from < until``, or has a negative weight.
     """
     if isinstance(schedule, (int, float)):
-        demand(schedule >= 0, field, schedule, "zero or a positive weight")
+        require(schedule >= 0, field, schedule, "zero or a positive weight")
         return
-    right = len(schedule) == 4 and schedule[0] < schedule[3] and min(schedule[1:3]) >= 0
-    demand(right, field, schedule, "a weight, or (from, start, end, until) with from < until and weights of at least 0")
+    right = schedule[0] < schedule[3] and min(schedule[1:3]) >= 0
+    require(right, field, schedule, "a weight, or [from, start, end, until] with from < until and no negative weight")

@@ -4,44 +4,68 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.marching.marching import Density, Samples, chord
-from methods.scenes.nerf.marching.occupancy import OccupancyGrid
-from methods.scenes.settings import MissingPackageError
+from methods.scenes.nerf.marching import marchings
+from methods.scenes.nerf.marching.packed import chord
+from methods.scenes.nerf.marching.samples import Density, Marching, Samples
+from methods.scenes.nerf.occupancy import OccupancyGrid
+from methods.scenes.settings import MissingPackageError, require
 from methods.transfer import to_device
 
 #: Diagonal of a cube of side 1, as threestudio writes it: a ray's samples are as many as a step along it has.
 _DIAGONAL = 1.732
 
-#: Opacity of a step under which it is left out (threestudio's ``prune_alpha_threshold``), and the light under which
-#: what stands behind is (nerfacc's own default).
+#: Opacity below which a step is left out (threestudio's ``prune_alpha_threshold``), and remaining light below which
+#: the steps behind are (nerfacc's own default).
 _LEAST_OPACITY, _LEAST_LIGHT = 0.01, 1e-4
 
 
-class NerfaccMarching:
-    """Equal steps through occupied space, transparent and hidden ones left out; packed scans in nerfacc's kernels.
+@marchings.register("nerfacc")
+@dataclass(frozen=True)
+class NerfaccMarching(Marching):
+    """Equal steps through occupied space, without transparent and hidden samples, in nerfacc's kernels.
 
-    Which cells are occupied is for this project's :class:`OccupancyGrid` to say: nerfacc's own update draws from
-    torch's global generator.  Steps start where the ray enters the ball, as in :class:`PackedMarching`; threestudio's
-    start at the camera and reach into the corners of the box.
-
-    Args:
-        radius: Radius of the ball, world units.
-        samples: Steps along the diagonal of the ball's box (threestudio's ``num_samples_per_ray``).
+    This project's :class:`OccupancyGrid` says which cells are occupied: nerfacc's own update draws from torch's global
+    generator.  Steps start where the ray enters the ball, as in :class:`PackedMarching`; threestudio's start at the
+    camera and reach into the corners of the box.
 
     Raises:
-        MissingPackageError: If nerfacc is not installed.
+        ValueError: If ``samples`` is not positive.
     """
 
-    def __init__(self, *, radius: float, samples: int) -> None:
+    samples: int = 512
+    """Steps along the diagonal of the ball's box (threestudio's ``num_samples_per_ray``)."""
+
+    def __post_init__(self) -> None:
+        require(self.samples > 0, "samples", self.samples, "a positive number")
+
+    def build(self, radius: float) -> NerfaccMarcher:
+        """A marcher through the ball.
+
+        Raises:
+            MissingPackageError: If nerfacc is not installed.
+        """
         if importlib.util.find_spec("nerfacc") is None:
             raise MissingPackageError(
-                "marching: 'nerfacc' needs the package nerfacc (the extra gpu); 'packed' does without"
+                "marching: 'nerfacc' needs the package nerfacc (the extra gpu); 'packed' works without it"
             )
+        return NerfaccMarcher(self.samples, radius)
+
+
+class NerfaccMarcher:
+    """nerfacc's estimator with this project's occupied cells.
+
+    Args:
+        samples: Steps along the diagonal of the ball's box.
+        radius: Radius of the ball, world units.
+    """
+
+    def __init__(self, samples: int, radius: float) -> None:
         self.radius = radius
         self.samples_per_unit = samples / (2 * _DIAGONAL * radius)
         self.step = 1 / self.samples_per_unit
@@ -55,17 +79,19 @@ class NerfaccMarching:
         directions: Tensor,
         occupancy: OccupancyGrid,
         density: Density,
-        rays: torch.Generator | None,
+        generator: torch.Generator | None,
     ) -> Samples:
-        """See :class:`methods.scenes.nerf.marching.marching.Marching`.
+        """Samples with some opacity that are not hidden.
 
         Raises:
             RuntimeError: If the rays are not on a CUDA device.
         """
         check_device(origins.device)
         near, far = chord(origins, directions, self.radius)
-        if rays is not None:
-            near = near + self.step * to_device(torch.rand(len(near), generator=rays, device=rays.device), near.device)
+        if generator is not None:
+            near = near + self.step * to_device(
+                torch.rand(len(near), generator=generator, device=generator.device), near.device
+            )
 
         def density_between(starts: Tensor, ends: Tensor, ray: Tensor) -> Tensor:
             return density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])
@@ -83,7 +109,7 @@ class NerfaccMarching:
         return packed_samples(origins, directions, ray.long(), starts, ends)
 
     def weights(self, density: Tensor, samples: Samples) -> Tensor:
-        """See :class:`methods.scenes.nerf.marching.marching.Marching`."""
+        """The weights of volume rendering ``(m,)``, with nerfacc's scans."""
         if len(density) == 0:  # a kernel cannot be launched on nothing
             return density
         depth = density * samples.widths

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.marching.occupancy import OccupancyGrid
+from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
 
 
-def grid(**settings: float) -> OccupancyGrid:
-    defaults = {"resolution": 16, "radius": 1.0, "decay": 0.5, "threshold": 0.1}
-    return OccupancyGrid(**{**defaults, **settings})  # type: ignore[arg-type]
+def grid() -> OccupancyGrid:
+    settings = OccupancySettings(resolution=16, decay=0.5, threshold=0.1)
+    return OccupancyGrid(settings, radius=1.0, samples_per_unit=1.0)
 
 
 def ball(points: Tensor) -> Tensor:
@@ -69,5 +69,5 @@ def test_a_field_that_is_not_a_number_is_not_hidden() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("resolution", 0), ("decay", 1.0), ("threshold", 0.0)])
 def test_refuses_bad_settings(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"occupancy_{field}: {value} is not"):
-        grid(**{field: value})
+    with pytest.raises(ValueError, match=f"{field}: {value} is not"):
+        OccupancySettings(**{field: value})
