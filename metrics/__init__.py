@@ -1,7 +1,7 @@
 """Scores of rendered views: CLIP Score, CLIP-IQA, ImageReward, R-precision and, in the toybox, the ground truth.
 
 A metric is a class in a file of its own, registered by name, and built with the suite of models that scores
-(``metrics["clip_score"]("toybox")``).  It sees pictures and text only, never a scene or a method.
+(``metrics["clip_score"]("toybox")``).  It sees images and text only, never a scene or a method.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ __all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Suite", "TruthViews", "Vi
 class Metric(Protocol):
     """A score of rendered views."""
 
+    columns: tuple[Column, ...]
+    """Its scores, as far as they are known before it is loaded."""
     card: MetricCard
-    columns: tuple[str, ...]
+    """Its definition, with the columns of the metric as it is loaded."""
     role: Role | None
-    """The model of the suite that it needs, so that a study is refused at once where it is missing; None for none."""
+    """The model of the suite that it needs, so that a study without it is refused at once; None for none."""
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         """Load what the metric needs of a suite of models (a name such as ``"toybox"``), to compute on ``device``."""
@@ -37,13 +39,13 @@ class Metric(Protocol):
         Args:
             views: The evaluation views of one scene.
             prompt: The text that the scene was made from, verbatim, without view words.
-            candidates: All prompts of the study, ``prompt`` among them.
+            candidates: The texts that R-precision chooses from: all of the prompt set, ``prompt`` among them.
         """
         ...
 
 
 class MetricRegistry(Registry[type[Metric]]):
-    """Metrics by name; ``pyiqa:NAME`` is any metric of the package pyiqa that needs no reference picture."""
+    """Metrics by name; ``pyiqa:NAME`` is any metric of the package pyiqa that needs no reference image."""
 
     def __getitem__(self, name: str) -> type[Metric]:
         """The metric of that name.

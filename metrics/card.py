@@ -1,59 +1,60 @@
-"""What a metric tells about itself, printed beside every table: numbers without it cannot be compared."""
+"""Metadata of a metric, printed with every table: numbers without it cannot be compared."""
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Collection
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Column(BaseModel):
-    """One column of scores that a metric gives."""
+    """One column of scores of a metric.
+
+    Raises:
+        ValueError: If there is a target without the direction, or the direction without a target.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(min_length=1, description="column name in the table of scores")
     title: str = Field(min_length=1, description="heading in a report")
-    unit: str = Field(description='unit of the stored values: "dB", "%", "" for a plain number')
-    higher_is_better: bool
+    unit: str = Field(default="", description='unit of the printed values: "dB", "%", "" for a plain number')
+    direction: Literal["higher", "lower", "target"] = Field(default="higher", description="which values are better")
+    target: float | None = Field(default=None, description="the best printed value, for the direction target")
     decimals: int = Field(default=2, ge=0, description="decimals that a table prints")
     scale: float = Field(default=1.0, gt=0, description="factor from a stored value to the printed one")
+    group: Literal["image", "truth"] = Field(default="image", description="what it judges: images, or their truth")
+    headline: bool = Field(default=True, description="whether the tables show it, or only files and prompt pages")
+
+    @model_validator(mode="after")
+    def _has_a_target_if_it_needs_one(self) -> Self:
+        if (self.direction == "target") != (self.target is not None):
+            raise ValueError(f"column {self.name!r}: direction = 'target' and a target belong together")
+        return self
 
 
 class MetricCard(BaseModel):
-    """The definition of a metric, complete enough to compute it again.
-
-    ``title``, ``unit`` and ``higher_is_better`` are those of the first column; ``columns`` has all of them.
-    """
+    """The definition of a metric, complete enough to compute it again."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(min_length=1, description="name in the registry")
-    title: str = Field(min_length=1, description="what papers call it")
-    unit: str = Field(description="unit of the first column")
-    higher_is_better: bool = Field(description="of the first column")
+    title: str = Field(min_length=1, description="name in papers")
     checkpoint: str = Field(min_length=1, description="the model that scores, and the suite it belongs to")
-    weights_sha256: str = Field(description="hash of the model's files; empty for a metric without a model")
+    weights_sha256: str = Field(default="", description="hash of the model's files; empty for a metric without a model")
     preprocessing: str = Field(min_length=1, description="from the PNG of a view to the model's input")
     description: str = Field(min_length=1, description="the formula, and what the number does and does not mean")
     version: int = Field(default=1, ge=1, description="raised by hand when the numbers change")
     columns: tuple[Column, ...] = Field(min_length=1)
+    uses_candidates: bool = Field(default=False, description="whether the number depends on how many texts there are")
+    candidates: int | None = Field(default=None, ge=1, description="how many different texts there were, if it does")
 
-    @model_validator(mode="after")
-    def _first_column_agrees(self) -> Self:
-        first = self.columns[0]
-        if (first.unit, first.higher_is_better) != (self.unit, self.higher_is_better):
-            raise ValueError(f"card {self.name!r}: unit and higher_is_better must be those of column {first.name!r}")
-        return self
+    def scored_among(self, candidates: Collection[str]) -> Self:
+        """The card as it is printed with scores that were computed with these candidates."""
+        return self.model_copy(update={"candidates": len(set(candidates))}) if self.uses_candidates else self
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in their order."""
         return tuple(column.name for column in self.columns)
-
-
-def metric_card(*columns: Column, **fields: str | int) -> MetricCard:
-    """A card whose unit and direction are those of its first column."""
-    first = columns[0]
-    values = {"unit": first.unit, "higher_is_better": first.higher_is_better, "columns": columns, **fields}
-    return MetricCard.model_validate(values)

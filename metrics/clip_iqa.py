@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metrics import metrics
-from metrics.card import Column, metric_card
-from metrics.clip_score import preprocessing_of
-from metrics.models.clip import load_clip
+from metrics.card import Column, MetricCard
+from metrics.models.clip import load_clip, preprocessing_of
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -43,25 +42,23 @@ class ClipIqa:
     Source: Wang et al., arXiv 2207.12396.
     """
 
-    columns: tuple[str, ...] = tuple(f"{pair.column}{suffix}" for suffix in ("", "_margin") for pair in PROMPT_PAIRS)
+    columns: tuple[Column, ...] = (
+        *(Column(name=pair.column, title=pair.column.capitalize(), unit="%", decimals=1) for pair in PROMPT_PAIRS),
+        *(
+            Column(
+                name=f"{pair.column}_margin", title=f"{pair.column.capitalize()} margin", unit="100·cos", headline=False
+            )
+            for pair in PROMPT_PAIRS
+        ),
+    )
     role: Role | None = "iqa"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
         self._clip = load_clip(suite.folder("iqa"), device, native=suite.iqa_native)
-        shares = [
-            Column(name=pair.column, title=pair.column.capitalize(), unit="%", higher_is_better=True, decimals=1)
-            for pair in PROMPT_PAIRS
-        ]
-        margins = [
-            Column(name=f"{pair.column}_margin", title=f"{pair.column.capitalize()} margin", unit="100·cos",
-                   higher_is_better=True)
-            for pair in PROMPT_PAIRS
-        ]  # fmt: skip
         pairs = "; ".join(f"{pair.column}: {pair.positive!r} against {pair.negative!r}" for pair in PROMPT_PAIRS)
-        self.card = metric_card(
-            *shares,
-            *margins,
+        self.card = MetricCard(
+            columns=self.columns,
             name="clip_iqa",
             title="CLIP-IQA",
             checkpoint=suite.checkpoint("iqa"),
@@ -78,7 +75,7 @@ class ClipIqa:
         positive, negative = cosines.double().numpy().reshape(len(views), len(PROMPT_PAIRS), 2).transpose(2, 1, 0)
         margin = positive - negative
         share = 100 / (1 + np.exp(-self._clip.logit_scale * margin))
-        return dict(zip(self.columns, [*share, *(100 * margin)], strict=True))
+        return dict(zip(self.card.column_names, [*share, *(100 * margin)], strict=True))
 
 
 def _resized(image_size: int) -> str:

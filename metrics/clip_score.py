@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics import metrics
-from metrics.card import Column, metric_card
-from metrics.models.clip import load_clip
+from metrics.card import Column, MetricCard
+from metrics.models.clip import load_clip, preprocessing_of
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -20,14 +20,14 @@ class ClipScore:
     Source: Hessel et al., arXiv 2104.08718, without its prefix, factor 2.5 and clamping.
     """
 
-    columns: tuple[str, ...] = ("clip_score",)
+    columns: tuple[Column, ...] = (Column(name="clip_score", title="CLIP", unit="100·cos"),)
     role: Role | None = "clip"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
         self._clip = load_clip(suite.folder("clip"), device)
-        self.card = metric_card(
-            Column(name="clip_score", title="CLIP", unit="100·cos", higher_is_better=True),
+        self.card = MetricCard(
+            columns=self.columns,
             name="clip_score",
             title="CLIP Score",
             checkpoint=suite.checkpoint("clip"),
@@ -41,11 +41,3 @@ class ClipScore:
         """Float64 ``(n,)`` in [−100, 100] as ``clip_score``."""
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features([prompt])[0]
         return {"clip_score": 100 * cosines.double().numpy()}
-
-
-def preprocessing_of(image_size: int) -> str:
-    """What happens to a view before a CLIP of that picture size sees it, for the cards."""
-    return (
-        f"uint8 RGB over the evaluation background, shorter side to {image_size} pixels (bicubic, antialiased; nothing "
-        f"to do at {image_size}), centre crop, the model's mean and standard deviation, fp32"
-    )

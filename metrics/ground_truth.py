@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics import metrics
-from metrics.card import Column, metric_card
+from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import TruthViews, Views
 
@@ -25,16 +25,18 @@ class GroundTruth:
     The best-matching object has the highest PSNR, averaged over all views; every column is about that object.
     """
 
-    columns: tuple[str, ...] = ("psnr", "ssim", "iou", "janus")
+    columns: tuple[Column, ...] = (
+        Column(name="psnr", title="PSNR", unit="dB", group="truth"),
+        Column(name="ssim", title="SSIM", group="truth", decimals=3),
+        Column(name="iou", title="IoU", unit="%", group="truth", decimals=1, scale=100),
+        Column(name="janus", title="Janus", unit="%", direction="lower", group="truth", decimals=1, scale=100),
+    )
     role: Role | None = None
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self.card = metric_card(
-            Column(name="psnr", title="PSNR", unit="dB", higher_is_better=True),
-            Column(name="ssim", title="SSIM", unit="", higher_is_better=True, decimals=3),
-            Column(name="iou", title="IoU", unit="%", higher_is_better=True, decimals=1, scale=100),
-            Column(name="janus", title="Janus", unit="%", higher_is_better=False, decimals=1, scale=100),
+        self.card = MetricCard(
+            columns=self.columns,
             name="ground_truth",
             title="Ground truth",
             checkpoint=f"none: the truth itself is known ({suite.name})",

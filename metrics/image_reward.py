@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics import metrics
-from metrics.card import Column, metric_card
-from metrics.clip_score import preprocessing_of
+from metrics.card import Column, MetricCard
+from metrics.models.clip import preprocessing_of
 from metrics.models.reward import load_reward
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
@@ -21,15 +21,15 @@ class ImageReward:
     Source: Xu et al., arXiv 2304.05977.
     """
 
-    columns: tuple[str, ...] = ("image_reward",)
+    columns: tuple[Column, ...] = (Column(name="image_reward", title="ImageReward"),)
     role: Role | None = "reward"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
         self._model = load_reward(suite.folder("reward"), device)
         config = self._model.config
-        self.card = metric_card(
-            Column(name="image_reward", title="ImageReward", unit="", higher_is_better=True),
+        self.card = MetricCard(
+            columns=self.columns,
             name="image_reward",
             title="ImageReward",
             checkpoint=suite.checkpoint("reward"),

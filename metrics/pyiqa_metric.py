@@ -16,7 +16,7 @@ import torch
 
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
-from metrics.card import Column, metric_card
+from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite
 from metrics.views import Views
 
@@ -37,7 +37,7 @@ class PyiqaMetric:
     """
 
     metric: str  # pyiqa's name
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     role: Role | None = None
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
@@ -52,8 +52,9 @@ class PyiqaMetric:
                 "fetches its own weights, so score once where its servers can be reached, then without"
             ) from error
         name = f"pyiqa:{self.metric}"
-        self.card = metric_card(
-            Column(name=name, title=self.metric.upper(), unit="", higher_is_better=not self._network.lower_better),
+        direction = "lower" if self._network.lower_better else "higher"
+        self.card = MetricCard(
+            columns=tuple(column.model_copy(update={"direction": direction}) for column in self.columns),
             name=name,
             title=f"{self.metric} (pyiqa)",
             checkpoint=f"pyiqa {pyiqa.__version__}'s own weights for {self.metric}",
@@ -77,7 +78,7 @@ class PyiqaMetric:
             pixels = some.permute(0, 3, 1, 2).to(self._device, torch.float32) / 255
             with _fixed_draws(self._device):
                 found.append(self._network(pixels).reshape(len(some)).double().cpu())
-        return {self.columns[0]: torch.cat(found).numpy().reshape(count)}
+        return {self.columns[0].name: torch.cat(found).numpy().reshape(count)}
 
 
 @cache
@@ -96,7 +97,8 @@ def pyiqa_metric(name: str) -> type[Metric]:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
         raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a picture alone: {hint}")
-    fields = {"metric": name, "columns": (f"pyiqa:{name}",), "__doc__": f"pyiqa's {name}.", "__module__": __name__}
+    column = Column(name=f"pyiqa:{name}", title=name.upper())  # its direction is known once it is loaded
+    fields = {"metric": name, "columns": (column,), "__doc__": f"pyiqa's {name}.", "__module__": __name__}
     return type(f"Pyiqa_{name}", (PyiqaMetric,), fields)
 
 

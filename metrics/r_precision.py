@@ -1,4 +1,4 @@
-"""R-precision: whether CLIP finds a view's own prompt among all prompts of the study."""
+"""R-precision: whether CLIP finds a view's own prompt among all prompts of the prompt set."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics import metrics
-from metrics.card import Column, metric_card
-from metrics.clip_score import preprocessing_of
-from metrics.models.clip import load_clip
+from metrics.card import Column, MetricCard
+from metrics.models.clip import load_clip, preprocessing_of
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -19,24 +18,26 @@ class RPrecision:
     """1 where the own prompt has the highest cosine of all candidates, else 0.
 
     Source: DreamFields (arXiv 2112.01455), section 5; the number depends on how many candidates there are and
-    how alike they are, so it compares within one study only.
+    how alike they are, so it compares within one prompt set only.
     """
 
-    columns: tuple[str, ...] = ("clip_top1",)
+    columns: tuple[Column, ...] = (Column(name="clip_top1", title="R-precision", unit="%", decimals=1, scale=100),)
     role: Role | None = "clip"
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
         self._clip = load_clip(suite.folder("clip"), device)
-        self.card = metric_card(
-            Column(name="clip_top1", title="R-precision", unit="%", higher_is_better=True, decimals=1, scale=100),
+        self.card = MetricCard(
+            columns=self.columns,
             name="r_precision",
+            uses_candidates=True,
             title="CLIP R-precision",
             checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
             preprocessing=preprocessing_of(self._clip.image_size),
             description="Share of views whose own prompt has the highest CLIP cosine among all different prompts of "
-            "the study; chance is one in their number. A tie counts for the earlier prompt.",
+            "the study's prompt set, chosen for the study or not; chance is one in their number. A tie counts for the "
+            "earlier prompt.",
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:

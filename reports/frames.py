@@ -103,9 +103,12 @@ METRIC_COLUMNS: Final[Mapping[str, str]] = {
     "metric": "name of the column in scores.metric, unique",
     "title": "heading",
     "unit": "unit after scaling, or empty",
-    "higher_is_better": "True, False or None (neither)",
+    "direction": "which printed values are better: 'higher', 'lower', 'target', or None (neither)",
+    "target": "the best printed value for the direction 'target', else None",
     "decimals": "digits after the point",
     "scale": "factor from the stored to the printed value",
+    "group": "'image' for scores of images, 'truth' for distances to their truth",
+    "headline": "whether the tables show it",
     "card": "JSON of the metric's card",
 }
 _COLUMNS: Final = {

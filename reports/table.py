@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Direction = Literal["up", "down"]
+#: Which values are better: the greater, the smaller, or those near to the column's target.
+Direction = Literal["up", "down", "target"]
 #: ``p``: a p-value, which is never 0 and is not printed as if it were; ``words``: entries of text without a figure.
 Kind = Literal["figure", "p", "words"]
 
@@ -22,6 +23,7 @@ class Column:
     signed: bool = False  # print + before positive means (differences)
     kind: Kind = "figure"
     sd_decimals: int | None = None  # digits of the SD, where not those of the mean
+    target: float | None = None  # the best value, for the direction target
 
 
 @dataclass(frozen=True)

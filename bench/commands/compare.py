@@ -193,8 +193,10 @@ def _divergence(runs: Sequence[ReportFrames], method: str) -> Estimate:
 
 def _column(card: MetricCard, metric: str) -> Column:
     column = next(column for column in card.columns if column.name == metric)
-    direction: Direction = "up" if column.higher_is_better else "down"
-    return Column(column.name, column.title, column.unit, direction, column.decimals, signed=True)
+    directions: dict[str, Direction] = {"higher": "up", "lower": "down"}
+    return Column(
+        column.name, column.title, column.unit, directions.get(column.direction), column.decimals, signed=True
+    )
 
 
 def _entry(estimate: Estimate) -> Entry:

@@ -75,9 +75,11 @@ def _drawings(study: Study) -> list[Drawing]:
 
     A name that no metric has stays, for the report to complain of.
     """
-    scored, known = (
-        {column for name in names for column in metrics[name].columns} for names in (study.metrics, metrics.names())
-    )
+
+    def columns(names: Iterable[str]) -> set[str]:
+        return {column.name for name in names for column in metrics[name].columns}
+
+    scored, known = columns(study.metrics), columns(metrics.names())
     absent = known - scored
     return [
         Drawing(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})

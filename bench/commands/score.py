@@ -45,7 +45,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
     device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
     scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
-    # the whole set, so that the figure does not depend on which of its prompts a study takes
+    # the whole set, so that R-precision does not depend on which of its prompts a study takes
     candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
 
     def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
@@ -64,7 +64,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     controls = control_views(study, records, list(prompts.values()), store, console)
     of_controls = score([control.views for control in controls], "controls")
     write(_control_rows(controls, of_controls, scorers, store), CONTROL_COLUMNS, "controls")
-    write_frame(_columns_frame(scorers), store.folder / "metric_columns.parquet")
+    write_frame(_columns_frame(scorers, candidates), store.folder / "metric_columns.parquet")
     event_table(records, store)  # kept for the report, which then has little left to parse
     console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
     return frame
@@ -118,17 +118,20 @@ def _who(record: Record) -> dict[str, Any]:
     return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
 
 
-def _columns_frame(scorers: Sequence[Metric]) -> pd.DataFrame:
+def _columns_frame(scorers: Sequence[Metric], candidates: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
                 "metric": column.name,
                 "title": column.title,
                 "unit": column.unit,
-                "higher_is_better": column.higher_is_better,
+                "direction": column.direction,
+                "target": column.target,
                 "decimals": column.decimals,
                 "scale": column.scale,
-                "card": scorer.card.model_dump_json(),
+                "group": column.group,
+                "headline": column.headline,
+                "card": scorer.card.scored_among(candidates).model_dump_json(),
             }
             for scorer in scorers
             for column in scorer.card.columns

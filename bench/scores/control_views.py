@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import JsonValue
 from rich.console import Console
 
+from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
 from bench.records.atomic import new_folder
@@ -22,7 +23,7 @@ from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.study import Study
-from methods.cameras import evaluation_ring, view_words
+from methods.cameras import view_words
 from methods.diffusion.sampling import sample_images
 from methods.priors import cached_prior, known_prior
 from metrics.controls import WITHOUT_CAMERAS, ControlSources, controls
@@ -30,10 +31,7 @@ from metrics.views import Views
 from prompts import Prompt
 
 #: Raised by hand when the controls' pictures change.
-CONTROLS_VERSION = 1
-
-#: Views of a control, spread over the ring: noise does not compress, and a sample of the prior costs many calls.
-VIEWS = 4
+CONTROLS_VERSION = 2
 
 #: DDIM steps behind ``prior_2d``: on the toybox the scores are those of 50 steps to 0.1 of a CLIP score.
 SAMPLING_STEPS = 25
@@ -78,11 +76,9 @@ class _Maker:
     def __init__(self, study: Study, records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> None:
         self.study, self.store = study, store
         self.ring, self.seed = study.evaluation, study.seeds[0]
-        count = min(VIEWS, self.ring.views)
-        self.places = [place * self.ring.views // count for place in range(count)]
-        cameras = evaluation_ring(self.ring.views, elevation_deg=self.ring.elevation_deg)
-        self.azimuth_deg = cameras.azimuth_deg[self.places].numpy()
-        self.words = [f", {view_words(cameras)[place]}" * (study.view_prompts != "none") for place in self.places]
+        cameras = ring_of(self.ring)
+        self.azimuth_deg = cameras.azimuth_deg.numpy()
+        self.words = [f", {words}" * (study.view_prompts != "none") for words in view_words(cameras)]
         self.renders: dict[str, ViewSet] = {}  # of the baseline, by the text of its prompt
         for prompt in prompts:
             for record in records:
@@ -105,8 +101,8 @@ class _Maker:
             scores=self.store.folder / "scores" / "controls" / name / prompt.id,
             prompt=prompt,
             azimuth_deg=tuple(self.azimuth_deg.tolist()),
-            rgb=tuple(folder / f"rgb_{index:03}.png" for index in range(len(self.places))),
-            opacity=tuple(folder / f"opacity_{index:03}.png" for index in range(len(self.places))),
+            rgb=tuple(folder / f"rgb_{index:03}.png" for index in range(self.ring.views)),
+            opacity=tuple(folder / f"opacity_{index:03}.png" for index in range(self.ring.views)),
             ring=self.ring,
             truths=None if name in WITHOUT_CAMERAS else self.store.folder / "truth",
         )
@@ -120,7 +116,7 @@ class _Maker:
             weights: str = known_prior(self.study.prior.name, self.study.prior.posterior).weights_sha256
             of_this = [weights, self._scale(), SAMPLING_STEPS, *self.words]
         shared: list[JsonValue] = [CONTROLS_VERSION, name, prompt.id, prompt.text, self.seed]
-        return [*shared, *self.places, self.ring.resolution, self.ring.background, *of_this]
+        return [*shared, self.ring.views, self.ring.resolution, self.ring.background, *of_this]
 
     def _sources(self, name: str, prompt: Prompt) -> ControlSources:
         return ControlSources(
@@ -134,7 +130,7 @@ class _Maker:
 
     @cached_property
     def _pictures_of_baseline(self) -> dict[str, Views]:
-        return {text: views.at(self.places).read() for text, views in self.renders.items()}
+        return {text: views.read() for text, views in self.renders.items()}
 
     def _sample(self, prompt_id: str, text: str, count: int) -> np.ndarray:
         """The prior's pictures for what a method asks it at the ``count`` cameras."""

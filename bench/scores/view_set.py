@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +41,6 @@ class ViewSet:
 
     def __len__(self) -> int:
         return len(self.rgb)
-
-    def at(self, places: Sequence[int]) -> ViewSet:
-        """Some of its views, by their places."""
-        return replace(
-            self,
-            azimuth_deg=tuple(self.azimuth_deg[place] for place in places),
-            rgb=tuple(self.rgb[place] for place in places),
-            opacity=tuple(self.opacity[place] for place in places),
-        )
 
     def read(self) -> Views:
         """The pictures, with the truth where the prompt has one; it is rendered where it is not there yet.

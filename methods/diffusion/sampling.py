@@ -10,6 +10,9 @@ from torch import Tensor
 from methods.contracts import Prior, ViewPrompt
 from methods.diffusion.guidance import guided_prediction, levels
 
+#: Images sampled at once, which fit a small device.
+_AT_ONCE = 8
+
 
 @torch.no_grad()
 def ddim_sample(prior: Prior, noise: Tensor, prompt: ViewPrompt, scale: float, steps: int = 50) -> Tensor:
@@ -57,7 +60,12 @@ def sample_images(
         steps: Steps from noise to image.
     """
     noise = torch.randn(len(texts), *prior.latent_shape, generator=generator).to(prior.device)
-    null = prior.null(len(texts))
-    latents = ddim_sample(prior, noise, ViewPrompt(prior.embed(texts), null, null), scale, steps)
-    # one by one: decoding takes more memory than all else
-    return torch.cat([prior.decode(latent[None]) for latent in latents])
+    images = []
+    for first in range(0, len(texts), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        positive = prior.embed(texts[some])
+        null = prior.null(len(positive))
+        latents = ddim_sample(prior, noise[some], ViewPrompt(positive, null, null), scale, steps)
+        # one by one: decoding takes more memory than all else
+        images += [prior.decode(latent[None]) for latent in latents]
+    return torch.cat(images)

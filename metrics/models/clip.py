@@ -159,3 +159,11 @@ def _normalise(visual: Any) -> Callable[[Image.Image], Tensor]:
 
     transform: Callable[[Image.Image], Tensor] = Compose([ToTensor(), Normalize(visual.image_mean, visual.image_std)])
     return transform
+
+
+def preprocessing_of(image_size: int) -> str:
+    """What happens to a view before a CLIP of that picture size sees it, for the cards."""
+    return (
+        f"uint8 RGB over the evaluation background, shorter side to {image_size} pixels (bicubic, antialiased; nothing "
+        f"to do at {image_size}), centre crop, the model's mean and standard deviation, fp32"
+    )

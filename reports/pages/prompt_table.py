@@ -10,7 +10,7 @@ import pandas as pd
 from reports.frames import ReportFrames
 from reports.pages.exhibits import Exhibit, PromptExhibits
 from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, score_columns
+from reports.tables.columns import score_columns
 
 #: Columns of cells, their key in the frames and what that is divided by.
 _COSTS: Final = (
@@ -27,9 +27,7 @@ def prompt_table(frames: ReportFrames, prompt: PromptExhibits, means: pd.DataFra
         prompt: Whose cells.
         means: Mean over the views of each completed cell of the prompt, with columns ``cell, metric, value``.
     """
-    known = [*PICTURE_SCORES, *TRUTH_SCORES]
-    names = [*known, *(name for name in frames.metric_columns["metric"] if name not in known)]
-    scores = [column for column in score_columns(frames, names) if column.key in set(means["metric"])]
+    scores = score_columns(frames, set(means["metric"]))
     values: dict[Any, float] = means.set_index(["cell", "metric"])["value"].to_dict()
     cells = {str(cell["cell"]): cell for cell in frames.cells.to_dict("records")}
     rows = [

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from reports.render.printed import ARROWS, Printed, printed_rows
+from reports.render.printed import Printed, arrow, better, printed_rows
 from reports.table import Column, Entry, Table
 from reports.templates import template
 
@@ -57,7 +57,8 @@ def _rendered(table: Table, places: Callable[[Iterable[str]], str] | None) -> Ma
         template("table.html.j2").render(
             table=table,
             parts=[(part, list(own)) for part, own in groupby(rows, lambda row: row[0].part)],
-            arrows=ARROWS,
+            arrow=arrow,
+            better=better,
             live=places is not None,
         )
     )

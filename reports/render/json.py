@@ -9,7 +9,7 @@ The schema, ``"format": 1``::
     footnotes   [str], definitions of the metrics
     stub        heading of the rows' labels
     columns     [{key, title, unit, direction, kind}]
-                direction: "up", "down" (better) or null; kind: "figure", "p" or "words"
+                direction: "up", "down", "target" (better) or null; kind: "figure", "p" or "words"
     cells       [str], identities of cells that the entries point into
     rows        [{label, part, entries}]; one entry for each column
     entry       {mean, sd, n, low, high, group, text, note, why, cells}; keys without a value are left out

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reports.table import Column, Entry, Row, Table
 
-ARROWS = {"up": "↑", "down": "↓", None: ""}
+_ARROWS = {"up": "↑", "down": "↓"}
 NOTHING = "—"
 
 
@@ -67,8 +67,20 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
 
 
 def heading(column: Column) -> str:
-    """Title, unit and arrow of the better direction."""
-    return " ".join(part for part in (column.title, column.unit, ARROWS[column.direction]) if part)
+    """Title, unit and arrow of the better direction, or the target."""
+    return " ".join(part for part in (column.title, column.unit, arrow(column)) if part)
+
+
+def arrow(column: Column) -> str:
+    """The arrow of the better direction, or the target; empty where neither way is better."""
+    return f"→ {column.target:g}" if column.target is not None else _ARROWS.get(column.direction or "", "")
+
+
+def better(column: Column) -> str:
+    """Which values of the column are better, in words."""
+    if column.target is not None:
+        return f"{column.target:g} is best"
+    return {"up": "higher is better", "down": "lower is better"}.get(column.direction or "", "neither way is better")
 
 
 def _figure(value: float | None, column: Column) -> str:

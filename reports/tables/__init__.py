@@ -1,8 +1,7 @@
 """The tables of a report, from frames to the table model: one file for each table."""
 
 from reports.tables.all_tables import all_tables
-from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, score_columns
 from reports.tables.measured import Measured
 from reports.tables.published import Reproduction
 
-__all__ = ["PICTURE_SCORES", "TRUTH_SCORES", "Measured", "Reproduction", "all_tables", "score_columns"]
+__all__ = ["Measured", "Reproduction", "all_tables"]

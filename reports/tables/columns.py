@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from reports.frames import ReportFrames
 from reports.table import Column, Direction
 
-#: Scores of pictures and text, in the order of the SDI paper's Table 1; those that a study lacks are left out.
-PICTURE_SCORES: Final = ("clip_score", "quality", "sharpness", "real", "image_reward", "clip_top1")
-#: Comparisons with the ground truth, for worlds that have one.
-TRUTH_SCORES: Final = ("psnr", "ssim", "iou", "janus")
+_DIRECTIONS: Final[dict[str, Direction]] = {"higher": "up", "lower": "down", "target": "target"}
 #: Seconds from which a column of times is in minutes.
 _LONG = 1200.0
 
@@ -28,30 +25,29 @@ class Cost:
     size: float  # of one unit of the column, in units of the source
 
 
-def score_columns(frames: ReportFrames, names: Sequence[str] | None = None) -> list[Column]:
-    """Columns of the metrics called ``names`` that the frames have (all, where None), in that order."""
-    cards = {str(card["metric"]): card for card in frames.metric_columns.to_dict("records")}
-    chosen = list(cards) if names is None else [name for name in names if name in cards]
-    columns = []
-    for name in chosen:
-        better = cards[name]["higher_is_better"]
-        direction: Direction | None = None if pd.isna(better) else "up" if better else "down"
-        unit = cards[name]["unit"]
-        columns.append(
-            Column(
-                key=name,
-                title=str(cards[name]["title"]),
-                unit="" if pd.isna(unit) else str(unit),
-                direction=direction,
-                decimals=int(cards[name]["decimals"]),
-            )
-        )
-    return columns
+def score_columns(frames: ReportFrames, names: Collection[str] | None = None) -> list[Column]:
+    """Columns of the metrics that the frames have, in their order; only those called ``names``, where given."""
+    rows = frames.metric_columns.to_dict("records")
+    return [_score_column(row) for row in rows if names is None or row["metric"] in names]
 
 
-def table_scores(frames: ReportFrames) -> list[Column]:
-    """The scores that a table shows: of pictures, then against the ground truth."""
-    return score_columns(frames, (*PICTURE_SCORES, *TRUTH_SCORES))
+def headline_scores(frames: ReportFrames, group: str | None = None) -> list[Column]:
+    """The scores that tables show: of images, then those against the truth; only of one ``group``, where given."""
+    rows = frames.metric_columns.to_dict("records")
+    shown = [row for row in rows if row["headline"] and group in (None, row["group"])]
+    return [_score_column(row) for row in sorted(shown, key=lambda row: row["group"] == "truth")]
+
+
+def _score_column(row: dict[Hashable, Any]) -> Column:
+    direction, unit = row["direction"], row["unit"]
+    return Column(
+        key=str(row["metric"]),
+        title=str(row["title"]),
+        unit="" if pd.isna(unit) else str(unit),
+        direction=None if pd.isna(direction) else _DIRECTIONS[direction],
+        decimals=int(row["decimals"]),
+        target=None if pd.isna(row["target"]) else float(row["target"]),
+    )
 
 
 def cost_columns(frames: ReportFrames) -> list[Cost]:

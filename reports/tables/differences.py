@@ -9,7 +9,7 @@ from typing import Final
 from reports.render.printed import heading
 from reports.statistics import Comparison
 from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import table_scores
+from reports.tables.columns import headline_scores
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import Measured, estimate_entry
 
@@ -33,7 +33,7 @@ def verdict(comparison: Comparison, column: Column) -> str:
 
 def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     """Method − baseline for each score, with its interval and a verdict; None where there is no other method."""
-    scores = table_scores(measured.frames)
+    scores = headline_scores(measured.frames)
     if not measured.others or not scores:
         return None
     rows = []
@@ -47,7 +47,7 @@ def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         "interval leaves out 0. All else the data cannot tell; the table of comparisons says what they could have.",
         *notes,
     )
-    columns = tuple(replace(column, signed=True) for column in scores)
+    columns = tuple(replace(_compared_column(column), signed=True) for column in scores)
     footnotes = metric_footnotes(measured.frames, scores)
     title = f"Differences to {measured.baseline}"
     return Table("differences", title, caption, "Method", columns, tuple(rows), footnotes)
@@ -55,7 +55,7 @@ def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
 
 def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     """All that can be said about each difference: a part for each metric; None where there is no other method."""
-    scores = table_scores(measured.frames)
+    scores = headline_scores(measured.frames)
     if not measured.others or not scores:
         return None
     columns = (
@@ -72,7 +72,11 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         own = {"difference": column.decimals, "detectable": column.decimals}
         printed = tuple(replace(each, decimals=own.get(each.key, each.decimals)) for each in columns)
         for method in measured.others:
-            rows.append(Row(method, _compared(measured, column, method), part=heading(column), columns=printed))
+            rows.append(
+                Row(
+                    method, _compared(measured, column, method), part=heading(_compared_column(column)), columns=printed
+                )
+            )
     caption = (
         f"Method − {measured.baseline}, paired by prompt and seed: mean [95 % interval] (pairs).",
         "p: two-sided sign-flip test over prompts; Holm: over the methods of one metric. Effect size: mean over SD of "
@@ -83,6 +87,13 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     footnotes = metric_footnotes(measured.frames, scores)
     title = f"Comparisons with {measured.baseline}"
     return Table("comparisons", title, caption, "Method", columns, tuple(rows), footnotes)
+
+
+def _compared_column(column: Column) -> Column:
+    """The column of what is compared: with a target, the distance to it, of which less is better."""
+    if column.target is None:
+        return column
+    return replace(column, title=f"|{column.title} − {column.target:g}|", direction="down", target=None)
 
 
 def _difference(measured: Measured, column: Column, method: str, *, text: bool) -> Entry:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable
 
 from reports.frames import ReportFrames
+from reports.render.printed import better
 from reports.table import Column
-
-_BETTER = {"up": "higher is better", "down": "lower is better", None: "neither way is better"}
 
 
 def metric_footnotes(frames: ReportFrames, columns: Iterable[Column]) -> tuple[str, ...]:
@@ -26,9 +25,14 @@ def metric_footnotes(frames: ReportFrames, columns: Iterable[Column]) -> tuple[s
 
 
 def _footnote(card: dict[str, object], columns: list[Column]) -> str:
-    units = dict.fromkeys(", ".join(part for part in (c.unit, _BETTER[c.direction]) if part) for c in columns)
+    units = dict.fromkeys(", ".join(part for part in (c.unit, better(c)) if part) for c in columns)
     facts = [str(card["checkpoint"])] if card.get("checkpoint") else []
     facts += [f"weights SHA-256 {str(card['weights_sha256'])[:12]}"] if card.get("weights_sha256") else []
     facts += [str(card["preprocessing"])] if card.get("preprocessing") else []
     facts += [f"version {card['version']}"] if card.get("version") else []
+    facts += [_chance(card["candidates"])] if isinstance(card.get("candidates"), int) else []
     return f"{', '.join(c.title for c in columns)} ({'; '.join(units)}): {'; '.join(facts)}."
+
+
+def _chance(candidates: object) -> str:
+    return f"{candidates} candidates, so chance is {100 / int(str(candidates)):.1f} %"

@@ -75,8 +75,8 @@ class Measured:
     def comparisons(self, column: Column) -> Mapping[str, Comparison]:
         """Each other method of ``column``'s metric against the baseline, by label."""
         if column.key not in self._comparisons:
-            better = None if column.direction is None else column.direction == "up"
-            found = compare_to_baseline(self.scores(column.key), self.baseline, SEED, higher_is_better=better)
+            scores, better = judged(self.scores(column.key), column)
+            found = compare_to_baseline(scores, self.baseline, SEED, higher_is_better=better)
             self._comparisons[column.key] = found
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
 
@@ -120,6 +120,16 @@ class Measured:
                 cells["method"], cells["prompt_id"], cells["seed"], cells["cell"], strict=True
             )
         }
+
+
+def judged(scores: StudyScores, column: Column) -> tuple[StudyScores, bool | None]:
+    """The scores by which methods are compared, and whether the higher ones are better (None for neither).
+
+    With a target these are the distances to it, of which the lower ones are better.
+    """
+    if column.target is not None:
+        return replace(scores, means=np.abs(scores.means - column.target)), False
+    return scores, {"up": True, "down": False}.get(column.direction or "")
 
 
 def entry_of(values: ArrayLike, *, statistic: Statistic = np.mean, **more: Any) -> Entry:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from reports.statistics import interquartile_mean
 from reports.table import Row, Table
-from reports.tables.columns import table_scores
+from reports.tables.columns import headline_scores
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import Measured, entry_of
 
 
 def robust_table(measured: Measured, notes: Sequence[str]) -> Table:
     """Interquartile mean of each score with its interval."""
-    columns = table_scores(measured.frames)
+    columns = headline_scores(measured.frames)
     rows = []
     for method in measured.methods:
         entries = []

@@ -13,7 +13,7 @@ from reports.means import common_prompts
 from reports.statistics import StudyScores, share, with_blank_for_diverged
 from reports.statistics.values import MIN_PROMPTS
 from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import PICTURE_SCORES, TRUTH_SCORES, Cost, cost_columns, memory_kinds, score_columns
+from reports.tables.columns import Cost, cost_columns, headline_scores, memory_kinds
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import SEED, Measured, entry_of, estimate_entry
@@ -108,9 +108,9 @@ def _table(
     *,
     scores: Callable[[Measured, Column], StudyScores] = _completed,
 ) -> Table:
-    pictures, truth = (score_columns(measured.frames, names) for names in (PICTURE_SCORES, TRUTH_SCORES))
-    of_column = {column.key: scores(measured, column).of_prompts(prompts) for column in (*pictures, *truth)}
-    groups = {column.key: rank_of_each(of_column[column.key], column) for column in (*pictures, *truth)}
+    images, truth = (headline_scores(measured.frames, group) for group in ("image", "truth"))
+    of_column = {column.key: scores(measured, column).of_prompts(prompts) for column in (*images, *truth)}
+    groups = {column.key: rank_of_each(of_column[column.key], column) for column in (*images, *truth)}
 
     def scored(columns: Sequence[Column], method: str) -> list[Entry]:
         keys = [column.key for column in columns]
@@ -119,16 +119,16 @@ def _table(
     rows = []
     for method in measured.methods:
         paid = [_cost_entry(measured, cost, method, prompts) for cost in costs]
-        entries = [*scored(pictures, method), divergence_entry(measured, method), *paid, *scored(truth, method)]
+        entries = [*scored(images, method), divergence_entry(measured, method), *paid, *scored(truth, method)]
         rows.append(Row(method, tuple(entries)))
     between = [Entry() for _ in range(1 + len(costs))]
     for control in _controls(measured):
-        shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (pictures, truth)]
+        shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         label = CONTROLS.get(control, control)
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
-    columns = (*pictures, DIVERGENCE, *(cost.column for cost in costs), *truth)
+    columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
     caption = (*_how_to_read(rows, costs=bool(costs)), *sentences)
-    footnotes = metric_footnotes(measured.frames, (*pictures, *truth))
+    footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.statistics import VarianceComponents, variance_components
 from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import table_scores
+from reports.tables.columns import headline_scores
 from reports.tables.measured import Measured
 
 _SOURCES = ("prompt", "seed", "view")
@@ -19,7 +19,7 @@ def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
     """SD between prompts, between seeds and between views of each score, pooled over the methods."""
     columns = tuple(Column(source, f"SD between {source}s") for source in _SOURCES)
     rows, reasons = [], []
-    for column in table_scores(measured.frames):
+    for column in headline_scores(measured.frames):
         parts = _components(measured, column)
         entries = [_pooled([getattr(part, source) for part in parts]) for source in _SOURCES]
         reasons.append({reason for part in parts for reason in part.reason.split("; ") if reason})

@@ -8,10 +8,10 @@ import pytest
 
 from reports import ReportFrames
 from reports.frames import CELLS, EVENTS, SCORES, VIEWS
-from reports.tables import PICTURE_SCORES, TRUTH_SCORES, all_tables
+from reports.tables import all_tables
 
 METHODS, PROMPTS, VIEWS_EACH = [f"method-{index}" for index in range(8)], 43, 50
-METRICS = [*PICTURE_SCORES, *TRUTH_SCORES, "quality_margin", "sharpness_margin"]
+METRICS = [f"metric-{index}" for index in range(12)]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,16 @@ def frames() -> ReportFrames:
     scores = scores.merge(pd.DataFrame({"view": range(VIEWS_EACH), "azimuth_deg": 0.0}), how="cross")
     difficulty = scores.groupby(["prompt_id", "metric"])["seed"].transform(lambda rows: rng.normal(30, 2))
     scores = scores.assign(value=difficulty + rng.normal(0, 2, len(scores)))[list(SCORES)]
-    columns = {"metric": METRICS, "title": METRICS, "unit": "", "higher_is_better": True, "decimals": 2}
+    columns = {
+        "metric": METRICS,
+        "title": METRICS,
+        "unit": "",
+        "direction": "higher",
+        "decimals": 2,
+        "target": None,
+        "group": "image",
+        "headline": True,
+    }
     empty = {name: pd.DataFrame(columns=list(of)) for name, of in (("events", EVENTS), ("views", VIEWS))}
     return ReportFrames(
         cells=cells, scores=scores, metric_columns=pd.DataFrame(columns | {"scale": 1.0, "card": None}), **empty

@@ -67,7 +67,7 @@ def test_quick_path(
     records = [store.read(cell) for cell in cells]
     assert [record and record.status for record in records] == ["completed"] * 4
     scores = pd.read_parquet(store.folder / "scores.parquet")
-    columns = [column for name in study.metrics for column in metrics[name](study.scorer_suite).columns]
+    columns = [column.name for name in study.metrics for column in metrics[name].columns]
     assert scores.groupby("metric").size().to_dict() == dict.fromkeys(columns, 4 * 4)
     page = (store.folder / "report" / "index.html").read_text()
     assert "a blue duck" in page

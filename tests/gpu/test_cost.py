@@ -34,13 +34,13 @@ pytestmark = [  # what torch says of kernels without a deterministic form, and o
 ]
 
 #: The paper's scene where its backends are installed, else its stand-in.
-FUSED = {"marching": "nerfacc", "encoding": "tcnn_hash_grid", "samples": 512}
-PLAIN = {"marching": "packed", "encoding": "hash_grid", "samples": 64}
+FUSED = {"marching": {"name": "nerfacc", "samples": 512}, "encoding": "tcnn_hash_grid"}
+PLAIN = {"marching": {"name": "packed", "samples": 64}, "encoding": "hash_grid"}
 
 
 def _cell(prior: Any, method: str, *, resolution: int, steps: int, scene: dict[str, Any] | None = None) -> Cell:
     fused = prior.device.type == "cuda" and all(map(importlib.util.find_spec, ("nerfacc", "tinycudann")))
-    small = {"samples": 8, "encoding": "dense_grid", "marching": "packed"}
+    small = {"marching": {"name": "packed", "samples": 8}, "encoding": "dense_grid"}
     size = small if prior.device.type == "cpu" else FUSED if fused else PLAIN
     fields = {
         "name": "cost", "title": "Cost", "prior": prior.name, "scorers": "toybox", "prompts": "toybox",
@@ -140,7 +140,7 @@ def test_no_part_of_a_step_waits_for_the_gpu(
     prior: Any, method: str, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does the method's own arithmetic between them."""
-    cell = _cell(prior, method, resolution=64, steps=3, scene={"occupancy_every": 1000})
+    cell = _cell(prior, method, resolution=64, steps=3, scene={"occupancy": {"every": 1000}})
     clock = _GuardedClock(prior.device)
     loop = Optimisation(cell, prior, clock)
     plain = methods[method].__call__

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from metrics import Suite, TruthViews, Views, metrics
-from metrics.card import Column, MetricCard, metric_card
+from metrics.card import Column, MetricCard
 
 REGISTERED = ("clip_iqa", "clip_score", "ground_truth", "image_reward", "r_precision")
 
@@ -27,7 +27,8 @@ def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: C
     scores = metric.score(views, "a blue duck", ["a blue duck", "a red car"])
     card = metric.card
     assert card.name == name
-    assert card.column_names == metric.columns == tuple(scores)
+    assert card.columns == metric.columns
+    assert card.column_names == tuple(scores)
     assert all(values.shape == (3,) and values.dtype == np.float64 for values in scores.values())
     assert len(card.description) > 50
     assert len(card.weights_sha256) == (0 if name == "ground_truth" else 64)
@@ -35,17 +36,15 @@ def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: C
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
 
 
-def test_first_column_speaks_for_the_card() -> None:
-    column = Column(name="psnr", title="PSNR", unit="dB", higher_is_better=True)
-    texts = {
-        "name": "x",
-        "title": "X",
-        "checkpoint": "c",
-        "weights_sha256": "",
-        "preprocessing": "p",
-        "description": "d",
-    }
-    card = metric_card(column, **texts)
-    assert (card.unit, card.higher_is_better) == ("dB", True)
-    with pytest.raises(ValidationError, match="must be those of column 'psnr'"):
-        MetricCard(**{**card.model_dump(), "unit": "%"})
+def test_direction_and_target_belong_together() -> None:
+    assert Column(name="chroma", title="Chroma", direction="target", target=100.0).target == 100.0
+    for fields in ({"direction": "target"}, {"target": 1.0}):
+        with pytest.raises(ValidationError, match="direction = 'target' and a target belong together"):
+            Column(name="chroma", title="Chroma", **fields)
+
+
+def test_the_card_of_r_precision_says_among_how_many_it_was_scored(suite: Suite) -> None:
+    card = metrics["r_precision"](suite).card
+    assert "the study's prompt set, chosen for the study or not" in card.description
+    assert card.scored_among(["a", "b", "a"]).candidates == 2
+    assert metrics["clip_score"](suite).card.scored_among(["a", "b"]).candidates is None

@@ -44,8 +44,8 @@ def test_share_is_the_softmax_of_the_pair_and_margin_its_difference(
 def test_prompt_plays_no_part(suite: Suite, make_views: Callable[..., Views]) -> None:
     metric, views = ClipIqa(suite), make_views(3)
     first, second = metric.score(views, "a red car", []), metric.score(views, "a blue duck", [])
-    assert first.keys() == set(metric.columns)
-    for column in metric.columns:
+    assert first.keys() == set(metric.card.column_names)
+    for column in metric.card.column_names:
         np.testing.assert_array_equal(first[column], second[column])
 
 

@@ -73,7 +73,7 @@ def test_best_match_is_taken_over_the_whole_ring(suite: Suite, truth: TruthViews
     metric = GroundTruth(suite)
     both = metric.score(_ring(rgb, truth.opacity, other, truth), "", [])
     alone = metric.score(_ring(rgb, truth.opacity, truth), "", [])
-    for column in metric.columns:
+    for column in metric.card.column_names:
         np.testing.assert_array_equal(both[column], alone[column])
 
 

@@ -67,8 +67,8 @@ def test_score_is_the_networks_at_the_views_own_size(
     np.testing.assert_allclose(first, 2 * views.rgb.mean(axis=(1, 2, 3)) / 255, atol=2.1e-3)
     assert (first.dtype, metric._network.seen[0][2:]) == (np.float64, (600, 500))
     card = metric.card
-    assert card.column_names == metric.columns == ("pyiqa:bright",)
-    assert not card.higher_is_better
+    assert card.column_names == ("pyiqa:bright",)
+    assert card.columns[0].direction == "lower"
     assert len(card.weights_sha256) == 64
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
 

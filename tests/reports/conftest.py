@@ -19,13 +19,13 @@ CARD = json.dumps(
     | {"preprocessing": "uint8 RGB to 32 pixels"}
 )
 METRICS = [
-    ("clip_score", "CLIP", "", True, 2, 1.0, None),
-    ("quality", "quality", "%", True, 1, 1.0, CARD),
-    ("sharpness", "sharpness", "%", True, 1, 1.0, CARD),
-    ("image_reward", "ImageReward", "", True, 2, 1.0, None),
-    ("clip_top1", "CLIP top-1", "%", True, 0, 100.0, None),
-    ("psnr", "PSNR", "dB", True, 2, 1.0, None),
-    ("janus", "Janus", "%", False, 0, 100.0, None),
+    ("clip_score", "CLIP", "", "higher", 2, 1.0, None, "image", True, None),
+    ("quality", "quality", "%", "higher", 1, 1.0, CARD, "image", True, None),
+    ("sharpness", "sharpness", "%", "higher", 1, 1.0, CARD, "image", True, None),
+    ("image_reward", "ImageReward", "", "higher", 2, 1.0, None, "image", True, None),
+    ("clip_top1", "CLIP top-1", "%", "higher", 0, 100.0, None, "image", True, None),
+    ("psnr", "PSNR", "dB", "higher", 2, 1.0, None, "truth", True, None),
+    ("janus", "Janus", "%", "lower", 0, 100.0, None, "truth", True, None),
 ]
 PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a green mug"}
 CONTROLS = {"blank": 18.0, "noise": 20.0, "other_prompt": 24.0, "prior_2d": 34.0}
@@ -138,7 +138,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 ]
         rows |= {"snapshots": _snapshots(rows["cells"])} if snapshots else {}
         rows |= {"controls": _controls(prompts)} if controls else {}
-        names = ["metric", "title", "unit", "higher_is_better", "decimals", "scale", "card"]
+        names = ["metric", "title", "unit", "direction", "decimals", "scale", "card", "group", "headline", "target"]
         return ReportFrames(
             **{name: pd.DataFrame(content) for name, content in rows.items()},
             metric_columns=pd.DataFrame(METRICS, columns=names),

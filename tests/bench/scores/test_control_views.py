@@ -137,11 +137,12 @@ def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
     np.testing.assert_array_equal(pictures(controls, "prior_2d", "blue-duck"), resized)
 
 
-def test_few_views_of_a_large_ring(controlled: Study, finished: RunStore, console: Console) -> None:
-    ring = controlled.evaluation.model_copy(update={"views": 24})
-    large = controlled.model_copy(update={"evaluation": ring, "controls": ("blank",)})
+def test_a_control_has_a_view_for_each_camera_of_the_ring(study, finished, console) -> None:
+    ring = study.evaluation.model_copy(update={"views": 24, "resolution": 4})
+    large = study.model_copy(update={"evaluation": ring, "controls": ("noise",)})
     controls = control_views(large, [], large.chosen_prompts(), finished, console)
-    assert controls[0].views.azimuth_deg == (0.0, 90.0, 180.0, -90.0)
+    assert [len(control.views.azimuth_deg) for control in controls] == [24] * len(large.chosen_prompts())
+    assert controls[0].views.azimuth_deg[:3] == (0.0, 15.0, 30.0)
 
 
 def test_what_pictures_depend_on_is_in_the_name_of_their_folder(

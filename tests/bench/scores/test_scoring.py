@@ -12,18 +12,18 @@ from bench.scores.scoring import score_view_sets
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.expand import expand
 from bench.study.study import Study
-from metrics.card import Column, metric_card
+from metrics.card import Column, MetricCard
 from metrics.views import Views
 
 
 class Counted:
     """Mean brightness; remembers what it was shown."""
 
-    card = metric_card(
-        Column(name="mean", title="Mean", unit="", higher_is_better=True), name="mean", title="Mean", checkpoint="none",
-        weights_sha256="", preprocessing="none", description="mean of the pixels; NaN for the first view",
+    columns = (Column(name="mean", title="Mean"),)
+    card = MetricCard(
+        columns=columns, name="mean", title="Mean", checkpoint="none", preprocessing="none",
+        description="mean of the pixels; NaN for the first view",
     )  # fmt: skip
-    columns = ("mean",)
     role = None
 
     def __init__(self) -> None:

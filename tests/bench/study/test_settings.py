@@ -189,7 +189,7 @@ def test_every_shipped_study_expands(name: str) -> None:
     study = load_study(name)
     cells = expand(_without_a_gpu(study))
     assert [cell.label for cell in cells] == list(study.methods) * len(study.seeds)
-    columns = {column for metric in metrics.names() for column in metrics[metric].columns}
+    columns = {column.name for metric in metrics.names() for column in metrics[metric].columns}
     for figure in study.figures:
         assert set(figure.metrics) <= columns | {"optimise_seconds", "unet_rows"}
         if figure.kind == "sweep":

@@ -92,7 +92,7 @@ def test_a_row_for_each_metric_and_a_column_for_each_cost_that_was_counted(cases
 
 def test_a_metric_without_a_direction_has_no_front(cases):
     frames = cases["small"]
-    aimless = dataclasses.replace(frames, metric_columns=frames.metric_columns.assign(higher_is_better=None))
+    aimless = dataclasses.replace(frames, metric_columns=frames.metric_columns.assign(direction=None))
     assert not named(pareto(aimless, metrics=["clip_score"])(LIGHT).axes[0], "_front")
 
 

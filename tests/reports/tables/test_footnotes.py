@@ -1,6 +1,6 @@
 import dataclasses
 
-from reports.tables import score_columns
+from reports.tables.columns import score_columns
 from reports.tables.footnotes import metric_footnotes
 
 
