@@ -69,10 +69,17 @@ class Plan(Selection):
     """Print the number of cells and a forecast of time, memory and disk; run nothing."""
 
     timing_seconds: float = 120.0
-    """Longest time for timing steps, where there are no records to tell from."""
+    """Longest time for timing steps, if there are no records to forecast from."""
+    print_study: bool = False
+    """Print the whole study as TOML, with what it takes from other studies, and nothing else."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
+        if self.print_study:
+            from bench.study.printed import study_toml
+
+            sys.stdout.write(study_toml(self.resolve()[0]))  # plain, for a file: a console would wrap its lines
+            return 0
         from bench.commands.plan import print_plan
 
         print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds)
@@ -127,19 +134,25 @@ class Score(Selection):
 
 @dataclass(frozen=True)
 class Report(Selection):
-    """Write tables, figures and the page of a scored run."""
+    """Write tables, figures and the page of a scored run, and print the results."""
+
+    format: Literal["terminal", "markdown"] = "terminal"
+    """How the results are printed: fitted to the terminal, or whole as Markdown."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.commands.report import report_study
+        from reports.render import FORMATS
+        from reports.render.terminal import print_table
 
         study, store = self.resolve()
         store.check(study)
-        page = report_study(study, store)
-        table = page.parent / "tables" / "summary.md"
-        if table.is_file():
-            console.print(table.read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
-        console.print(f"report: {page}", highlight=False, soft_wrap=True)
+        report = report_study(study, store)
+        if self.format == "markdown":
+            sys.stdout.write(FORMATS["md"](report.tables[0]))  # plain, for a file: a console would wrap its lines
+        else:
+            print_table(report.tables[0], console)
+        console.print(f"report: {report.page}", markup=False, highlight=False, soft_wrap=True)
         return 0
 
 
@@ -273,7 +286,9 @@ class List:
             "studies",
             "priors",
             "strategies",
+            "schedules",
             "scenes",
+            "marchings",
             "materials",
             "backgrounds",
             "encodings",
@@ -287,6 +302,21 @@ class List:
         from bench.commands.list import list_kind
 
         list_kind(self.kind, console)
+        return 0
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print everything that is known of a name: a method, metric, study, prior, strategy, scene and so on."""
+
+    name: tyro.conf.Positional[str]
+    """Name of anything that sdibench list prints."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.commands.show import show
+
+        show(self.name, console)
         return 0
 
 
@@ -328,6 +358,7 @@ Command = (
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
     | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Cite, tyro.conf.subcommand("cite")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )

@@ -1,4 +1,4 @@
-"""What a method tells about itself: its paper, its equations, what was published, and what will not match."""
+"""Metadata of a method: its paper, its equations, and where it is known not to match them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _CARDS = Path(__file__).parent / "distillation" / "cards"
-
-#: Mean and standard deviation, as a table prints them.
-Spread = tuple[float, float]
 
 
 class CardError(ValueError):
@@ -53,21 +50,6 @@ class Paper(_Frozen):
         return "\n".join([f"@misc{{{self.key},", *lines, "}"])
 
 
-class PublishedRow(_Frozen):
-    """One row of a published table; a column that the table lacks is None."""
-
-    source: str = Field(min_length=1, description="paper, table and row")
-    setting: str = Field(min_length=1, description="what the row was measured on, as far as its source says")
-    clip_score: Spread | None = Field(default=None, description="100·cos")
-    quality: Spread | None = Field(default=None, description="CLIP-IQA, %")
-    sharpness: Spread | None = Field(default=None, description="CLIP-IQA, %")
-    real: Spread | None = Field(default=None, description="CLIP-IQA, %")
-    image_reward: Spread | None = None
-    diverged: float | None = Field(default=None, ge=0, le=100, description="%, out of memory counted too")
-    minutes: float | None = Field(default=None, gt=0, description="for one asset")
-    memory_gb: float | None = Field(default=None, gt=0, description="largest GPU memory, as the table prints it")
-
-
 class MethodCard(_Frozen):
     """The definition of a method and where it comes from.
 
@@ -77,7 +59,7 @@ class MethodCard(_Frozen):
     name: str = Field(min_length=1, description="name in the registry")
     title: str = Field(min_length=1, description="what the paper calls it")
     paper: Paper
-    preset_of: str = Field(default="", description="the method whose paper and published rows this preset shares")
+    preset_of: str = Field(default="", description="the method whose paper this preset shares")
     follows: str = Field(min_length=1, description="the text or code that the implementation follows")
     update: str = Field(min_length=1, description="the gradient with respect to the latents")
     equations: str = Field(min_length=1, description="where the source has it")
@@ -86,13 +68,26 @@ class MethodCard(_Frozen):
     guidance_scale: float | None = Field(
         default=None, description="default s of ε_∅ + s·(ε_y − ε_∅); None if it has none"
     )
-    published: tuple[PublishedRow, ...] = ()
     differences: tuple[str, ...] = Field(min_length=1, description="what is known not to match the paper or its code")
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The whole card as labels and texts, in the order to read."""
+        scale = "" if self.guidance_scale is None else f"; s = {self.guidance_scale:g}"
+        return [
+            ("paper", f"{self.paper.title} ({self.paper.short})"),
+            ("follows", self.follows),
+            ("update", self.update),
+            ("equations", self.equations),
+            ("w(t)", self.weighting),
+            ("CFG", f"{self.guidance}{scale}"),
+            *(("differs", difference) for difference in self.differences),
+        ]
 
 
 @lru_cache(maxsize=64)
 def load_card(path: Path) -> MethodCard:
-    """The card in a TOML file, named after it; a preset takes paper and published rows from the card it is of.
+    """The card in a TOML file, named after it; a preset takes the paper from the card it is of.
 
     Raises:
         CardError: If the file is missing, or is not a card.
@@ -101,7 +96,7 @@ def load_card(path: Path) -> MethodCard:
         table = {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
         if parent := table.get("preset_of"):
             whole = load_card(path.with_name(f"{parent}.toml"))
-            table = {"paper": whole.paper, "published": whole.published, **table}
+            table = {"paper": whole.paper, **table}
         return MethodCard.model_validate(table)
     except FileNotFoundError:
         raise CardError(f"{path}: there is no such card") from None

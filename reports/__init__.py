@@ -3,6 +3,6 @@
 from reports.figures.drawing import Drawing
 from reports.frames import ReportError, ReportFrames
 from reports.tables import Reproduction
-from reports.write import write_report
+from reports.write import Report, write_report
 
-__all__ = ["Drawing", "ReportError", "ReportFrames", "Reproduction", "write_report"]
+__all__ = ["Drawing", "Report", "ReportError", "ReportFrames", "Reproduction", "write_report"]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from reports.means import asset_means
 from reports.pages.album import Put, write_album
 from reports.pages.exhibits import PromptExhibits, prompt_exhibits
 from reports.pages.figure import Drawable, write_plate
-from reports.pages.index import index_page
+from reports.pages.index import Cards, index_page
 from reports.pages.meshes import write_meshes
 from reports.pages.prompt import prompt_page
 from reports.render import FORMATS
@@ -29,6 +29,13 @@ from reports.tables import Reproduction, all_tables
 
 #: The folders that are the report's own.
 _PARTS: Final = ("figures", "meshes", "pictures", "prompts", "tables", "thumbnails", "turntables")
+
+
+class Report(NamedTuple):
+    """What was written."""
+
+    page: Path  # index.html
+    tables: list[Table]  # the first is the one to read first
 
 
 def write_report(
@@ -41,7 +48,8 @@ def write_report(
     drawings: Sequence[Drawing] = (),
     reproduction: Reproduction | None = None,
     provenance: Mapping[str, str] | None = None,
-) -> Path:
+    method_cards: Cards = (),
+) -> Report:
     """Write the report of a study into ``folder``; same frames, same bytes.
 
     Args:
@@ -50,12 +58,10 @@ def write_report(
         title: Heading of the page.
         notes: Sentences that the page and the caption of every table must carry (whose scorers these are).
         baseline: Label of the arm that others are compared with.
-        drawings: Figures that the study asks for, beside those that every study gets.
-        reproduction: Published tables to set beside the results.
+        drawings: Figures that the study asks for, in addition to those that every study gets.
+        reproduction: Published tables to show next to the results.
         provenance: Further facts for the page's end, such as packages and threads.
-
-    Returns:
-        Path of ``index.html``.
+        method_cards: Title of each method and the facts of its card, for the page.
 
     Raises:
         ReportError: If the baseline is not an arm of the study, there is no such published table, or a picture or
@@ -64,15 +70,18 @@ def write_report(
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
     figures = [StandardFigure(d.name, d.title, d.caption, partial(draw, frames, d)) for d in drawings]
-    return write_pages(
+    tables = list(all_tables(frames, notes, baseline=baseline, reproduction=reproduction))
+    page = write_pages(
         frames,
         folder,
-        tables=all_tables(frames, notes, baseline=baseline, reproduction=reproduction),
+        tables=tables,
         figures=[*figures, *standard_figures(frames, baseline=baseline)],
         title=title,
         notes=notes,
         provenance=provenance or {},
+        method_cards=method_cards,
     )
+    return Report(page, tables)
 
 
 def write_pages(
@@ -84,6 +93,7 @@ def write_pages(
     title: str,
     notes: Sequence[str],
     provenance: Mapping[str, str],
+    method_cards: Cards = (),
 ) -> Path:
     """Write pages, tables, figures and pictures into ``folder``, which then needs nothing outside it and no network.
 
@@ -104,11 +114,22 @@ def write_pages(
                 put(f"tables/{table.name}.{suffix}", _encoded(render(table)))
         plates = [write_plate(figure, put) for figure in figures]
         prompts = prompt_exhibits(frames, write_album(frames, put))
-        index = index_page(frames, prompts, tables, plates, title=title, notes=notes, provenance=provenance)
+        image = grid(frames)
+        index = index_page(
+            frames,
+            prompts,
+            tables,
+            plates,
+            title=title,
+            notes=notes,
+            provenance=provenance,
+            method_cards=method_cards,
+            grid_size=image.size,
+        )
         put("index.html", _encoded(index))
         _write_prompts(frames, prompts, title, put)
         picture = io.BytesIO()
-        grid(frames).save(picture, format="png")
+        image.save(picture, format="png")
         put("pictures/grid.png", picture.getvalue())
         _replace(Path(temporary), folder)
     return folder / "index.html"

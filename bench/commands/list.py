@@ -1,4 +1,4 @@
-"""What there is to choose from."""
+"""The command ``list``: names to choose from, and BibTeX."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bench.study.study import load_study, study_names
 
 def list_kind(kind: str, console: Console) -> None:
     """Print the names of a kind of thing, each with its first line of documentation; methods with their cards."""
-    table = Table(Column("name", no_wrap=True), "what it is", title=kind, show_lines=kind == "methods")
+    table = Table(Column("name", no_wrap=True), "description", title=kind, show_lines=kind == "methods")
     for name, words in KINDS[kind]():
-        table.add_row(name, Text(words))  # as it stands: square brackets are no markup here
+        table.add_row(name, Text(words))  # square brackets are no markup here
     console.print(table)
 
 
@@ -42,7 +42,9 @@ def bibtex_of(name: str) -> str:
 def _registered(package: str, name: str) -> Iterator[tuple[str, str]]:
     registry = getattr(importlib.import_module(package), name)
     for key in registry.names():
-        yield key, (inspect.getdoc(registry[key]) or "").split("\n\n")[0].replace("\n", " ")
+        thing = registry[key]
+        text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
+        yield key, text.split("\n\n")[0].replace("\n", " ")
 
 
 def _methods() -> Iterator[tuple[str, str]]:
@@ -54,9 +56,8 @@ def _methods() -> Iterator[tuple[str, str]]:
         if card is None:
             yield name, f"{words}\nno card"
             continue
-        scale = "" if card.guidance_scale is None else f"; s = {card.guidance_scale:g}"
-        paper = f"paper  {card.paper.title} ({card.paper.short})"
-        yield name, f"{words}\n{paper}\nw(t)   {card.weighting}\nCFG    {card.guidance}{scale}"
+        facts = dict(card.facts)
+        yield name, "\n".join([words, *(f"{label:<6} {facts[label]}" for label in ("paper", "w(t)", "CFG"))])
 
 
 def _prompt_sets() -> Iterator[tuple[str, str]]:
@@ -80,9 +81,11 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "studies": _studies,
     "priors": partial(_registered, "methods.priors", "priors"),
     "strategies": partial(_registered, "methods.inversion", "strategies"),
+    "schedules": partial(_registered, "methods.diffusion.schedules", "schedules"),
     "scenes": partial(_registered, "methods.scenes", "scenes"),
     "materials": partial(_registered, "methods.scenes.nerf.materials", "materials"),
     "backgrounds": partial(_registered, "methods.scenes.nerf.backgrounds", "backgrounds"),
+    "marchings": partial(_registered, "methods.scenes.nerf.marching", "marchings"),
     "encodings": partial(_registered, "methods.scenes.nerf.encodings", "encodings"),
     "engines": partial(_registered, "bench.engines", "engines"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from bench.commands.export import export_mesh
 from bench.errors import InputError
@@ -13,21 +12,20 @@ from bench.scores.frames import build_frames
 from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.divergence import Status
+from methods.card import card_of
+from methods.distillation import methods
 from metrics import metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set
-from reports import Drawing, ReportFrames, Reproduction, write_report
+from reports import Drawing, Report, ReportFrames, Reproduction, write_report
 
 #: Points along an edge of the grid that a mesh is read from: few where many cells share a report of bearable size.
 FINE_POINTS, COARSE_POINTS = 80, 32
 FEW_CELLS = 64
 
 
-def report_study(study: Study, store: RunStore) -> Path:
+def report_study(study: Study, store: RunStore) -> Report:
     """Write the report of a run into its folder ``report``.
-
-    Returns:
-        The page, ``index.html``.
 
     Raises:
         InputError: If the run has no records or is not scored yet, or a record is corrupt.
@@ -49,6 +47,7 @@ def report_study(study: Study, store: RunStore) -> Path:
         drawings=_drawings(study),
         reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
         provenance=_provenance(study, records),
+        method_cards=_method_cards(records),
     )
 
 
@@ -98,6 +97,13 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
     return notes
+
+
+def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The cards of the methods that were run, by name."""
+    names = dict.fromkeys(record.cell.method for record in records)
+    cards = [(name, card_of(name, methods[name])) for name in names]
+    return [(f"{card.title} ({name})", card.facts) for name, card in cards if card is not None]
 
 
 def _provenance(study: Study, records: list[Record]) -> dict[str, str]:

@@ -19,6 +19,13 @@ from reports.templates import page
 
 SCRIPTS = ("tables.js", "filter.js")
 
+#: A heading each, and its labels and texts.
+Cards = Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+#: Values of a card's fields that say nothing.
+_EMPTY: tuple[object, ...] = (None, "", [], {}, False)
+
 
 def index_page(
     frames: ReportFrames,
@@ -29,6 +36,8 @@ def index_page(
     title: str,
     notes: Sequence[str],
     provenance: Mapping[str, str],
+    method_cards: Cards = (),
+    grid_size: tuple[int, int] = (0, 0),
 ) -> str:
     """The page as HTML.
 
@@ -40,6 +49,8 @@ def index_page(
         title: Heading.
         notes: Sentences set at the top.
         provenance: Further facts for the end.
+        method_cards: Title of each method and the facts of its card.
+        grid_size: Width and height of the image of all methods, pixels.
     """
     ledger = Ledger(frames, prompts, root="")
     status = frames.cells["status"]
@@ -61,6 +72,8 @@ def index_page(
             (prompt, exhibit) for prompt in prompts for exhibit in prompt.exhibits if exhibit.status != "completed"
         ],
         cards=_cards(frames),
+        method_cards=method_cards,
+        grid_size=grid_size,
         provenance={**_provenance(frames.cells), **provenance},
     )
 
@@ -86,7 +99,11 @@ def _cards(frames: ReportFrames) -> list[tuple[str, dict[str, str]]]:
     return [
         (
             ", ".join(columns),
-            {key: str(value) for key, value in json.loads(card).items() if value not in (None, "", [], {})},
+            {
+                key: str(value)
+                for key, value in json.loads(card).items()
+                if key != "columns" and value not in (None, "", [], {}, False)
+            },
         )
         for card, columns in titles.items()
     ]

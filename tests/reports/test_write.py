@@ -68,7 +68,7 @@ class Page(HTMLParser):
 
 def written(frames, folder, **changes):
     options = {"title": "Toy", "notes": ["Toy scorers."], "baseline": "sds", "provenance": {"torch": "2.13"}}
-    return write_report(frames, folder, **(options | changes))
+    return write_report(frames, folder, **(options | changes)).page
 
 
 def contents(folder):

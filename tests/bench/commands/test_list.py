@@ -19,6 +19,8 @@ EXPECTED = {
     "materials": "point_light",
     "backgrounds": "environment_map",
     "scenes": "nerf",
+    "schedules": "warm_up",
+    "marchings": "packed",
     "encodings": "dense_grid",
     "engines": "local",
 }

@@ -15,7 +15,7 @@ from reports import ReportError
 
 def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study, finished: RunStore) -> None:
     finished.set_aside(expand(study)[3])
-    page = report_study(study, finished)
+    page = report_study(study, finished).page
     assert page == finished.folder / "report" / "index.html"
     table = (page.parent / "tables" / "summary.md").read_text()
     assert "cannot be compared with published ones" in table
@@ -29,13 +29,13 @@ def test_completed_cells_without_scores_are_told(study: Study, finished: RunStor
     path = finished.folder / "scores.parquet"
     scores = pd.read_parquet(path)
     scores[scores["cell"] != expand(study)[0].identity].to_parquet(path)
-    page = report_study(study, finished)
+    page = report_study(study, finished).page
     assert "1 completed cells are not scored yet" in (page.parent / "tables" / "summary.md").read_text()
 
 
 def test_published_figures_stand_beside_results_of_the_same_models_only(study: Study, finished: RunStore) -> None:
     assert study.model_copy(update={"published": ("table1",)}).key == study.key
-    page = report_study(study.model_copy(update={"published": ("table1",)}), finished)
+    page = report_study(study.model_copy(update={"published": ("table1",)}), finished).page
     assert (
         "Table 1 of the SDI paper is not set beside these results"
         in (page.parent / "tables" / "summary.md").read_text()

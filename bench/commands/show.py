@@ -1,0 +1,127 @@
+"""The command ``show``: everything that is known of one name."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bench.commands.list import KINDS
+from bench.errors import InputError, nearest
+from bench.study.study import load_study, study_names
+
+#: Registries by kind, and where they are; studies and prompt sets are files.
+_REGISTRIES = {
+    "methods": "methods.distillation:methods",
+    "metrics": "metrics:metrics",
+    "priors": "methods.priors:priors",
+    "strategies": "methods.inversion:strategies",
+    "schedules": "methods.diffusion.schedules:schedules",
+    "scenes": "methods.scenes:scenes",
+    "encodings": "methods.scenes.nerf.encodings:encodings",
+    "materials": "methods.scenes.nerf.materials:materials",
+    "backgrounds": "methods.scenes.nerf.backgrounds:backgrounds",
+    "marchings": "methods.scenes.nerf.marching:marchings",
+    "engines": "bench.engines:engines",
+}
+
+#: Labels and texts, in the order to read.
+Facts = list[tuple[str, str]]
+
+
+def show(name: str, console: Console) -> None:
+    """Print the card of everything that is called ``name``: description, settings with defaults, and what differs.
+
+    Raises:
+        InputError: If nothing is called so.
+    """
+    found = [(kind, facts) for kind, look_up in _kinds().items() if (facts := look_up(name)) is not None]
+    if not found:
+        known = {known for kind in KINDS for known, _ in KINDS[kind]()}
+        raise InputError(f"unknown name {name!r}: {nearest(name, known)}")
+    for kind, facts in found:
+        table = Table(title=f"{escape(name)} ({kind})", show_header=False, title_justify="left")
+        for label, text in facts:
+            table.add_row(Text(label), Text(text))
+        console.print(table)
+
+
+def _kinds() -> dict[str, Callable[[str], Facts | None]]:
+    registered = {kind: partial(_registered, kind, *place.split(":")) for kind, place in _REGISTRIES.items()}
+    return {**registered, "studies": _study, "prompts": _prompt_set}
+
+
+def _registered(kind: str, package: str, registry_name: str, name: str) -> Facts | None:
+    registry = getattr(importlib.import_module(package), registry_name)
+    if name not in registry:
+        return None
+    thing = registry[name]
+    facts = [("description", " ".join((getattr(thing, "summary", None) or inspect.getdoc(thing) or "").split()))]
+    if kind == "methods":
+        from methods.card import card_of
+
+        card = card_of(name, thing)
+        facts += [("card", "none")] if card is None else card.facts
+    if kind == "metrics":
+        facts += _columns(thing)
+    elif inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+        facts += list(_settings(thing))
+    return facts
+
+
+def _columns(metric: Any) -> Facts:
+    """The columns of a metric; its card, which needs the models of a suite, is on the page of a report."""
+    return [
+        (column.name, f"{column.title} {column.unit}: {column.direction} is better".replace("target is", "a target is"))
+        for column in metric.columns
+    ]
+
+
+def _settings(thing: type) -> Iterator[tuple[str, str]]:
+    documented = field_docs(thing)
+    for field in dataclasses.fields(thing):
+        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+        yield f"{field.name}{default}", documented.get(field.name, "")
+
+
+def field_docs(thing: type) -> dict[str, str]:
+    """The docstring behind each field of a class and of its bases."""
+    found: dict[str, str] = {}
+    for parent in reversed([each for each in thing.__mro__ if dataclasses.is_dataclass(each)]):
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(parent))).body
+        body = definition.body if isinstance(definition, ast.ClassDef) else []
+        for statement, after in pairwise(body):
+            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                found[statement.target.id] = " ".join(str(after.value.value).split())
+    return found
+
+
+def _study(name: str) -> Facts | None:
+    if name not in study_names():
+        return None
+    study = load_study(name)
+    fields = study.model_dump(mode="json", exclude={"name", "methods", "figures"}, exclude_none=True)
+    arms = [("arm", f"{label}: {settings}") for label, settings in study.methods.items()]
+    return [*((label, str(value)) for label, value in fields.items()), *arms]
+
+
+def _prompt_set(name: str) -> Facts | None:
+    prompts = importlib.import_module("prompts")
+    if name not in prompts.prompt_set_names():
+        return None
+    prompt_set = prompts.load_prompt_set(name)
+    facts = [("version", str(prompt_set.version)), ("source", prompt_set.source), ("licence", prompt_set.licence)]
+    return [*facts, *((prompt.id, prompt.text) for prompt in prompt_set.prompts)]

@@ -1,0 +1,46 @@
+"""A study as TOML text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.study.study import Study
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def study_toml(study: Study) -> str:
+    """The whole study, as a file that loads to the same study under the same name."""
+    fields = study.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    lines = [f"# {study.name}, merged"]
+    plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key != "figures"}
+    lines += [f"{key} = {_value(value)}" for key, value in plain.items()]
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            lines += _table(key, value)
+    for figure in fields["figures"]:
+        lines += ["", "[[figures]]", *(f"{_key(key)} = {_value(value)}" for key, value in figure.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"[{name}]"
+    for key, value in table.items():
+        yield f"{_key(key)} = {_value(value)}"
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    """A TOML value; JSON's texts, numbers and lists are TOML's."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
