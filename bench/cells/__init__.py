@@ -1,1 +1,1 @@
-"""How one cell is done: the optimisation loop, from its settings to its outcome."""
+"""The run of one cell: from its settings through the optimisation loop to its outcome."""

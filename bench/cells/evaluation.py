@@ -1,4 +1,4 @@
-"""Renders of the fixed ring of cameras: those that are scored, and snapshots on the way."""
+"""Renders of the fixed ring of cameras: those that are scored, and snapshots during the optimisation."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ import numpy as np
 import torch
 
 from bench.cells.optimisation import Optimisation
-from bench.records.record import Pictures
+from bench.records.record import Images
 from bench.study.settings import EvaluationSettings
 from methods.cameras import Cameras, evaluation_ring
 from methods.contracts import Rendering, View
 from methods.scenes.scene import Output
 
-#: Views rendered at once: enough to be quick, few enough for a small device, whose memory normals take too.
+#: Views, and pixels, that are rendered at once: few enough for the memory of a small device, normals included.
 VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
 
 _OUTPUTS: tuple[Output, ...] = ("normals",)
 
 
 def ring_of(settings: EvaluationSettings) -> Cameras:
-    """The ring's cameras, on the CPU."""
+    """The cameras of the ring, on the CPU."""
     return evaluation_ring(
         settings.views, elevation_deg=settings.elevation_deg, distance=settings.distance, fovy_deg=settings.fovy_deg
     )
 
 
 @torch.no_grad()
-def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple[Pictures, float]:
-    """Views of the scene as it is now, and their mean opacity; nothing of the optimisation changes.
+def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple[Images, float]:
+    """Render views of the scene as it is now; nothing of the optimisation changes.
 
     Args:
         loop: The optimisation.
-        which: Places of the cameras in the ring; None for all.
+        which: Indices of the cameras in the ring; None for all.
+
+    Returns:
+        The images, and their mean opacity.
     """
     settings = loop.cell.evaluation
     side = settings.resolution
@@ -52,13 +55,13 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
             shown = (rendering.normals + rendering.opacity) / 2 + (1 - rendering.opacity) * settings.background
             normals.append(shown.cpu())
     covered = torch.cat(opacity)
-    pictures = Pictures(
+    images = Images(
         azimuth_deg=ring.azimuth_deg.tolist(),
         rgb=_to_bytes(torch.cat(rgb).permute(0, 2, 3, 1)),
         opacity=_to_bytes(covered[:, 0]),
         normals=_to_bytes(torch.cat(normals).permute(0, 2, 3, 1)) if normals else None,
     )
-    return pictures, float(covered.mean())
+    return images, float(covered.mean())
 
 
 def _colours(rendering: Rendering, cameras: Cameras, loop: Optimisation) -> torch.Tensor:
@@ -66,6 +69,6 @@ def _colours(rendering: Rendering, cameras: Cameras, loop: Optimisation) -> torc
 
 
 def _to_bytes(values: torch.Tensor) -> np.ndarray:
-    """Values in [0, 1] to 0 … 255, rounded; NaN becomes 0, so that a broken scene still shows as a picture."""
+    """Values in [0, 1] to 0 … 255, rounded; NaN becomes 0, so that a broken scene still gives an image."""
     scaled = (values.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0.0, 1.0) * 255.0).round()
     return np.asarray(scaled.to(torch.uint8).numpy())

@@ -1,13 +1,13 @@
-"""One cell from its settings to its outcome: the boundary that no exception leaves."""
+"""One cell from its settings to its outcome: no exception of the cell leaves this module."""
 
 from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,22 +16,31 @@ from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
 from bench.errors import StorageError
 from bench.records.checkpoint import Checkpoint
-from bench.records.record import Failure, Outcome, Pictures, Record, SnapshotPictures
+from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
+from bench.watch.call_meter import CallMeter
 from bench.watch.divergence import Divergence, Status
 from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
 from bench.watch.step_clock import StepClock
-from bench.watch.telemetry import Clock, Event, Memory, MemoryMeter, PhaseSeconds, StepSeconds
+from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import Prior
 
-#: Called after each step, for progress.
+#: A function that is called with the event of each step, for progress.
 OnStep = Callable[[Event], None]
 
-#: What is said of memory by errors that are no ``OutOfMemoryError``: torch's allocator on the CPU, CUDA, cuBLAS.
+#: Parts of the messages of out-of-memory errors of other types: torch's allocator on the CPU, CUDA, cuBLAS.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+
+
+class _Meter(Protocol):
+    """A meter that continues in another process."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+    def load_state_dict(self, state: Any) -> None: ...
 
 
 def run_cell(
@@ -45,47 +54,49 @@ def run_cell(
     interrupted: Callable[[], bool] = lambda: False,
     attempts: int = 1,
 ) -> Outcome:
-    """Optimise and evaluate a cell: whatever goes wrong with it becomes a failure in the record.
-
-    Only an interrupt leaves, and what the disk refuses (StorageError), which is no fault of the cell's.
+    """Optimise and evaluate a cell; any error of the cell becomes a failure in its record.
 
     Args:
-        cell: What to compute.
+        cell: The cell.
         prior: Its diffusion prior, loaded once for many cells.
         on_step: Called with the event of each step.
         time_limit_seconds: Longest time for the steps; None for no limit.
         memory_limit_gb: Most memory of the process, 10⁹ bytes (``bench.watch.memory_limit``); None for no limit.
-        checkpoint: What the cell goes on from, and where it is saved from time to time.  A cell that was killed
-            and goes on ends, on a CPU, with the bits of one that was not.
-        interrupted: Asked after each step; once it says True the cell is saved and left by KeyboardInterrupt.
-        attempts: How often the cell was begun, this time included.
+        checkpoint: The file that the cell resumes from and is saved to from time to time.  On a CPU, a cell that was
+            killed and resumed ends with the same bits as one that was not.
+        interrupted: Asked after each step; once it returns True, the cell is saved and KeyboardInterrupt raised.
+        attempts: How often the cell was started, this time included.
+
+    Raises:
+        StorageError: If the disk refuses a checkpoint, which is not an error of the cell.
+        KeyboardInterrupt: If the cell is interrupted.
     """
-    run = _Run(cell, prior, attempts)
+    this = _CellRun(cell, prior, attempts)
     try:
-        with memory_limit(memory_limit_gb, run.device):
-            run.go_through(on_step, time_limit_seconds, checkpoint, interrupted)
+        with memory_limit(memory_limit_gb, this.device):
+            this.run(on_step, time_limit_seconds, checkpoint, interrupted)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
-        run.fail(error)
-    outcome = run.outcome()
-    if run.status is Status.OOM:  # now that nothing holds the scene any more
+        this.fail(error)
+    outcome = this.outcome()
+    if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()
         torch.cuda.empty_cache()
     return outcome
 
 
 def give_up(cell: Cell, prior: Prior, *, why: str, attempts: int, checkpoint: Checkpoint) -> Outcome:
-    """The outcome of a cell that takes its worker's process along each time it is begun: ``crashed``, not run again."""
-    run = _Run(cell, prior, attempts)
-    run.go_on(None, checkpoint)
-    run.status = Status.CRASHED
-    run.failure = Failure(kind="WorkerLost", message=why, traceback="")
-    return run.outcome()
+    """The outcome ``crashed`` of a cell that kills its worker every time; the cell is not run again."""
+    this = _CellRun(cell, prior, attempts)
+    this.resume(None, checkpoint)
+    this.status = Status.CRASHED
+    this.failure = Failure(kind="WorkerLost", message=why, traceback="")
+    return this.outcome()
 
 
-class _Run:
-    """What is known of a cell while it runs."""
+class _CellRun:
+    """A cell while it runs: its events, meters, snapshots and end."""
 
     def __init__(self, cell: Cell, prior: Prior, attempts: int) -> None:
         self.cell = cell
@@ -93,31 +104,61 @@ class _Run:
         self.attempts = attempts
         self.device = prior.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.calls, self.rows = prior.calls, prior.rows
+        gpu = Nvml.find(self.device)
         self.clock = Clock()
         self.step_clock = StepClock(self.device)
-        gpu = Nvml.find(self.device)
         self.memory = MemoryMeter(self.device, gpu)
         self.energy = EnergyMeter(gpu)
+        self.calls = CallMeter(prior)
         self.events: list[Event] = []
         self.divergence: Divergence | None = None
         self.failure: Failure | None = None
         self.status = Status.COMPLETED
         side = cell.evaluation.resolution
-        self.pictures = Pictures([], np.empty((0, side, side, 3), np.uint8), np.empty((0, side, side), np.uint8))
-        self.snapshots: list[SnapshotPictures] = []
+        self.images = Images([], np.empty((0, side, side, 3), np.uint8), np.empty((0, side, side), np.uint8))
+        self.snapshots: list[SnapshotImages] = []
         self.scene: dict[str, torch.Tensor] = {}
 
-    def go_through(
+    @property
+    def meters(self) -> dict[str, _Meter]:
+        """The meters, by their names in a checkpoint."""
+        return {
+            "seconds": self.clock,
+            "step_seconds": self.step_clock,
+            "memory": self.memory,
+            "energy": self.energy,
+            "calls": self.calls,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that is known of the steps done, except for the optimisation itself."""
+        return {
+            "started_at": self.started_at,
+            "events": [event.model_dump() for event in self.events],
+            "snapshots": [snapshot.state_dict() for snapshot in self.snapshots],
+            "meters": {name: meter.state_dict() for name, meter in self.meters.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue after the steps of ``state``."""
+        self.started_at = state["started_at"]
+        self.events = [Event.model_validate(event) for event in state["events"]]
+        self.snapshots = [SnapshotImages.from_state_dict(snapshot) for snapshot in state["snapshots"]]
+        for name, meter in self.meters.items():
+            meter.load_state_dict(state["meters"][name])
+
+    def run(
         self,
         on_step: OnStep | None,
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
         interrupted: Callable[[], bool],
     ) -> None:
+        """Take the cell through its phases."""
         with self.phase("prepare"):
             loop = Optimisation(self.cell, self.prior, self.step_clock)
-            self.go_on(loop, checkpoint)
+            if checkpoint is not None:
+                self.resume(loop, checkpoint)
         with self.phase("optimise"):
             self.optimise(loop, on_step, time_limit_seconds, checkpoint, interrupted)
         with self.phase("evaluate"):
@@ -125,41 +166,22 @@ class _Run:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
+        """Charge time and memory of the block to the phase ``name``."""
         with self.clock.phase(name), self.memory.phase(name):
             yield
 
-    def go_on(self, loop: Optimisation | None, checkpoint: Checkpoint | None) -> None:
-        state = checkpoint.load() if checkpoint else None
+    def resume(self, loop: Optimisation | None, checkpoint: Checkpoint) -> None:
+        """Continue from the checkpoint, if there is one; without ``loop``, only with what is known of its steps."""
+        state = checkpoint.load()
         if state is None:
             return
         if loop is not None:
             loop.load_state_dict(state["loop"])
-        self.events = [Event.model_validate(event) for event in state["events"]]
-        self.snapshots = [_restored(snapshot) for snapshot in state["snapshots"]]
-        self.clock.carry_on(PhaseSeconds.model_validate(state["seconds"]))
-        self.step_clock.seconds = StepSeconds.model_validate(state["step_seconds"])
-        self.memory.carry_on(Memory.model_validate(state["memory"]))
-        self.energy.carry_on(state["energy_joules"])
-        self.calls -= state["unet_calls"]
-        self.rows -= state["unet_rows"]
-        self.started_at = state["started_at"]
+        self.load_state_dict(state["run"])
 
-    def keep(self, loop: Optimisation, checkpoint: Checkpoint) -> None:
-        """Save the optimisation."""
-        checkpoint.save(
-            {
-                "loop": loop.state_dict(),
-                "events": [event.model_dump() for event in self.events],
-                "snapshots": [_as_state(snapshot) for snapshot in self.snapshots],
-                "seconds": self.clock.seconds.model_dump(),
-                "step_seconds": self.step_clock.seconds.model_dump(),
-                "memory": self.memory.read().model_dump(),
-                "energy_joules": self.energy.joules(),
-                "unet_calls": self.prior.calls - self.calls,
-                "unet_rows": self.prior.rows - self.rows,
-                "started_at": self.started_at,
-            }
-        )
+    def save(self, loop: Optimisation, checkpoint: Checkpoint) -> None:
+        """Save the optimisation and what is known of its steps."""
+        checkpoint.save({"loop": loop.state_dict(), "run": self.state_dict()})
 
     def optimise(
         self,
@@ -169,6 +191,7 @@ class _Run:
         checkpoint: Checkpoint | None,
         interrupted: Callable[[], bool],
     ) -> None:
+        """Take the steps that are left, until the end, a divergence, the time limit or an interrupt."""
         snapshot_steps = self.cell.evaluation.snapshot_steps(self.cell.steps)
         for event, divergence in loop:
             self.events.append(event)
@@ -184,22 +207,23 @@ class _Run:
                 self.failure = Failure(kind="TimeLimit", message=message, traceback="")
                 return
             if len(self.events) in snapshot_steps:
-                self.snap(loop)
+                self.snapshot(loop)
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
-                self.keep(loop, checkpoint)
+                self.save(loop, checkpoint)
             if stops:
                 raise KeyboardInterrupt
 
-    def snap(self, loop: Optimisation) -> None:
-        """Render the views of a snapshot, in the time of the evaluation."""
+    def snapshot(self, loop: Optimisation) -> None:
+        """Render the views of a snapshot; its time is charged to the evaluation."""
         seconds = self.clock.seconds.optimise
         with self.phase("evaluate"):
-            pictures, _ = render_ring(loop, self.cell.evaluation.snapshot_places())
-        self.snapshots.append(SnapshotPictures(len(self.events), seconds, pictures))
+            images, _ = render_ring(loop, self.cell.evaluation.snapshot_places())
+        self.snapshots.append(SnapshotImages(len(self.events), seconds, images))
 
     def evaluate(self, loop: Optimisation) -> None:
-        self.pictures, opacity = render_ring(loop)
+        """Render the evaluation views, keep the scene, and judge whether it is lost."""
+        self.images, opacity = render_ring(loop)
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
         if self.status is Status.COMPLETED:
             filled = opacity / reach(
@@ -210,10 +234,12 @@ class _Run:
                 self.diverge(divergence)
 
     def diverge(self, divergence: Divergence) -> None:
+        """Note that the optimisation diverged."""
         self.status = divergence.status
         self.divergence = divergence
 
     def fail(self, error: Exception) -> None:
+        """Note an error of the cell."""
         is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
             words in str(error) for words in _OUT_OF_MEMORY
         )
@@ -225,6 +251,7 @@ class _Run:
         )
 
     def outcome(self) -> Outcome:
+        """The record, and the data of its files."""
         record = Record(
             identity=self.cell.identity,
             cell=self.cell,
@@ -237,33 +264,9 @@ class _Run:
             step_seconds=self.step_clock.seconds,
             memory=self.memory.read(),
             energy_joules=self.energy.joules(),
-            unet_calls=self.prior.calls - self.calls,
-            unet_rows=self.prior.rows - self.rows,
+            unet_calls=self.calls.calls,
+            unet_rows=self.calls.rows,
             started_at=self.started_at,
             environment=describe_environment(self.device),
         )
-        shown = self.pictures
-        return Outcome(
-            record,
-            self.events,
-            shown.azimuth_deg,
-            shown.rgb,
-            shown.opacity,
-            self.scene,
-            shown.normals,
-            tuple(self.snapshots),
-        )
-
-
-def _as_state(snapshot: SnapshotPictures) -> dict[str, Any]:
-    """For a checkpoint, which keeps tensors."""
-    shown = snapshot.pictures
-    kinds = {"rgb": shown.rgb, "opacity": shown.opacity, "normals": shown.normals}
-    tensors = {kind: None if values is None else torch.from_numpy(values) for kind, values in kinds.items()}
-    return {"step": snapshot.step, "seconds": snapshot.seconds, "azimuth_deg": shown.azimuth_deg, **tensors}
-
-
-def _restored(state: dict[str, Any]) -> SnapshotPictures:
-    kinds = ("rgb", "opacity", "normals")
-    arrays: dict[str, Any] = {kind: None if state[kind] is None else state[kind].numpy() for kind in kinds}
-    return SnapshotPictures(state["step"], state["seconds"], Pictures(state["azimuth_deg"], **arrays))
+        return Outcome(record, self.events, self.images, self.scene, tuple(self.snapshots))

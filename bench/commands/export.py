@@ -16,7 +16,8 @@ from trimesh.exchange.gltf import export_glb
 from bench.cells.streams import make_streams
 from bench.errors import InputError
 from bench.records.atomic import new_file
-from bench.records.store import SCENE_FILE, read_record
+from bench.records.record import SCENE_FILE
+from bench.records.store import read_record
 from bench.study.cell import Cell
 from bench.study.resolve import resolve_part
 from methods.priors import load_prior

@@ -11,8 +11,8 @@ from rich.console import Console
 from bench.commands.verify import check_files
 from bench.errors import InputError
 from bench.records.atomic import new_folder
-from bench.records.record import Record
-from bench.records.store import RECORD_FILE, STUDY_FILE, RunStore, read_record, refuse_links
+from bench.records.record import RECORD_FILE, Record
+from bench.records.store import STUDY_FILE, RunStore, read_record, refuse_links
 from bench.study.study import Study, parse_study
 from methods.weights import file_sha256
 
@@ -46,7 +46,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
     for source in others:
         refuse_links(source.folder)
     target.check(held[0] if held else study)
-    target.note(study)
+    target.write_study(study)
     copied, same, wrong = 0, 0, []
     for source in others:
         for folder in source.record_folders():

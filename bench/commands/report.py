@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bench.commands.export import export_mesh
 from bench.errors import InputError
-from bench.records.record import Record
-from bench.records.store import SCENE_FILE, RunStore, refuse_links
+from bench.records.record import SCENE_FILE, Record
+from bench.records.store import RunStore, refuse_links
 from bench.scores.frames import build_frames
 from bench.study.expand import expand
 from bench.study.study import Study

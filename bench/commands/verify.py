@@ -13,8 +13,8 @@ from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
 from bench.errors import InputError
-from bench.records.record import Record, RecordedView
-from bench.records.store import EVENTS_FILE, SCENE_FILE, RunStore, read_events
+from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
+from bench.records.store import RunStore, read_events
 from bench.scores.frames import read_card, read_frame
 from bench.scores.truth import read_picture
 from bench.scores.view_set import cell_views
@@ -85,7 +85,7 @@ def verify_run(
     _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again")
     if redo:
         for finding in findings:
-            _put_aside(finding, store, console)
+            _set_aside(finding, store, console)
     return not findings
 
 
@@ -203,7 +203,7 @@ def _show(
         console.print(f"{finding.what}: {finding.line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _put_aside(finding: Finding, store: RunStore, console: Console) -> None:
+def _set_aside(finding: Finding, store: RunStore, console: Console) -> None:
     if finding.cell is None:
         return
     folders = {
@@ -212,5 +212,5 @@ def _put_aside(finding: Finding, store: RunStore, console: Console) -> None:
     }
     folder = folders.get(finding.what)
     if folder is not None and folder.exists():
-        store.put_aside(folder)
+        store.set_aside(folder)
         console.print(f"set aside: {folder}", markup=False, highlight=False, soft_wrap=True)

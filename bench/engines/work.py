@@ -96,7 +96,7 @@ def do_cell(
                 store.write(_outcome(cell, study, checkpoint, attempts, file, interrupted))
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
-                file.write(attempts.model_copy(update={"in_vain": 0}))
+                file.write(attempts.model_copy(update={"without_progress": 0}))
             raise
         checkpoint.drop()
         file.drop()
@@ -113,7 +113,7 @@ def set_failure_aside(cell: Cell, store: RunStore) -> bool:
         record = store.read(cell) if is_mine else None
         if record is not None and record.status in FAILED:
             store.attempts(cell).write(Attempts(count=record.attempts))
-            store.set_aside(cell)
+            store.set_aside(store.cell_folder(cell))
     return not store.has(cell)
 
 

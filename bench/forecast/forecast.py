@@ -14,8 +14,8 @@ import torch
 from bench.cells.torch_settings import torch_settings
 from bench.errors import InputError
 from bench.forecast.timed_steps import time_cell
-from bench.records.record import Record
-from bench.records.store import EVENTS_FILE, RECORD_FILE, RunStore, read_record
+from bench.records.record import EVENTS_FILE, RECORD_FILE, Record
+from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.environment import device_name

@@ -1,1 +1,1 @@
-"""What a cell leaves behind: its record, checkpoint and claim, each on disk whole or not at all."""
+"""Files of a cell: its record, checkpoint and claim, each on disk whole or not at all."""

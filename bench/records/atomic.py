@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, also after a power cut, and one line where they cannot be."""
+"""Files and folders that are on disk whole or not at all, also after a power cut, and one line if they cannot be."""
 
 from __future__ import annotations
 
@@ -14,66 +14,55 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from bench.errors import StorageError
-
-#: Begins every temporary name; what a killed process leaves behind begins with it.
-PARTIAL = ".partial-"
+from methods.atomic import PARTIAL, partial_prefix, replace_file, sync
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``target`` at the end of the block: fsynced, then renamed.
+    """Yield a temporary folder that becomes ``target`` at the end of the block: synced, then renamed.
 
-    An exception leaves nothing behind.  Where ``target`` is there already, it stays and the new one is dropped:
-    whoever came first has the same content.
+    An exception leaves nothing behind.  A ``target`` that exists already stays, and the new one is dropped: whoever
+    came first has the same content.
 
     Raises:
         StorageError: If the disk is full, or the folder cannot be written in.
     """
-    with told(target):
+    with storage_errors(target):
         make_folder(target.parent)
         temporary = Path(tempfile.mkdtemp(prefix=partial_prefix(target.name), dir=target.parent))
         try:
             yield temporary
             temporary.chmod(0o755)
             with ThreadPoolExecutor(8) as pool:  # at once: most of it is waiting for one journal
-                list(pool.map(_sync, [*temporary.rglob("*"), temporary]))
+                list(pool.map(sync, [*temporary.rglob("*"), temporary]))
             try:
                 if not target.exists():
                     temporary.rename(target)
             except OSError:
                 if not target.is_dir():  # else another process was first
                     raise
-            _sync(target.parent)
+            sync(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def new_file(target: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``target`` at the end of the block: fsynced, then renamed.
+    """Yield a temporary file that takes the place of ``target`` at the end of the block: synced, then renamed.
 
-    A reader sees the old content or the new; an exception leaves the old.
+    A reader sees the old content or the new one; an exception leaves the old one.
 
     Raises:
         StorageError: If the disk is full, or the folder cannot be written in.
     """
-    with told(target):
+    with storage_errors(target):
         make_folder(target.parent)
-        descriptor, name = tempfile.mkstemp(prefix=partial_prefix(target.name), suffix=target.suffix, dir=target.parent)
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
+        with replace_file(target, durable=True) as temporary:
             yield temporary
-            temporary.chmod(0o644)
-            _sync(temporary)
-            temporary.replace(target)
-            _sync(target.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new, never half of it.
+    """Write a file so that a reader sees the old text or the new one, never half of it.
 
     Raises:
         StorageError: If the disk is full, or the folder cannot be written in.
@@ -83,28 +72,24 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each fsynced into the one that holds it."""
+    """Make a folder and its missing parents, and sync each parent."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
-
-
-def partial_prefix(name: str) -> str:
-    """How the temporary names for ``name`` begin."""
-    return f"{PARTIAL}{name[:100]}-"
+        sync(path.parent)
 
 
 def sweep(folder: Path, prefix: str = PARTIAL, *, older_than_seconds: float = 0.0) -> None:
-    """Delete what killed processes left in ``folder``: temporary files and folders, untouched for some time.
+    """Delete temporary files and folders that killed processes left in ``folder``.
 
     Args:
-        folder: Need not be there.
-        prefix: How their names begin.
-        older_than_seconds: 0 is safe only for what no living process can be writing.
+        folder: It need not exist.
+        prefix: Beginning of the names to delete.
+        older_than_seconds: Least age of what is deleted; 0 is safe only for names that no living process can be
+            writing.
     """
     for path in folder.glob(f"{prefix}*"):
         with suppress(OSError):  # another process sweeps too
@@ -117,12 +102,12 @@ def sweep(folder: Path, prefix: str = PARTIAL, *, older_than_seconds: float = 0.
 
 
 @contextmanager
-def told(target: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a StorageError that names ``target``."""
+def storage_errors(target: Path) -> Iterator[None]:
+    """Raise errors of the file system in the block as StorageErrors that name ``target``."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # of no system call: a library's word for a bad picture or table
+        if error.errno is None:  # not of a system call: a library's name for a bad image or table
             raise
         raise _refused(target, error.strerror or os.strerror(error.errno)) from error
     except SafetensorError as error:
@@ -131,13 +116,5 @@ def told(target: Path) -> Iterator[None]:
 
 def _refused(target: Path, reason: str) -> StorageError:
     return StorageError(
-        f"{target}: cannot be written ({reason}); finished cells are kept: mend it and give the same command again"
+        f"{target}: cannot be written ({reason}); finished cells are kept: fix this and give the same command again"
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What is known of a cell that is being done: how often it was begun, by which process, and how far it is."""
+"""The attempts at a cell without a record: how many there were, in which process, and how far the last one is."""
 
 from __future__ import annotations
 
@@ -8,57 +8,66 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bench.study.settings import Section
+from methods.atomic import replace_file
 
-#: A cell that took its process along this often in a row, without getting beyond one checkpoint, is not begun again.
+#: A cell that crashed its worker this many times in a row at the same checkpoint is given up.
 LIVES = 3
 
 
 class Attempts(Section):
-    """``claims/<cell>.json``: written by the process that holds the cell, gone when there is a record."""
+    """``claims/<cell>.json``: written by the process that holds the cell, deleted when there is a record."""
 
     count: int = 0
-    """How often the cell was begun."""
-    in_vain: int = 0
-    """How many of the last attempts in a row died at the same checkpoint, the one at work included."""
+    """How often the cell was started."""
+    without_progress: int = 0
+    """How many of the last attempts in a row died at the same checkpoint, the present one included."""
     saved_ns: int = 0
-    """When the checkpoint that the last attempt went on from was saved, ns; 0 for none."""
+    """Time at which the checkpoint that the last attempt started from was saved, ns; 0 for none."""
     worker: str = ""
     """Machine and process of the last attempt, ``host:pid``."""
     step: int = 0
-    """Steps done, about a second ago."""
+    """Steps done about a second ago."""
     loss: float | None = None
-    """Loss of the last of these steps; None where there is none, or it is not a finite number."""
+    """Loss of the last of these steps; None without one, or if it is not a finite number."""
 
     def begin(self, saved_ns: int, worker: str) -> Attempts:
-        """One attempt more, which goes on from a checkpoint that was saved at ``saved_ns``."""
-        in_vain = self.in_vain if saved_ns == self.saved_ns else 0
-        return Attempts(count=self.count + 1, in_vain=in_vain + 1, saved_ns=saved_ns, worker=worker)
+        """The attempts with one more, which starts from a checkpoint that was saved at ``saved_ns``."""
+        without_progress = self.without_progress if saved_ns == self.saved_ns else 0
+        return Attempts(count=self.count + 1, without_progress=without_progress + 1, saved_ns=saved_ns, worker=worker)
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether this one had better not be made."""
-        return self.in_vain > LIVES
+        """Whether the cell should be given up instead of being attempted again."""
+        return self.without_progress > LIVES
 
 
 class AttemptsFile:
-    """The attempts at one cell, on disk.  A process may die at any point; a machine that does may take them along."""
+    """The attempts at one cell, on disk.
+
+    The file survives the death of the process at any point, but not that of the machine: it is not synced.
+
+    Args:
+        path: The file, ``claims/<cell>.json``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> Attempts:
-        """What was written last; none where there is no file, or only one that is broken."""
+        """The attempts as last written; none if there is no file or it cannot be parsed."""
         with suppress(OSError, ValidationError):
             return Attempts.model_validate_json(self.path.read_bytes())
         return Attempts()
 
     def write(self, attempts: Attempts) -> None:
-        """Replace the file, whole."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".partial-{self.path.name}")  # one name: only who holds the cell writes
-        partial.write_text(attempts.model_dump_json(), encoding="utf-8")
-        partial.replace(self.path)
+        """Replace the file, whole.
+
+        Raises:
+            OSError: If the folder cannot be written in.
+        """
+        with replace_file(self.path) as temporary:
+            temporary.write_text(attempts.model_dump_json(), encoding="utf-8")
 
     def drop(self) -> None:
-        """Delete it: the record says how many attempts there were."""
+        """Delete the file: the record says how many attempts there were."""
         self.path.unlink(missing_ok=True)

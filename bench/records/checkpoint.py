@@ -1,4 +1,10 @@
-"""The state of an unfinished cell on disk: plain values and tensors in one safetensors file, and no pickle."""
+"""The state of an unfinished cell on disk: plain values and tensors in one safetensors file, and no pickle.
+
+The tensors of the state are the tensors of the file; everything else is JSON in the file's metadata, in which
+``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The metadata also has
+the format, the cell's identity and a SHA-256 of all.  The state itself has two parts: ``loop``, the state of
+:class:`bench.cells.optimisation.Optimisation`, and ``run``, the events, snapshots and meters of its steps.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +22,18 @@ from torch import Tensor
 
 from bench.records.atomic import new_file
 
-#: Raised when what a cell goes on from is another; a file of another format is left, and its cell begins anew.
-_FORMAT = "2"
+#: Raised when the state has another form; a file of another format is ignored, and its cell starts again.
+_FORMAT = "3"
 
 
 class Checkpoint:
-    """The one file that a cell's optimisation goes on from.
+    """The one file that a cell's optimisation resumes from.
 
     Args:
-        path: Where it is kept.
-        identity: Of the cell; a file of another cell is no checkpoint of this one.
-        every_seconds: Time after which it is to be saved again.
-        every_steps: Steps after which it is to be saved again, if that is sooner; None for by time alone.
+        path: The file.
+        identity: The cell's identity; a file of another cell is ignored.
+        every_seconds: Time after which to save again.
+        every_steps: Steps after which to save again, if that is sooner; None for time alone.
     """
 
     def __init__(self, path: Path, identity: str, every_seconds: float, every_steps: int | None = None) -> None:
@@ -38,26 +44,26 @@ class Checkpoint:
         self._saved_at = time.monotonic()
 
     def is_due(self, steps: int) -> bool:
-        """Whether to save, now that so many steps of the cell are done."""
+        """Whether to save after ``steps`` steps of the cell."""
         is_late = time.monotonic() - self._saved_at >= self._every_seconds
         return is_late or (self._every_steps is not None and steps % self._every_steps == 0)
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write ``state``, so that a reader sees the last one or this one: dicts, lists, plain values and tensors.
+        """Write ``state`` (dictionaries, lists, plain values and tensors) in place of the last one.
 
         Raises:
             StorageError: If the disk is full, or the folder cannot be written in.
         """
         tensors: dict[str, Tensor] = {}
-        words = json.dumps(_pack(dict(state), tensors))
-        about = {"format": _FORMAT, "identity": self.identity, "state": words, "sha256": _digest(words, tensors)}
+        text = json.dumps(_pack(dict(state), tensors))
+        about = {"format": _FORMAT, "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
         with new_file(self.path) as partial:
             # not by save_file, whose own temporary file would outlive a kill
             partial.write_bytes(save(tensors, metadata=about))
         self._saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The state last saved; None where there is none, or only one that is broken or another cell's."""
+        """The state last saved; None without a file, or if it is broken, of another format or another cell's."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 about = file.metadata() or {}
@@ -72,19 +78,19 @@ class Checkpoint:
         return state
 
     def saved_ns(self) -> int:
-        """When it was saved last, in ns; 0 where there is none."""
+        """Time of the last save, ns; 0 for none."""
         try:
             return self.path.stat().st_mtime_ns
         except OSError:
             return 0
 
     def drop(self) -> None:
-        """Delete it: the record says all that is left to say."""
+        """Delete the file, when there is a record."""
         self.path.unlink(missing_ok=True)
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """``value`` as JSON has it, its tensors put aside.  Dicts become lists of pairs, for their keys may be numbers."""
+    """``value`` as JSON, its tensors moved to ``tensors``; a dictionary becomes pairs, for its keys may be numbers."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
@@ -106,14 +112,14 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: _unpack(entry, tensors) for key, entry in value["dict"]}
 
 
-def _digest(words: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of all that is saved: a cell must not go on from a number that the disk changed."""
-    digest = hashlib.sha256(words.encode())
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that is saved: a cell must not resume from a number that the disk changed."""
+    digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def generator_states(streams: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
-    """Where each stream stands."""
+    """The state of each generator."""
     return {name: stream.get_state() for name, stream in streams.items()}

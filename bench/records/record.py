@@ -1,11 +1,13 @@
-"""The record of a cell: everything it leaves behind, but for its pictures, events and scene."""
+"""The record of a cell: everything that it leaves behind except its images, events and scene."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import torch
 from pydantic import Field, StringConstraints
 from torch import Tensor
 
@@ -15,9 +17,12 @@ from bench.watch.divergence import Divergence, Status
 from bench.watch.environment import Environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 
-#: Raised when a record of this code can no longer be read by code of the other version.
+#: Raised when code of one version cannot read the records of the other.
 FORMAT_VERSION = 3
 
+RECORD_FILE = "record.json"
+EVENTS_FILE = "events.jsonl"
+SCENE_FILE = "scene.safetensors"
 
 #: Path of a file below the record's folder: no part of it begins with a dot, so none leads out of the folder.
 RecordFile = Annotated[
@@ -31,29 +36,29 @@ class Failure(Section):
     kind: str
     """Class of the exception, or ``TimeLimit``."""
     message: str
-    """What it said, one line."""
+    """Message of the exception, one line."""
     traceback: str
-    """Where it came from; empty for a time limit."""
+    """Stack trace of the exception; empty for a time limit."""
 
 
 class RecordedView(Section):
     """One evaluation view."""
 
     azimuth_deg: float
-    """Its camera's azimuth, degrees in (−180, 180]; 0 looks at the front."""
+    """Azimuth of the camera, degrees in (−180, 180]; 0 looks at the front."""
     rgb: RecordFile
     """File of the colours, relative to the record's folder."""
     opacity: RecordFile
     """File of the opacity, relative to the record's folder."""
     normals: RecordFile | None = None
-    """File of the normals, relative to the record's folder; None where the scene has none."""
+    """File of the normals, relative to the record's folder; None if the scene has none."""
 
 
 class Snapshot(Section):
-    """Some of the evaluation views, rendered on the way: what quality against time is read from."""
+    """Some of the evaluation views during the optimisation, for curves of quality against time."""
 
     step: int
-    """Steps done before it."""
+    """Steps done before the snapshot."""
     seconds: float
     """Wall time of those steps, in seconds."""
     views: tuple[RecordedView, ...]
@@ -68,25 +73,25 @@ class Record(Section):
     identity: str
     """SHA-256 of the cell."""
     cell: Cell
-    """What was to be computed."""
+    """The settings of the cell."""
     status: Status
-    """How it ended."""
+    """How the cell ended."""
     divergence: Divergence | None = None
-    """When and why the optimisation diverged, in numbers."""
+    """Step, quantity and bound at which the optimisation diverged; None if it did not."""
     failure: Failure | None = None
-    """The error, where the cell did not finish."""
+    """The error; None if the cell finished."""
     steps_done: Annotated[int, Field(ge=0)]
-    """Steps done; fewer than the cell's where it ended early."""
+    """Steps done; fewer than the cell's if it ended early."""
     seconds: PhaseSeconds
     """Wall time by phase."""
     step_seconds: StepSeconds = StepSeconds()
-    """Wall time of the optimisation's steps by what they spent it on; steps of the warm-up are left out."""
+    """Wall time of the optimisation's steps by part; steps of the warm-up are left out."""
     memory: Memory
     """Peak memory."""
     energy_joules: float | None = None
-    """Energy that the device drew during the cell (NVML's counter); None where there is no such counter."""
+    """Energy that the device drew during the cell (NVML's counter); None without such a counter."""
     attempts: Annotated[int, Field(ge=1)] = 1
-    """How often the cell was begun until it came to this end: 1, and 1 more for each retry, requeue or lost worker."""
+    """How often the cell was started: 1, and 1 more for each retry, requeue or lost worker."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]
@@ -94,19 +99,19 @@ class Record(Section):
     started_at: str
     """Start in UTC, ISO 8601."""
     environment: Environment
-    """Where it ran."""
+    """Hardware and software that the cell ran on."""
     views: tuple[RecordedView, ...] = ()
     """The evaluation views, in order of azimuth."""
     snapshots: tuple[Snapshot, ...] = ()
-    """Views on the way, in order of steps; the scores of the last one are those of ``views``."""
+    """Views during the optimisation, in order of steps; ``views`` are those of the end."""
     file_bytes: dict[RecordFile, int] = Field(default_factory=dict)
     """Size of every other file of the record, by its path relative to the folder."""
     file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
-    """SHA-256 of each of them; empty in a record of before there were any."""
+    """SHA-256 of each of these files."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """Renders of some evaluation cameras, as they are written."""
 
     azimuth_deg: list[float]
@@ -114,14 +119,34 @@ class Pictures:
     opacity: np.ndarray  # uint8 (n h w)
     normals: np.ndarray | None = None  # uint8 (n h w 3), (n + 1) / 2 over the background; None for a scene without
 
+    def state_dict(self) -> dict[str, Any]:
+        """The images as a checkpoint keeps them: arrays as tensors."""
+        arrays = {"rgb": self.rgb, "opacity": self.opacity, "normals": self.normals}
+        tensors = {name: None if array is None else torch.from_numpy(array) for name, array in arrays.items()}
+        return {"azimuth_deg": self.azimuth_deg, **tensors}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
+        """The images of a :meth:`state_dict`."""
+        return cls(**{name: value.numpy() if isinstance(value, Tensor) else value for name, value in state.items()})
+
 
 @dataclass(frozen=True)
-class SnapshotPictures:
-    """What becomes a :class:`Snapshot` once its files have names."""
+class SnapshotImages:
+    """The images of a :class:`Snapshot`, before they are files."""
 
     step: int
     seconds: float
-    pictures: Pictures
+    images: Images
+
+    def state_dict(self) -> dict[str, Any]:
+        """The snapshot as a checkpoint keeps it."""
+        return {"step": self.step, "seconds": self.seconds, "images": self.images.state_dict()}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
+        """The snapshot of a :meth:`state_dict`."""
+        return cls(state["step"], state["seconds"], Images.from_state_dict(state["images"]))
 
 
 @dataclass(frozen=True)
@@ -130,14 +155,6 @@ class Outcome:
 
     record: Record
     events: list[Event]
-    azimuth_deg: list[float]
-    rgb: np.ndarray  # uint8 (n h w 3); n is 0 where nothing could be rendered
-    opacity: np.ndarray  # uint8 (n h w)
+    images: Images  # of no cameras if nothing could be rendered
     scene: dict[str, Tensor]  # parameters and buffers by name
-    normals: np.ndarray | None = None  # as in Pictures
-    snapshots: tuple[SnapshotPictures, ...] = ()  # in order of steps
-
-    @property
-    def pictures(self) -> Pictures:
-        """The evaluation views."""
-        return Pictures(self.azimuth_deg, self.rgb, self.opacity, self.normals)
+    snapshots: tuple[SnapshotImages, ...] = ()  # in order of steps

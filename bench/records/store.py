@@ -14,30 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from PIL import Image
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
-from safetensors.torch import save_file
 
 from bench.errors import InputError, StorageError
-from bench.records.atomic import PARTIAL, make_folder, new_folder, partial_prefix, sweep, told, write_atomically
+from bench.records.atomic import make_folder, new_folder, storage_errors, sweep, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.record import FORMAT_VERSION, Outcome, Pictures, Record, RecordedView, Snapshot
+from bench.records.record import EVENTS_FILE, FORMAT_VERSION, RECORD_FILE, Outcome, Record
+from bench.records.writing import write_files
 from bench.study.cell import Cell
 from bench.study.study import Study, parse_study
 from bench.watch.telemetry import Event
-from methods.weights import file_sha256
+from methods.atomic import PARTIAL, partial_prefix
 
 STUDY_FILE = "study.json"
-RECORD_FILE = "record.json"
-EVENTS_FILE = "events.jsonl"
-SCENE_FILE = "scene.safetensors"
 
-#: Age at which a temporary file that no claim covers is nobody's any more.
+#: Age at which a temporary file that no claim covers counts as abandoned.
 _STALE_SECONDS = 86_400.0
 
-#: What a file system without locks answers.
+#: Errors of a file system without locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 _REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
@@ -56,7 +52,11 @@ class RunStore:
         self.folder = folder
 
     def check(self, study: Study) -> None:
-        """Raise InputError if the folder holds another study, files that are no run, or links out of it."""
+        """Check that the study can be run in the folder.
+
+        Raises:
+            InputError: If it holds another study, files that are not of a run, or links out of it.
+        """
         refuse_links(self.folder)
         if (self.folder / STUDY_FILE).is_file():
             held = self.read_study()
@@ -66,27 +66,27 @@ class RunStore:
                     f"{study.key[:6]}); give another folder with --out"
                 )
         elif self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
-            raise InputError(f"{self.folder}: is no run folder ({STUDY_FILE} is missing); give another with --out")
+            raise InputError(f"{self.folder}: is not a run folder ({STUDY_FILE} is missing); give another with --out")
 
     def open(self, study: Study) -> None:
-        """Make the folder and note the study in it.
+        """Make the folder, write the study into it and delete abandoned temporary files.
 
         Raises:
             InputError: If it holds another study.
             StorageError: If it cannot be written in.
         """
         self.check(study)
-        self.note(study)
+        self.write_study(study)
         for folder in (self.folder, *(self.folder / name for name in ("cells", "checkpoints", "truth"))):
             sweep(folder, older_than_seconds=_STALE_SECONDS)
 
-    def note(self, study: Study) -> None:
-        """Make the folder and note ``study`` as the one that it holds, whichever it held.
+    def write_study(self, study: Study) -> None:
+        """Make the folder and write ``study`` into it, in place of any other.
 
         Raises:
             StorageError: If it cannot be written in.
         """
-        with told(self.folder):
+        with storage_errors(self.folder):
             make_folder(self.folder)
         write_atomically(self.folder / STUDY_FILE, study.model_dump_json(indent=2) + "\n")
 
@@ -94,7 +94,7 @@ class RunStore:
         """The study that the folder holds.
 
         Raises:
-            InputError: If there is none, or it cannot be read.
+            InputError: If there is none, it cannot be read, or it is of an earlier version.
         """
         path = self.folder / STUDY_FILE
         try:
@@ -109,19 +109,19 @@ class RunStore:
         return parse_study(fields, where=str(path))
 
     def cell_folder(self, cell: Cell) -> Path:
-        """Where the cell's record is, or would be."""
+        """The folder of the cell's record, which need not exist."""
         return self.folder / "cells" / cell.folder_name
 
     def record_folders(self) -> list[Path]:
-        """The folders of all records, of this study's cells and of any other, whole or not."""
+        """The folders of all records, of this study's cells and of others, intact or not."""
         return sorted(path.parent for path in self.folder.glob(f"cells/[!.]*/{RECORD_FILE}"))
 
     def has(self, cell: Cell) -> bool:
-        """Whether there is a record, whole or not."""
+        """Whether there is a record, intact or not."""
         return self.cell_folder(cell).exists()
 
     def read(self, cell: Cell) -> Record | None:
-        """The cell's record, None where there is none yet.
+        """The cell's record; None if there is none yet.
 
         Raises:
             InputError: If the record is corrupt; nothing is deleted.
@@ -130,9 +130,9 @@ class RunStore:
         return read_record(folder, cell.identity, cell) if folder.exists() else None
 
     def read_all(self, cells: Iterable[Cell]) -> list[Record]:
-        """The records that there are of ``cells``, in their order, so that ten thousand take little memory.
+        """The existing records of ``cells``, in their order, in a form of which ten thousand take little memory.
 
-        They share what is alike in many, and are without the hashes of their files, which only ``verify`` looks at.
+        Equal parts are shared between them, and the hashes of their files, which only ``verify`` needs, are left out.
 
         Raises:
             InputError: If one of them is corrupt; nothing is deleted.
@@ -148,48 +148,48 @@ class RunStore:
         return records
 
     def write(self, outcome: Outcome) -> Record:
-        """Write a cell's outcome; a record that is already there stays as it is.
+        """Write a cell's outcome; a record that exists already stays as it is.
 
         Returns:
-            The record as written, with the seconds, file sizes and hashes that only writing knows.
+            The record as written, with the seconds, file sizes and hashes that only writing determines.
 
         Raises:
             StorageError: If the disk is full, or the folder cannot be written in; no half record is left.
         """
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
-            return _write_files(outcome, folder)
+            return write_files(outcome, folder)
 
     def checkpoint(self, cell: Cell, study: Study) -> Checkpoint:
-        """What the unfinished cell goes on from, saved as often as the study says."""
+        """The checkpoint that the unfinished cell resumes from, saved as often as the study says."""
         path = self.folder / "checkpoints" / f"{cell.folder_name}.safetensors"
         return Checkpoint(path, cell.identity, study.checkpoint_seconds, study.checkpoint_steps)
 
     def finished(self) -> set[str]:
-        """Names of the record folders that there are."""
+        """Names of the existing record folders."""
         cells = self.folder / "cells"
         return {entry.name for entry in os.scandir(cells) if _is_whole(entry)} if cells.is_dir() else set()
 
     def attempts(self, cell: Cell) -> AttemptsFile:
-        """What is known of the cell before it has a record."""
+        """The attempts at the cell, until it has a record."""
         return AttemptsFile(self.folder / "claims" / f"{cell.folder_name}.json")
 
     def log(self, cell: Cell) -> Path:
-        """Where what workers said while they ran the cell is kept."""
+        """The file with the output of the workers that ran the cell."""
         return self.folder / "logs" / f"{cell.folder_name}.log"
 
     @contextmanager
     def claim(self, cell: Cell) -> Iterator[bool]:
-        """Hold the cell against every other process on this folder; False where another one holds it.
+        """Hold the cell against every other process on this folder; yields False if another one holds it.
 
-        A lock of the operating system, which ends with the process that has it.  What a killed process left half
-        written of this cell is deleted: only the holder of the claim writes it.
+        The lock is the operating system's and ends with the process that has it.  Files of this cell that a killed
+        process left half written are deleted: only the holder of the claim writes them.
 
         Raises:
             StorageError: If the folder cannot be written in, or is on a disk without locks.
         """
         path = self.folder / "claims" / f"{cell.folder_name}.lock"
         lock = FileLock(path, blocking=False, fallback_to_soft=False)  # a soft lock outlives a killed process
-        with told(path):
+        with storage_errors(path):
             make_folder(path.parent)
             try:
                 lock.acquire()
@@ -206,31 +206,27 @@ class RunStore:
             yield False
             return
         try:
-            sweep(self.folder / "cells", partial_prefix(cell.folder_name))
-            sweep(self.folder / "checkpoints", partial_prefix(f"{cell.folder_name}.safetensors"))
+            for name, file in (("cells", ""), ("checkpoints", ".safetensors"), ("claims", ".json")):
+                sweep(self.folder / name, partial_prefix(f"{cell.folder_name}{file}"))
             yield True
         finally:
             lock.release()
 
     def tidy(self) -> None:
-        """Remove checkpoints and attempts of cells that have a record: their process died just before it did so."""
+        """Delete checkpoints and attempts of cells with a record, whose process died just before it deleted them."""
         finished = self.finished()
         for path in (*self.folder.glob("checkpoints/*.safetensors"), *self.folder.glob("claims/*.json")):
             if path.stem in finished:
                 path.unlink(missing_ok=True)
 
-    def set_aside(self, cell: Cell) -> None:
-        """Move a record out of the way (``set-aside/``), so that its cell is missing again."""
-        self.put_aside(self.cell_folder(cell))
-
-    def put_aside(self, path: Path) -> None:
-        """Move anything of this folder out of the way (``set-aside/``); nothing is deleted.
+    def set_aside(self, path: Path) -> None:
+        """Move a folder of the run into ``set-aside/``; a cell whose record is moved counts as missing again.
 
         Raises:
             StorageError: If the folder cannot be written in.
         """
         target = self.folder / "set-aside" / f"{path.name}--{time.time_ns()}"
-        with told(target):
+        with storage_errors(target):
             make_folder(target.parent)
             path.rename(target)
 
@@ -239,9 +235,9 @@ def read_record(folder: Path, identity: str | None = None, cell: Cell | None = N
     """Read and check one record.
 
     Args:
-        folder: Where it is.
-        identity: Of its cell; where it is not given, the folder's name must be that of the record's cell.
-        cell: That cell, where it is at hand: comparing it is quicker than hashing the one that was read.
+        folder: The folder of the record.
+        identity: The cell's identity; if it is not given, the folder's name must be that of the record's cell.
+        cell: The cell, if it is known: comparing is quicker than hashing the one that was read.
 
     Raises:
         InputError: If ``record.json`` is unreadable, of another format version or another cell's, or if a file
@@ -272,19 +268,19 @@ def _parsed(path: Path) -> Record:
         return Record.model_validate_json(text)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        where = [".".join(map(str, problem["loc"]))[:200]] if problem["loc"] else []  # of no field where it is no JSON
+        where = [".".join(map(str, problem["loc"]))[:200]] if problem["loc"] else []  # of no field if it is not JSON
         raise _corrupt(path, f": {': '.join([*where, problem['msg']])}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
 
 
 def _is_right(record: Record, folder: Path, identity: str | None, cell: Cell | None, path: Path) -> bool:
-    """Whether it is the record of the cell that its identity, its folder or its caller says."""
+    """Whether the record is of the cell that its identity, its folder or its caller names."""
     if cell is not None and record.cell == cell:
         return record.identity == identity
     try:
         own = record.cell.identity
-    except (ValueError, RecursionError) as error:  # of no canonical JSON
+    except (ValueError, RecursionError) as error:  # without canonical JSON
         raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
     is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
     return is_its_own and record.identity == own
@@ -301,7 +297,7 @@ def _named_files(record: Record) -> set[str]:
 
 
 def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:
-    """With names as text and in one loop: half a million files are looked at in seconds."""
+    """Check the sizes of files; names are texts and the loop is one, because a study may have half a million files."""
     within = str(folder)
     for name, size in file_bytes.items():
         try:
@@ -316,7 +312,7 @@ def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:
 
 
 def read_events(folder: Path) -> list[Event]:
-    """The steps of a record.
+    """The events of a record, one per step.
 
     Raises:
         InputError: If the file is unreadable.
@@ -333,60 +329,19 @@ def read_events(folder: Path) -> list[Event]:
 
 
 def refuse_links(folder: Path, patterns: Sequence[str] = ("*", "*/*")) -> None:
-    """Raise InputError if a link in ``folder`` leads out of it: someone else's run folder must not steer a write.
+    """Refuse a folder with links that lead out of it, because another user's run folder must not redirect a write.
 
     Args:
-        folder: May itself be reached by a link, which is its user's; need not be there.
-        patterns: Where to look, from the top down.  The files of records are looked at as they are read.
+        folder: It may itself be reached by a link, which is its user's own, and need not exist.
+        patterns: Paths to check, from the top down.  The files of records are checked when they are read.
+
+    Raises:
+        InputError: If there is such a link.
     """
     root = os.path.realpath(folder)
     for path in chain.from_iterable(map(folder.glob, patterns)):
         if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(root):
             raise InputError(f"{path}: is a link out of the run folder, to {target}; put the files themselves there")
-
-
-def _write_files(outcome: Outcome, folder: Path) -> Record:
-    start = time.perf_counter()
-    views = _write_pictures(outcome.pictures, folder, "views")
-    snapshots = tuple(
-        Snapshot(
-            step=snapshot.step,
-            seconds=snapshot.seconds,
-            views=_write_pictures(snapshot.pictures, folder, f"snapshots/{snapshot.step:06}"),
-        )
-        for snapshot in outcome.snapshots
-    )
-    if outcome.scene:
-        save_file(outcome.scene, folder / SCENE_FILE)
-    lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
-    (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
-    update = {
-        "views": views,
-        "snapshots": snapshots,
-        "file_bytes": {name: path.stat().st_size for name, path in files.items()},
-        "file_sha256": {name: file_sha256(path) for name, path in files.items()},
-        "seconds": seconds,
-    }
-    record = outcome.record.model_copy(update=update)
-    (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return record
-
-
-def _write_pictures(pictures: Pictures, folder: Path, within: str) -> tuple[RecordedView, ...]:
-    """Write each view's pictures into the folder ``within`` the record's."""
-    (folder / within).mkdir(parents=True, exist_ok=True)
-    kinds = {"rgb": pictures.rgb, "opacity": pictures.opacity, "normals": pictures.normals}
-    views = []
-    for index, azimuth_deg in enumerate(pictures.azimuth_deg):
-        names = {}
-        for kind, values in kinds.items():
-            if values is not None:
-                names[kind] = f"{within}/{kind.removesuffix('s')}_{index:03}.png"
-                Image.fromarray(values[index]).save(folder / names[kind])
-        views.append(RecordedView(azimuth_deg=azimuth_deg, **names))
-    return tuple(views)
 
 
 def _is_whole(entry: Path | os.DirEntry[str]) -> bool:

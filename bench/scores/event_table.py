@@ -16,8 +16,8 @@ import pyarrow.parquet
 
 from bench.errors import InputError
 from bench.records.atomic import new_file
-from bench.records.record import Record
-from bench.records.store import EVENTS_FILE, RunStore
+from bench.records.record import EVENTS_FILE, Record
+from bench.records.store import RunStore
 from reports.frames import EVENTS
 
 EVENTS_TABLE = "events.parquet"

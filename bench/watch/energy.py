@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench.watch.nvml import Nvml
 
 
@@ -17,9 +19,13 @@ class EnergyMeter:
         self._start = gpu.energy_joules() if gpu else None
         self._before: float | None = 0.0
 
-    def carry_on(self, joules: float | None) -> None:
-        """Add what the same cell drew in another process; None if that is not known."""
-        self._before = joules
+    def state_dict(self) -> dict[str, float | None]:
+        """The energy so far, for :meth:`load_state_dict`."""
+        return {"joules": self.joules()}
+
+    def load_state_dict(self, state: Mapping[str, float | None]) -> None:
+        """Add the energy that the same cell drew in another process; without it, the sum is not known."""
+        self._before = state["joules"]
 
     def joules(self) -> float | None:
         """Energy so far, None where it is not known."""

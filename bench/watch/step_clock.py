@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 
@@ -28,14 +28,21 @@ class StepClock:
 
     Args:
         device: What the steps are computed on.
-        seconds: What earlier steps of the same cell took.
     """
 
-    def __init__(self, device: torch.device, seconds: StepSeconds | None = None) -> None:
-        self.seconds = seconds or StepSeconds()
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = StepSeconds()
         self._device = device
         self._steps = 0
         self._marks: list[tuple[Part, _Mark, _Mark]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds by part, for :meth:`load_state_dict`."""
+        return self.seconds.model_dump()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from the seconds of ``state``; the next steps are a warm-up again."""
+        self.seconds = StepSeconds.model_validate(state)
 
     def start_step(self) -> None:
         """Forget parts of a step that did not come to its end."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -109,9 +109,13 @@ class Clock:
         self._charge()
         return self._seconds
 
-    def carry_on(self, seconds: PhaseSeconds) -> None:
-        """Count on from ``seconds``; what the running phase took before this is forgotten."""
-        self._seconds = seconds
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds by phase, for :meth:`load_state_dict`."""
+        return self.seconds.model_dump()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from the seconds of ``state``; the time of the running phase before this is dropped."""
+        self._seconds = PhaseSeconds.model_validate(state)
         self._since = time.perf_counter()
 
     @contextmanager
@@ -152,10 +156,14 @@ class MemoryMeter:
             torch.cuda.empty_cache()  # what the cell before left reserved is not this one's
         self._reset()
 
-    def carry_on(self, memory: Memory) -> None:
-        """Let the peaks be at least those of ``memory``, which the same cell had in another process."""
-        whole = {"peak": memory.peak_bytes, "reserved": memory.reserved_bytes, "process": memory.process_bytes}
-        self._raise_to({name: size for name, size in whole.items() if size is not None} | memory.by_phase)
+    def state_dict(self) -> dict[str, int]:
+        """The peaks so far, for :meth:`load_state_dict`."""
+        self._charge()
+        return dict(self._peaks)
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Raise the peaks to at least those of ``state``, which the same cell had in another process."""
+        self._raise_to(state)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

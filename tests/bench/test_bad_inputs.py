@@ -193,7 +193,7 @@ class _KilledError(BaseException):
 def _checkpoint(run: Path, cell: Cell) -> None:
     """A cell that was killed in its third step."""
     store = RunStore(run)
-    store.set_aside(cell)
+    store.set_aside(store.cell_folder(cell))
 
     def kill(event: Event) -> None:
         if event.step == 2:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bench.records.record import Outcome, Record
-from bench.records.store import RECORD_FILE, RunStore
+from bench.records.record import RECORD_FILE, Images, Outcome, Record
+from bench.records.store import RunStore
 from bench.scores.frames import SCORE_COLUMNS
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -86,7 +86,7 @@ def _outcome(cell: Cell) -> Outcome:
     side = cell.evaluation.resolution
     rgb = np.zeros((cell.evaluation.views, side, side, 3), np.uint8)
     azimuth_deg = evaluation_ring(cell.evaluation.views).azimuth_deg.tolist()
-    return Outcome(record, events, azimuth_deg, rgb, rgb[..., 0], {"density": torch.zeros(1000)})
+    return Outcome(record, events, Images(azimuth_deg, rgb, rgb[..., 0]), {"density": torch.zeros(1000)})
 
 
 def _scores(cells: list[Cell]) -> pd.DataFrame:

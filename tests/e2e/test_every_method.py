@@ -38,4 +38,4 @@ def test_two_steps_on_the_toybox(method: str, scene: str) -> None:
     assert outcome.record.status == "completed"
     assert outcome.record.unet_calls >= 2
     assert all(event.loss is not None and math.isfinite(event.loss) for event in outcome.events)
-    assert outcome.rgb.shape == (2, 16, 16, 3)
+    assert outcome.images.rgb.shape == (2, 16, 16, 3)

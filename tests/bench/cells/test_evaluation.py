@@ -21,7 +21,7 @@ def test_normals_are_shown_and_change_no_bit_of_the_rest(
 ) -> None:
     loop = Optimisation(cell.model_copy(update={"scene": cell.scene | settings}), prior)
     before = {name: stream.get_state() for name, stream in loop.streams.items()}
-    pictures, mean = render_ring(loop)
+    images, mean = render_ring(loop)
     assert all(torch.equal(before[name], stream.get_state()) for name, stream in loop.streams.items())
 
     render = NeRFScene.render
@@ -30,18 +30,18 @@ def test_normals_are_shown_and_change_no_bit_of_the_rest(
     )
     plain, plain_mean = render_ring(loop)
     assert plain.normals is None
-    assert np.array_equal(plain.rgb, pictures.rgb)
-    assert np.array_equal(plain.opacity, pictures.opacity)
+    assert np.array_equal(plain.rgb, images.rgb)
+    assert np.array_equal(plain.opacity, images.opacity)
     assert mean == plain_mean
 
 
 def test_normals_of_a_ball_point_at_the_camera(cell: Cell, prior: Prior) -> None:
     """The first scene is a round blob: the normal in its middle faces the camera, seen from azimuth 0, 120 and 240."""
     evaluation = cell.evaluation.model_copy(update={"resolution": 33})
-    pictures, _ = render_ring(Optimisation(cell.model_copy(update={"evaluation": evaluation}), prior))
+    images, _ = render_ring(Optimisation(cell.model_copy(update={"evaluation": evaluation}), prior))
     elevation = np.radians(evaluation.elevation_deg)
     for azimuth, normals, opacity in zip(
-        np.radians(pictures.azimuth_deg), pictures.normals, pictures.opacity / 255, strict=True
+        np.radians(images.azimuth_deg), images.normals, images.opacity / 255, strict=True
     ):
         towards = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
         shown = normals[16, 16] / 255 - (1 - opacity[16, 16]) * evaluation.background
@@ -50,10 +50,10 @@ def test_normals_of_a_ball_point_at_the_camera(cell: Cell, prior: Prior) -> None
         assert (normals[0, 0] == 255).all()  # a corner shows the background
 
 
-def test_a_picture_has_no_normals(cell: Cell, prior: Prior) -> None:
+def test_an_image_has_no_normals(cell: Cell, prior: Prior) -> None:
     flat = cell.model_copy(update={"scene": {"name": "image"}})
-    pictures, mean = render_ring(Optimisation(flat, prior))
-    assert pictures.normals is None
+    images, mean = render_ring(Optimisation(flat, prior))
+    assert images.normals is None
     assert mean == 1.0
 
 
@@ -64,7 +64,7 @@ def test_some_views_are_those_of_the_ring(cell: Cell, prior: Prior) -> None:
     assert np.abs(some.rgb.astype(int) - ring.rgb[[2, 0]]).max() <= 1
 
 
-def test_large_pictures_are_rendered_one_at_a_time(cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_rendered_one_at_a_time(cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     render = NeRFScene.render
 

@@ -26,9 +26,9 @@ def test_a_cell_runs_to_its_end(cell: Cell, prior: Prior) -> None:
     record = outcome.record
     assert (record.status, record.steps_done, record.failure, record.divergence) == ("completed", 4, None, None)
     assert [event.step for event in outcome.events] == [0, 1, 2, 3] == [event.step for event in seen]
-    assert outcome.rgb.shape == (3, 8, 8, 3)
-    assert outcome.opacity.shape == (3, 8, 8)
-    assert outcome.opacity.max() > 50  # the blob shows
+    assert outcome.images.rgb.shape == (3, 8, 8, 3)
+    assert outcome.images.opacity.shape == (3, 8, 8)
+    assert outcome.images.opacity.max() > 50  # the blob shows
     assert record.unet_calls == sum(event.unet_calls for event in outcome.events) > 0
     assert record.identity == cell.identity
     assert record.seconds.optimise > 0
@@ -38,7 +38,7 @@ def test_the_same_cell_gives_the_same_bits(cell: Cell, prior: Prior) -> None:
     one, two = run_cell(cell, prior), run_cell(cell, GaussianPrior())
     assert one.scene.keys() == two.scene.keys()
     assert all(torch.equal(one.scene[name], two.scene[name]) for name in one.scene)
-    assert np.array_equal(one.rgb, two.rgb)
+    assert np.array_equal(one.images.rgb, two.images.rgb)
 
 
 class BrokenPrior(GaussianPrior):
@@ -76,7 +76,7 @@ def test_an_exception_becomes_a_failure(cell: Cell, error: Exception, status: st
     assert record.failure is not None
     assert record.failure.kind == type(error).__name__
     assert "predict_noise" in record.failure.traceback
-    assert len(outcome.rgb) == 0
+    assert len(outcome.images.rgb) == 0
 
 
 def test_an_interrupt_leaves(cell: Cell) -> None:
@@ -91,7 +91,7 @@ def test_nan_is_found_at_its_step_and_still_rendered(cell: Cell) -> None:
     assert record.divergence is not None
     assert (record.divergence.step, record.divergence.value) == (2, None)
     assert outcome.events[-1].loss is None
-    assert outcome.rgb.shape == (3, 8, 8, 3)
+    assert outcome.images.rgb.shape == (3, 8, 8, 3)
 
 
 def test_an_empty_scene_is_stopped(cell: Cell, prior: Prior) -> None:
@@ -127,7 +127,7 @@ def test_a_scene_that_does_not_move_is_frozen(cell: Cell, prior: Prior) -> None:
 
 @pytest.mark.parametrize("method", ["sds", "nfsd", "ism", "sdi"])
 def test_a_healthy_start_is_not_called_diverged(cell: Cell, prior: Prior, method: str) -> None:
-    """With the default scene and bounds, and a patience that a short run can exhaust."""
+    """The scene and the bounds are the defaults; a short run can exhaust the patience."""
     healthy = cell.model_copy(
         update={
             "method": method,
@@ -159,15 +159,15 @@ def test_a_time_limit_ends_a_cell_with_its_views(cell: Cell, prior: Prior) -> No
     assert (outcome.record.status, outcome.record.steps_done) == ("timeout", 1)
     assert outcome.record.failure is not None
     assert outcome.record.failure.message == "1e-09 seconds ran out after 1 of 4 steps"
-    assert len(outcome.rgb) == 3
+    assert len(outcome.images.rgb) == 3
 
 
 def test_evaluation_views_do_not_depend_on_how_many_are_rendered_at_once(
     cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = run_cell(cell, prior).rgb
+    together = run_cell(cell, prior).images.rgb
     monkeypatch.setattr(bench.cells.evaluation, "VIEWS_AT_ONCE", 1)
-    assert np.abs(run_cell(cell, prior).rgb.astype(int) - together).max() <= 1
+    assert np.abs(run_cell(cell, prior).images.rgb.astype(int) - together).max() <= 1
 
 
 class FullPrior(GaussianPrior):
@@ -197,30 +197,51 @@ def test_out_of_memory_leaves_its_memory_to_the_next_cell(
     assert emptied == [True]
 
 
-class SlowPrior(GaussianPrior):
-    """Takes ten times as long as the rest of a step, in a known share of encoder and network."""
+class Hand:
+    """A clock whose time passes only where a test says so."""
 
-    def encode(self, rgb: torch.Tensor) -> torch.Tensor:
-        time.sleep(0.1)
-        return super().encode(rgb)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
 
-    def predict_noise(self, *arguments: Any) -> torch.Tensor:
-        time.sleep(0.3)
-        return super().predict_noise(*arguments)
+    def slow_down(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, seconds: float) -> None:
+        """Let every call of ``owner.name`` take ``seconds``."""
+        call = getattr(owner, name)
+
+        def slow(*arguments: Any, **keywords: Any) -> Any:
+            self.now += seconds
+            return call(*arguments, **keywords)
+
+        monkeypatch.setattr(owner, name, slow)
 
 
-def test_a_record_says_what_its_steps_spent_their_time_on(cell: Cell) -> None:
-    outcome = run_cell(cell.model_copy(update={"steps": 5}), SlowPrior())
+def test_a_record_says_what_its_steps_spent_their_time_on(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, hand = GaussianPrior(), Hand(monkeypatch)
+    spent_in = {
+        "encode": (prior, "encode", 0.125),
+        "unet": (prior, "predict_noise", 0.25),
+        "backward": (torch.Tensor, "backward", 0.5),
+        "optimiser": (NeRFScene, "after_step", 1.0),
+        "other": (prior, "embed", 2.0),
+    }
+    for owner, name, seconds in spent_in.values():
+        hand.slow_down(monkeypatch, owner, name, seconds)
+    rendered = NeRFScene.render
+
+    def render(self: NeRFScene, *arguments: Any, training: bool = False, **keywords: Any) -> Any:
+        hand.now += 4.0 * training
+        return rendered(self, *arguments, training=training, **keywords)
+
+    monkeypatch.setattr(NeRFScene, "render", render)
+    outcome = run_cell(cell.model_copy(update={"steps": 5}), prior)
     spent = outcome.record.step_seconds
-    wall = sum(event.seconds for event in outcome.events)
-    assert sum(spent.model_dump(exclude={"warm_up_steps"}).values()) == pytest.approx(wall)
-    assert spent.warm_up_steps == 3
-    assert spent.warm_up == pytest.approx(sum(event.seconds for event in outcome.events[:3]))
-    assert 0.2 <= spent.encode < 0.3
-    assert 0.6 <= spent.unet < 0.7
-    for name in ("render", "backward", "optimiser", "other"):
-        assert 0 < getattr(spent, name) < 0.2
-    assert wall <= outcome.record.seconds.optimise
+    embeds = 3  # the prompt with view words, the prompt alone, and the null prompt
+    step = 4.0 + 0.125 + 0.25 + 0.5 + 1.0 + embeds * 2.0
+    assert [event.seconds for event in outcome.events] == [step] * 5
+    assert (spent.warm_up_steps, spent.warm_up) == (3, 3 * step)
+    found = spent.model_dump(exclude={"warm_up_steps", "warm_up"})
+    assert found == {"render": 8.0, "encode": 0.25, "unet": 0.5, "backward": 1.0, "optimiser": 2.0, "other": 12.0}
+    assert outcome.record.seconds.optimise == 5 * step
 
 
 def test_a_record_says_the_memory_of_each_phase(cell: Cell, prior: Prior) -> None:
@@ -250,29 +271,22 @@ def test_snapshots_are_taken_on_the_way_and_change_nothing_else(cell: Cell, prio
     plain, seen = run_cell(cell, prior), run_cell(_with_snapshots(cell), prior)
     assert [snapshot.step for snapshot in seen.snapshots] == [1, 3]
     for snapshot, event in zip(seen.snapshots, (seen.events[0], seen.events[2]), strict=True):
-        assert snapshot.pictures.azimuth_deg == [seen.azimuth_deg[0], seen.azimuth_deg[1]]
-        assert snapshot.pictures.rgb.shape == snapshot.pictures.normals.shape == (2, 8, 8, 3)
+        assert snapshot.images.azimuth_deg == [seen.images.azimuth_deg[0], seen.images.azimuth_deg[1]]
+        assert snapshot.images.rgb.shape == snapshot.images.normals.shape == (2, 8, 8, 3)
         assert snapshot.seconds >= sum(one.seconds for one in seen.events[: event.step + 1])
-    assert not np.array_equal(*(snapshot.pictures.rgb for snapshot in seen.snapshots))
+    assert not np.array_equal(*(snapshot.images.rgb for snapshot in seen.snapshots))
     assert all(torch.equal(plain.scene[name], seen.scene[name]) for name in plain.scene)
-    assert np.array_equal(plain.rgb, seen.rgb)
-    assert np.array_equal(plain.normals, seen.normals)
+    assert np.array_equal(plain.images.rgb, seen.images.rgb)
+    assert np.array_equal(plain.images.normals, seen.images.normals)
     without = {"seconds"}
     numbers = [[event.model_dump(exclude=without) for event in outcome.events] for outcome in (plain, seen)]
     assert numbers[0] == numbers[1]
 
 
-def test_a_snapshots_time_is_the_evaluations(cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that only rendering a ring moves on."""
-    render_ring = bench.cells.run_cell.render_ring
-    now = [0.0]
-
-    def slow(*arguments: Any) -> Any:
-        now[0] += 0.3
-        return render_ring(*arguments)
-
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(bench.cells.run_cell, "render_ring", slow)
+def test_the_time_of_a_snapshot_is_charged_to_the_evaluation(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Hand(monkeypatch).slow_down(monkeypatch, bench.cells.run_cell, "render_ring", 0.3)
     outcome = run_cell(_with_snapshots(cell), prior, time_limit_seconds=0.5)
     assert outcome.record.status is Status.COMPLETED  # three renders would have been beyond the limit
     assert outcome.record.seconds.evaluate == pytest.approx(0.9)

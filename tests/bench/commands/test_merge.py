@@ -178,7 +178,7 @@ def test_united_studies(study: Study) -> None:
 
 
 def test_other_studies_are_refused(study: Study, parts: tuple[RunStore, RunStore], target: RunStore) -> None:
-    parts[1].note(study.narrowed(steps=3))
+    parts[1].write_study(study.narrowed(steps=3))
     with pytest.raises(InputError, match=r"tiny and tiny-.* differ in steps: they cannot be merged"):
         _merged(target, *parts)
     arm = {"sds": study.methods["sds"], "sdi": {"guidance_scale": 3.0}}
@@ -213,4 +213,4 @@ def test_the_command(parts: tuple[RunStore, RunStore], tmp_path: Path, capsys: p
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").touch()
     assert main(["merge", *folders, "--out", str(tmp_path / "photos")]) == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_a_missing_package_is_told_and_records_are_still_counted(
         raise bench.commands.plan.NotInstalledError("scene: needs a package")
 
     monkeypatch.setattr(bench.commands.plan, "check_scenes", refuse)
-    finished.set_aside(next(iter(bench.commands.plan.expand(study))))
+    finished.set_aside(finished.cell_folder(next(iter(bench.commands.plan.expand(study)))))
     (sds, *_), below = _printed(study, finished)
     assert sds[:4] == ["sds", "2", "1", "1"]
     assert sds[-1] == "1 record"

@@ -14,7 +14,7 @@ from reports import ReportError
 
 
 def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study, finished: RunStore) -> None:
-    finished.set_aside(expand(study)[3])
+    finished.set_aside(finished.cell_folder(expand(study)[3]))
     page = report_study(study, finished).page
     assert page == finished.folder / "report" / "index.html"
     table = (page.parent / "tables" / "summary.md").read_text()

@@ -24,7 +24,7 @@ def _output(console: Console) -> str:
 def test_only_what_is_missing_is_run(study: Study, finished: RunStore, console: Console) -> None:
     cells = expand(study)
     before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("record.json")}
-    finished.set_aside(cells[2])
+    finished.set_aside(finished.cell_folder(cells[2]))
     run_study(study, finished, console)
     assert "tiny: 4 cells, 3 done, 1 to run" in _output(console)
     assert "[1/1] sds · red-striped-car · seed 0: completed, " in _output(console)
@@ -78,7 +78,7 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_half_record(
 
 def test_a_corrupt_record_stops_the_run_before_any_work(study: Study, finished: RunStore, console: Console) -> None:
     cells = expand(study)
-    finished.set_aside(cells[0])
+    finished.set_aside(finished.cell_folder(cells[0]))
     (finished.cell_folder(cells[3]) / "record.json").write_text("{")
     with pytest.raises(InputError, match="corrupt record"):
         run_study(study, finished, console)

@@ -89,7 +89,7 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(endless: Study, tm
     assert signal.getsignal(signal.SIGINT) is before
     for cell in cells[:2]:
         assert store.checkpoint(cell, endless).load() is not None
-        assert store.attempts(cell).read().in_vain == 0
+        assert store.attempts(cell).read().without_progress == 0
         with store.claim(cell) as is_mine:
             assert is_mine
 

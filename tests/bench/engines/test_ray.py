@@ -13,7 +13,8 @@ from bench.engines import engines
 from bench.engines.options import EngineOptions
 from bench.engines.ray import forecast_vram_gb, gpu_share
 from bench.errors import InputError, StorageError
-from bench.records.store import RECORD_FILE, RunStore
+from bench.records.record import RECORD_FILE
+from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
 

@@ -13,7 +13,8 @@ import bench.forecast.forecast
 import bench.forecast.preflight
 from bench.commands.run import run_study
 from bench.errors import InputError
-from bench.records.store import RECORD_FILE, RunStore
+from bench.records.record import RECORD_FILE
+from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
 
@@ -30,7 +31,7 @@ def _rewrite(store: RunStore, **fields: dict) -> None:
 @pytest.fixture
 def unfinished(study: Study, finished: RunStore) -> RunStore:
     """A run whose last cell is missing, and whose others took a hundred hours."""
-    finished.set_aside(expand(study)[-1])
+    finished.set_aside(finished.cell_folder(expand(study)[-1]))
     _rewrite(finished, seconds={"optimise": 360_000.0})
     return finished
 

@@ -65,4 +65,6 @@ def test_a_forecast_is_of_the_order_of_the_cell(cell: Cell, prior: Prior) -> Non
     assert timed.memory.kind == outcome.record.memory.kind
     scene = sum(value.numel() * value.element_size() for value in outcome.scene.values())
     events = sum(len(event.model_dump_json()) + 1 for event in outcome.events)
-    assert timed.disk_bytes == pytest.approx(scene + events + outcome.rgb.nbytes + outcome.opacity.nbytes, rel=0.05)
+    assert timed.disk_bytes == pytest.approx(
+        scene + events + outcome.images.rgb.nbytes + outcome.images.opacity.nbytes, rel=0.05
+    )

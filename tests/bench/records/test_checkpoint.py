@@ -18,11 +18,11 @@ from methods.distillation import methods
 
 
 class _KilledError(BaseException):
-    """As hard as an interrupt: nothing in the cell may catch it."""
+    """Like an interrupt, nothing in the cell may catch it."""
 
 
 @pytest.mark.parametrize("method", methods.names())
-def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: Prior, tmp_path: Path) -> None:
+def test_a_killed_cell_resumes_to_the_same_bits(method: str, cell: Cell, prior: Prior, tmp_path: Path) -> None:
     settings = plain_settings(methods[method]().calibrated(prior))
     cell = cell.model_copy(update={"method": method, "hyper_parameters": settings, "steps": 7})
     straight = run_cell(cell, prior)
@@ -38,13 +38,13 @@ def test_a_killed_cell_goes_on_to_the_same_bits(method: str, cell: Cell, prior: 
             run_cell(cell, prior, checkpoint=checkpoint, on_step=kill)
     taken: list[int] = []
     resumed = run_cell(cell, prior, checkpoint=checkpoint, on_step=lambda event: taken.append(event.step))
-    assert taken == [5, 6]  # it did go on, and not begin anew
+    assert taken == [5, 6]  # it resumed, and did not start again
 
     plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
     assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain
     assert resumed.scene.keys() == straight.scene.keys()
     assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
-    assert (resumed.rgb == straight.rgb).all()
+    assert (resumed.images.rgb == straight.images.rgb).all()
     assert resumed.record.unet_calls == straight.record.unet_calls
 
 
@@ -72,19 +72,20 @@ def test_snapshots_and_costs_survive_a_kill(
     resumed = run_cell(cell, prior, checkpoint=checkpoint)
     for one, two in zip(straight.snapshots, resumed.snapshots, strict=True):
         assert one.step == two.step
-        assert one.pictures.azimuth_deg == two.pictures.azimuth_deg
+        assert one.images.azimuth_deg == two.images.azimuth_deg
         for kind in ("rgb", "opacity", "normals"):
-            assert (getattr(one.pictures, kind) == getattr(two.pictures, kind)).all()
+            assert (getattr(one.images, kind) == getattr(two.images, kind)).all()
     record = resumed.record
     assert (before is None) == (kill_at == 0)
-    earlier = before["step_seconds"]["warm_up_steps"] if before else 0
+    earlier = before["run"]["meters"]["step_seconds"]["warm_up_steps"] if before else 0
     assert record.step_seconds.warm_up_steps == earlier + 3 - max(0, kill_at - 3)
     steps = record.step_seconds.model_dump(exclude={"warm_up_steps"}).values()
     assert sum(steps) == pytest.approx(sum(event.seconds for event in resumed.events))
     if before:
-        assert record.memory.peak_bytes >= before["memory"]["peak_bytes"]
-        assert record.energy_joules == before["energy_joules"] + 10 * (6 - kill_at) + 10
-        assert record.seconds.optimise > before["seconds"]["optimise"] > 0
+        meters = before["run"]["meters"]
+        assert record.memory.peak_bytes >= meters["memory"]["peak"]
+        assert record.energy_joules == meters["energy"]["joules"] + 10 * (6 - kill_at) + 10
+        assert record.seconds.optimise > meters["seconds"]["optimise"] > 0
 
 
 @pytest.mark.parametrize(
@@ -142,8 +143,8 @@ def test_a_flipped_bit_anywhere_is_no_checkpoint(tmp_path: Path) -> None:
     checkpoint.save({"x": torch.arange(5.0), "step": 3, "flag": torch.tensor(True)})
     whole = checkpoint.path.read_bytes()
     for place in range(8, len(whole)):
-        spoilt = bytearray(whole)
-        spoilt[place] ^= 1
-        checkpoint.path.write_bytes(spoilt)
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        checkpoint.path.write_bytes(changed)
         found = checkpoint.load()
         assert found is None or (found["step"] == 3 and torch.equal(found["x"], torch.arange(5.0)))

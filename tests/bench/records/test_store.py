@@ -20,7 +20,7 @@ import bench
 from bench.cells.run_cell import run_cell
 from bench.errors import InputError, StorageError
 from bench.records.attempts import Attempts
-from bench.records.record import Outcome, Pictures, Record, SnapshotPictures
+from bench.records.record import Images, Outcome, Record, SnapshotImages
 from bench.records.store import RunStore, read_events, read_record
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -61,8 +61,8 @@ def outcome(cell: Cell) -> Outcome:
         step=0, loss=None, regularisation=0.5, timestep=10.0, opacity=0.25, seconds=2.0, unet_calls=1, unet_rows=2,
         diagnostics={"error": 0.125},
     )  # fmt: skip
-    pictures = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
-    return Outcome(record, [event], [0.0, 180.0], pictures, pictures[..., 0], {})
+    rgb = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    return Outcome(record, [event], Images([0.0, 180.0], rgb, rgb[..., 0]), {})
 
 
 def test_record_is_written_as_documented(store: RunStore, outcome: Outcome, golden: Callable[[str, str], None]) -> None:
@@ -84,26 +84,29 @@ def test_what_is_written_is_read_back(store: RunStore, outcome: Outcome) -> None
     folder = store.cell_folder(cell)
     assert read_events(folder) == outcome.events
     assert [view.azimuth_deg for view in written.views] == [0.0, 180.0]
-    assert np.array_equal(np.asarray(Image.open(folder / written.views[1].rgb)), outcome.rgb[1])
-    assert np.array_equal(np.asarray(Image.open(folder / written.views[1].opacity)), outcome.opacity[1])
+    assert np.array_equal(np.asarray(Image.open(folder / written.views[1].rgb)), outcome.images.rgb[1])
+    assert np.array_equal(np.asarray(Image.open(folder / written.views[1].opacity)), outcome.images.opacity[1])
 
 
-def test_normals_and_snapshots_are_written_beside_the_views(store: RunStore, outcome: Outcome) -> None:
-    pictures = Pictures([90.0], 255 - outcome.rgb[:1], outcome.opacity[:1], outcome.rgb[1:])
+def test_normals_and_snapshots_are_written_with_the_views(store: RunStore, outcome: Outcome) -> None:
+    rgb = outcome.images.rgb
+    on_the_way = Images([90.0], 255 - rgb[:1], outcome.images.opacity[:1], rgb[1:])
     seen = dataclasses.replace(
-        outcome, normals=outcome.rgb // 2, snapshots=(SnapshotPictures(step=50, seconds=1.5, pictures=pictures),)
+        outcome,
+        images=dataclasses.replace(outcome.images, normals=rgb // 2),
+        snapshots=(SnapshotImages(step=50, seconds=1.5, images=on_the_way),),
     )
     written = store.write(seen)
     assert store.read(outcome.record.cell) == written
     folder = store.cell_folder(outcome.record.cell)
     assert [view.normals for view in written.views] == ["views/normal_000.png", "views/normal_001.png"]
-    assert np.array_equal(np.asarray(Image.open(folder / "views/normal_001.png")), seen.normals[1])
+    assert np.array_equal(np.asarray(Image.open(folder / "views/normal_001.png")), seen.images.normals[1])
     [snapshot] = written.snapshots
     assert (snapshot.step, snapshot.seconds) == (50, 1.5)
     [view] = snapshot.views
     assert (view.azimuth_deg, view.rgb) == (90.0, "snapshots/000050/rgb_000.png")
     for name, kind in (("rgb", view.rgb), ("opacity", view.opacity), ("normals", view.normals)):
-        assert np.array_equal(np.asarray(Image.open(folder / kind)), getattr(pictures, name)[0])
+        assert np.array_equal(np.asarray(Image.open(folder / kind)), getattr(on_the_way, name)[0])
         assert kind in written.file_bytes
 
 
@@ -119,7 +122,7 @@ def test_a_finished_record_is_never_overwritten(store: RunStore, outcome: Outcom
     store.write(outcome)
     path = store.cell_folder(outcome.record.cell) / "record.json"
     before = path.read_bytes()
-    store.write(Outcome(outcome.record.model_copy(update={"steps_done": 7}), [], [], outcome.rgb, outcome.opacity, {}))
+    store.write(Outcome(outcome.record.model_copy(update={"steps_done": 7}), [], outcome.images, {}))
     assert path.read_bytes() == before
 
 
@@ -177,7 +180,7 @@ CORRUPTIONS = {
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corrupt_record_is_told_and_left_alone(store: RunStore, outcome: Outcome, name: str) -> None:
+def test_a_corrupt_record_is_reported_and_left_alone(store: RunStore, outcome: Outcome, name: str) -> None:
     corrupt, message = CORRUPTIONS[name]
     store.write(outcome)
     folder = store.cell_folder(outcome.record.cell)
@@ -197,16 +200,16 @@ def test_a_run_folder_holds_one_study(store: RunStore, study: Study) -> None:
     assert store.read_study().steps == 4
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, study: Study) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, study: Study) -> None:
     (tmp_path / "photos").mkdir()
     RunStore(tmp_path / "photos").check(study)  # empty: it can become one
     (tmp_path / "photos" / "me.jpg").touch()
     for path in (tmp_path / "photos", tmp_path / "photos" / "me.jpg"):
-        with pytest.raises(InputError, match="is no run folder"):
+        with pytest.raises(InputError, match="is not a run folder"):
             RunStore(path).open(study)
 
 
-def test_a_study_file_that_cannot_be_read_is_told(store: RunStore, study: Study) -> None:
+def test_a_study_file_that_cannot_be_read_is_reported(store: RunStore, study: Study) -> None:
     store.open(study)
     (store.folder / "study.json").write_text("{")
     with pytest.raises(InputError, match=r"study.json: cannot be read"):
@@ -218,7 +221,7 @@ def test_setting_aside_makes_a_cell_missing_and_keeps_its_record(
 ) -> None:
     cell = expand(study)[0]
     store.write(outcome)
-    store.set_aside(cell)
+    store.set_aside(store.cell_folder(cell))
     assert store.read(cell) is None
     [kept] = (store.folder / "set-aside").iterdir()
     assert (kept / "record.json").is_file()
@@ -348,7 +351,7 @@ def test_a_link_to_a_whole_run_is_a_run(store: RunStore, study: Study, tmp_path:
     RunStore(tmp_path / "short").check(study)
 
 
-def test_spoilt_events_are_told(store: RunStore, outcome: Outcome) -> None:
+def test_corrupt_events_are_reported(store: RunStore, outcome: Outcome) -> None:
     store.write(outcome)
     folder = store.cell_folder(outcome.record.cell)
     (folder / "events.jsonl").write_text("{}")
@@ -358,7 +361,7 @@ def test_spoilt_events_are_told(store: RunStore, outcome: Outcome) -> None:
 
 def test_records_read_together_share_what_is_alike_and_leave_out_hashes(study: Study, finished: RunStore) -> None:
     cells = expand(study)
-    finished.set_aside(cells[1])
+    finished.set_aside(finished.cell_folder(cells[1]))
     one, *_, last = found = finished.read_all(cells)
     assert [record.cell for record in found] == [cells[0], *cells[2:]]
     assert one.environment is last.environment

@@ -9,8 +9,8 @@ import pytest
 
 import bench.scores.event_table
 from bench.errors import InputError
-from bench.records.record import Outcome, Record
-from bench.records.store import EVENTS_FILE, RECORD_FILE, RunStore, read_events
+from bench.records.record import EVENTS_FILE, RECORD_FILE, Images, Outcome, Record
+from bench.records.store import RunStore, read_events
 from bench.scores.event_table import EVENTS_TABLE, event_table
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -117,7 +117,7 @@ def test_a_run_without_a_step_has_an_empty_table(study: Study, tmp_path: Path, r
     store = RunStore(tmp_path / "other")
     empty = records[0].model_copy(update={"steps_done": 0})
     pictures = np.zeros((0, 8, 8, 3), np.uint8)
-    written = store.write(Outcome(empty, [], [], pictures, pictures[..., 0], {}))
+    written = store.write(Outcome(empty, [], Images([], pictures, pictures[..., 0]), {}))
     assert (store.cell_folder(written.cell) / RECORD_FILE).is_file()
     frame = event_table([written], store)
     assert frame.empty

@@ -22,7 +22,7 @@ def test_energy_is_what_the_counter_rose_by() -> None:
 
 def test_a_cell_that_goes_on_adds_what_it_drew_before() -> None:
     meter = EnergyMeter(_Counter(100.0, 130.0))
-    meter.carry_on(12.0)
+    meter.load_state_dict({"joules": 12.0})
     assert meter.joules() == 42.0
 
 
@@ -34,5 +34,5 @@ def test_without_a_counter_energy_is_not_known(readings) -> None:
 
 def test_energy_that_was_not_known_at_first_is_not_known_in_the_end() -> None:
     meter = EnergyMeter(_Counter(100.0, 130.0))
-    meter.carry_on(None)
+    meter.load_state_dict({"joules": None})
     assert meter.joules() is None

@@ -33,13 +33,14 @@ def test_a_short_cell_is_all_warm_up() -> None:
 
 
 def test_a_cell_that_goes_on_warms_up_again() -> None:
-    clock = StepClock(torch.device("cpu"), StepSeconds(warm_up_steps=3, warm_up=9.0, other=5.0))
+    clock = StepClock(torch.device("cpu"))
+    clock.load_state_dict(StepSeconds(warm_up_steps=3, warm_up=9.0, other=5.0).model_dump())
     clock.end_step(2.0)
     assert clock.seconds == StepSeconds(warm_up_steps=4, warm_up=11.0, other=5.0)
 
 
 def test_parts_of_a_step_that_failed_are_no_part_of_the_next() -> None:
-    clock = StepClock(torch.device("cpu"), StepSeconds())
+    clock = StepClock(torch.device("cpu"))
     for _ in range(WARM_UP_STEPS):
         clock.end_step(0.0)
     with clock.part("unet"):

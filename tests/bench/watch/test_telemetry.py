@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.watch.telemetry import Clock, Memory, MemoryMeter, PhaseSeconds
+from bench.watch.telemetry import Clock, MemoryMeter, PhaseSeconds
 
 
 def test_clock_adds_up_and_keeps_the_time_of_a_phase_that_fails() -> None:
@@ -45,10 +45,10 @@ def test_a_phase_inside_another_one_is_no_part_of_it() -> None:
     assert clock.seconds.optimise < 0.05
 
 
-def test_a_clock_carries_on() -> None:
+def test_a_clock_continues_in_another_process() -> None:
     clock = Clock()
     with clock.phase("prepare"):
-        clock.carry_on(PhaseSeconds(prepare=1.0, optimise=20.0))
+        clock.load_state_dict(PhaseSeconds(prepare=1.0, optimise=20.0).model_dump())
     assert clock.seconds.optimise == 20.0
     assert 1.0 <= clock.seconds.prepare < 1.1
 
@@ -70,12 +70,10 @@ def test_a_peak_belongs_to_the_phase_that_has_it() -> None:
     assert (memory.reserved_bytes, memory.process_bytes) == (None, None)
 
 
-def test_peaks_carry_on() -> None:
-    memory = Memory(
-        kind="rss", peak_bytes=2**50, reserved_bytes=None, process_bytes=7, by_phase={"optimise": 2**50}, since="cell"
-    )
-    meter = MemoryMeter(torch.device("cpu"))
-    meter.carry_on(memory)
+def test_peaks_continue_in_another_process() -> None:
+    before, meter = MemoryMeter(torch.device("cpu")), MemoryMeter(torch.device("cpu"))
+    before.load_state_dict({"peak": 2**50, "process": 7, "optimise": 2**50})
+    meter.load_state_dict(before.state_dict())
     with meter.phase("evaluate"):
         pass
     found = meter.read()

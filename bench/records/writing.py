@@ -1,0 +1,73 @@
+"""The files of a record, except for the order and the safety in which they appear on disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PIL import Image
+from safetensors.torch import save_file
+
+from bench.records.record import (
+    EVENTS_FILE,
+    RECORD_FILE,
+    SCENE_FILE,
+    Images,
+    Outcome,
+    Record,
+    RecordedView,
+    Snapshot,
+)
+from methods.weights import file_sha256
+
+
+def write_files(outcome: Outcome, folder: Path) -> Record:
+    """Write all files of a record into ``folder``, ``record.json`` last.
+
+    Returns:
+        The record as written, with the seconds, file sizes and hashes that only writing determines.
+
+    Raises:
+        OSError: If the folder cannot be written in.
+    """
+    start = time.perf_counter()
+    views = _write_images(outcome.images, folder, "views")
+    snapshots = tuple(
+        Snapshot(
+            step=snapshot.step,
+            seconds=snapshot.seconds,
+            views=_write_images(snapshot.images, folder, f"snapshots/{snapshot.step:06}"),
+        )
+        for snapshot in outcome.snapshots
+    )
+    if outcome.scene:
+        save_file(outcome.scene, folder / SCENE_FILE)
+    lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
+    (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
+    update = {
+        "views": views,
+        "snapshots": snapshots,
+        "file_bytes": {name: path.stat().st_size for name, path in files.items()},
+        "file_sha256": {name: file_sha256(path) for name, path in files.items()},
+        "seconds": seconds,
+    }
+    record = outcome.record.model_copy(update=update)
+    (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def _write_images(images: Images, folder: Path, within: str) -> tuple[RecordedView, ...]:
+    """Write the images of each view into the folder ``within`` the record's."""
+    (folder / within).mkdir(parents=True, exist_ok=True)
+    kinds = {"rgb": images.rgb, "opacity": images.opacity, "normals": images.normals}
+    views = []
+    for index, azimuth_deg in enumerate(images.azimuth_deg):
+        names = {}
+        for kind, values in kinds.items():
+            if values is not None:
+                names[kind] = f"{within}/{kind.removesuffix('s')}_{index:03}.png"
+                Image.fromarray(values[index]).save(folder / names[kind])
+        views.append(RecordedView(azimuth_deg=azimuth_deg, **names))
+    return tuple(views)
