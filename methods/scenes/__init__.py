@@ -1,4 +1,4 @@
-"""Scenes by name: what is optimised, one file or folder each."""
+"""Scenes by name, one file or folder per scene."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from methods.scenes.scene import Scene
 class FlatScene(Scene):
     """A scene of one parameter, without sides or depth.
 
-    An image is opaque everywhere, so a study of one switches that check off (``divergence.opaque_opacity = 1.0``).
+    An image is opaque everywhere, so a study of images turns the opaque check off
+    (``divergence.opaque_opacity = 1.0``).
 
     Args:
         values: ``(1 c h w)``, the parameter's initial value.

@@ -21,15 +21,15 @@ from methods.scenes.settings import require
 class Image(SceneSettings):
     """Pixels as logits, shown through a sigmoid.
 
-    Logits and not clamped colours: a clamped pixel that leaves [0, 1] has no gradient to return by, and the
-    sigmoid is what the NeRF's colours go through too.
+    Pixels are logits and not clamped colours, because a clamped pixel outside of [0, 1] has no gradient and could not
+    come back.  The colours of the NeRF go through a sigmoid too.
 
     Raises:
         ValueError: If a setting is out of its range.
     """
 
     side: int = 64
-    """Height and width in pixels; renders of another resolution are resized."""
+    """Height and width, pixels; renders of another resolution are resized."""
     initial_std: float = 0.1
     """Standard deviation of the logits about grey before the first step."""
     learning_rate: float = 0.1

@@ -1,4 +1,4 @@
-"""Latents: the two-dimensional scene in which the papers' samples are optimised."""
+"""Latents: the two-dimensional scene of the papers' 2D experiments."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from methods.cameras import evaluation_ring
 from methods.scenes.scene import Scene, Volume
 
-#: Views, pixels of a side and samples of a ray that the level of a surface is chosen by.
+#: Views, side in pixels, and samples per ray of the renders by which the level of a surface is chosen.
 _VIEWS, _PIXELS, _SAMPLES = 4, 64, 96
 
 
@@ -27,9 +27,9 @@ class Mesh(NamedTuple):
 
 @torch.no_grad()
 def extract_mesh(field: Volume, *, resolution: int, level: float) -> Mesh | None:
-    """The surface where the density is ``level``, closed at the ball's edge; None where there is none.
+    """Extract the surface on which the density is ``level``, closed at the edge of the ball; None if there is none.
 
-    Marching cubes (Lewiner et al. 2003) of scikit-image; each vertex has the field's colour at its place.
+    Marching cubes (Lewiner et al. 2003) of scikit-image; each vertex has the field's colour at its position.
 
     Args:
         field: Density and colour.
@@ -51,15 +51,15 @@ def extract_mesh(field: Volume, *, resolution: int, level: float) -> Mesh | None
 
 @torch.no_grad()
 def silhouette_level(scene: Scene, field: Volume) -> float | None:
-    """The density whose surface has most nearly the silhouette of the scene's pictures; None where they are empty.
+    """Find the density whose surface best matches the silhouette of the scene's renders; None if these are empty.
 
-    A density says how much light is lost in a length, so how dense a "surface" is depends on how thick and how soft a
-    scene is; no one level suits all.  Of each ray the largest density is taken, and the level is the one that parts
-    the rays with an opacity over a half from the others with the best intersection over union.
+    A density is light lost per length, so the density of a "surface" depends on how thick and how soft a scene is, and
+    no single level suits all scenes.  The largest density of each ray is taken; the level is the one that separates the
+    rays with an opacity over a half from the others with the best intersection over union.
 
     Args:
-        scene: What is rendered.
-        field: Its density.
+        scene: The scene, which is rendered.
+        field: The scene's density.
     """
     ring = evaluation_ring(_VIEWS)
     device = _device_of(field)
@@ -82,7 +82,7 @@ def silhouette_level(scene: Scene, field: Volume) -> float | None:
 
 
 def _within(field: Volume, points: Tensor) -> Tensor:
-    """Density ``(n,)`` as renders see it: there are no samples outside of the ball."""
+    """Density ``(n,)`` as renders see it, which have no samples outside of the ball."""
     points = points.to(_device_of(field))
     density = field.density(points)
     return density * (points.norm(dim=-1) < field.radius).to(density)

@@ -1,4 +1,4 @@
-"""The contract of what is optimised."""
+"""The contract of a scene, the object that is optimised."""
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ class Volume(Protocol):
 
 
 class Scene(nn.Module, ABC):
-    """What is optimised: its tensors, and how a batch of cameras sees them."""
+    """The object that is optimised: its tensors, and how a batch of cameras sees them.
+
+    A scene asks for nothing else than ``render`` and ``parameter_groups``; all other methods have defaults.  Whether a
+    render is of the optimisation is the argument ``training`` alone: neither ``nn.Module.training`` nor whether
+    gradients are enabled changes what is rendered.
+    """
 
     bounding_radius: float | None = None
     """Radius of the ball around the origin that holds the scene, world units; None for a scene without one.  A scene
@@ -77,16 +82,21 @@ class Scene(nn.Module, ABC):
         return {}
 
     def before_step(self, progress: float) -> None:
-        """Change what depends on ``progress`` in [0, 1] before a step; by default, in each module that has this."""
-        for module in self.modules():
-            if module is not self and callable(before_step := getattr(module, "before_step", None)):
-                before_step(progress)
+        """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""
+        return
 
     def after_step(self, step: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
-        """Do what follows the optimiser's step number ``step``; nothing by default.
+        """Change the scene after the optimiser's step; nothing by default.
 
-        A scene may add or remove parameters here; it then also changes the optimiser's groups and moments.
+        A scene may add or remove parameters here.  It then also changes the optimiser's groups and moments, and
+        :meth:`parameter_groups` returns the new parameters.
+
+        Args:
+            step: Number of the step, from 0.
+            optimiser: The optimiser of the scene's parameter groups.
+            generator: Draws whatever is random.
         """
+        return
 
     def volume(self) -> Volume | None:
         """The density that a mesh is extracted from; None for a scene without geometry."""
@@ -97,6 +107,9 @@ class Scene(nn.Module, ABC):
         """Give parameters and buffers the shapes of a saved ``state``, whose values are loaded afterwards.
 
         Tensors whose shape differs are replaced, so an optimiser has to be made after this.
+
+        Raises:
+            AttributeError: If ``state`` names a module that the scene does not have.
         """
         for path, value in state.items():
             owner_path, _, name = path.rpartition(".")

@@ -1,4 +1,4 @@
-"""How a setting is refused."""
+"""Checks of settings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ class MissingPackageError(ValueError):
 
 
 def require(ok: bool, field: str, value: object, right: str) -> None:
-    """Refuse a setting unless ``ok``.
+    """Raise an error about a setting unless ``ok``.
 
     Args:
         ok: Whether the setting can be used.
-        field: Its name, as the user wrote it.
-        value: The value that was given.
-        right: What would be right, as it follows "is not".
+        field: Name of the setting, as the user wrote it.
+        value: Value of the setting.
+        right: The right values, as a phrase that follows "is not".
 
     Raises:
         ValueError: If not ``ok``, in one line with all three.

@@ -30,6 +30,12 @@ from methods.scenes.nerf.penalties import PenaltyWeights
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.scenes.settings import require
 
+#: The remedies for analytic normals with an encoding that has none.
+_ANALYTIC = (
+    "possible with this encoding, which has no second derivative: analytic normals work with 'tcnn_hash_grid' and with "
+    "'hash_grid' and compiled = false, normals.kind = 'differences' with every encoding"
+)
+
 
 @dataclass(frozen=True)
 class LearningRates:
@@ -42,7 +48,7 @@ class LearningRates:
     encoding: float = 0.03
     """Step size of the encoding (threestudio: 0.01 for all of the geometry)."""
     network: float = 0.01
-    """Step size of the network behind it."""
+    """Step size of the network that reads the encoding."""
 
     def __post_init__(self) -> None:
         require(self.encoding > 0, "encoding", self.encoding, "a positive number")
@@ -63,7 +69,7 @@ class NeRF(SceneSettings):
     encoding: Encoding = DenseGrid()
     """Encoding of space; ``dense_grid`` is the fastest on a CPU."""
     material: Material = Albedo()
-    """How a surface shows its colour."""
+    """Material of surfaces: colour with or without light."""
     background: Background = GivenBackground()
     """Colours behind the scene; ``given`` takes those of the study and the evaluation."""
     marching: Marching = PackedMarching()
@@ -84,7 +90,7 @@ class NeRF(SceneSettings):
     occupancy: OccupancySettings = OccupancySettings()
     """The grid of occupied cells."""
     normals: NormalSettings = NormalSettings()
-    """How normals are measured."""
+    """Measurement of normals."""
 
     def __post_init__(self) -> None:
         require(self.radius > 0, "radius", self.radius, "a positive number")
@@ -121,7 +127,7 @@ class NeRFScene(Scene):
             networks=settings.networks,
         )
         has_slope = settings.normals.kind != "analytic" or self.field.encoding.twice_differentiable
-        require(has_slope, "normals.kind", settings.normals.kind, "for this encoding, which has no second derivative")
+        require(has_slope, "normals.kind", settings.normals.kind, _ANALYTIC)
         self.material = settings.material.build(generator)
         self.background = settings.background.build(generator)
         self.marcher = settings.marching.build(settings.radius)
@@ -140,7 +146,7 @@ class NeRFScene(Scene):
         training: bool = False,
         outputs: Collection[Output] = (),
     ) -> Rendering:
-        """Colours, opacity and depth; normals where they are asked for or a penalty needs them."""
+        """Render colours, opacity and depth, and normals if they are asked for or a penalty needs them."""
         rays = cameras.rays(resolution)
         origins, directions = (part.flatten(0, 2) for part in rays)
         samples = self.marcher.march(origins, directions, self.occupancy, self.field.density, generator)
@@ -194,6 +200,12 @@ class NeRFScene(Scene):
         """Weighted penalties by name; those whose weight is 0 at this ``progress`` are left out."""
         return self.settings.penalties.weighted(rendering, progress)
 
+    def before_step(self, progress: float) -> None:
+        """Pass ``progress`` on to encoding, material and background."""
+        self.field.encoding.before_step(progress)
+        self.material.before_step(progress)
+        self.background.before_step(progress)
+
     def after_step(self, step: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
         """Update the occupancy grid every ``occupancy.every`` steps."""
         if (step + 1) % self.settings.occupancy.every == 0:
@@ -204,11 +216,11 @@ class NeRFScene(Scene):
         return self.field
 
     def _needs(self, penalty: str, training: bool) -> bool:
-        """Whether the render at hand is one that the penalty is computed from."""
+        """Whether the render is one that the penalty is computed from."""
         return training and self.settings.penalties.uses(penalty)
 
     def _surface(self, samples: Samples, weight: Tensor) -> Surface:
-        """The samples that show, with normals measured as the scene is set."""
+        """The visible samples, with their normals."""
         settings = self.settings.normals
 
         def measured(points: Tensor) -> Tensor:

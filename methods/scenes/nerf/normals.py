@@ -19,7 +19,7 @@ from methods.transfer import to_device
 
 @dataclass(frozen=True)
 class NormalSettings:
-    """How normals are measured.
+    """Settings of the measurement of normals.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -30,8 +30,8 @@ class NormalSettings:
     step: float = 0.02
     """Distance of the finite differences, world units (threestudio: 0.01)."""
     weight: float = 1e-3
-    """Samples that show no more than this in their pixel have no normal measured, which costs up to four evaluations
-    of the field (threestudio measures all: 0)."""
+    """Share in its pixel up to which a sample has no normal measured, because a normal costs up to four evaluations of
+    the field (threestudio measures all: 0)."""
 
     def __post_init__(self) -> None:
         require(self.step > 0, "step", self.step, "a positive number")

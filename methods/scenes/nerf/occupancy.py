@@ -1,4 +1,4 @@
-"""Which cells of space may hold something, so that the field is not evaluated in empty ones."""
+"""The grid of cells that may hold something, so that the field is not evaluated in empty ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from methods.transfer import to_device
 
 @dataclass(frozen=True)
 class OccupancySettings:
-    """How often and how finely occupied space is measured.
+    """Resolution of the grid, and how often it is updated.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -47,7 +47,7 @@ class OccupancyGrid(nn.Module):
         settings: Resolution, decay and threshold.
         radius: Half side of the box, world units.
         samples_per_unit: Samples on a ray per world unit, which turn the threshold into a density.  The mean over the
-            cells takes the threshold's place where that is lower, so that a thin scene is never culled whole.
+            cells replaces the threshold if it is lower, so that a thin scene is never culled entirely.
     """
 
     density: Tensor  # (r, r, r) float32, axes x, y, z

@@ -15,14 +15,14 @@ from methods.scenes.nerf.weight_schedule import WeightSchedule, require_schedule
 class PenaltyWeights:
     """Weights of the penalties over an optimisation, each a number or ``[from, start, end, until]`` in progress.
 
-    They are relative to the method's update or absolute, as the study says (``penalties``).
+    They are relative to the method's update or absolute, according to the study's key ``penalties``.
 
     Raises:
         ValueError: If a schedule is malformed or negative.
     """
 
     orient: WeightSchedule = 0.0
-    """Weight of normals that face away from the camera; where it is not 0, a training render costs about twice."""
+    """Weight of normals that face away from the camera; if it is not 0, a training render costs about twice as much."""
     sparsity: WeightSchedule = 0.0
     """Weight of the opacity."""
     opaque: WeightSchedule = 0.0

@@ -33,8 +33,8 @@ def opaque(opacity: Tensor) -> Tensor:
 def z_variance(variance: Tensor, opacity: Tensor) -> Tensor:
     """Mean variance of the depth along rays with an opacity over 0.5 (HiFA, arXiv 2305.18766, as threestudio has it).
 
-    Where there is no such ray it is 0; the released code has the mean of nothing there, which is not a number, and a
-    run that was once that empty stays lost without a word.
+    Without such a ray it is 0; the released code takes the mean of nothing, which is not a number, and a run that is
+    empty for one step is lost from there on without any message.
 
     Args:
         variance: ``(b 1 h w)``, under each ray's weights divided by their sum, world units squared.
@@ -45,19 +45,19 @@ def z_variance(variance: Tensor, opacity: Tensor) -> Tensor:
 
 
 def convexity(normals: Tensor, opacity: Tensor, *, side: int = 8) -> Tensor:
-    """Minus the mean turn from each normal to the next, to the right and upward, of a small picture of the normals.
+    """Minus the mean turn from each normal to the next, to the right and upward, of a small image of the normals.
 
-    As released with SDI (``systems/sdi.py`` of threestudio): the picture is (n + 1) / 2 · opacity in world axes,
+    As released with SDI (``systems/sdi.py`` of threestudio): the image is (n + 1) / 2 · opacity in world axes,
     resized bilinearly without smoothing, and the turn is the z component of the cross product of neighbours, of either
     sign.  The paper (arXiv 2405.15891) describes the sine of their angle in the view's axes, negative ones only.
 
     Args:
         normals: ``(b 3 h w)``, each of any length; 0 where nothing is hit.
         opacity: ``(b 1 h w)``.
-        side: Of the small picture (``convexity_res``: 8).
+        side: Side of the small image, pixels (``convexity_res``: 8).
     """
-    picture = (nn.functional.normalize(normals, dim=1) + 1) / 2 * opacity
-    small = nn.functional.interpolate(picture, (side, side), mode="bilinear", align_corners=False)
+    image = (nn.functional.normalize(normals, dim=1) + 1) / 2 * opacity
+    small = nn.functional.interpolate(image, (side, side), mode="bilinear", align_corners=False)
     rightward = torch.linalg.cross(small[..., :-1], small[..., 1:], dim=1)[:, 2]
     upward = torch.linalg.cross(small[:, :, 1:], small[:, :, :-1], dim=1)[:, 2]
     return -(rightward.mean() + upward.mean())

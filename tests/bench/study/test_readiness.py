@@ -23,7 +23,7 @@ MARCHING = 'marching = { name = "packed", samples = 8 }'
         (
             MARCHING,
             'normals.kind = "analytic"',
-            "scene: normals.kind: 'analytic' is not for this",
+            "scene: normals.kind: 'analytic' is not possible with this encoding",
         ),
         ("[methods.sdi]", '[methods.sdi.settings.scene]\nnormals.kind = "analytic"', "scene: normals.kind: 'analytic'"),
     ],

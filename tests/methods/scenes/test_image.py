@@ -1,22 +1,14 @@
-"""The scene of pixels: what it shows, what moves it, and what the harness makes of it."""
+"""The scene of pixels: what it shows and what moves it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
 
-from bench.cells.run_cell import run_cell
-from bench.study.expand import expand
-from bench.study.study import load_study
-from bench.watch.divergence import Status
 from methods.cameras import evaluation_ring
 from methods.contracts import View
 from methods.distillation import update_loss
-from methods.priors import cached_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
-from methods.scenes import scenes
 from methods.scenes.image import Image, ImageScene
 
 
@@ -24,7 +16,7 @@ def build(**settings: float) -> ImageScene:
     return Image(**settings).build(GaussianPrior(), torch.Generator().manual_seed(0))
 
 
-def show(scene: Image, views: int, resolution: int):
+def show(scene: ImageScene, views: int, resolution: int):
     return scene.render(evaluation_ring(views), resolution=resolution, background=torch.zeros(views, 3))
 
 
@@ -55,7 +47,7 @@ def test_another_resolution_keeps_the_mean_and_the_range(resolution) -> None:
 
 
 def test_a_pixel_far_outside_still_comes_back() -> None:
-    """Why logits: a colour clamped at 1.2 would have no gradient, one of logit 6 (0.9975) has, and Adam follows it."""
+    """A colour clamped at 1.2 would have no gradient; one of logit 6 (0.9975) has, and Adam follows it."""
     scene = build(side=2, initial_std=0.0)
     scene.values.data.fill_(6.0)
     optimiser = torch.optim.Adam(scene.parameter_groups())
@@ -81,46 +73,3 @@ def test_the_update_reaches_the_pixels_through_the_encoder() -> None:
 def test_bad_settings_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"{field}: {value} is not"):
         build(**{field: value})
-
-
-@pytest.mark.parametrize("name", ["image", "latent"])
-def test_a_study_of_images_runs_to_its_end_with_the_opaque_check_off(name, tmp_path: Path) -> None:
-    """A image is opaque throughout: with the bound at 1 nothing diverges, with any lower one everything does."""
-    assert name in scenes
-    statuses = {}
-    for bound in (1.0, 0.99):
-        path = tmp_path / f"flat-{bound}.toml"
-        path.write_text(FLAT.format(name=name, bound=bound))
-        cell = expand(load_study(path))[0]
-        outcome = run_cell(cell, cached_prior("gaussian"))
-        statuses[bound] = outcome.record.status
-        assert outcome.record.failure is None
-        assert outcome.rgb.shape == (2, 12, 12, 3)
-        assert (outcome.rgb[0] == outcome.rgb[1]).all()
-        assert set(cell.scene) <= {"name", "side", "initial_std", "learning_rate"}
-    assert statuses == {1.0: Status.COMPLETED, 0.99: Status.OPAQUE}
-
-
-FLAT = """
-title = "Flat"
-prior = "gaussian"
-scorers = "toybox"
-prompts = "toybox"
-prompt_ids = ["blue-duck"]
-steps = 6
-view_prompts = "none"
-metrics = ["ground_truth"]
-baseline = "sds"
-threads = 1
-[scene]
-name = "{name}"
-[render]
-resolution = 16
-[evaluation]
-views = 2
-resolution = 12
-[divergence]
-patience = 3
-opaque_opacity = {bound}
-[methods.sds]
-"""

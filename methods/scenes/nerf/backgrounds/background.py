@@ -13,7 +13,11 @@ class BackgroundModule(nn.Module, ABC):
     """Colours behind a scene."""
 
     learning_rate: float
-    """Adam's step size for what it learns."""
+    """Adam's step size for the parameters of the background."""
+
+    def before_step(self, progress: float) -> None:
+        """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""
+        return
 
     @abstractmethod
     def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:

@@ -60,7 +60,7 @@ class EnvironmentMapModule(BackgroundModule):
         )
 
     def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
-        """The map's colours ``(b 3 h w)``, or the proposed ones in an evaluation that is set so."""
+        """Colours of the map ``(b 3 h w)``, or in an evaluation with ``at_evaluation = "given"`` the proposed ones."""
         if not training and self.at_evaluation == "given":
             return given[:, :, None, None]
         colours: Tensor = self.network(spherical_harmonics(directions)).sigmoid()

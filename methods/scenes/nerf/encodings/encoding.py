@@ -15,7 +15,11 @@ class EncodingModule(nn.Module, ABC):
     features: int
     """Width of the output."""
     twice_differentiable: bool
-    """Whether its slope in space has a gradient, which analytic normals need."""
+    """Whether the slope in space has a gradient, which analytic normals need."""
+
+    def before_step(self, progress: float) -> None:
+        """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""
+        return
 
     @abstractmethod
     def forward(self, points: Tensor) -> Tensor:

@@ -46,8 +46,8 @@ class HashGrid(Encoding):
     """``paper`` has corners on both faces of the cube; ``tiny_cuda_nn`` counts and places corners and rows as that
     library does (levels of N_l corners, staggered by half a cell), so that its tables can be read."""
     compiled: bool = False
-    """Whether it is read through ``torch.compile`` on a CUDA device.  A compiled function has no second derivative, so
-    normals have to be finite differences."""
+    """Whether the table is read through ``torch.compile`` on a CUDA device.  A compiled function has no second
+    derivative, so normals have to be finite differences."""
 
     def __post_init__(self) -> None:
         require(self.levels >= 1, "levels", self.levels, "a positive number of grids")
@@ -116,7 +116,7 @@ class HashGridModule(EncodingModule):
         return torch.compile(self.read, dynamic=True, fullgraph=True)  # the count of samples changes every step
 
     def read(self, points: Tensor) -> Tensor:
-        """As :meth:`forward`, and always in plain torch."""
+        """The features of :meth:`forward`, always in plain torch."""
         rows, shares = self._corners(points)
         read = self.table.index_select(0, rows.flatten()) * shares.reshape(-1, 1)
         summed = read.view(len(self.cells), 8, len(points), self.table.shape[1]).sum(1)  # (levels n f)

@@ -1,4 +1,4 @@
-"""Coarse to fine: the levels of an encoding one after the other."""
+"""Coarse to fine: the levels of an encoding are shown one after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from methods.scenes.settings import require
 @encodings.register("progressive_bands")
 @dataclass(frozen=True)
 class ProgressiveBands(Encoding):
-    """Another encoding's features, its finer levels masked with zeros until their time comes.
+    """Another encoding's features, its finer levels masked with zeros at first.
 
     The ``ProgressiveBandHashGrid`` of threestudio, with steps turned into progress; the defaults are those of its
     ``sdi.yaml`` (level 8 until step 2000 of 10 000, one more every 500 steps, all 16 from step 6000).  A masked level
@@ -27,13 +27,13 @@ class ProgressiveBands(Encoding):
     """
 
     encoding: Encoding = HashGrid(levels=16)
-    """The encoding, with as many features on each of its levels."""
+    """The encoding that is masked; it has the same number of features on each of its levels."""
     levels: int = 16
-    """Levels that it has."""
+    """Levels of the encoding."""
     start_level: int = 8
     """Levels that are shown from the beginning."""
     start: float = 0.2
-    """Progress until which no more are shown."""
+    """Progress until which no more levels are shown."""
     every: float = 0.05
     """Progress from one more level to the next; the first comes at ``start + every``."""
 
@@ -69,6 +69,7 @@ class ProgressiveBandsModule(EncodingModule):
 
     def before_step(self, progress: float) -> None:
         """Show the levels of ``progress``."""
+        self.encoding.before_step(progress)
         shown = self.settings.level_at(progress) * (self.features // self.settings.levels)
         self.mask[:shown] = 1.0
         self.mask[shown:] = 0.0

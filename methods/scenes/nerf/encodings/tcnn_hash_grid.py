@@ -74,7 +74,7 @@ class TcnnHashGrid(Encoding):
             raise MissingPackageError(
                 "encoding: 'tcnn_hash_grid' needs tinycudann, built from git+https://github.com/NVlabs/tiny-cuda-nn"
                 '#subdirectory=bindings/torch; { name = "hash_grid", layout = "tiny_cuda_nn", … } is the same grid in '
-                "plain torch, also for analytic normals, and slower"
+                "plain torch, which is slower and also has analytic normals (without compiled = true)"
             )
         return TcnnHashGridModule(self.as_hash_grid(), generator)
 

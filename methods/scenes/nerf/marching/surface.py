@@ -1,4 +1,4 @@
-"""The samples that show in a picture, with their normals."""
+"""The samples that are visible in an image, with their normals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from methods.scenes.nerf.marching.samples import Samples
 
 
 class Surface(NamedTuple):
-    """Those of a render's samples whose normals are measured."""
+    """The samples of a render whose normals are measured."""
 
     places: Tensor  # (k,) int64, among the samples of the render
     samples: Samples  # k of them
@@ -29,10 +29,10 @@ def measure_surface(
     """The samples with a share over ``least_weight``, and their normals.
 
     Args:
-        samples: All of a render.
+        samples: All samples of a render.
         weight: ``(m 1)``, the share of each in its pixel.
         normals: World points ``(k 3)`` to unit normals ``(k 3)``.
-        least_weight: Share under which a normal is not worth what it costs.
+        least_weight: Share in its pixel below which a sample has no normal measured.
     """
     index = (weight.detach()[:, 0] > least_weight).nonzero()[:, 0]
     surface = samples.select(index)

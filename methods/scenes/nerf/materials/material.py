@@ -23,6 +23,10 @@ class Lighting(NamedTuple):
 class MaterialModule(nn.Module, ABC):
     """Turns a field's colours into what a camera sees."""
 
+    def before_step(self, progress: float) -> None:
+        """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""
+        return
+
     @abstractmethod
     def light(self, cameras: Cameras, generator: torch.Generator | None, *, training: bool) -> Lighting | None:
         """The light of a render; None if every view shows the colour itself and needs no normals.

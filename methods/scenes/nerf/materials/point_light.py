@@ -21,7 +21,7 @@ class PointLight(Material):
 
     The ``diffuse-with-point-light-material`` of threestudio; the defaults are those of its ``sdi.yaml``, with steps
     turned into progress.  Evaluation renders show the albedo (``ambient_only_on_test: true``).  Every render of the
-    optimisation draws the same count of numbers, lit or not, so that a setting does not shift later draws.
+    optimisation draws the same count of numbers, lit or not, so that a setting does not shift later random draws.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -65,7 +65,7 @@ class PointLightModule(MaterialModule):
         self.progress = 0.0
 
     def before_step(self, progress: float) -> None:
-        """Light no view before its time."""
+        """Note the progress, before which no view is lit."""
         self.progress = progress
 
     def light(self, cameras: Cameras, generator: torch.Generator | None, *, training: bool) -> Lighting | None:

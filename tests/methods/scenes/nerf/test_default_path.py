@@ -1,4 +1,4 @@
-"""The default NeRF on a CPU renders the numbers it always has: written down before the paper's configuration came."""
+"""The default NeRF on a CPU renders the same numbers as before the paper's configuration was added."""
 
 from __future__ import annotations
 

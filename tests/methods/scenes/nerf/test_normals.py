@@ -46,7 +46,7 @@ def test_analytic_and_measured_normals_agree_on_an_analytic_field() -> None:
 
 
 def test_the_second_derivative_is_that_of_finite_differences() -> None:
-    """What a penalty on normals moves the parameters by, which needs a gradient of the gradient."""
+    """A penalty on normals moves the parameters by a gradient of the gradient."""
     scale = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64, requires_grad=True)
     points = torch.randn(20, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     direction = torch.tensor([0.6, 0.0, -0.8], dtype=torch.float64)

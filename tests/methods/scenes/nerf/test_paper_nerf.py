@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from methods.scenes.nerf.encodings.dense_grid import DenseGrid
 from methods.scenes.nerf.encodings.encoding import Encoding
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
 from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands
+from methods.scenes.nerf.encodings.tcnn_hash_grid import TcnnHashGrid
 from methods.scenes.nerf.marching import quadrature
 from methods.scenes.nerf.marching.packed import PackedMarching
 from methods.scenes.nerf.materials.albedo import Albedo
@@ -23,6 +25,7 @@ from methods.scenes.nerf.materials.point_light import PointLight
 from methods.scenes.nerf.nerf import NeRF, NeRFScene
 from methods.scenes.nerf.normals import NormalSettings
 from methods.scenes.nerf.penalties import PenaltyWeights
+from methods.scenes.settings import MissingPackageError
 
 GRID = HashGrid(levels=4, log2_table_size=10, base_resolution=4, finest_resolution=32)
 PAPER = NeRF(
@@ -159,9 +162,20 @@ def test_analytic_and_measured_normals_of_a_scene_agree() -> None:
 
 
 @pytest.mark.parametrize("encoding", [DenseGrid(), HashGrid(compiled=True)], ids=["dense_grid", "compiled"])
-def test_analytic_normals_need_a_second_derivative(encoding: Encoding) -> None:
-    with pytest.raises(ValueError, match=r"normals.kind: 'analytic' is not for this encoding, which has no second"):
+def test_without_a_second_derivative_the_message_names_what_works(encoding: Encoding) -> None:
+    with pytest.raises(ValueError, match=r"normals.kind: 'analytic' is not possible with this encoding") as caught:
         build(encoding=encoding)
+    assert "'hash_grid' and compiled = false, normals.kind = 'differences' with every encoding" in str(caught.value)
+    build(encoding=HashGrid(levels=2, compiled=False))
+    build(encoding=encoding, normals=NormalSettings("differences"))
+
+
+def test_analytic_normals_have_an_encoding_without_tiny_cuda_nn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study with analytic normals and a missing package is shown an encoding that it can be built with."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r'{ name = "hash_grid", layout = "tiny_cuda_nn", … } is the same'):
+        build(encoding=ProgressiveBands(TcnnHashGrid(levels=4), levels=4, start_level=2))
+    build(encoding=ProgressiveBands(replace(GRID, layout="tiny_cuda_nn"), levels=4, start_level=2))
 
 
 def test_bad_shares_and_schedules_are_named() -> None:

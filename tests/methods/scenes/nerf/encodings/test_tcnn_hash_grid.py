@@ -27,7 +27,7 @@ def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"^encoding: 'tcnn_hash_grid' needs tinycudann, ") as error:
         TcnnHashGrid().build(generator())
     assert "\n" not in str(error.value)
-    assert "is the same grid in plain torch, also for analytic normals" in str(error.value)
+    assert "is the same grid in plain torch, which is slower and also has analytic normals" in str(error.value)
 
 
 @pytest.mark.usefixtures("pretend_installed")

@@ -195,7 +195,7 @@ def test_renders_as_the_packed_marching_does(device: torch.device, monkeypatch: 
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 @torch.no_grad()
 def test_transparent_steps_are_left_out(device: torch.device) -> None:
-    """Which takes haze away, never adds any, and leaves what is solid."""
+    """Leaving them out takes haze away, never adds any, and keeps what is solid."""
     pruned = look(scene(device, NerfaccMarching(256))).opacity
     whole = look(scene(device, PackedMarching(148))).opacity
     assert (pruned <= whole + 0.02).all()
