@@ -59,7 +59,7 @@ class Selection:
         given = Path(self.study)
         is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
         study = RunStore(given).read_study() if is_run else load_study(self.study)
-        narrowed = study.narrowed(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
+        narrowed = study.narrow(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
         folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)
         return narrowed, RunStore(folder)
 

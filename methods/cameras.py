@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from methods.camera_range import CameraRange
 from methods.transfer import to_device
 
 
@@ -76,48 +77,37 @@ class Cameras:
         return Rays(origins[:, None, None].expand_as(directions), directions)
 
 
-@dataclass(frozen=True)
-class CameraRange:
-    """Where the random cameras of an optimisation stand.
+def sample_cameras(bounds: CameraRange, count: int, generator: torch.Generator) -> Cameras:
+    """Draw ``count`` cameras.  Azimuths are stratified over the batch, so that two views face different sides.
 
-    The last three are those of threestudio's ``threestudio/data/uncond.py`` (28d9d80), 0 here where its
-    configurations have 0.1, 0.02 and 0.5.
+    Args:
+        bounds: The range of the cameras.
+        count: Number of cameras.
+        generator: Draws them, on the CPU.
     """
-
-    elevation_deg: tuple[float, float] = (-5.0, 40.0)
-    azimuth_deg: tuple[float, float] = (-180.0, 180.0)
-    distance: tuple[float, float] = (2.8, 3.2)
-    fovy_deg: tuple[float, float] = (40.0, 40.0)
-    target_jitter: float = 0.03  # standard deviation of the point looked at, world units
-    position_jitter: float = 0.0  # bound of a uniform shift along each axis, world units
-    up_jitter: float = 0.0  # standard deviation of what is added to the unit vector upwards, along each axis
-    sphere_share: float = 0.0  # share of cameras that are uniform on the sphere; the others' elevation is, in degrees
-
-    def sample(self, count: int, generator: torch.Generator) -> Cameras:
-        """``count`` cameras.  Azimuths are stratified over the batch, so that two views face different sides."""
-        sector = torch.arange(count) / count
-        turn = (torch.rand(1, generator=generator) + sector + torch.rand(count, generator=generator) / count) % 1.0
-        height = torch.rand(count, generator=generator)
-        drawn = Cameras(
-            azimuth_deg=_between(self.azimuth_deg, turn),
-            elevation_deg=_between(self.elevation_deg, height),
-            distance=_between(self.distance, torch.rand(count, generator=generator)),
-            fovy_deg=_between(self.fovy_deg, torch.rand(count, generator=generator)),
-            target=self.target_jitter * torch.randn(count, 3, generator=generator),
-            shift=torch.zeros(count, 3),
-            up=_upwards(count),
-        )
-        # drawn last and only where asked for: a setting of 0 leaves all other draws as they are without it
-        if self.sphere_share > 0:
-            on_sphere = torch.rand(count, generator=generator) < self.sphere_share
-            elevation_deg = torch.where(on_sphere, _on_sphere(self.elevation_deg, height), drawn.elevation_deg)
-            drawn = replace(drawn, elevation_deg=elevation_deg)
-        if self.position_jitter > 0:
-            shift = self.position_jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
-            drawn = replace(drawn, shift=shift)
-        if self.up_jitter > 0:
-            drawn = replace(drawn, up=drawn.up + self.up_jitter * torch.randn(count, 3, generator=generator))
-        return drawn
+    sector = torch.arange(count) / count
+    turn = (torch.rand(1, generator=generator) + sector + torch.rand(count, generator=generator) / count) % 1.0
+    height = torch.rand(count, generator=generator)
+    drawn = Cameras(
+        azimuth_deg=_between(bounds.azimuth_deg, turn),
+        elevation_deg=_between(bounds.elevation_deg, height),
+        distance=_between(bounds.distance, torch.rand(count, generator=generator)),
+        fovy_deg=_between(bounds.fovy_deg, torch.rand(count, generator=generator)),
+        target=bounds.target_jitter * torch.randn(count, 3, generator=generator),
+        shift=torch.zeros(count, 3),
+        up=_upwards(count),
+    )
+    # drawn last and only where asked for: a setting of 0 leaves all other draws as they are without it
+    if bounds.sphere_share > 0:
+        on_sphere = torch.rand(count, generator=generator) < bounds.sphere_share
+        elevation_deg = torch.where(on_sphere, _on_sphere(bounds.elevation_deg, height), drawn.elevation_deg)
+        drawn = replace(drawn, elevation_deg=elevation_deg)
+    if bounds.position_jitter > 0:
+        shift = bounds.position_jitter * (2 * torch.rand(count, 3, generator=generator) - 1)
+        drawn = replace(drawn, shift=shift)
+    if bounds.up_jitter > 0:
+        drawn = replace(drawn, up=drawn.up + bounds.up_jitter * torch.randn(count, 3, generator=generator))
+    return drawn
 
 
 def evaluation_ring(

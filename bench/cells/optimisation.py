@@ -17,7 +17,7 @@ from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
-from methods.cameras import CameraRange, Cameras, view_words
+from methods.cameras import Cameras, sample_cameras, view_words
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
@@ -50,7 +50,6 @@ class Optimisation:
         self.clock = clock or StepClock(self.device)
         self._timed_prior = timed(prior, self.clock)  # for the method
         self.streams = make_streams(cell.seed, cell.prompt_id)
-        self.camera_range = CameraRange(**cell.cameras.model_dump())
         self.watch = Watch(cell.divergence)
         # the settings again through their types: JSON has turned tuples into lists
         self.method = resolve_settings(methods[cell.method], cell.hyper_parameters, where=cell.label)
@@ -104,7 +103,7 @@ class Optimisation:
         self.clock.start_step()
         progress = step / max(1, self.cell.steps - 1)
         self.scene.before_step(progress)
-        cameras = self.camera_range.sample(self.cell.views_per_step, self.streams["camera"])
+        cameras = sample_cameras(self.cell.cameras, self.cell.views_per_step, self.streams["camera"])
         resolution = self.cell.render.resolution_at(progress)
         with self.clock.part("render"):
             rendering = self._render(cameras, resolution)

@@ -26,7 +26,7 @@ def largest_difference(device: torch.device) -> float:
         WeightsError: If the toybox's weights are not the ones its card names.
         RuntimeError: If the cell does not come to its end.
     """
-    study = load_study("quick").narrowed(methods=["sds"], prompt_ids=["blue-duck"], steps=_STEPS)
+    study = load_study("quick").narrow(methods=["sds"], prompt_ids=["blue-duck"], steps=_STEPS)
     study = study.model_copy(update={"evaluation": EvaluationSettings(views=1, resolution=8)})
     cell = expand(study)[0]
     folder = folder_of(study.prior.name)

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from bench.study.settings import CellSettings, Slug
 
-#: Raised by hand whenever a change of the code changes a cell's numbers, or the form of its settings.
+#: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.
 CODE_VERSION = 3
 
 
@@ -22,11 +22,11 @@ class Cell(CellSettings):
     method: str
     """Registered name of the method."""
     hyper_parameters: dict[str, JsonValue]
-    """All of the method's hyper-parameters, defaults and calibrated guidance included."""
+    """All hyper-parameters of the method, defaults and calibrated guidance included."""
     prompt_id: Slug
     """Short name of the prompt."""
     prompt: str
-    """The prompt, without view words."""
+    """Text of the prompt, without view words."""
     seed: int
     """Seed from which, with the prompt's id, all of the cell's random streams are derived."""
     scene: dict[str, JsonValue]

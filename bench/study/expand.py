@@ -24,7 +24,7 @@ from methods.scenes.scene import SceneSettings
 
 
 class Arm(NamedTuple):
-    """One of a study's methods with its settings, which all of its cells share."""
+    """An arm of a study: what all of its cells share."""
 
     name: str  # of the method, in the registry
     method: Method
@@ -34,10 +34,10 @@ class Arm(NamedTuple):
 
 
 def expand(study: Study) -> list[Cell]:
-    """The study's cells: prompt by prompt, all arms of a prompt together.
+    """Expand a study into its cells: prompt by prompt, all arms of a prompt together.
 
-    A run that is interrupted so has every arm on its first prompts, which can be compared.  No network is loaded
-    and no scene built: :mod:`bench.study.readiness` finds out whether the study can run on this machine.
+    An interrupted run therefore has every arm on its first prompts, which can be compared.  No network is loaded and no
+    scene is built: :mod:`bench.study.readiness` checks whether the study can run on this machine.
 
     Raises:
         InputError: If a name or a value is wrong.
@@ -50,7 +50,7 @@ def expand(study: Study) -> list[Cell]:
     arms = arms_of(study)
     prior = known_prior(study.prior.name, study.prior.posterior)
     hyper_parameters = {label: _calibrated(label, arm, prior) for label, arm in arms.items()}
-    scenes_as_json = {label: plain_part(arm.scene, scenes) for label, arm in arms.items()}
+    scene_tables = {label: plain_part(arm.scene, scenes) for label, arm in arms.items()}
     return [
         Cell(
             label=label,
@@ -59,7 +59,7 @@ def expand(study: Study) -> list[Cell]:
             prompt_id=prompt.id,
             prompt=prompt.text,
             seed=seed,
-            scene=scenes_as_json[label],
+            scene=scene_tables[label],
             prior_sha256=prior.weights_sha256,
             **{name: getattr(arm.study, name) for name in CellSettings.model_fields},
         )
@@ -70,7 +70,7 @@ def expand(study: Study) -> list[Cell]:
 
 
 def arms_of(study: Study) -> dict[str, Arm]:
-    """The study's methods and scenes by label, with settings of the right names and types.
+    """The arms of the study by label, their settings resolved.
 
     Raises:
         InputError: If a name or a value is wrong.
@@ -93,21 +93,21 @@ def _arm(study: Study, label: str) -> Arm:
 
 
 def _calibrated(label: str, arm: Arm, prior: Prior | UnloadedPrior) -> dict[str, JsonValue]:
-    """All hyper-parameters; those that the study gives have precedence over the prior's card."""
+    """All hyper-parameters of the arm; those in the study have precedence over the prior's card."""
     method: Any = arm.method
     try:
         if arm.study.guidance == "calibrated":
-            method = _put_back(method.calibrated(prior), method, arm.given)
+            method = _keep_given(method.calibrated(prior), method, arm.given)
     except (TypeError, ValueError, LookupError) as error:
         raise InputError(f"{arm.study.name}: methods.{label}: {error}") from error
     return plain_settings(method)
 
 
-def _put_back(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
+def _keep_given(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
     """``calibrated`` with the settings that were ``given`` as they are ``written``, table by table."""
     kept = {}
     for name, value in given.items():
         if name != "name":
             new, old = getattr(calibrated, name), getattr(written, name)
-            kept[name] = _put_back(new, old, named_table(value)) if dataclasses.is_dataclass(new) else old
+            kept[name] = _keep_given(new, old, named_table(value)) if dataclasses.is_dataclass(new) else old
     return dataclasses.replace(calibrated, **kept)

@@ -1,4 +1,4 @@
-"""A study as TOML text."""
+"""A study as TOML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def study_toml(study: Study) -> str:
-    """The whole study, as a file that loads to the same study under the same name."""
+    """The whole study as TOML, from which a file of the same name loads the same study."""
     fields = study.model_dump(mode="json", exclude={"name"}, exclude_none=True)
     lines = [f"# {study.name}, merged"]
     plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key != "figures"}
@@ -38,7 +38,7 @@ def _key(key: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """A TOML value; JSON's texts, numbers and lists are TOML's."""
+    """A TOML value; texts, numbers and lists are written as in JSON."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list):

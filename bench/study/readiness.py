@@ -1,4 +1,4 @@
-"""Whether a study can run on this machine: its scenes can be built, and its scorers are there."""
+"""Checks whether a study can run on this machine: its scenes can be built and its scorers are available."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.study.study import Study
 from methods.contracts import Prior
 from methods.priors import cached_prior, load_prior
 from methods.scenes.scene import SceneSettings
-from methods.scenes.settings import MissingPackageError
+from methods.settings import MissingPackageError
 
 
 class NotInstalledError(InputError):
-    """The study is right, and needs a package that is not installed; the line says how to install it."""
+    """A study needs a package that is not installed; the message says how to install it."""
 
 
 def check_ready(study: Study) -> None:
-    """Find out before hours are spent what would stop the study, without loading a network.
+    """Check before a run whether anything would stop the study, without loading a network.
 
     Raises:
         InputError: If a scene cannot be built with its settings.
@@ -31,7 +31,7 @@ def check_ready(study: Study) -> None:
 
 
 def check_scenes(study: Study) -> None:
-    """Build each arm's scene once, because only building it shows which settings go together.
+    """Build the scene of each arm once, because only building shows which settings go together.
 
     Raises:
         InputError: If a scene cannot be built with its settings.

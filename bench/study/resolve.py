@@ -1,4 +1,4 @@
-"""Settings from a file to the dataclass they are for: names, types and values checked."""
+"""Settings of a file as the dataclasses that they are for, with names, types and values checked."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def named_table(value: Any) -> Any:
-    """A part chosen by its name alone, ``"ddim"``, as the table ``{ name = "ddim" }``; all else as it is."""
+    """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
     return {"name": value} if isinstance(value, str) else value
 
 
 def resolve_part(value: Any, registry: Registry[Any], *, where: str) -> Any:
-    """The registered dataclass that ``value`` names, with its settings.
+    """Make the registered dataclass that ``value`` names.
 
     Args:
         value: A table with the key ``name`` and the part's own settings, or its name alone.
-        registry: What it is chosen from.
-        where: Begins the message of an error (``"scene"``).
+        registry: The registry that the name is looked up in.
+        where: Beginning of the message of an error (``"scene"``).
 
     Raises:
         InputError: If a name is unknown or missing, or a value is of another type or out of its range.
@@ -43,13 +43,13 @@ def resolve_part(value: Any, registry: Registry[Any], *, where: str) -> Any:
 
 
 def resolve_settings(factory: type, given: Mapping[str, Any], *, where: str) -> Any:
-    """The dataclass ``factory`` with the settings ``given``, every value of its declared type.
+    """Make the dataclass ``factory`` from settings, each value of its declared type.
 
     Args:
         factory: A frozen dataclass whose fields are the settings.  A field whose type is the base of a registry is a
             part chosen by name; one whose type is a dataclass is a table.
         given: Settings by name, as JSON has them.
-        where: Begins the message of an error (``"methods.sdi"``).
+        where: Beginning of the message of an error (``"methods.sdi"``).
 
     Raises:
         InputError: If a name is unknown or missing, or a value is of another type or out of its range.
@@ -70,7 +70,7 @@ def resolve_settings(factory: type, given: Mapping[str, Any], *, where: str) -> 
 
 
 def plain_settings(thing: Any) -> dict[str, Any]:
-    """The fields of a dataclass as JSON has them; a part chosen by name is a table with its ``name``."""
+    """The fields of a dataclass as JSON; a part chosen by name is a table with its ``name``."""
     hints = get_type_hints(type(thing))
     plain = {}
     for field in dataclasses.fields(thing):
@@ -84,7 +84,7 @@ def plain_settings(thing: Any) -> dict[str, Any]:
 
 
 def plain_part(thing: Any, registry: Registry[Any]) -> dict[str, Any]:
-    """A registered dataclass as a table with its ``name`` and all its settings, as JSON has them."""
+    """A registered dataclass as JSON: a table with its ``name`` and all of its settings."""
     return {"name": registry.name_of(type(thing)), **plain_settings(thing)}
 
 

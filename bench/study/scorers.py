@@ -1,4 +1,4 @@
-"""The models that score a study."""
+"""Models that score a study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metrics.suites import Role, find_suite
 
 
 def check_metrics(study: Study) -> None:
-    """Find the models of the study's metrics, without loading them.
+    """Check that the models of the study's metrics are available, without loading them.
 
     Raises:
         UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
@@ -21,7 +21,7 @@ def check_metrics(study: Study) -> None:
 
 
 def scorer_roles(study: Study) -> list[Role]:
-    """The models that the study's metrics need of its suite.
+    """The models of the suite that the study's metrics need.
 
     Raises:
         UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
@@ -29,5 +29,7 @@ def scorer_roles(study: Study) -> list[Role]:
     find_suite(study.scorer_suite)
     for name in study.controls:
         controls[name]  # raises
-    roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # another package's may have none
+    roles = [
+        getattr(metrics[name], "role", None) for name in study.metrics
+    ]  # a plug-in's may have none
     return [role for role in dict.fromkeys(roles) if role is not None]

@@ -1,4 +1,4 @@
-"""The sections of a study file: what every method of a study shares.  All of it is part of a cell's identity."""
+"""The sections of a study file that all methods share; they are part of a cell's identity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    WrapSerializer,
     WrapValidator,
     model_serializer,
     model_validator,
 )
+
+from methods.camera_range import CameraRange
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -37,7 +40,6 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 Elevation = Annotated[float, Field(ge=-90, le=90)]
-Azimuth = Annotated[float, Field(ge=-360, le=360)]
 Distance = Annotated[float, Field(gt=0, le=100)]
 FieldOfView = Annotated[float, Field(gt=0, lt=180)]
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -46,17 +48,16 @@ ViewPrompts = Literal["words", "perp_neg", "none"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
-#: Settings that came later: at 0 a cell has the identity that it had without them.
-_LEFT_OUT_AT_0 = Field(exclude_if=lambda value: value == 0)
+_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share"}
 
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
 _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
 
 
 def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
-    """By hand, because pydantic reports the errors of every member of a union, none of them under the field's name."""
+    """Validate by hand, because pydantic reports errors for each member of a union, none under the field's name."""
     adapter: TypeAdapter[Any] = _RESOLUTION_STEPS if isinstance(value, list | tuple) else _RESOLUTION
-    try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
+    try:  # through JSON, whose strict mode accepts lists for tuples and nothing else
         found: int | ResolutionSteps = adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
@@ -70,36 +71,21 @@ def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
 
 
 class Section(BaseModel):
-    """A frozen table of a study file; an unknown key or a wrong type is an error."""
+    """A frozen table of a study file, in which an unknown key or a wrong type is an error."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
-class CameraSettings(Section):
-    """Where the random cameras of the optimisation stand (the fields of ``methods.cameras.CameraRange``)."""
-
-    elevation_deg: Annotated[tuple[Elevation, Elevation], AfterValidator(_ordered)] = (-5.0, 40.0)
-    """Range of the angle above the horizon, degrees."""
-    azimuth_deg: Annotated[tuple[Azimuth, Azimuth], AfterValidator(_ordered)] = (-180.0, 180.0)
-    """Range of the angle around the object, degrees; 0 looks at the front."""
-    distance: Annotated[tuple[Distance, Distance], AfterValidator(_ordered)] = (2.8, 3.2)
-    """Range of the distance from the origin, world units."""
-    fovy_deg: Annotated[tuple[FieldOfView, FieldOfView], AfterValidator(_ordered)] = (40.0, 40.0)
-    """Range of the vertical field of view, degrees."""
-    target_jitter: Annotated[float, Field(ge=0, le=1)] = 0.03
-    """Standard deviation of the point looked at, world units."""
-    position_jitter: Annotated[float, Field(ge=0, le=1), _LEFT_OUT_AT_0] = 0.0
-    """Bound of a uniform shift of the camera along each axis, world units."""
-    up_jitter: Annotated[float, Field(ge=0, le=1), _LEFT_OUT_AT_0] = 0.0
-    """Standard deviation of what is added to the unit vector upwards, along each axis."""
-    sphere_share: Annotated[Unit, _LEFT_OUT_AT_0] = 0.0
-    """Share of the cameras that stand uniformly on the sphere; the others' elevation is uniform in degrees."""
+def _without_zeros(cameras: CameraRange, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Leave out the settings that came later at 0: a cell without them keeps its identity."""
+    fields: dict[str, Any] = dump(cameras)
+    return {name: value for name, value in fields.items() if name not in _LATER_CAMERAS or value != 0}
 
 
 class RenderSettings(Section):
-    """The renders that the method sees."""
+    """Renders that the method sees."""
 
     resolution: Annotated[Resolution | ResolutionSteps, WrapValidator(_resolution)] = 32
     """Side of the square render, pixels; or pairs of the progress from which a side holds, and that side."""
@@ -114,7 +100,7 @@ class RenderSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """The fixed ring of views that is scored, and what of it is seen on the way."""
+    """The fixed ring of views that is scored, and the snapshots of it during the optimisation."""
 
     views: Annotated[int, Field(ge=1, le=360)] = 24
     """Number of cameras, at equal azimuth steps from the front."""
@@ -129,24 +115,24 @@ class EvaluationSettings(Section):
     background: Unit = 1.0
     """Grey level behind the scene, 0 black to 1 white."""
     snapshots: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], AfterValidator(_rising)] = ()
-    """Progress, between 0 and 1, at which some of the views are rendered on the way; none where it is not given."""
+    """Progress, in (0, 1), at which some of the views are rendered during the optimisation; none by default."""
     snapshot_views: Annotated[int, Field(ge=1, le=360)] = 4
-    """Views of a snapshot, spread over the ring; all of a ring that has no more."""
+    """Views of a snapshot, spread over the ring."""
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_taken(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A cell without snapshots is what it was before there were any: the same identity, the same record."""
+    def _without_snapshots(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out snapshots if there are none, so that their number of views is no part of the identity."""
         fields: dict[str, Any] = dump(self)
         if not self.snapshots:
             fields = {name: value for name, value in fields.items() if name not in {"snapshots", "snapshot_views"}}
         return fields
 
     def snapshot_steps(self, steps: int) -> list[int]:
-        """Steps done before each snapshot of an optimisation of ``steps``."""
+        """Number of steps before each snapshot of an optimisation of ``steps`` steps."""
         return sorted({max(1, round(progress * steps)) for progress in self.snapshots})
 
     def snapshot_places(self) -> list[int]:
-        """Places in the ring of the views of a snapshot."""
+        """Indices in the ring of the views of a snapshot."""
         count = min(self.snapshot_views, self.views)
         return [index * self.views // count for index in range(count)]
 
@@ -160,27 +146,27 @@ class OptimiserSettings(Section):
     )
     """Decay of the running mean of the gradient and of its square."""
     eps: Annotated[float, Field(gt=0, le=1)] = 1e-15
-    """Added to the root of the second moment."""
+    """Constant that is added to the root of the second moment."""
 
 
 class DivergenceSettings(Section):
-    """When an optimisation counts as diverged and is stopped."""
+    """Bounds beyond which an optimisation counts as diverged and is stopped."""
 
     patience: Annotated[int, Field(ge=1)] = 60
-    """Steps in a row for which opacity must be out of bounds, or parameters still."""
+    """Number of steps in a row with an opacity out of bounds, or with unchanged parameters."""
     empty_opacity: Unit = 0.01
     """Mean opacity of the views below which the scene is empty; 0 turns the check off."""
     opaque_opacity: Unit = 0.95
-    """Share of what an entirely filled scene would cover, above which the scene is opaque; 1 turns the check off."""
+    """Share of the pixels of an entirely filled scene above which the scene is opaque; 1 turns the check off."""
     frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
-    """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns it off."""
+    """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns the check off."""
 
 
 class PriorChoice(Section):
     """The diffusion prior: ``prior = "toybox"``, or a table with its settings."""
 
     name: Annotated[str, Field(min_length=1)]
-    """Name of the prior, path of its folder, or repository of the hub; no part of a cell's identity."""
+    """Name of the prior, path of its folder, or repository of the hub; not part of a cell's identity."""
     posterior: Literal["mode", "sample"] = "mode"
     """The latents that a KL autoencoder makes of an image: the mode of its posterior, or a sample as in the papers'
     code."""
@@ -192,7 +178,7 @@ class PriorChoice(Section):
 
 
 class CellSettings(Section):
-    """What a cell takes from its study as it stands; all of it decides the cell's numbers."""
+    """The keys of a study that decide the numbers of its cells; a cell takes them over unchanged."""
 
     prior: PriorChoice = PriorChoice(name="toybox")
     """The diffusion prior."""
@@ -204,7 +190,7 @@ class CellSettings(Section):
     """Weights of the scene's penalties: relative to the size of the method's update, or absolute next to its loss."""
     view_prompts: ViewPrompts = "words"
     """How a prompt names the side that a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
-    cameras: CameraSettings = CameraSettings()
+    cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()
     """Random cameras of the optimisation."""
     render: RenderSettings = RenderSettings()
     """Renders that the methods see."""
@@ -213,14 +199,14 @@ class CellSettings(Section):
     optimiser: OptimiserSettings = OptimiserSettings()
     """Adam's constants."""
     divergence: DivergenceSettings = DivergenceSettings()
-    """When a cell counts as diverged."""
+    """Bounds beyond which a cell counts as diverged."""
 
 
 class FigureSettings(Section):
     """A figure that the report of a study draws (``reports.figures.drawing.Drawing``)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    """Name of its files."""
+    """Name of the figure's files."""
     kind: Literal["sweep", "arms", "error_by_timestep", "pareto", "profiles", "time_to_quality"]
     """sweep: scores against a number that the arms vary; arms: scores of the arms one below the other;
     error_by_timestep: error of the inversion against t; pareto: scores against cost; profiles: share of prompts above
@@ -228,15 +214,15 @@ class FigureSettings(Section):
     title: str
     """Heading on the page."""
     caption: str = ""
-    """What to look at."""
+    """Sentence below the figure."""
     metrics: tuple[str, ...] = ()
-    """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows: a panel each."""
+    """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows; one panel per column."""
     x: str = ""
     """Path of the varied number in a cell's settings, such as render.resolution (sweep)."""
     x_label: str = ""
-    """Label of its axis (sweep)."""
+    """Label of the axis of ``x`` (sweep)."""
     logarithmic: bool = False
-    """Whether that axis is logarithmic (sweep)."""
+    """Whether the axis of ``x`` is logarithmic (sweep)."""
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -15,7 +16,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from bench.errors import InputError, nearest
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug
 
-if TYPE_CHECKING:  # the toybox imports torch, which --help need not wait for
+if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
     from prompts import Prompt
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -25,14 +26,14 @@ _OF_ALL_ARMS = {"prior", "evaluation", "divergence"}
 
 
 class Handling(Section):
-    """What may change without making other cells of a study: words, hardware, and what is done with the records."""
+    """The keys that may change without changing the cells: texts, hardware, and what is done with the records."""
 
     title: str
     """Heading of the report."""
     description: str = ""
     """The purpose of the study, one paragraph."""
     scorers: str | None = None
-    """Suite of scorer models; the prior's name where it is not given."""
+    """Suite of scorer models; by default the one with the prior's name."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     controls: tuple[str, ...] = ()
@@ -42,21 +43,21 @@ class Handling(Section):
     published: tuple[str, ...] = ()
     """Published tables (files of reports/published) to show next to the results."""
     figures: tuple[FigureSettings, ...] = ()
-    """Figures of the report in addition to those that every study gets."""
+    """Figures of the report in addition to those of every study."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 2
     """Torch's threads on the CPU."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
-    """Longest time a cell may optimise."""
+    """Longest time of a cell's optimisation, seconds; by default no limit."""
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None
     """Most memory while a cell runs, 10⁹ bytes: of torch on a GPU, of the whole process on a CPU (Linux); a cell that
     needs more ends as oom."""
     vram_gb_per_cell: Annotated[float, Field(gt=0)] | None = None
-    """GPU memory that a cell is forecast to take, 10⁹ bytes: it decides how many share a GPU under the engine ray; by
-    default what the study's finished cells took, or a whole GPU each."""
+    """GPU memory of a cell, 10⁹ bytes, which decides how many share a GPU under the engine ray; by default what the
+    study's finished cells took, or a whole GPU each."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """Time after which an unfinished cell is saved again."""
+    """Time after which an unfinished cell is saved again, seconds."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
-    """Steps after which it is saved again, if that is sooner."""
+    """Steps after which an unfinished cell is saved again, if that is sooner."""
 
 
 class Study(CellSettings, Handling):
@@ -65,9 +66,9 @@ class Study(CellSettings, Handling):
     name: Slug
     """Name of the study and of its run folder: the file's stem, with a hash if it was filtered."""
     prompts: str
-    """Name of the prompt set, or path of a file: TOML as the suite's own, or text with one prompt per line."""
+    """Name of a prompt set, or path of a file: TOML like the suite's own, or text with one prompt per line."""
     prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """The chosen prompts, in this order; all of the set where it is not given."""
+    """Ids of the chosen prompts, in this order; by default all of the set."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
     """Seeds; every method sees the same cameras at the same seed."""
     guidance: Literal["calibrated", "published"] = "calibrated"
@@ -75,8 +76,8 @@ class Study(CellSettings, Handling):
     scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
     """Registered name of the scene and its settings."""
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
-    """The arms: hyper-parameters by label; the key ``method`` names the method where it is not the label, and the
-    table ``settings`` holds the arm's own settings (``render``, ``scene``, ``steps``, …)."""
+    """The arms: hyper-parameters by label.  The key ``method`` names the method if it is not the label, and the table
+    ``settings`` holds the arm's own settings (``render``, ``scene``, ``steps``, …)."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -96,7 +97,7 @@ class Study(CellSettings, Handling):
         return self
 
     def of_arm(self, label: str) -> Study:
-        """The study as one of its methods runs it: that method alone, with its ``settings`` over the study's.
+        """The study of one arm: that arm alone, with its ``settings`` merged into the study's.
 
         Raises:
             InputError: If the settings are malformed, or not among those that an arm may have.
@@ -114,7 +115,7 @@ class Study(CellSettings, Handling):
         return parse_study(overlay(fields, settings), where=where)
 
     def chosen_prompts(self) -> list[Prompt]:
-        """The study's prompts in its order.
+        """The prompts of the study, in its order.
 
         Raises:
             PromptSetError: If there is no such prompt set, or no such prompt in it.
@@ -131,11 +132,11 @@ class Study(CellSettings, Handling):
 
     @property
     def key(self) -> str:
-        """SHA-256 of everything that decides which cells there are."""
+        """SHA-256 of all keys that decide the cells."""
         fields = self.model_dump(mode="json", exclude={"name", *Handling.model_fields})
         return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
-    def narrowed(
+    def narrow(
         self,
         *,
         methods: Sequence[str] = (),
@@ -143,7 +144,7 @@ class Study(CellSettings, Handling):
         seeds: Sequence[int] = (),
         steps: int | None = None,
     ) -> Study:
-        """The study with some of its methods, other prompts, seeds or steps, under a name of its own.
+        """The study with some of its methods, or other prompts, seeds or steps, under a name of its own.
 
         Raises:
             InputError: If a method is not in the study, or a value is out of its range.
@@ -165,10 +166,9 @@ class Study(CellSettings, Handling):
 def load_study(name_or_path: str | Path) -> Study:
     """Read a study by its name (``quick``) or its TOML file.
 
-    A file with the key ``extends`` holds only its differences to the study of that name: its tables are merged into
-    the other's key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace the other's.  The
-    other's ``prompt_ids`` are dropped if the file names a prompt set.  With the key ``over`` the differences of the
-    other study are merged into the study of that name, in place of the one that it extends.
+    A file with the key ``extends`` holds only its differences to another study, or to several that are merged in order.
+    Tables are merged key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace those below.  A
+    file that names a prompt set replaces ``prompt_ids`` too.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -186,34 +186,38 @@ def _find(name_or_path: str | Path) -> Path:
     return path
 
 
-def _read(path: Path, seen: tuple[Path, ...], over: str | None = None) -> dict[str, Any]:
-    """The fields of a study file, over those of ``over`` in place of the study that it extends."""
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The fields of a study file, merged into those of the studies that it extends."""
+    fields = _parse_toml(path)
+    extended = fields.pop("extends", [])
+    names = [extended] if isinstance(extended, str) else extended
+    if path in seen or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: extends = {extended!r}: must be the name of a study that does not extend this one")
+    merged: dict[str, Any] = {}
+    for name in names:
+        merged = _merge(merged, _read(_find(name), (*seen, path)))
+    return _merge(merged, fields)
+
+
+def _parse_toml(path: Path) -> dict[str, Any]:
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # no TOML, no UTF-8, a number of too many digits
+    except ValueError as error:  # not TOML, not UTF-8, or a number of too many digits
         raise InputError(f"{path}: is not valid TOML: {error}") from error
     except RecursionError as error:
         raise InputError(f"{path}: is not valid TOML: its tables or lists are nested too deep") from error
-    if "extends" not in fields:
-        if over is not None:
-            raise InputError(f"{path}: has no key extends, so {over!r} cannot replace what it extends")
-        return fields
-    extended, beneath = fields.pop("extends"), fields.pop("over", None)
-    base = over or extended
-    for key, value in (("extends", base), ("over", beneath)):
-        if path in seen or not isinstance(value, str | None):
-            raise InputError(f"{path}: {key} = {value!r}: must be the name of a study that does not extend this one")
-    below = _read(_find(base), (*seen, path), None if over else beneath)
-    if "prompts" in fields:
-        below.pop("prompt_ids", None)
-    whole = {name: fields[name] for name in ("methods", "figures") if name in fields}
-    return overlay(below, fields) | whole
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a study over those of another."""
+    chosen = {name: value for name, value in below.items() if name != "prompt_ids" or "prompts" not in above}
+    return overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``below`` with the values of ``above`` in place of its own, tables merged key by key.
+    """Merge ``above`` into ``below``: its values replace those below, and tables are merged key by key.
 
     A table with a ``name`` is a part with its own settings: it replaces the whole table below.
     """
@@ -226,17 +230,21 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def study_names() -> list[str]:
-    """Names of the studies that come with the suite."""
+    """Names of the studies that the suite ships."""
     return sorted(path.stem for path in STUDIES.glob("*.toml"))
 
 
 def parse_study(fields: dict[str, Any], *, where: str) -> Study:
-    """Validate a study's fields; ``where`` begins the message of an error.
+    """Validate the fields of a study.
+
+    Args:
+        fields: Keys and values, as TOML or JSON has them.
+        where: Beginning of the message of an error.
 
     Raises:
         InputError: If a key is unknown or missing, or a value is wrong.
     """
-    try:  # through JSON, whose strict mode takes lists for tuples and refuses everything else
+    try:  # through JSON, whose strict mode accepts lists for tuples and nothing else
         return Study.model_validate_json(json.dumps(fields, default=str))
     except ValidationError as error:
         raise InputError(f"{where}: {_explain(error)}") from error
@@ -246,26 +254,29 @@ def parse_study(fields: dict[str, Any], *, where: str) -> Study:
 
 def _explain(error: ValidationError) -> str:
     # a misspelt key is also a missing one, and is more informative as the former
-    problem = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # of a section, of a dataclass
+    problem = min(error.errors(include_url=False), key=lambda each: each["type"] not in unknown)
     path = [str(part) for part in problem["loc"]]
     key = ".".join(path)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     match problem["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             return f"unknown key {key!r}: {nearest(path[-1], _keys(path[:-1]))}{more}"
         case "missing":
             return f"the key {key!r} is missing{more}"
-        case "value_error" if not key:  # a check of the whole study, which names its key itself
-            return str(problem["ctx"]["error"]) + more
+        case "value_error" if isinstance(problem["input"], dict):  # a check of a whole table, which names its key
+            return ".".join([*path, str(problem["ctx"]["error"])]) + more
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}{more}"
 
 
 def _keys(path: Sequence[str]) -> list[str]:
-    model: Any = Study
+    section: Any = Study
     for part in path:
-        model = model.model_fields[part].annotation
-    return [name for name in model.model_fields if name != "name"]
+        section = section.model_fields[part].annotation
+    if dataclasses.is_dataclass(section):
+        return [field.name for field in dataclasses.fields(section)]
+    return [name for name in section.model_fields if name != "name"]
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:

@@ -19,7 +19,8 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from methods.cameras import CameraRange, view_words
+from methods.camera_range import CameraRange
+from methods.cameras import sample_cameras, view_words
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
 from prompts.toybox.kinds import KINDS
 
@@ -113,7 +114,7 @@ def _pictures(
     kind: str, surfaces: int, paintings: int, seed: int
 ) -> Iterator[tuple[np.ndarray, ToyObject, float, float, str]]:
     generator = torch.Generator().manual_seed(seed)
-    cameras = CameraRange().sample(surfaces, generator)
+    cameras = sample_cameras(CameraRange(), surfaces, generator)
     rays = cameras.rays(_SUPERSAMPLE * RESOLUTION)
     toys = [toy for toy in all_objects() if toy.kind == kind]
     views = view_words(cameras)

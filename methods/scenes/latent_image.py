@@ -13,7 +13,7 @@ from methods.contracts import Prior, Rendering
 from methods.scenes import scenes
 from methods.scenes.flat import FlatScene
 from methods.scenes.scene import Output, SceneSettings
-from methods.scenes.settings import require
+from methods.settings import require
 
 
 @scenes.register("latent")

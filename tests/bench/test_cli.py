@@ -109,7 +109,7 @@ def test_weights_that_are_not_the_cards_are_bad_input(
 def test_benchmark_runs_scores_and_reports(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "tiny.toml", "--prompts", "blue-duck"]) == 0
     output = capsys.readouterr().out
-    name = load_study(study_file).narrowed(prompt_ids=["blue-duck"]).name
+    name = load_study(study_file).narrow(prompt_ids=["blue-duck"]).name
     assert f"report: runs/{name}/report/index.html" in output
     assert "0.0 (0/1)" not in output  # a table for the terminal: n and notes are in the files
     assert "┃" in output

@@ -19,7 +19,8 @@ from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.settings import EvaluationSettings
 from bench.study.study import load_study
-from methods.cameras import CameraRange, evaluation_ring
+from methods.camera_range import CameraRange
+from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import View, ViewPrompt
 from methods.distillation import methods
 from methods.priors import cached_prior
@@ -60,7 +61,7 @@ def test_network_call(benchmark, prior, rows) -> None:
 def test_method_step(benchmark, prior, scene, name) -> None:
     method = methods[name]().calibrated(prior)
     streams = make_streams(0, "speed")
-    cameras = CameraRange().sample(1, streams["camera"])
+    cameras = sample_cameras(CameraRange(), 1, streams["camera"])
     prompt = ViewPrompt(*(prior.embed([text]) for text in ("a red car", "", method.negative_prompt)))
     state = method.start(prior)
 
@@ -81,7 +82,7 @@ def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
         update={"prior": "gaussian", "scorers": "toybox", "steps": 1, "prompt_ids": ("blue-duck",), "name": "speed"}
     )
     study = study.model_copy(update={"evaluation": EvaluationSettings(views=4, resolution=8)})
-    study = study.narrowed(methods=("sds",))
+    study = study.narrow(methods=("sds",))
     console = Console(quiet=True)
     folders = iter(range(10_000))
 
@@ -94,7 +95,7 @@ def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
 @pytest.mark.benchmark(group="harness")
 def test_harness_share_of_a_study(benchmark, tmp_path: Path) -> None:
     """Time of the quick study's 16 cells, with a tenth of their steps, beyond what they and their scores take."""
-    study = load_study("quick").narrowed(steps=20).model_copy(update={"threads": 1})
+    study = load_study("quick").narrow(steps=20).model_copy(update={"threads": 1})
     store, console = RunStore(tmp_path), Console(quiet=True)
     cached_prior.cache_clear()
     start = time.perf_counter()

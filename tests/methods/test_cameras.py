@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from methods.cameras import CameraRange, Cameras, evaluation_ring, view_words
+from methods.camera_range import CameraRange
+from methods.cameras import Cameras, evaluation_ring, sample_cameras, view_words
 from methods.diffusion.adaptation import camera_matrices
 
 
@@ -59,7 +61,7 @@ def test_the_field_of_view_spans_the_picture_vertically() -> None:
 
 
 def test_rays_are_unit_vectors_that_start_at_the_camera() -> None:
-    drawn = CameraRange().sample(3, torch.Generator().manual_seed(0))
+    drawn = sample_cameras(CameraRange(), 3, torch.Generator().manual_seed(0))
     rays = drawn.rays(4)
     torch.testing.assert_close(rays.directions.norm(dim=-1), torch.ones(3, 4, 4))
     assert (rays.origins == drawn.positions[:, None, None]).all()
@@ -79,7 +81,7 @@ def test_a_ring_needs_views() -> None:
 
 def test_random_cameras_stay_in_their_range_and_face_different_sides() -> None:
     bounds = CameraRange()
-    drawn = bounds.sample(4, torch.Generator().manual_seed(1))
+    drawn = sample_cameras(bounds, 4, torch.Generator().manual_seed(1))
     for values, (low, high) in [
         (drawn.elevation_deg, bounds.elevation_deg),
         (drawn.azimuth_deg, bounds.azimuth_deg),
@@ -88,7 +90,7 @@ def test_random_cameras_stay_in_their_range_and_face_different_sides() -> None:
         assert ((values >= low) & (values <= high)).all()
     turns = (drawn.azimuth_deg - drawn.azimuth_deg[0]) % 360
     assert len({round(turn / 90) % 4 for turn in turns.tolist()}) >= 3
-    again = bounds.sample(4, torch.Generator().manual_seed(1))
+    again = sample_cameras(bounds, 4, torch.Generator().manual_seed(1))
     assert torch.equal(drawn.target, again.target)
 
 
@@ -113,7 +115,7 @@ RELEASED = CameraRange(elevation_deg=(-10.0, 45.0), position_jitter=0.1, up_jitt
 
 
 def draw(bounds: CameraRange, count: int = 20_000, seed: int = 0) -> Cameras:
-    return bounds.sample(count, torch.Generator().manual_seed(seed))
+    return sample_cameras(bounds, count, torch.Generator().manual_seed(seed))
 
 
 def test_without_jitter_the_draws_are_the_bits_they_were_before_there_was_any() -> None:
@@ -168,6 +170,22 @@ def test_a_tilted_camera_is_turned_about_its_line_of_sight() -> None:
     torch.testing.assert_close(turned[50, 50], upright[50, 50])
     top = turned[0, 50] - turned[50, 50]  # from +x towards -x: +y is to the right
     assert math.atan2(top[1], top[2]) == pytest.approx(0.3, abs=1e-3)
-    # what VSD's network is told of the camera has the same axes
+    # the camera that VSD's network is conditioned on has the same axes
     up = camera_matrices(tilted).reshape(4, 4)[:3, 1]
     torch.testing.assert_close(up, torch.tensor([0.0, math.sin(0.3), math.cos(0.3)]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"distance": (3.0, 2.0)}, r"distance: \[3.0, 2.0\] is not a range with the lower bound first"),
+        ({"elevation_deg": (0.0, 91.0)}, r"elevation_deg: \[0.0, 91.0\] is not a range of degrees in \[-90, 90\]"),
+        ({"azimuth_deg": (-361.0, 0.0)}, r"azimuth_deg: .* is not a range of degrees in \[-360, 360\]"),
+        ({"distance": (0.0, 2.0)}, r"distance: \[0.0, 2.0\] is not in \(0, 100\]"),
+        ({"fovy_deg": (40.0, 180.0)}, r"fovy_deg: \[40.0, 180.0\] is not in \(0, 180\)"),
+        ({"up_jitter": -0.1}, r"up_jitter: -0.1 is not a number in \[0, 1\]"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CameraRange(**settings)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from methods.scenes.nerf.encodings.encoding import EncodingModule
 from methods.scenes.nerf.networks import JointNetwork, SeparateNetworks
 from methods.scenes.scene import FieldSample
-from methods.scenes.settings import require
+from methods.settings import require
 
 #: Points that are evaluated at once where no gradient is wanted; a large evaluation render then fits on the device.
 _CHUNK = 2**22

@@ -28,7 +28,7 @@ from methods.scenes.nerf.normals import NormalSettings, analytic_normals, densit
 from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
 from methods.scenes.nerf.penalties import PenaltyWeights
 from methods.scenes.scene import Output, Scene, SceneSettings
-from methods.scenes.settings import require
+from methods.settings import require
 
 #: The remedies for analytic normals with an encoding that has none.
 _ANALYTIC = (

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.scenes.settings import require
+from methods.settings import require
 from methods.transfer import to_device
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from methods.scenes.settings import require
+from methods.settings import require
 from methods.transfer import to_device
 
 

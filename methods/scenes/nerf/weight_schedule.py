@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from methods.scenes.settings import require
+from methods.settings import require
 
 #: A weight for the whole optimisation, or ``(from, start, end, until)``: linear from ``start`` to ``end`` while
 #: progress runs from ``from`` to ``until``, constant before and after (threestudio's order, in progress not steps).

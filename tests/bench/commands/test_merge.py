@@ -149,7 +149,7 @@ def test_one_run_is_merged_into_another(parts: tuple[RunStore, RunStore]) -> Non
 
 def test_narrowed_runs_unite_to_their_study(study: Study, finished: RunStore, tmp_path: Path, console: Console) -> None:
     stores = []
-    for part in (study.narrowed(methods=["sds"]), study.narrowed(methods=["sdi"])):
+    for part in (study.narrow(methods=["sds"]), study.narrow(methods=["sdi"])):
         store = RunStore(tmp_path / part.name)
         store.open(part)
         for cell in expand(part):
@@ -164,13 +164,13 @@ def test_narrowed_runs_unite_to_their_study(study: Study, finished: RunStore, tm
 
 
 def test_united_studies(study: Study) -> None:
-    ducks, cars = (study.narrowed(prompt_ids=[name]) for name in ("blue-duck", "red-striped-car"))
+    ducks, cars = (study.narrow(prompt_ids=[name]) for name in ("blue-duck", "red-striped-car"))
     both = united([ducks, cars])
     assert both.key == study.key
     assert both.name == f"tiny-{study.key[:6]}"
     assert united([ducks, study]) is study
     assert united([study, ducks]) is study
-    more = united([study, study.narrowed(seeds=[3])])
+    more = united([study, study.narrow(seeds=[3])])
     assert more.seeds == (0, 3)
     assert more.name == f"tiny-{more.key[:6]}"
     whole_set = study.model_copy(update={"prompt_ids": None})
@@ -178,12 +178,12 @@ def test_united_studies(study: Study) -> None:
 
 
 def test_other_studies_are_refused(study: Study, parts: tuple[RunStore, RunStore], target: RunStore) -> None:
-    parts[1].write_study(study.narrowed(steps=3))
+    parts[1].write_study(study.narrow(steps=3))
     with pytest.raises(InputError, match=r"tiny and tiny-.* differ in steps: they cannot be merged"):
         _merged(target, *parts)
     arm = {"sds": study.methods["sds"], "sdi": {"guidance_scale": 3.0}}
     with pytest.raises(InputError, match=r"differ in methods.sdi: they cannot be merged"):
-        united([study.narrowed(methods=["sds"]), study, study.model_copy(update={"methods": arm})])
+        united([study.narrow(methods=["sds"]), study, study.model_copy(update={"methods": arm})])
     assert not target.folder.exists()
 
 

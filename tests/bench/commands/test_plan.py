@@ -58,7 +58,7 @@ def finished_as(store: RunStore, **update: object) -> RunStore:
 
 
 def test_another_run_beside_it_is_the_forecast_of_more_steps(study: Study, finished: RunStore) -> None:
-    longer = study.narrowed(steps=4000)
+    longer = study.narrow(steps=4000)
     rows, _ = _printed(longer, RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
     assert [row[-1] for row in rows[:2]] == ["2 records of another run"] * 2
     assert rows[0][4] not in ("?", "0.0 s")  # a thousand times the steps of what takes a tenth of a second

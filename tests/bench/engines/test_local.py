@@ -57,7 +57,7 @@ def _at_work(store: RunStore, study: Study) -> list[int]:
 
 @pytest.mark.faults
 def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study: Study, tmp_path: Path) -> None:
-    study = study.narrowed(steps=40).model_copy(update={"checkpoint_seconds": 0.0, "threads": 2})
+    study = study.narrow(steps=40).model_copy(update={"checkpoint_seconds": 0.0, "threads": 2})
     cells = expand(study)
     alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
     run_local(study.model_copy(update={"threads": 1}), cells, alone, EngineOptions())

@@ -40,7 +40,7 @@ def test_a_workers_memory_is_the_studys_word_or_what_its_cells_took(study: Study
         if index == 0:
             assert forecast_vram_gb(study, finished) is None  # nothing is known of the other method
     assert forecast_vram_gb(study, finished) == 12.5
-    assert forecast_vram_gb(study.narrowed(methods=["sds"]), finished) == 5.0
+    assert forecast_vram_gb(study.narrow(methods=["sds"]), finished) == 5.0
 
 
 def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ class TestCluster:
         return [int(attempts.worker.partition(":")[2]) for attempts in found if attempts.step]
 
     def test_a_killed_worker_is_begun_anew(self, study: Study, tmp_path: Path) -> None:
-        study = study.narrowed(steps=80).model_copy(update={"checkpoint_seconds": 0.0})
+        study = study.narrow(steps=80).model_copy(update={"checkpoint_seconds": 0.0})
         cells, store = expand(study), RunStore(tmp_path)
         killed: list[int] = []
 

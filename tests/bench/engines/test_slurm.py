@@ -64,11 +64,11 @@ def _check_same_scene(store: RunStore, cell: Cell, study: Study) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
 def test_a_job_that_outlasts_its_time_limit_is_queued_again_and_ends_its_cell(endless: Study, tmp_path: Path) -> None:
     """submitit's jobs on this machine: the limit of a minute signals after half of it, and the cell takes longer."""
-    study = endless.narrowed(methods=["sds"]).model_copy(update={"checkpoint_steps": 20, "threads": 1})
+    study = endless.narrow(methods=["sds"]).model_copy(update={"checkpoint_steps": 20, "threads": 1})
     start = time.monotonic()
-    [cell] = expand(study.narrowed(steps=100))
+    [cell] = expand(study.narrow(steps=100))
     do_cell(cell, study, RunStore(tmp_path / "timed"))
-    study = study.narrowed(steps=int(100 * 45 / (time.monotonic() - start)))
+    study = study.narrow(steps=int(100 * 45 / (time.monotonic() - start)))
     [cell], store = expand(study), RunStore(tmp_path / "run")
     store.open(study)
     run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
@@ -87,7 +87,7 @@ def test_a_job_that_outlasts_its_time_limit_is_queued_again_and_ends_its_cell(en
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its process to itself
 def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: Study, tmp_path: Path) -> None:
     """submitit's jobs on this machine, with the signal that Slurm sends when a job's time is over."""
-    study = study.narrowed(methods=["sds"], steps=50, prompt_ids=["blue-duck"])
+    study = study.narrow(methods=["sds"], steps=50, prompt_ids=["blue-duck"])
     [cell], store = expand(study), RunStore(tmp_path / "run")
     store.open(study.model_copy(update={"checkpoint_seconds": 0.0}))
     told: list[str] = []

@@ -196,7 +196,7 @@ def test_a_run_folder_holds_one_study(store: RunStore, study: Study) -> None:
     store.open(study.model_copy(update={"title": "Another title", "threads": 3}))
     assert store.read_study().title == "Another title"
     with pytest.raises(InputError, match=r"holds another study .tiny, .*; give another folder with --out"):
-        store.open(study.narrowed(steps=3))
+        store.open(study.narrow(steps=3))
     assert store.read_study().steps == 4
 
 

@@ -116,7 +116,7 @@ def test_a_method_that_asks_for_more_than_the_card_gets_the_prior(monkeypatch: p
         return dataclasses.replace(self, guidance_scale=prior.guidance_scale * prior.resolution)
 
     monkeypatch.setattr(SDS, "calibrated", calibrated)
-    cell = expand(load_study("quick").narrowed(methods=["sds"]))[0]
+    cell = expand(load_study("quick").narrow(methods=["sds"]))[0]
     assert cell.hyper_parameters["guidance_scale"] == 3.0 * 64
 
 

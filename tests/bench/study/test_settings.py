@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +15,6 @@ from bench.records.record import Failure, Record, RecordedView, Snapshot
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.settings import (
-    CameraSettings,
     DivergenceSettings,
     EvaluationSettings,
     OptimiserSettings,
@@ -23,13 +24,13 @@ from bench.study.study import Study, load_study, parse_study, study_names
 from bench.watch.divergence import Divergence, Status
 from bench.watch.environment import Environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds, StepSeconds
-from methods.cameras import CameraRange
+from methods.camera_range import CameraRange
 from methods.contracts import Prior
 from metrics import metrics
 
 MODELS = [
-    CameraSettings, RenderSettings, EvaluationSettings, OptimiserSettings, DivergenceSettings, Study, Cell, Record,
-    Failure, RecordedView, Snapshot, Divergence, Environment, Event, Memory, PhaseSeconds, StepSeconds,
+    RenderSettings, EvaluationSettings, OptimiserSettings, DivergenceSettings, Study, Cell, Record, Failure,
+    RecordedView, Snapshot, Divergence, Environment, Event, Memory, PhaseSeconds, StepSeconds,
 ]  # fmt: skip
 
 
@@ -39,11 +40,15 @@ def test_every_stored_field_is_documented(model: type[BaseModel]) -> None:
     assert undocumented == []
 
 
-def test_cameras_are_those_of_the_scenes() -> None:
-    assert set(CameraSettings.model_fields) == {field.name for field in dataclasses.fields(CameraRange)}
-    assert CameraRange(**CameraSettings().model_dump()) == CameraRange()
-    moved = CameraSettings(position_jitter=0.1, up_jitter=0.02, sphere_share=0.5)
-    assert moved.model_dump() == dataclasses.asdict(CameraRange(position_jitter=0.1, up_jitter=0.02, sphere_share=0.5))
+def test_a_study_s_cameras_are_a_camera_range(study: Study) -> None:
+    moved = {"distance": [1.5, 2], "position_jitter": 0.1, "up_jitter": 0.02, "sphere_share": 0.5}
+    found = parse_study(study.model_dump(mode="json") | {"cameras": moved}, where="")
+    assert study.cameras == CameraRange()
+    assert found.cameras == CameraRange(distance=(1.5, 2.0), position_jitter=0.1, up_jitter=0.02, sphere_share=0.5)
+    assert parse_study(found.model_dump(mode="json"), where="") == found
+    source = inspect.getsource(CameraRange)
+    for field in dataclasses.fields(CameraRange):
+        assert re.search(rf'\n    {field.name}: .*\n    """', source), field.name
 
 
 def test_jitter_of_0_leaves_a_cell_s_identity_as_it_was_without_the_setting(cell: Cell) -> None:

@@ -36,11 +36,14 @@ def test_every_shipped_study_can_be_read(name: str) -> None:
         ('baseline = "sds"', 'baseline = "vsd"', "baseline = 'vsd': not a method of the study, which has sds, sdi"),
         ("[methods.sdi]", '[methods."a--b"]', "methods.a--b.[key] = 'a--b': string should match pattern"),
         ('name = "nerf"', "", "scene: has no key name"),
-        ("[render]", "[cameras]\ndistance = [3.0, 2.0]\n[render]", "the lower bound comes first: [2.0, 3.0]"),
+        ("threads = 1", "cameras.distance = [3.0, 2.0]", "cameras.distance: [3.0, 2.0] is not a range with the lower"),
+        ("threads = 1", "cameras.distence = [3.0, 3.2]", "unknown key 'cameras.distence': did you mean distance?"),
+        ("threads = 1", "cameras.distance = [3.0]", "the key 'cameras.distance.1' is missing"),
+        ("threads = 1", "cameras.up_jitter = true", "cameras.up_jitter = True: input should be a valid number"),
         ("[render]", "[render", "is not valid TOML"),
     ],
 )
-def test_malformed_file_is_told_in_one_line(study_file: Path, old: str, new: str, message: str) -> None:
+def test_a_malformed_file_gives_one_line(study_file: Path, old: str, new: str, message: str) -> None:
     text = study_file.read_text()
     assert text.count(old) == 1
     study_file.write_text(text.replace(old, new))
@@ -54,7 +57,9 @@ def test_malformed_file_is_told_in_one_line(study_file: Path, old: str, new: str
 ABLATIONS = [name for name in study_names() if name.startswith("ablation")]
 
 
-@pytest.mark.parametrize("name", [name for name in ABLATIONS if not name.endswith("_sd21")])  # those have their arms
+@pytest.mark.parametrize(
+    "name", [name for name in ABLATIONS if not name.endswith("_sd21")]
+)  # which have the same figures
 def test_every_ablation_has_a_figure_whose_axis_its_arms_vary(name: str) -> None:
     study = load_study(name)
     assert study.figures
@@ -76,7 +81,7 @@ def test_unknown_study_and_missing_file(tmp_path: Path) -> None:
 
 
 def test_narrowed_study_has_a_name_of_its_own(study: Study) -> None:
-    narrowed = study.narrowed(methods=["sdi"], prompt_ids=["blue-duck"], seeds=[3], steps=2)
+    narrowed = study.narrow(methods=["sdi"], prompt_ids=["blue-duck"], seeds=[3], steps=2)
     assert (list(narrowed.methods), narrowed.prompt_ids, narrowed.seeds, narrowed.steps) == (
         ["sdi"], ("blue-duck",), (3,), 2,
     )  # fmt: skip
@@ -86,15 +91,15 @@ def test_narrowed_study_has_a_name_of_its_own(study: Study) -> None:
 
 
 def test_narrowing_to_the_same_cells_is_the_same_study(study: Study) -> None:
-    assert study.narrowed() is study
-    assert study.narrowed(methods=["sds", "sdi"], steps=4) is study
+    assert study.narrow() is study
+    assert study.narrow(methods=["sds", "sdi"], steps=4) is study
 
 
 def test_narrowing_refuses_what_is_wrong(study: Study) -> None:
     with pytest.raises(InputError, match="unknown method 'sd' in the study tiny: did you mean sds, sdi"):
-        study.narrowed(methods=["sd"])
+        study.narrow(methods=["sd"])
     with pytest.raises(InputError, match="the study tiny: steps = -1: input should be greater"):
-        study.narrowed(steps=-1)
+        study.narrow(steps=-1)
 
 
 def test_key_is_of_what_makes_cells(study: Study) -> None:
@@ -132,21 +137,22 @@ def test_a_study_that_names_a_prompt_set_has_all_of_it(study_file: Path) -> None
     assert load_study(more).prompt_ids == ("ceramic-lion",)
 
 
-def test_the_differences_of_a_study_can_be_merged_into_another(study_file: Path) -> None:
-    """C extends B over D: what D says, then what B says, then what C says; A, which B extends, plays no part."""
-    a, b, c, d = study_file, *(study_file.with_name(f"{name}.toml") for name in "bcd")
-    b.write_text(f'title = "B"\nextends = "{a}"\nbaseline = "sdi"\n[render]\nresolution = 16\n[methods.sdi]\n')
-    d.write_text(a.read_text().replace("steps = 4", "steps = 7").replace("views = 3", "views = 5"))
-    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{d}"\nseeds = [3]\n')
-    found = load_study(c)
-    assert (found.title, found.seeds, found.steps, found.evaluation.views) == ("C", (3,), 7, 5)
-    assert (found.render.resolution, list(found.methods), found.baseline) == (16, ["sdi"], "sdi")
-    c.write_text(f'title = "C"\nextends = "{a}"\nover = "{d}"\n')
-    with pytest.raises(InputError, match=r"tiny.toml: has no key extends, so .*d.toml' cannot replace what it extends"):
-        load_study(c)
-    c.write_text(f'title = "C"\nextends = "{b}"\nover = 3\n')
-    with pytest.raises(InputError, match="over = 3: must be the name of a study"):
-        load_study(c)
-    c.write_text(f'title = "C"\nextends = "{b}"\nover = "{c}"\n')
-    with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
-        load_study(c)
+def test_a_study_can_be_a_base_and_a_design(study_file: Path) -> None:
+    """The studies that one extends are merged in order, and its own keys last; a design needs no base of its own."""
+    base, design, whole = study_file, *(study_file.with_name(f"{name}.toml") for name in ("design", "whole"))
+    design.write_text('baseline = "sdi"\nsteps = 7\n[render]\nresolution = 16\n[methods.sdi]\n')
+    whole.write_text(f'title = "Whole"\nextends = ["{base}", "{design}"]\nseeds = [3]\nevaluation.views = 5\n')
+    found = load_study(whole)
+    assert (found.title, found.seeds, found.steps, found.baseline) == ("Whole", (3,), 7, "sdi")
+    assert (found.render.resolution, list(found.methods), found.evaluation.views) == (16, ["sdi"], 5)
+    assert found.evaluation.resolution == load_study(base).evaluation.resolution
+    whole.write_text(f'title = "Whole"\nextends = ["{design}", "{base}"]\n')
+    assert (load_study(whole).steps, load_study(whole).baseline) == (4, "sds")
+
+
+@pytest.mark.parametrize("extends", ["3", "[3]", '["{whole}"]', '["quick", "{whole}"]', "{{}}"])
+def test_wrong_names_of_extended_studies_are_refused(tmp_path: Path, extends: str) -> None:
+    whole = tmp_path / "whole.toml"
+    whole.write_text(f"extends = {extends.format(whole=whole)}\n")
+    with pytest.raises(InputError, match=r"extends = .*: must be the name of a study that does not extend this one"):
+        load_study(whole)

@@ -7,7 +7,8 @@ import io
 import pytest
 import torch
 
-from methods.cameras import CameraRange, evaluation_ring
+from methods.camera_range import CameraRange
+from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import Rendering, View
 from methods.diffusion.adaptation import camera_matrices
 from methods.distillation.vsd import VSD
@@ -133,7 +134,7 @@ def test_the_checkpoint_of_another_network_is_refused(prior) -> None:
 
 def test_camera_matrices_are_those_of_the_rays() -> None:
     """In the camera's own frame the rays are (x tan, y tan, −1) over the pixels' grid, x right and y up."""
-    cameras = CameraRange(fovy_deg=(30.0, 60.0)).sample(4, torch.Generator().manual_seed(0))
+    cameras = sample_cameras(CameraRange(fovy_deg=(30.0, 60.0)), 4, torch.Generator().manual_seed(0))
     matrices = camera_matrices(cameras).view(4, 4, 4)
     rays = cameras.rays(3)
     inside = torch.einsum("bij,bhwi->bhwj", matrices[:, :3, :3], rays.directions)

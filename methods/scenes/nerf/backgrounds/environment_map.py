@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from methods.scenes.nerf.backgrounds import backgrounds
 from methods.scenes.nerf.backgrounds.background import Background, BackgroundModule
 from methods.scenes.nerf.networks import linear
-from methods.scenes.settings import require
+from methods.settings import require
 
 
 @backgrounds.register("environment_map")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from methods.scenes.nerf.encodings import encodings
 from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
-from methods.scenes.settings import require
+from methods.settings import require
 
 
 @encodings.register("dense_grid")

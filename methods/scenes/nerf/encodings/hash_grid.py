@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from methods.scenes.nerf.encodings import encodings
 from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
-from methods.scenes.settings import require
+from methods.settings import require
 
 #: π_1, π_2, π_3 of eq. 4.
 _PRIMES = (1, 2_654_435_761, 805_459_861)

@@ -10,7 +10,7 @@ from torch import Tensor
 from methods.scenes.nerf.encodings import encodings
 from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
-from methods.scenes.settings import require
+from methods.settings import require
 
 
 @encodings.register("progressive_bands")

@@ -15,7 +15,7 @@ from torch import Tensor
 from methods.scenes.nerf.encodings import encodings
 from methods.scenes.nerf.encodings.encoding import Encoding
 from methods.scenes.nerf.encodings.hash_grid import HashGrid, HashGridModule
-from methods.scenes.settings import MissingPackageError, require
+from methods.settings import MissingPackageError, require
 
 
 @encodings.register("tcnn_hash_grid")

@@ -14,7 +14,7 @@ from methods.scenes.nerf.marching import marchings
 from methods.scenes.nerf.marching.packed import chord
 from methods.scenes.nerf.marching.samples import Density, Marching, Samples
 from methods.scenes.nerf.occupancy import OccupancyGrid
-from methods.scenes.settings import MissingPackageError, require
+from methods.settings import MissingPackageError, require
 from methods.transfer import to_device
 
 #: Diagonal of a cube of side 1, as threestudio writes it: a ray's samples are as many as a step along it has.

@@ -10,7 +10,7 @@ from torch import Tensor
 from methods.scenes.nerf.marching import marchings, quadrature
 from methods.scenes.nerf.marching.samples import Density, Marching, Samples
 from methods.scenes.nerf.occupancy import OccupancyGrid
-from methods.scenes.settings import require
+from methods.settings import require
 from methods.transfer import to_device
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from methods.cameras import Cameras
 from methods.scenes.nerf.materials import materials
 from methods.scenes.nerf.materials.material import Lighting, Material, MaterialModule
-from methods.scenes.settings import require
+from methods.settings import require
 from methods.transfer import to_device
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from methods.cameras import CameraRange, evaluation_ring
+from methods.camera_range import CameraRange
+from methods.cameras import evaluation_ring, sample_cameras
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
 from methods.scenes.nerf.nerf import NeRF
@@ -38,7 +39,7 @@ def test_twelve_steps_towards_grey(settings: dict[str, Any], red: list[float]) -
     camera, rays = generator(1), generator(2)
     for step in range(12):
         nerf.before_step(step / 12)
-        cameras = CameraRange().sample(2, camera)
+        cameras = sample_cameras(CameraRange(), 2, camera)
         grey = torch.full((2, 3), 0.5)
         rendering = nerf.render(cameras, resolution=12, background=grey, generator=rays, training=True)
         loss = ((rendering.rgb - 0.3) ** 2).sum()

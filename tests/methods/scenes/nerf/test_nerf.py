@@ -11,7 +11,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from methods.cameras import CameraRange, Cameras, evaluation_ring
+from methods.camera_range import CameraRange
+from methods.cameras import Cameras, evaluation_ring, sample_cameras
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes import scenes
 from methods.scenes.nerf.encodings.dense_grid import DenseGrid
@@ -56,7 +57,7 @@ def fit(nerf: NeRFScene, *, steps: int, views: int = 1, resolution: int = 24) ->
     optimiser = torch.optim.Adam(nerf.parameter_groups(), betas=(0.9, 0.99), eps=1e-15)
     camera, rays, greys = generator(1), generator(2), generator(3)
     for step in range(steps):
-        cameras = CameraRange(elevation_deg=(-10, 60)).sample(views, camera)
+        cameras = sample_cameras(CameraRange(elevation_deg=(-10, 60)), views, camera)
         background = torch.rand(views, 1, generator=greys).expand(-1, 3)
         rgb, opacity = image_of_box(cameras, resolution)
         wanted = rgb + (1 - opacity) * background[:, :, None, None]

@@ -25,7 +25,7 @@ from methods.scenes.nerf.materials.point_light import PointLight
 from methods.scenes.nerf.nerf import NeRF, NeRFScene
 from methods.scenes.nerf.normals import NormalSettings
 from methods.scenes.nerf.penalties import PenaltyWeights
-from methods.scenes.settings import MissingPackageError
+from methods.settings import MissingPackageError
 
 GRID = HashGrid(levels=4, log2_table_size=10, base_resolution=4, finest_resolution=32)
 PAPER = NeRF(
