@@ -12,7 +12,7 @@ import torch
 from bench.cells.streams import make_streams
 from bench.records.checkpoint import generator_states
 from bench.study.cell import Cell
-from bench.study.resolve import resolve_part, resolve_settings
+from bench.study.resolve import cell_method, cell_scene
 from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
@@ -20,10 +20,7 @@ from bench.watch.timed_prior import timed
 from methods.cameras import Cameras, sample_cameras, view_words
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
-from methods.distillation import methods
 from methods.inversion import fixed_point_error
-from methods.scenes import scenes
-from methods.scenes.scene import SceneSettings
 from methods.transfer import to_device
 
 
@@ -35,12 +32,12 @@ class Step(NamedTuple):
 
 
 class Optimisation:
-    """The scene of a cell, its method, optimiser and streams; iterate to take the steps one by one.
+    """The scene of a cell, its method, optimiser and streams; iterating takes the steps one by one.
 
     Args:
-        cell: What to compute.
+        cell: The cell.
         prior: Its diffusion prior.
-        clock: Accumulates the steps' time by part; one of its own by default.
+        clock: Accumulates the time of the steps by part; by default a new one.
     """
 
     def __init__(self, cell: Cell, prior: Prior, clock: StepClock | None = None) -> None:
@@ -51,10 +48,8 @@ class Optimisation:
         self._timed_prior = timed(prior, self.clock)  # for the method
         self.streams = make_streams(cell.seed, cell.prompt_id)
         self.watch = Watch(cell.divergence)
-        # the settings again through their types: JSON has turned tuples into lists
-        self.method = resolve_settings(methods[cell.method], cell.hyper_parameters, where=cell.label)
-        scene: SceneSettings = resolve_part(cell.scene, scenes, where="scene")
-        self.scene = scene.build(prior, self.streams["init"]).to(self.device)
+        self.method = cell_method(cell)
+        self.scene = cell_scene(cell).build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
         self.optimiser = self._make_optimiser()
         self.done = 0  # steps
@@ -72,7 +67,7 @@ class Optimisation:
             yield Step(event, divergence)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the steps to come depend on."""
+        """Everything that the next steps depend on."""
         return {
             "step": self.done,
             "scene": self.scene.state_dict(),
@@ -84,7 +79,7 @@ class Optimisation:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where another loop of the same cell was stopped; on a CPU to the same bits."""
+        """Continue from the state of another loop of the same cell; on a CPU, to the same bits."""
         self.done = state["step"]
         self.scene.resize(state["scene"])
         self.scene.load_state_dict(state["scene"])
@@ -135,7 +130,7 @@ class Optimisation:
         return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
 
     def _diagnose(self, update: Distillation) -> dict[str, torch.Tensor]:
-        """The scalars to log: how far κ is from solving eq. 8, for every method that has one, and the method's own."""
+        """The scalars to log: the error of κ in eq. 8, for methods that have a κ, and the method's own."""
         if update.noise is None or update.prediction is None:
             return dict(update.diagnostics)
         error = fixed_point_error(self.prior, update.prediction, update.noise, update.timesteps)
@@ -147,7 +142,7 @@ class Optimisation:
         update = self.method(
             view,
             prior=self._timed_prior,
-            prompt=self._embed(cameras),
+            prompt=self.embed(cameras),
             progress=progress,
             streams=self.streams,
             state=self.state,
@@ -169,7 +164,8 @@ class Optimisation:
             training=True,
         )
 
-    def _embed(self, cameras: Cameras) -> ViewPrompt:
+    def embed(self, cameras: Cameras) -> ViewPrompt:
+        """The conditioning of each view, with the words of its side or Perp-Neg as the cell is set."""
         embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
         null = self.prior.null(count)
         negative = self.method.negative_prompt.replace("{prompt}", prompt)
@@ -198,7 +194,7 @@ class Optimisation:
 
 
 def relative_change(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> float | None:
-    """How far parameters moved (2-norm, relative); None if one appeared, vanished or has another shape."""
+    """Relative change of the parameters (2-norm); None if one was added, removed or changed its shape."""
     shapes = [{name: value.shape for name, value in tensors.items()} for tensors in (before, after)]
     if shapes[0] != shapes[1]:
         return None
@@ -207,10 +203,10 @@ def relative_change(before: Mapping[str, torch.Tensor], after: Mapping[str, torc
 
 
 def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
-    """What relative penalties are scaled by: latents in a view times the root mean square of the method's update.
+    """The scale of relative penalties: latents in a view times the root mean square of the method's update.
 
-    A penalty of weight 1 then pulls at a pixel as the update does at a latent, and a constant factor of a method's
-    update (ISM's λ = 0.1) does not change how strongly its scene is regularised.
+    A penalty of weight 1 then changes a pixel as much as the update changes a latent, and a constant factor of a
+    method's update (ISM's λ = 0.1) does not change how strongly its scene is regularised.
     """
     (gradient,) = torch.autograd.grad(loss, view.latents, retain_graph=True)
     update = gradient * len(gradient)  # losses are means over the batch
@@ -218,13 +214,13 @@ def update_size(loss: torch.Tensor, view: View) -> torch.Tensor:
 
 
 def reach(radius: float | None, cameras: Cameras, resolution: int) -> float:
-    """Share of the pixels whose ray meets the ball of ``radius`` that holds a scene: its greatest mean opacity.
+    """Share of the pixels whose ray meets the ball of ``radius`` around the scene: the greatest possible mean opacity.
 
     It is 1 for a scene without such a ball.
     """
     if radius is None:
         return 1.0
-    rays = cameras.rays(resolution)  # on the CPU, so that no device is waited for
+    rays = cameras.rays(resolution)  # on the CPU, so that the host does not wait for the device
     along = -(rays.origins * rays.directions).sum(-1)
     closest = (rays.origins + along[..., None].clamp_min(0.0) * rays.directions).norm(dim=-1)
     return max(float((closest < radius).float().mean()), 1e-6)

@@ -1,4 +1,4 @@
-"""A finished cell's scene as a mesh that other programs open."""
+"""Command ``export``: a finished cell's scene as a mesh that other programs open."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from bench.records.atomic import new_file
 from bench.records.record import SCENE_FILE
 from bench.records.store import read_record
 from bench.study.cell import Cell
-from bench.study.resolve import resolve_part
+from bench.study.resolve import cell_scene
 from methods.priors import load_prior
-from methods.scenes import scenes
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
-from methods.scenes.scene import Scene, SceneSettings
+from methods.scenes.scene import Scene
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
 RESOLUTIONS = (8, 512)
@@ -37,10 +36,10 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
 
     Args:
         record_folder: A cell's folder, ``runs/<study>/cells/<cell>``.
-        out: The file to write, which ends in ``.glb``; one that is there is replaced.
+        out: The file to write, which ends in ``.glb``; an existing one is replaced.
         resolution: Points along an edge of the grid that the density is read on.
-        level: Density per world unit at the surface; the one whose silhouette is that of the renders
-            (:func:`methods.scenes.mesh.silhouette_level`) where it is not given.
+        level: Density per world unit at the surface; by default the one with the silhouette of the renders
+            (:func:`methods.scenes.mesh.silhouette_level`).
 
     Raises:
         InputError: If the record is corrupt or has no scene, the scene has no geometry or no surface, or an argument
@@ -101,12 +100,12 @@ def glb(mesh: Mesh) -> bytes:
 
 
 def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Colours in [0, 1] as a screen shows them to linear ones, which glTF's vertices have (IEC 61966-2-1)."""
+    """Linear colours of glTF's vertices from sRGB colours in [0, 1] (IEC 61966-2-1)."""
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
 def _make_matt(tree: dict[str, Any]) -> None:
-    """A material, for without one glTF's surfaces are metal."""
+    """Add a matt material, because by default glTF's surfaces are metal."""
     tree["materials"] = [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}]
     for mesh in tree["meshes"]:
         for primitive in mesh["primitives"]:
@@ -115,8 +114,9 @@ def _make_matt(tree: dict[str, Any]) -> None:
 
 def _build(cell: Cell, where: Path) -> Scene:
     try:
-        settings: SceneSettings = resolve_part(cell.scene, scenes, where=f"{where}: scene")
         # a scene with geometry does not depend on the prior, and one of latents has no geometry
-        return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
+        return cell_scene(cell).build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     except (TypeError, ValueError, RuntimeError, ImportError, LookupError) as error:
         raise InputError(f"{where}: the scene cannot be built here: {error}") from error

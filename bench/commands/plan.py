@@ -1,4 +1,4 @@
-"""The stage ``plan``: how many cells a study has, and what they will cost in time, memory and disk."""
+"""Command ``plan``: the number of cells of a study, and a forecast of their time, memory and disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.weights import WeightsMissingError
 
-#: Time for timing steps where there are no records: enough for a GPU, and a bound on a CPU.
+#: Seconds for timing steps without records: enough on a GPU, and a bound on a CPU.
 TIMING_SECONDS = 120.0
 
 
@@ -30,7 +30,7 @@ class ArmPlan:
     """One row of a plan."""
 
     cells: int
-    done: int | None  # None where cells have no names, for want of the prior's weights
+    done: int | None  # None if cells have no names, because the prior's weights are missing
     forecast: Forecast
 
     @property
@@ -39,7 +39,7 @@ class ArmPlan:
         return self.cells - (self.done or 0)
 
     def left(self, what: Callable[[Cost], float]) -> float | None:
-        """``what`` of all missing cells together; None where it is not known."""
+        """The sum of ``what`` over all missing cells; None if it is not known."""
         if self.missing == 0:
             return 0.0
         return None if self.forecast.cost is None else self.missing * what(self.forecast.cost)
@@ -48,14 +48,14 @@ class ArmPlan:
 def print_plan(study: Study, store: RunStore, console: Console, *, timing_seconds: float = TIMING_SECONDS) -> None:
     """Print cells done and missing with a forecast; writes nothing.
 
-    Finished cells with the same settings are the forecast where there are any, in this run or one beside it; else a
-    few steps are timed here.  What this machine lacks is told below the table.
+    The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
+    are timed here.  Lines below the table name what this machine lacks.
 
     Args:
-        study: What is planned.
+        study: The study.
         store: Its run folder.
-        console: Where to print.
-        timing_seconds: Longest time for timing steps, the loading of the prior not counted.
+        console: The console to print on.
+        timing_seconds: Longest time for timing steps, without the loading of the prior.
 
     Raises:
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
@@ -75,10 +75,10 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
 
 @dataclass(frozen=True)
 class _Lacking:
-    """What this machine lacks to run a study."""
+    """Packages and weights that this machine lacks to run a study."""
 
     lines: list[str]
-    remedy: str = ""  # in a few words, for the table; empty where steps can be timed
+    remedy: str = ""  # a few words for the table; empty if steps can be timed
 
     @property
     def stop_timing(self) -> bool:
@@ -156,7 +156,7 @@ def _costs(row: ArmPlan) -> tuple[str, ...]:
 
 
 def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[str]:
-    """What is left in hours of the device, and whether memory and disk are enough for it."""
+    """Lines with the remaining hours of the device, and whether memory and disk are enough."""
     every = list(rows.values())
     if all(row.left(lambda cost: cost.seconds) is None for row in every):
         return []
@@ -186,7 +186,7 @@ def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
 
 
 def free_disk_bytes(folder: Path) -> int:
-    """Free bytes where ``folder`` is, or would be."""
+    """Free bytes on the disk of ``folder``, which need not exist."""
     whole = folder.absolute()
     there = next(path for path in (whole, *whole.parents) if path.exists())
     return shutil.disk_usage(there).free

@@ -1,1 +1,1 @@
-"""What a study will cost in time, memory and disk, before it is begun."""
+"""Forecast of the time, memory and disk of a study, before it is run."""

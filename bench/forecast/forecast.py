@@ -1,4 +1,4 @@
-"""What a cell of each arm of a study will cost: from records where there are any, else from steps timed here."""
+"""Forecast of the cost of a cell of each arm: from records if there are any, else from steps timed here."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from bench.study.study import Study
 from bench.watch.environment import device_name
 from methods.priors import cached_prior, prior_device
 
-#: Records of other runs that are looked at, and that are enough.
-_LOOKED_AT, _ENOUGH = 20, 3
+#: Number of records of other runs that are read at most, and that are enough.
+_READ_AT_MOST, _ENOUGH = 20, 3
 
-#: In what cells may differ and still cost the same by the step.
-_BESIDE_COST = {"label", "prompt_id", "prompt", "seed", "steps", "divergence", "code_version"}
+#: Fields in which cells may differ and still cost the same per step.
+_NOT_OF_THE_COST = {"label", "prompt_id", "prompt", "seed", "steps", "divergence", "code_version"}
 
 
 class Cost(NamedTuple):
-    """What one cell took, or will."""
+    """Cost of one cell, measured or forecast."""
 
     seconds: float
     peak_bytes: int
-    is_cuda: bool  # whether the peak is of a GPU's memory
+    is_cuda: bool  # whether the peak is of GPU memory
     disk_bytes: int
     device: str
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the next cell of an arm costs, or why that is not known."""
+    """Forecast cost of the next cell of an arm, or the reason for which it is not known."""
 
     cost: Cost | None
     source: str
-    """As a table shows it: "3 records", "timed steps", or what stands in the way."""
+    """Source of the forecast for a table, such as "3 records" or "timed steps", or the reason for having none."""
     is_too_large: bool = False
-    """Whether the device ran out of memory when its steps were timed."""
+    """Whether the device ran out of memory while steps were timed."""
 
 
 def study_device(study: Study) -> torch.device:
-    """Where the study would run on this machine, without loading its prior where that can be told.
+    """The device on which the study would run on this machine, if possible without loading its prior.
 
     Raises:
         WeightsError: If the prior's weights have not been fetched, or SDIBENCH_DEVICE names no device.
@@ -60,7 +60,7 @@ def study_device(study: Study) -> torch.device:
 
 
 def cost_of(record: Record, steps: int) -> Cost | None:
-    """What the record's cell would have cost in ``steps`` steps; None for one that did not take all of its own.
+    """Cost of the record's cell if it had ``steps`` steps; None if the cell did not take all of its own steps.
 
     A schedule of resolutions is by progress, so the mean step costs the same whatever the number of steps.
     """
@@ -77,7 +77,7 @@ def cost_of(record: Record, steps: int) -> Cost | None:
 
 
 def hours_of(costs: Sequence[Cost]) -> str:
-    """What hours of the device are called, and which device it is."""
+    """The unit of hours of the devices, such as "CPU-hours on x86_64"."""
     devices = ", ".join(dict.fromkeys(cost.device for cost in costs))
     return f"{'GPU' if any(cost.is_cuda for cost in costs) else 'CPU'}-hours{f' on {devices}' if devices else ''}"
 
@@ -90,26 +90,26 @@ def forecast_arms(
     *,
     timing_seconds: float | None,
 ) -> dict[str, Forecast]:
-    """A forecast for each arm: from its own records, else from another run's beside this one, else from timed steps.
+    """Forecast each arm: from its own records, else from those of runs next to this one, else from timed steps.
 
     Args:
         study: The study.
         arms: A cell of each arm to forecast, by label.
-        costs: What the arms' finished cells cost.
-        store: The run folder, whose neighbours are looked at too.
-        timing_seconds: Time for timing steps, over all arms, the loading of the prior and the step that is under way
-            not counted; None to time none.
+        costs: Costs of the arms' finished cells.
+        store: The run folder; the folders next to it are read too.
+        timing_seconds: Time for timing steps of all arms, without the loading of the prior and the last step; None to
+            time no steps.
 
     Raises:
-        WeightsError: If the prior's weights are missing or others than their card names.
+        WeightsError: If the prior's weights are missing or not those of their card.
     """
     here = device_name(study_device(study))
     found: dict[str, Forecast] = {}
     for label, cell in arms.items():
         own = costs.get(label) or []
-        beside = [] if own else _beside(cell, store, here)
-        if own or beside:
-            found[label] = _from_costs(own or beside, "record" if own else "record of another run", here)
+        other = [] if own else _neighbour_costs(cell, store, here)
+        if own or other:
+            found[label] = _from_costs(own or other, "record" if own else "record of another run", here)
     untimed = {label: cell for label, cell in arms.items() if label not in found}
     if untimed and timing_seconds is not None:
         found |= _timed(study, untimed, timing_seconds, here)
@@ -130,18 +130,18 @@ def _from_costs(costs: Sequence[Cost], what: str, here: str) -> Forecast:
     return Forecast(cost, f"{len(costs)} {plural}{elsewhere}")
 
 
-def _beside(cell: Cell, store: RunStore, here: str) -> list[Cost]:
+def _neighbour_costs(cell: Cell, store: RunStore, here: str) -> list[Cost]:
     """Costs of cells with the same settings in the run folders next to this one, on this device."""
-    like = cell.model_dump(exclude=_BESIDE_COST)
+    like = cell.model_dump(exclude=_NOT_OF_THE_COST)
     costs = []
-    for path in islice(store.folder.parent.glob(f"*/cells/{cell.label}--*/{RECORD_FILE}"), _LOOKED_AT):
+    for path in islice(store.folder.parent.glob(f"*/cells/{cell.label}--*/{RECORD_FILE}"), _READ_AT_MOST):
         folder = path.parent
         try:
             record = read_record(folder)
-        except InputError:  # another run's trouble
+        except InputError:  # a corrupt record of another run
             continue
         cost = cost_of(record, cell.steps)
-        is_like = record.cell.model_dump(exclude=_BESIDE_COST) == like
+        is_like = record.cell.model_dump(exclude=_NOT_OF_THE_COST) == like
         if cost is not None and is_like and cost.device == here:
             costs.append(cost)
             if len(costs) == _ENOUGH:
@@ -164,7 +164,7 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
                 timed = time_cell(cell, prior, seconds=left / (len(arms) - index))
             except torch.OutOfMemoryError:
                 found[label] = Forecast(None, f"none: {here} ran out of memory", is_too_large=True)
-            except Exception as error:  # noqa: BLE001, as at the cell's boundary: it would end as crashed
+            except Exception as error:  # noqa: BLE001, such a cell would end as crashed
                 found[label] = Forecast(None, f"none: {type(error).__name__}: {' '.join(str(error).split())}")
             else:
                 memory = timed.memory

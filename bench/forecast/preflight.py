@@ -1,4 +1,4 @@
-"""Before the first cell of a run: whether the device has the memory, and the user the time."""
+"""Checks before the first cell of a run: the memory of the device and the time of the user."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.environment import device_name
 
-#: Free GPU memory that a cell needs, by what it allocates: torch's allocator does not fill its blocks to the brim.
+#: Free GPU memory that a cell needs as a multiple of its allocations, because of the allocator's fragmentation.
 _MARGIN = 1.15
 
 #: Longest time for timing steps of a study without records.
 _TIMING_SECONDS = 60.0
 
-#: Seconds of a step that is long for any device a study is meant for: one that cannot reach the budget is not timed.
+#: Seconds of a step that is long on any usual device: a study that stays in its budget with such steps is not timed.
 _LONG_STEP = 4.0
 
-#: Steps from which the minute for timing a study on a GPU is well spent, for its memory if not for its time.
+#: Number of steps from which a study on a GPU is timed in any case, for the forecast of its memory.
 _MANY_STEPS = 1000
 
 
@@ -41,21 +41,21 @@ def check_forecast(
     budget_hours: float,
     times_steps: bool,
 ) -> None:
-    """Stop a run that would not fit into the device's memory, or would take longer than the user may think.
+    """Stop a run that does not fit into the device's memory, or takes longer than the budget unless the user agrees.
 
-    A small study without records is let through untimed: it is over before a forecast is worth its time.
+    A small study without records passes without a forecast, which would take longer than it is worth.
 
     Args:
         study: The study.
         missing: Cells to run.
-        records: Of the study's finished cells.
+        records: Records of the study's finished cells.
         store: The run folder.
-        console: Where a question is asked, if it is a terminal.
-        budget_hours: Hours of the device that are begun without asking.
+        console: The console, on which the user is asked if it is a terminal.
+        budget_hours: Hours of the device that are started without asking.
         times_steps: Whether steps may be timed, because cells run in this process or on this machine.
 
     Raises:
-        InputError: If the memory is too small, or more hours are needed than the budget has and nobody agrees.
+        InputError: If the memory is too small, or the budget is exceeded and nobody agrees.
     """
     steps = sum(cell.steps for cell in missing)
     device = study_device(study)
@@ -76,10 +76,11 @@ def check_forecast(
 
 def _check_memory(forecasts: dict[str, Forecast], device: torch.device) -> None:
     free, in_all = torch.cuda.mem_get_info(device)
-    free += torch.cuda.memory_reserved(device)  # what timing took will be there again
+    free += torch.cuda.memory_reserved(device)  # the memory of timed steps will be free again
     has = f"{gigabytes(free)} of {gigabytes(in_all)} are free on {device} ({device_name(device)})"
     remedy = (
-        "render smaller pictures (render.resolution), free the GPU or take another one (SDIBENCH_DEVICE); --yes goes on"
+        "render smaller images (render.resolution), free the GPU or take another one (SDIBENCH_DEVICE); --yes ignores "
+        "this"
     )
     for label, forecast in forecasts.items():
         if forecast.is_too_large:
@@ -102,9 +103,9 @@ def _check_budget(
     if hours <= budget_hours:
         return
     least = "at least" if len(known) < len(missing) else "about"
-    told = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
+    line = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
     if console.is_terminal and sys.stdin.isatty():
-        if console.input(f"{told}; go on? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
+        if console.input(f"{line}; go on? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
             return
-        raise InputError(f"{study.name}: nothing was run; sdibench plan tells what each method takes")
-    raise InputError(f"{told}; agree with --budget-hours {math.ceil(hours)} or --yes")
+        raise InputError(f"{study.name}: nothing was run; sdibench plan shows the cost of each method")
+    raise InputError(f"{line}; agree with --budget-hours {math.ceil(hours)} or --yes")

@@ -1,4 +1,4 @@
-"""A cell's cost from a few of its steps, taken here and thrown away."""
+"""Cost of a cell from a few of its steps, which are taken here and dropped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench.study.settings import RenderSettings
 from bench.watch.telemetry import Memory, MemoryMeter
 from methods.contracts import Prior
 
-#: Where steps of a stage are timed, as shares of it: methods that anneal change their cost on the way.
+#: Points of a stage at which steps are timed, as shares of it: methods that anneal change their cost.
 _SHARES = (1 / 2, 1 / 6, 5 / 6)
 
-#: Bytes of a pixel in the pictures of a view: colours, opacity, normals.
-_PICTURE_BYTES = 3 + 1 + 3
+#: Bytes of a pixel in the images of a view: colours, opacity, normals.
+_IMAGE_BYTES = 3 + 1 + 3
 
 
 class Timed(NamedTuple):
-    """What a whole cell will take."""
+    """Forecast cost of a whole cell."""
 
     seconds: float
     memory: Memory
-    disk_bytes: int  # at most: pictures are counted as they are before PNG makes them smaller
+    disk_bytes: int  # an upper bound: images are counted without PNG's compression
     is_cut_short: bool  # whether time ran out before all steps were timed
 
 
@@ -40,13 +40,13 @@ class Stage(NamedTuple):
 def time_cell(cell: Cell, prior: Prior, *, seconds: float) -> Timed:
     """Take steps of each stage of ``cell`` and render some of its views.
 
-    The scene stays near its beginning, so that what depends on how full space is may cost less later.
+    The scene stays near its initial state, so that later steps of an emptier scene may cost less.
 
     Args:
-        cell: What is to be forecast.
+        cell: The cell.
         prior: Its prior, loaded.
-        seconds: After this time no further step is begun; a stage that none was timed of then counts as costly as the
-            next larger one.
+        seconds: Time after which no further step is started; a stage without a timed step then counts as costly as
+            the next larger one.
     """
     meter = MemoryMeter(prior.device)
     start = time.perf_counter()
@@ -58,11 +58,11 @@ def time_cell(cell: Cell, prior: Prior, *, seconds: float) -> Timed:
     evaluate = views * _time_views(loop, 1 if is_cut_short else VIEWS_AT_ONCE)
     step = sum((stage.end - stage.start) * statistics.mean(times) for stage, times in by_stage.items())
     scene = sum(value.numel() * value.element_size() for value in loop.scene.state_dict().values())
-    pictures = views * shown.resolution**2 * _PICTURE_BYTES
+    images = views * shown.resolution**2 * _IMAGE_BYTES
     return Timed(
         seconds=prepare + cell.steps * step + evaluate,
         memory=meter.read(),
-        disk_bytes=scene + pictures + cell.steps * event_bytes,
+        disk_bytes=scene + images + cell.steps * event_bytes,
         is_cut_short=is_cut_short,
     )
 
@@ -88,7 +88,7 @@ def _time_stages(loop: Optimisation, deadline: float) -> tuple[dict[Stage, list[
             step = round((stage.start + share * (stage.end - stage.start)) * last)
             event = loop.step(step).event
             if stage not in times and time.perf_counter() < deadline:
-                event = loop.step(step).event  # the first one paid for what this one found ready
+                event = loop.step(step).event  # the first step was a warm-up
             times.setdefault(stage, []).append(event.seconds)
             event_bytes = max(event_bytes, len(event.model_dump_json()) + 1)
     return times, event_bytes, False

@@ -18,9 +18,9 @@ class Attempts(Section):
     """``claims/<cell>.json``: written by the process that holds the cell, deleted when there is a record."""
 
     count: int = 0
-    """How often the cell was started."""
+    """Number of times that the cell was started."""
     without_progress: int = 0
-    """How many of the last attempts in a row died at the same checkpoint, the present one included."""
+    """Number of the last attempts in a row that died at the same checkpoint, the present one included."""
     saved_ns: int = 0
     """Time at which the checkpoint that the last attempt started from was saved, ns; 0 for none."""
     worker: str = ""
@@ -54,7 +54,7 @@ class AttemptsFile:
         self.path = path
 
     def read(self) -> Attempts:
-        """The attempts as last written; none if there is no file or it cannot be parsed."""
+        """The attempts as last written; none without a file, or if it cannot be parsed."""
         with suppress(OSError, ValidationError):
             return Attempts.model_validate_json(self.path.read_bytes())
         return Attempts()

@@ -31,7 +31,7 @@ RecordFile = Annotated[
 
 
 class Failure(Section):
-    """Why a cell did not finish, for ``oom``, ``timeout`` and ``crashed``."""
+    """The error that ended a cell with ``oom``, ``timeout`` or ``crashed``."""
 
     kind: str
     """Class of the exception, or ``TimeLimit``."""
@@ -75,7 +75,7 @@ class Record(Section):
     cell: Cell
     """The settings of the cell."""
     status: Status
-    """How the cell ended."""
+    """Status in which the cell ended."""
     divergence: Divergence | None = None
     """Step, quantity and bound at which the optimisation diverged; None if it did not."""
     failure: Failure | None = None
@@ -91,7 +91,7 @@ class Record(Section):
     energy_joules: float | None = None
     """Energy that the device drew during the cell (NVML's counter); None without such a counter."""
     attempts: Annotated[int, Field(ge=1)] = 1
-    """How often the cell was started: 1, and 1 more for each retry, requeue or lost worker."""
+    """Number of times that the cell was started: 1, and 1 more for each retry, requeue or lost worker."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]
@@ -128,7 +128,13 @@ class Images:
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
         """The images of a :meth:`state_dict`."""
-        return cls(**{name: value.numpy() if isinstance(value, Tensor) else value for name, value in state.items()})
+        normals = state["normals"]
+        return cls(
+            azimuth_deg=state["azimuth_deg"],
+            rgb=state["rgb"].numpy(),
+            opacity=state["opacity"].numpy(),
+            normals=None if normals is None else normals.numpy(),
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,12 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from bench.errors import InputError, nearest
+from bench.study.cell import Cell
+from methods.contracts import Method
+from methods.distillation import methods
 from methods.registry import Registry, UnknownNameError, registry_of
+from methods.scenes import scenes
+from methods.scenes.scene import SceneSettings
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -17,6 +22,26 @@ _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 def named_table(value: Any) -> Any:
     """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def cell_method(cell: Cell) -> Method:
+    """Make the method of a cell.
+
+    Raises:
+        InputError: If the cell's settings are not those of its method.
+    """
+    method: Method = resolve_settings(methods[cell.method], cell.hyper_parameters, where=cell.label)
+    return method
+
+
+def cell_scene(cell: Cell) -> SceneSettings:
+    """Make the settings of a cell's scene.
+
+    Raises:
+        InputError: If the cell's settings are not those of its scene.
+    """
+    settings: SceneSettings = resolve_part(cell.scene, scenes, where="scene")
+    return settings
 
 
 def resolve_part(value: Any, registry: Registry[Any], *, where: str) -> Any:

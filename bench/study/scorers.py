@@ -29,7 +29,5 @@ def scorer_roles(study: Study) -> list[Role]:
     find_suite(study.scorer_suite)
     for name in study.controls:
         controls[name]  # raises
-    roles = [
-        getattr(metrics[name], "role", None) for name in study.metrics
-    ]  # a plug-in's may have none
+    roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # a plug-in's may have none
     return [role for role in dict.fromkeys(roles) if role is not None]

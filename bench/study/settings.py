@@ -189,7 +189,7 @@ class CellSettings(Section):
     penalties: Penalties = "relative"
     """Weights of the scene's penalties: relative to the size of the method's update, or absolute next to its loss."""
     view_prompts: ViewPrompts = "words"
-    """How a prompt names the side that a camera sees: view words ("…, back view"), Perp-Neg, or not at all (2D)."""
+    """The side that a camera sees is named by view words ("…, back view"), by Perp-Neg, or not at all (2D)."""
     cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()
     """Random cameras of the optimisation."""
     render: RenderSettings = RenderSettings()

@@ -59,7 +59,7 @@ BAD = {
     "negative steps": (_nothing, "run tiny.toml --steps -4", "steps = -4: input should be greater than or equal to 1"),
     "another study there": (_nothing, "run tiny.toml --steps 3 --out run", "run: holds another study (tiny, "),
     "no run folder": (_nothing, "score .", "unknown study '.'"),
-    "other files there": (_nothing, "run tiny.toml --out .", "is no run folder"),
+    "other files there": (_nothing, "run tiny.toml --out .", "is not a run folder"),
     "corrupt record, run": (_corrupt, "run tiny.toml --out run", "record.json: corrupt record"),
     "corrupt record, score": (_corrupt, "score run", "record.json: corrupt record"),
     "corrupt record, report": (_corrupt, "report run", "record.json: corrupt record"),

@@ -66,8 +66,7 @@ def test_cameras_can_be_taken_in_parts() -> None:
 def test_a_constant_factor_of_the_update_does_not_change_how_penalties_weigh(cell, prior, views) -> None:
     """The ratio of an update's own gradient to the penalties' is the same for an update ten times as large."""
     latents = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    view = View(Rendering(latents, latents, latents), evaluation_ring(views), prior)
-    view.__dict__["latents"] = latents
+    view = View(Rendering(None, latents, latents, latents=latents), evaluation_ring(views), prior)
     update = torch.randn(views, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     one, ten = (float(update_size(update_loss(latents, factor * update), view)) for factor in (1.0, 10.0))
     assert ten == pytest.approx(10 * one)
@@ -90,7 +89,7 @@ def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -
     back = evaluation_ring(2)  # front and back
     seen = {}
     for kind in ("words", "perp_neg", "none"):
-        seen[kind] = Optimisation(cell.model_copy(update={"view_prompts": kind}), prior)._embed(back)
+        seen[kind] = Optimisation(cell.model_copy(update={"view_prompts": kind}), prior).embed(back)
     sides = [prior.embed([f"{cell.prompt}, {side} view"])[0] for side in ("front", "back")]
     assert torch.equal(seen["words"].positive, torch.stack(sides))
     torch.testing.assert_close(seen["perp_neg"].positive, torch.stack(sides))

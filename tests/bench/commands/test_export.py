@@ -42,8 +42,8 @@ def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) ->
         opacity = scene.render(
             evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
         ).opacity
-    pictures = np.stack([read_picture(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
-    assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), pictures)
+    opacities = np.stack([read_picture(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
+    assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), opacities)
 
 
 def test_a_record_becomes_a_closed_mesh(folder: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def _state(folder: Path, change) -> None:
     write_atomically(folder / "record.json", json.dumps(fields))
 
 
-def test_a_scene_without_a_surface_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_scene_without_a_surface_is_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the scene has no surface .no density crosses 1e\+06"):
         export_mesh(folder, tmp_path / "a.glb", resolution=16, level=1e6)
     _state(folder, lambda state: {name: value * 0 - 9 * ("bias" in name) for name, value in state.items()})
@@ -110,13 +110,13 @@ def test_a_scene_without_a_surface_is_told(folder: Path, tmp_path: Path) -> None
     assert not (tmp_path / "a.glb").exists()
 
 
-def test_a_scene_that_is_not_the_records_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_scene_that_is_not_the_records_is_reported(folder: Path, tmp_path: Path) -> None:
     _state(folder, lambda state: dict(list(state.items())[1:]))
     with pytest.raises(InputError, match=r"scene.safetensors: is not the scene that the record describes"):
         export_mesh(folder, tmp_path / "a.glb")
 
 
-def test_a_scene_without_geometry_is_told(study_file: Path, tmp_path: Path, prior: Prior) -> None:
+def test_a_scene_without_geometry_is_reported(study_file: Path, tmp_path: Path, prior: Prior) -> None:
     text = study_file.read_text().replace(
         'name = "nerf"\nmarching = { name = "packed", samples = 8 }', 'name = "image"\nside = 8'
     )
@@ -128,7 +128,7 @@ def test_a_scene_without_geometry_is_told(study_file: Path, tmp_path: Path, prio
         export_mesh(store.cell_folder(cell), tmp_path / "a.glb")
 
 
-def test_a_cell_without_a_scene_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_cell_without_a_scene_is_reported(folder: Path, tmp_path: Path) -> None:
     fields = json.loads((folder / "record.json").read_text())
     del fields["file_bytes"]["scene.safetensors"], fields["file_sha256"]["scene.safetensors"]
     (folder / "record.json").write_text(json.dumps(fields | {"status": "oom"}))
@@ -144,12 +144,12 @@ def test_a_cell_without_a_scene_is_told(folder: Path, tmp_path: Path) -> None:
         ("a.glb", {"level": -1.0}, "level = -1.0: must be a positive density"),
     ],
 )
-def test_bad_arguments_are_told(folder: Path, tmp_path: Path, out: str, options: dict, message: str) -> None:
+def test_bad_arguments_are_reported(folder: Path, tmp_path: Path, out: str, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         export_mesh(folder, tmp_path / out, **options)
 
 
-def test_a_folder_that_is_no_record_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_record_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder; give a cell's"):
         export_mesh(tmp_path / "none", tmp_path / "a.glb")
     with pytest.raises(InputError, match=r"record.json: corrupt record .FileNotFoundError"):

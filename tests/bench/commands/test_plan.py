@@ -57,7 +57,7 @@ def finished_as(store: RunStore, **update: object) -> RunStore:
     return store
 
 
-def test_another_run_beside_it_is_the_forecast_of_more_steps(study: Study, finished: RunStore) -> None:
+def test_another_run_next_to_it_is_the_forecast_of_more_steps(study: Study, finished: RunStore) -> None:
     longer = study.narrow(steps=4000)
     rows, _ = _printed(longer, RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
     assert [row[-1] for row in rows[:2]] == ["2 records of another run"] * 2
@@ -68,7 +68,7 @@ def test_another_run_beside_it_is_the_forecast_of_more_steps(study: Study, finis
     assert rows[2] == ["all", "4", "0", "4", ""]
 
 
-def test_a_disk_that_is_too_small_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_reported(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.commands.plan, "free_disk_bytes", lambda folder: 10)
     _, below = _printed(study, RunStore(tmp_path / "run"))
     assert f"the disk of {tmp_path}/run is too small for all cells; give a folder on a larger one" in below[1]
@@ -94,7 +94,7 @@ def test_a_study_whose_weights_and_packages_are_missing_still_shows_its_cells(
     assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
 
 
-def test_a_missing_package_is_told_and_records_are_still_counted(
+def test_a_missing_package_is_reported_and_records_are_still_counted(
     study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(study: Study) -> None:

@@ -70,7 +70,7 @@ def test_on_a_terminal_it_asks(
     if cells == 4:
         run_study(study, unfinished, console, budget_hours=24.0)
     else:
-        with pytest.raises(InputError, match="tiny: nothing was run; sdibench plan tells"):
+        with pytest.raises(InputError, match="tiny: nothing was run; sdibench plan shows"):
             run_study(study, unfinished, console, budget_hours=24.0)
     assert "go on? [y/N]" in console.file.getvalue()  # type: ignore[attr-defined]
     assert _cells(unfinished) == cells
@@ -106,7 +106,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("peak", "fits"), [(17.3e9, True), (17.5e9, False)])
 @pytest.mark.usefixtures("gpu")
-def test_too_little_gpu_memory_is_told_before_anything_runs(
+def test_too_little_gpu_memory_is_reported_before_anything_runs(
     study: Study, unfinished: RunStore, console: Console, peak: float, fits: bool
 ) -> None:
     _rewrite(unfinished, memory={"kind": "cuda", "peak_bytes": int(peak)}, environment={"device": "Tiny GPU"})
@@ -117,8 +117,8 @@ def test_too_little_gpu_memory_is_told_before_anything_runs(
         run_study(study, unfinished, console, budget_hours=1000.0)
     assert str(caught.value) == (
         "sdi: needs 20.1 GB of GPU memory (17.5 GB at the peak, from 1 record), and 20.0 GB of 24.0 GB are free on "
-        "cuda (Tiny GPU); render smaller pictures (render.resolution), free the GPU or take another one "
-        "(SDIBENCH_DEVICE); --yes goes on"
+        "cuda (Tiny GPU); render smaller images (render.resolution), free the GPU or take another one "
+        "(SDIBENCH_DEVICE); --yes ignores this"
     )
     assert _cells(unfinished) == 3
     run_study(study, unfinished, console, budget_hours=None)  # --yes
@@ -126,7 +126,7 @@ def test_too_little_gpu_memory_is_told_before_anything_runs(
 
 
 @pytest.mark.usefixtures("gpu")
-def test_memory_that_runs_out_while_steps_are_timed_is_told(
+def test_memory_that_runs_out_while_steps_are_timed_is_reported(
     study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run_out(*_given: object, **_named: object) -> None:

@@ -111,7 +111,7 @@ def _fill_scene(folder: Path, size: int) -> None:
 #: Every way in which the suite writes, with at least a mebibyte.
 WRITES: dict[str, Callable[[Path, int], None]] = {
     "text": lambda folder, size: write_atomically(folder / "file", "x" * size),
-    "pictures": _fill,
+    "images": _fill,
     "scene": _fill_scene,
     "checkpoint": lambda folder, size: Checkpoint(folder / "c", "a" * 64, 1.0).save({"x": torch.zeros(size)}),
     "frame": lambda folder, size: write_frame(
@@ -121,7 +121,7 @@ WRITES: dict[str, Callable[[Path, int], None]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_refusal_of_the_disk_is_told_and_leaves_no_half(
+def test_a_refusal_of_the_disk_is_reported_and_leaves_no_half(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_descriptor: int) -> None:
@@ -156,7 +156,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def read_only_disk(tmp_path: Path, finished_folder: Path) -> Iterator[Path]:
-    """With a finished run on it."""
+    """A finished run is on it."""
     for folder in _mounted(tmp_path / "fixed", "size=64m"):
         shutil.copytree(finished_folder, folder / "run")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
@@ -164,14 +164,14 @@ def read_only_disk(tmp_path: Path, finished_folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_full_disk_is_told_and_leaves_no_half(small_disk: Path, name: str) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_half(small_disk: Path, name: str) -> None:
     with pytest.raises(StorageError, match=rf"{small_disk.name}.*cannot be written .*[Nn]o space left"):
         WRITES[name](small_disk, 2**20)
     assert list(small_disk.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_read_only_disk_is_told(read_only_disk: Path, name: str) -> None:
+def test_a_read_only_disk_is_reported(read_only_disk: Path, name: str) -> None:
     with pytest.raises(StorageError, match=r"cannot be written .*Read-only file system"):
         WRITES[name](read_only_disk, 10)
 

@@ -373,7 +373,7 @@ def test_records_read_together_share_what_is_alike_and_leave_out_hashes(study: S
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows locks files otherwise")
-def test_a_disk_without_locks_is_told(store: RunStore, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_locks_is_reported(store: RunStore, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(*_: object) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 

@@ -12,13 +12,13 @@ IDENTITY = "406ecdee91ff398f29df72c89d28a5bdb2e0d71a15a0289191706f3487111dcb"
 
 
 def test_the_identity_of_a_kept_record_never_moves() -> None:
-    """What must not change without a new code version: the identity of a cell whose record is in the repository."""
+    """The identity of a cell whose record is in the repository may only change with the code version."""
     record = json.loads((GOLDEN / "record.json").read_text(encoding="utf-8"))
     assert Cell.model_validate_json(json.dumps(record["cell"])).identity == IDENTITY == record["identity"]
 
 
 def test_the_name_of_the_prior_is_no_part_of_the_identity(cell: Cell) -> None:
-    """One folder can be spelled in many ways; its weights have a hash."""
+    """A folder can be written in many ways; its weights have a hash."""
     fields = json.loads(cell.model_dump_json())
     named = [Cell.model_validate_json(json.dumps(fields | {"prior": name})) for name in ("sdA", "./sdA", "/abs/sdA/")]
     assert {other.identity for other in named} == {cell.identity}

@@ -96,7 +96,7 @@ def test_snapshots_are_steps_and_places_in_the_ring() -> None:
         (0.5, "evaluation.snapshots = 0.5: input should be a valid"),
     ],
 )
-def test_wrong_snapshots_are_told(study: Study, snapshots: Any, message: str) -> None:
+def test_wrong_snapshots_are_reported(study: Study, snapshots: Any, message: str) -> None:
     fields = study.model_dump(mode="json") | {"evaluation": {"snapshots": snapshots}}
     with pytest.raises(InputError) as caught:
         parse_study(fields, where="x")
@@ -129,7 +129,7 @@ def test_resolution_is_one_or_rises_step_by_step(study: Study) -> None:
         ([[0.0, 4096]], "entry 0.1: Input should be less than or equal to 2048"),
     ],
 )
-def test_a_wrong_resolution_is_told_in_one_line(study: Study, resolution: Any, message: str) -> None:
+def test_a_wrong_resolution_is_reported_in_one_line(study: Study, resolution: Any, message: str) -> None:
     fields = study.model_dump(mode="json") | {"render": {"resolution": resolution}}
     with pytest.raises(InputError) as caught:
         parse_study(fields, where="here")
