@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import bench.study.expand
 import methods.priors
 from bench.errors import InputError
 from bench.study.expand import expand
-from bench.study.study import Study, load_study, study_names
+from bench.study.study import Study, load_study, parse_study, study_names
 from methods.contracts import Prior
 from methods.distillation.sds import SDS
 from methods.priors import load_prior
@@ -126,3 +127,17 @@ def test_every_shipped_study_of_the_toybox_expands(name: str) -> None:
     cells = expand(study)
     assert {cell.label for cell in cells} == set(study.methods)
     assert len({cell.identity for cell in cells}) == len(cells)
+
+
+def test_two_spellings_of_one_folder_give_one_identity(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(methods.priors.__file__).parent / "weights" / "toybox", tmp_path / "weights")
+    monkeypatch.chdir(tmp_path)
+    fields = study.model_dump(mode="json")
+    spellings = ("weights", "./weights/", str(tmp_path / "weights"), "toybox")
+    cells = [expand(parse_study(fields | {"prior": name}, where=""))[0] for name in spellings]
+    assert len({cell.prior.name for cell in cells}) == 4
+    assert len({cell.identity for cell in cells}) == 1
+    sampled = parse_study(fields | {"prior": {"name": "weights", "posterior": "sample"}}, where="")
+    assert expand(sampled)[0].identity != cells[0].identity
