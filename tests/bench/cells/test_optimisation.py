@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from bench.cells.optimisation import Optimisation, reach, update_size
+from bench.cells.optimisation import Optimisation, reach, relative_change, update_size
 from bench.study.cell import Cell
 from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import Prior, Rendering, View
@@ -48,7 +48,28 @@ def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:
     assert event.unet_rows % 3 == 0
 
 
-def test_reach_is_the_balls_disc() -> None:
+def test_the_change_is_of_all_parameters_together() -> None:
+    before = {"a": torch.tensor([3.0, 0.0]), "b": torch.tensor([[4.0]])}
+    after = {"a": torch.tensor([3.0, 0.3]), "b": torch.tensor([[4.4]])}
+    assert relative_change(before, after) == pytest.approx(0.1)
+    assert relative_change(before, before) == 0.0
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"a": torch.zeros(3), "b": torch.ones(1)},
+        {"b": torch.ones(1)},
+        {"a": torch.zeros(2), "b": torch.ones(1), "c": torch.ones(1)},
+    ],
+    ids=["grown", "removed", "added"],
+)
+def test_a_scene_whose_parameters_change_shape_is_not_frozen(after: dict[str, torch.Tensor]) -> None:
+    """The parameter with another shape has changed, whatever the others do."""
+    assert relative_change({"a": torch.zeros(2), "b": torch.ones(1)}, after) is None
+
+
+def test_reach_is_the_disc_of_the_ball() -> None:
     # seen from distance d, a ball of radius r fills a disc of half-angle asin(r / d)
     share = math.pi * math.tan(math.asin(1 / 3)) ** 2 / (2 * math.tan(math.radians(20))) ** 2
     assert reach(1.0, evaluation_ring(3), 64) == pytest.approx(share, abs=0.01)
