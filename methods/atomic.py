@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Every temporary name begins with this, and so does whatever a killed process leaves behind.
+#: Beginning of every temporary name, and so of the files that a killed process leaves behind.
 PARTIAL = ".partial-"
 
 

@@ -34,7 +34,7 @@ class CameraRange:
     position_jitter: float = 0.0
     """Bound of a uniform shift of the camera along each axis, world units in [0, 1]."""
     up_jitter: float = 0.0
-    """Standard deviation of what is added to the unit vector upwards along each axis, in [0, 1]."""
+    """Standard deviation of the noise on the unit vector upwards along each axis, in [0, 1]."""
     sphere_share: float = 0.0
     """Share of the cameras that stand uniformly on the sphere; the others' elevation is uniform in degrees."""
 

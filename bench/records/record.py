@@ -24,7 +24,7 @@ RECORD_FILE = "record.json"
 EVENTS_FILE = "events.jsonl"
 SCENE_FILE = "scene.safetensors"
 
-#: Path of a file below the record's folder: no part of it begins with a dot, so none leads out of the folder.
+#: Path of a file below the record's folder: no part starts with a dot, so the path cannot lead out of the folder.
 RecordFile = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$", max_length=200)
 ]

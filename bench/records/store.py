@@ -1,4 +1,4 @@
-"""Run folders: which study they hold, and the records of its cells, each written whole or not at all."""
+"""Run folders: their study, and the records of its cells, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RunStore:
     """The folder of one run.
 
     Args:
-        folder: Where it is, or will be at the first write.
+        folder: The folder, which is made at the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -148,7 +148,7 @@ class RunStore:
         return records
 
     def write(self, outcome: Outcome) -> Record:
-        """Write a cell's outcome; a record that exists already stays as it is.
+        """Write a cell's outcome; an existing record is never changed.
 
         Returns:
             The record as written, with the seconds, file sizes and hashes that only writing determines.

@@ -104,7 +104,7 @@ def _calibrated(label: str, arm: Arm, prior: Prior | UnloadedPrior) -> dict[str,
 
 
 def _keep_given(calibrated: Any, written: Any, given: Mapping[str, Any]) -> Any:
-    """``calibrated`` with the settings that were ``given`` as they are ``written``, table by table."""
+    """Replace settings of ``calibrated`` that were ``given`` by those of ``written``, table by table."""
     kept = {}
     for name, value in given.items():
         if name != "name":

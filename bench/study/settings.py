@@ -121,7 +121,7 @@ class EvaluationSettings(Section):
 
     @model_serializer(mode="wrap")
     def _without_snapshots(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out snapshots if there are none, so that their number of views is no part of the identity."""
+        """Leave out snapshots if there are none, so that their number of views is not part of the identity."""
         fields: dict[str, Any] = dump(self)
         if not self.snapshots:
             fields = {name: value for name, value in fields.items() if name not in {"snapshots", "snapshot_views"}}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-#: Settings of cells that an arm may not have of its own: all arms are evaluated and judged alike, under one prior.
+#: Settings that an arm may not change: all arms have the same prior, evaluation and bounds.
 _OF_ALL_ARMS = {"prior", "evaluation", "divergence"}
 
 

@@ -43,7 +43,7 @@ _CORNERS = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 
 
 
 def density_normals(level: Callable[[Tensor], Tensor], points: Tensor, step: float) -> Tensor:
-    """Unit normals ``(n 3)`` that point down the slope of ``level``, out of what is dense.
+    """Unit normals ``(n 3)`` that point down the slope of ``level``, out of dense regions.
 
     Args:
         level: World points ``(n 3)`` to the density ``(n,)``, or anything that rises with it.

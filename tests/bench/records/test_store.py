@@ -296,7 +296,7 @@ def test_a_claim_holds_against_another_process_and_ends_with_it(store: RunStore,
         partial.mkdir()
         with store.claim(cell) as mine, store.claim(other) as also:
             assert (mine, also) == (False, True)
-        assert partial.exists(), "a living process' folder is let alone"
+        assert partial.exists(), "the folder of a living process is kept"
     finally:
         process.kill()  # SIGKILL: no code of the process' own lets go
         process.communicate()

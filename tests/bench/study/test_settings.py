@@ -169,7 +169,7 @@ ON_A_CPU = {"marching": {"name": "packed", "samples": 8}, "occupancy": {"resolut
 
 
 def _without_a_gpu(study: Study) -> Study:
-    """The study on the closed-form prior, its arms as they are but for what needs a GPU or weights."""
+    """The study on the closed-form prior, its arms without the parts that need a GPU or weights."""
     fields = study.model_dump(mode="json")
     fields |= {"prior": "gaussian", "scorers": "toybox", "prompt_ids": [study.chosen_prompts()[0].id]}
     if fields["scene"]["name"] == "nerf":
@@ -236,7 +236,7 @@ def test_the_paper_s_tables_expand(name: str) -> None:
             assert (cell.render.resolution_at(0.1), cell.render.resolution_at(0.2)) == (first, last)
             assert cell.scene["radius"] == 2.0
     assert cells["sdi"].hyper_parameters["inversion"]["gamma_inv"] == -7.5  # published, not the prior's
-    # a summed loss under the weights of a mean over 4 · 64 · 64 latents, or relative ones as they are written
+    # a summed loss under the weights of a mean over 4 · 64 · 64 latents, or relative weights, which are not scaled
     factor = 1 if study.of_arm("sdi").penalties == "relative" else 4 * 64 * 64
     released = {"orient": 0.1, "opaque": 0.1, "z_variance": 1.0, "sparsity": [0.0, 0.15, 0.0, 0.3],
                 "convex": [0.0, 1.0, 0.1, 0.4]}  # fmt: skip

@@ -138,7 +138,7 @@ def test_a_study_that_names_a_prompt_set_has_all_of_it(study_file: Path) -> None
 
 
 def test_a_study_can_be_a_base_and_a_design(study_file: Path) -> None:
-    """The studies that one extends are merged in order, and its own keys last; a design needs no base of its own."""
+    """The extended studies are merged in order, then the file's own keys; a design alone is not a study."""
     base, design, whole = study_file, *(study_file.with_name(f"{name}.toml") for name in ("design", "whole"))
     design.write_text('baseline = "sdi"\nsteps = 7\n[render]\nresolution = 16\n[methods.sdi]\n')
     whole.write_text(f'title = "Whole"\nextends = ["{base}", "{design}"]\nseeds = [3]\nevaluation.views = 5\n')

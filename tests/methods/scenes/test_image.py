@@ -1,4 +1,4 @@
-"""The scene of pixels: what it shows and what moves it."""
+"""The scene of pixels: its renders and its gradients."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_what_touches_the_edge_is_closed_there() -> None:
     assert shape.volume == pytest.approx(4 / 3 * math.pi, rel=0.05)
 
 
-# a fog has no surface: where it is thick it is dark at any density
+# fog has no surface: it is dark wherever it is thick, at any density
 @pytest.mark.parametrize(("inside", "softness", "least"), [(60.0, 0.02, 0.95), (8.0, 0.08, 0.9)])
 def test_the_mesh_has_the_silhouette_of_the_renders(inside: float, softness: float, least: float) -> None:
     field = Balls(ODD, inside=inside, softness=softness)

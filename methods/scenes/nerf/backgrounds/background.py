@@ -36,4 +36,4 @@ class Background(ABC):
 
     @abstractmethod
     def build(self, generator: torch.Generator) -> BackgroundModule:
-        """The background before the first step; ``generator`` draws what it learns."""
+        """The background before the first step; ``generator`` draws its parameters."""

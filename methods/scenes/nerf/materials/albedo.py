@@ -15,7 +15,7 @@ from methods.scenes.nerf.materials.material import Lighting, Material, MaterialM
 @materials.register("albedo")
 @dataclass(frozen=True)
 class Albedo(Material):
-    """Colours as they are, without light."""
+    """The colours of the field, without light."""
 
     def build(self, generator: torch.Generator) -> AlbedoModule:
         """Nothing to learn."""

@@ -56,4 +56,4 @@ class Material(ABC):
 
     @abstractmethod
     def build(self, generator: torch.Generator) -> MaterialModule:
-        """The material before the first step; ``generator`` draws what it learns."""
+        """The material before the first step; ``generator`` draws its parameters."""

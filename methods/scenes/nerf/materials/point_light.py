@@ -40,7 +40,7 @@ class PointLight(Material):
     distance: tuple[float, float] = (0.8, 1.5)
     """Range of the light's distance from the origin, world units (threestudio: 0.8 to 1.5)."""
     jitter: float = 1.0
-    """Standard deviation of what is added to the camera's position before it is normalised to the light's direction,
+    """Standard deviation of the noise on the camera's position before it is normalised to the light's direction,
     world units (threestudio's ``light_position_perturb``: 1)."""
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class PointLightModule(MaterialModule):
         )
 
     def shade(self, rgb: Tensor, normals: Tensor, points: Tensor, view: Tensor, lighting: Lighting) -> Tensor:
-        """Lit views get ambient and diffuse light; the others stay as they are."""
+        """Lit views get ambient and diffuse light; the others are unchanged."""
         towards = nn.functional.normalize(lighting.positions[view] - points, dim=-1)
         facing = (normals * towards).sum(-1, keepdim=True).clamp(min=0)
         shade = self.settings.ambient + self.settings.diffuse * facing

@@ -202,7 +202,7 @@ def test_every_parameter_has_its_step_size() -> None:
 
 @torch.no_grad()
 def test_training_is_one_argument_whatever_the_gradient_and_the_generator() -> None:
-    """Penalties are there in a training render without a gradient, and in no evaluation render that has a generator."""
+    """A training render has penalties even without gradients, an evaluation render has none even with a generator."""
     nerf = small(penalties=PenaltyWeights(orient=1.0, z_variance=1.0))
     view = {"resolution": 6, "background": torch.ones(1, 3)}
     training = nerf.render(evaluation_ring(1), **view, training=True)

@@ -1,4 +1,4 @@
-"""The occupancy grid: what it keeps, forgets, and never hides."""
+"""The occupancy grid keeps dense cells, forgets empty ones, and never hides a broken field."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_z_variance_of_a_thin_scene_is_zero_and_leaves_its_gradient_finite() -> 
 
 
 def test_convexity_of_given_normals_pixel_by_pixel() -> None:
-    """Against loops over an 8 × 8 image, which the resizing leaves as it is."""
+    """The expected value is computed in loops over an 8 × 8 image, which resizing does not change."""
     rng = np.random.default_rng(3)
     normals, opacity = rng.normal(size=(2, 3, 8, 8)), rng.random((2, 1, 8, 8))
     image = (normals / np.linalg.norm(normals, axis=1, keepdims=True) + 1) / 2 * opacity

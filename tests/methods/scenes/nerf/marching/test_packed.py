@@ -1,4 +1,4 @@
-"""Samples along rays: where they lie and which are left out."""
+"""Samples along rays: their positions, and those that are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The point light: what is drawn how often, and Lambert's law."""
+"""The point light: the frequencies of its draws, and Lambert's law."""
 
 from __future__ import annotations
 
