@@ -19,6 +19,7 @@ from bench.commands.score import score_study
 from bench.errors import InputError
 from bench.records.record import Record
 from bench.records.store import RunStore, read_record
+from bench.study.cell import Cell
 from bench.study.study import load_study
 from prompts import load_prompt_set
 
@@ -178,7 +179,7 @@ def _reidentify(store: RunStore, changes: Callable[[Record], dict]) -> None:
     for folder in store.record_folders():
         record = read_record(folder)
         cell = record.cell.model_copy(update=changes(record))
-        cell = type(cell).model_validate(cell.model_dump())  # forgets the identity that was cached
+        cell = Cell.model_validate_json(cell.model_dump_json())  # without the cached identity
         identities[record.identity] = cell.identity
         text = record.model_copy(update={"cell": cell, "identity": cell.identity}).model_dump_json()
         (folder / "record.json").write_text(text)
