@@ -19,7 +19,7 @@ from bench.records.atomic import new_file
 from bench.records.store import SCENE_FILE, read_record
 from bench.study.cell import Cell
 from bench.study.resolve import resolve_part
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.scenes import scenes
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
 from methods.scenes.scene import Scene, SceneSettings

@@ -25,7 +25,7 @@ from methods.cameras import evaluation_ring, view_words
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error, strategies
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from prompts.toybox import all_objects, is_held_out, render_object, with_article
 
 REFERENCE = "random"

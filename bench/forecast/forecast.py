@@ -19,7 +19,7 @@ from bench.records.store import EVENTS_FILE, RECORD_FILE, RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.environment import device_name
-from methods.priors import cached_prior, prior_device
+from methods.priors.loading import cached_prior, prior_device
 
 #: Records of other runs that are looked at, and that are enough.
 _LOOKED_AT, _ENOUGH = 20, 3

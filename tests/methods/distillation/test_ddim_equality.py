@@ -25,8 +25,8 @@ from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation.sdi import SDI
 from methods.distillation.sds import SDS
-from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import load_prior
 
 STEPS = 10
 GUIDANCE = 1.5  # the clipped prior is then held at its bound in some channels and not in others

@@ -16,8 +16,8 @@ from methods.cameras import evaluation_ring
 from methods.contracts import ViewPrompt
 from methods.diffusion.guidance import guided_prediction, levels
 from methods.inversion.ddim import DDIMInversion, ddim_inversion
-from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import load_prior
 from prompts.toybox import ToyObject, render_object
 
 

@@ -8,7 +8,7 @@ import torch
 from methods.contracts import ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion.sgd import GradientDescent
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 
 
 def run(infer, exact, make_streams, timesteps, **settings):

@@ -7,7 +7,7 @@ import torch
 
 from methods.cameras import evaluation_ring
 from methods.diffusion.guidance import add_noise
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, render_object, with_article
 
 

@@ -14,8 +14,8 @@ from bench.watch.divergence import Status
 from methods.cameras import evaluation_ring
 from methods.contracts import View
 from methods.distillation import update_loss
-from methods.priors import cached_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import cached_prior
 from methods.scenes import scenes
 from methods.scenes.image import Image, ImageScene
 
@@ -92,7 +92,7 @@ def test_a_study_of_images_runs_to_its_end_with_the_opaque_check_off(name, tmp_p
         path = tmp_path / f"flat-{bound}.toml"
         path.write_text(FLAT.format(name=name, bound=bound))
         cell = expand(load_study(path))[0]
-        outcome = run_cell(cell, cached_prior("gaussian"))
+        outcome = run_cell(cell, cached_prior("gaussian", "mode"))
         statuses[bound] = outcome.record.status
         assert outcome.record.failure is None
         assert outcome.rgb.shape == (2, 12, 12, 3)

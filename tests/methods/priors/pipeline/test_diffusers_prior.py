@@ -10,7 +10,8 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from methods.priors import load_prior, prior_names
+from methods.priors import priors
+from methods.priors.loading import load_prior
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError, verified_weights, write_card
@@ -121,6 +122,6 @@ def test_weights_that_are_not_the_card_s_are_refused(folder) -> None:
 
 
 def test_unknown_names_get_the_nearest() -> None:
-    assert {"gaussian", "toybox"} <= set(prior_names())
+    assert {"gaussian", "toybox"} <= set(priors.names())
     with pytest.raises(UnknownNameError, match="unknown prior 'toybx': did you mean toybox"):
         load_prior("toybx")

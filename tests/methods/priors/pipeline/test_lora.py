@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from methods.diffusion.adaptation import Adaptation
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.priors.pipeline.lora import AdaptedUNet
 
 

