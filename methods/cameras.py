@@ -27,7 +27,7 @@ class Rays(NamedTuple):
 class Cameras:
     """A batch of pin-hole cameras that look at a point near the origin; every field is ``(b,)`` or ``(b 3)``.
 
-    The angles tell the side that is seen, for view words and Perp-Neg; ``shift`` plays no part in them.
+    The angles give the side that is seen, for view words and Perp-Neg; they do not include ``shift``.
     """
 
     azimuth_deg: Tensor  # (b,), in (−180, 180]
@@ -35,8 +35,8 @@ class Cameras:
     distance: Tensor  # (b,), world units
     fovy_deg: Tensor  # (b,), vertical field of view
     target: Tensor  # (b 3), the point looked at
-    shift: Tensor  # (b 3), from where angles and distance put the camera to where it stands, world units
-    up: Tensor  # (b 3), upwards, of any length and not along the line of sight
+    shift: Tensor  # (b 3), added to the position that angles and distance give, world units
+    up: Tensor  # (b 3), upward direction, of any length, not parallel to the line of sight
 
     def __len__(self) -> int:
         return len(self.azimuth_deg)
@@ -59,7 +59,7 @@ class Cameras:
         return self.distance[:, None] * outward + self.shift
 
     def rays(self, resolution: int) -> Rays:
-        """Rays through the pixel centres of square pictures of side ``resolution``; row 0 is the top."""
+        """Rays through the pixel centres of square images with ``resolution`` pixels a side; row 0 is the top."""
         origins = self.positions
         forward = torch.nn.functional.normalize(self.target - origins, dim=-1)
         right = torch.nn.functional.normalize(torch.linalg.cross(forward, self.up.to(origins)), dim=-1)
@@ -78,7 +78,7 @@ class Cameras:
 
 @dataclass(frozen=True)
 class CameraRange:
-    """Where the random cameras of an optimisation stand.
+    """Distribution of the random cameras of an optimisation.
 
     The last three are those of threestudio's ``threestudio/data/uncond.py`` (28d9d80), 0 here where its
     configurations have 0.1, 0.02 and 0.5.
@@ -90,24 +90,24 @@ class CameraRange:
     fovy_deg: tuple[float, float] = (40.0, 40.0)
     target_jitter: float = 0.03  # standard deviation of the point looked at, world units
     position_jitter: float = 0.0  # bound of a uniform shift along each axis, world units
-    up_jitter: float = 0.0  # standard deviation of what is added to the unit vector upwards, along each axis
-    sphere_share: float = 0.0  # share of cameras that are uniform on the sphere; the others' elevation is, in degrees
+    up_jitter: float = 0.0  # standard deviation, along each axis, of the noise on the upward unit vector
+    sphere_share: float = 0.0  # share of cameras uniform on the sphere; the others' elevations are uniform in degrees
 
     def sample(self, count: int, generator: torch.Generator) -> Cameras:
-        """``count`` cameras.  Azimuths are stratified over the batch, so that two views face different sides."""
+        """Draw ``count`` cameras; azimuths are stratified over the batch, so that two views face different sides."""
         sector = torch.arange(count) / count
         turn = (torch.rand(1, generator=generator) + sector + torch.rand(count, generator=generator) / count) % 1.0
         height = torch.rand(count, generator=generator)
         drawn = Cameras(
-            azimuth_deg=_between(self.azimuth_deg, turn),
-            elevation_deg=_between(self.elevation_deg, height),
-            distance=_between(self.distance, torch.rand(count, generator=generator)),
-            fovy_deg=_between(self.fovy_deg, torch.rand(count, generator=generator)),
+            azimuth_deg=_interpolate(self.azimuth_deg, turn),
+            elevation_deg=_interpolate(self.elevation_deg, height),
+            distance=_interpolate(self.distance, torch.rand(count, generator=generator)),
+            fovy_deg=_interpolate(self.fovy_deg, torch.rand(count, generator=generator)),
             target=self.target_jitter * torch.randn(count, 3, generator=generator),
             shift=torch.zeros(count, 3),
-            up=_upwards(count),
+            up=_make_up(count),
         )
-        # drawn last and only where asked for: a setting of 0 leaves all other draws as they are without it
+        # drawn last and only if enabled, so that a setting of 0 leaves all other draws unchanged
         if self.sphere_share > 0:
             on_sphere = torch.rand(count, generator=generator) < self.sphere_share
             elevation_deg = torch.where(on_sphere, _on_sphere(self.elevation_deg, height), drawn.elevation_deg)
@@ -139,7 +139,7 @@ def evaluation_ring(
         fovy_deg=torch.full((views,), fovy_deg),
         target=torch.zeros(views, 3),
         shift=torch.zeros(views, 3),
-        up=_upwards(views),
+        up=_make_up(views),
     )
 
 
@@ -163,16 +163,16 @@ def view_words(cameras: Cameras) -> list[str]:
     return words
 
 
-def _between(bounds: tuple[float, float], fraction: Tensor) -> Tensor:
+def _interpolate(bounds: tuple[float, float], fraction: Tensor) -> Tensor:
     low, high = bounds
     return low + (high - low) * fraction
 
 
 def _on_sphere(bounds_deg: tuple[float, float], fraction: Tensor) -> Tensor:
-    """Elevations whose sine is uniform, by inverse transform: so is the area of a sphere."""
+    """Elevations with a uniform sine, by inverse transform: the area of a sphere is uniform in it."""
     low, high = (math.sin(math.radians(bound)) for bound in bounds_deg)
-    return torch.rad2deg(torch.asin(_between((low, high), fraction)))
+    return torch.rad2deg(torch.asin(_interpolate((low, high), fraction)))
 
 
-def _upwards(count: int) -> Tensor:
+def _make_up(count: int) -> Tensor:
     return torch.tensor([0.0, 0.0, 1.0]).expand(count, 3)

@@ -9,7 +9,7 @@ from methods.contracts import Prior
 from methods.priors import priors
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
 from methods.priors.pipeline.folder import INDEX
-from methods.priors.pipeline.settings import Posterior, chosen_device
+from methods.priors.pipeline.settings import Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.weights import CARD
@@ -25,7 +25,7 @@ def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
     Raises:
         UnknownNameError: If it is none of them.
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If its weights are not the ones its card names, or are of a kind that cannot be loaded.
+        WeightsError: If its weights differ from those that its card names, or cannot be loaded.
     """
     folder = folder_of(name)
     if folder is not None:
@@ -47,11 +47,11 @@ def cached_prior(name: str, posterior: Posterior, /) -> Prior:
 
 
 def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPrior:
-    """The prior as far as cells are named after it; it is loaded only when a method asks for more than its card.
+    """The prior as far as a cell's identity needs it; it is loaded only if a method needs more than its card.
 
     Raises:
         UnknownNameError: If there is no such prior.
-        WeightsError: If its weights are missing or not the ones that its card names.
+        WeightsError: If its weights are missing or differ from those that its card names.
     """
     card = prior_card(name)
     return (
@@ -60,7 +60,7 @@ def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPri
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder with the weights of the prior ``name``; None for one without weights, or an unknown one.
+    """The folder with the weights of the prior ``name``; None for a prior without weights, or an unknown one.
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
@@ -83,11 +83,11 @@ def hub_of(name: str) -> HubFolder | None:
 
 
 def prior_card(name: str) -> PriorCard | None:
-    """The card of the prior ``name``, without loading it; None where ``folder_of`` has none.
+    """The card of the prior ``name``, without loading it; None if ``folder_of`` finds no folder.
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If they are not the ones its card names.
+        WeightsError: If they differ from those that its card names.
     """
     folder = folder_of(name)
     return None if folder is None else pipeline_card(folder)
@@ -99,7 +99,7 @@ def prior_sha256(name: str) -> str:
     Raises:
         UnknownNameError: If there is no such prior.
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If they are not the ones its card names.
+        WeightsError: If they differ from those that its card names.
     """
     card = prior_card(name)
     return load_prior(name).weights_sha256 if card is None else card.weights_sha256
@@ -110,10 +110,10 @@ def prior_device(name: str) -> str | None:
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If SDIBENCH_DEVICE names no device of this machine.
+        WeightsError: If SDIBENCH_DEVICE does not name a device of this machine.
     """
     folder = folder_of(name)
-    return None if folder is None else chosen_device(uses_gpu=not has_patch_codec(folder))
+    return None if folder is None else choose_device(uses_gpu=not has_patch_codec(folder))
 
 
 def _from_folder(folder: Path, posterior: Posterior) -> Prior:

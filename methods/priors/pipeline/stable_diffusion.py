@@ -69,7 +69,7 @@ class HubFolder:
     name: str
     """The name that ``sdibench fetch`` takes."""
     repository: str
-    """Its repository, ``owner/name`` or ``owner/name@revision``."""
+    """Repository on the hub, ``owner/name`` or ``owner/name@revision``."""
     variable: str = ""
     """The environment variable that names another repository, or a local folder; "" if there is none."""
 

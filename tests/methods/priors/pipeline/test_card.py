@@ -33,11 +33,11 @@ def test_the_device_is_known_without_loading(stable_diffusion, monkeypatch) -> N
     assert prior_device(str(stable_diffusion.folder)) == prior_device("toybox") == "cpu"
     assert prior_device("gaussian") is None
     monkeypatch.setenv("SDIBENCH_DEVICE", "tpu")
-    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'tpu': right is cpu"):
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'tpu': must be cpu"):
         prior_device("toybox")
 
 
-def test_an_unloaded_prior_is_loaded_by_the_first_thing_that_its_card_lacks() -> None:
+def test_an_unloaded_prior_is_loaded_by_the_first_request_that_its_card_cannot_answer() -> None:
     loads = []
 
     def load() -> Prior:
