@@ -7,19 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
+from bench.commands.selection import Names, Selection
 from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
-from bench.study.study import Study, load_study, study_names
-
-if TYPE_CHECKING:  # they import torch, which --help need not wait for
-    from bench.records.store import RunStore
-
-Names = tuple[str, ...]
 
 #: Characters of an error that are shown; someone else's file can have names of any length.
 _LONGEST_LINE = 1000
@@ -29,39 +24,6 @@ _REFUSALS = {
     errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC,
     errno.ENOTDIR, errno.EPERM, errno.EROFS,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which study, and where its run is kept."""
-
-    study: tyro.conf.Positional[str]
-    """Name of a study, path of a study's TOML file, or a run folder (./quick where it has a study's name)."""
-    methods: Names = ()
-    """Only these methods of the study."""
-    prompts: Names = ()
-    """These prompts of the study's prompt set, by id."""
-    seeds: tuple[int, ...] = ()
-    """These seeds instead of the study's."""
-    steps: int | None = None
-    """Optimisation steps instead of the study's."""
-    out: Path | None = None
-    """Run folder; runs/<study> where it is not given."""
-
-    def resolve(self) -> tuple[Study, RunStore]:
-        """The study and its run folder.
-
-        Raises:
-            InputError: If there is no such study or run, or a value is wrong.
-        """
-        from bench.records.store import STUDY_FILE, RunStore
-
-        given = Path(self.study)
-        is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
-        study = RunStore(given).read_study() if is_run else load_study(self.study)
-        narrowed = study.narrow(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
-        folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)
-        return narrowed, RunStore(folder)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What turns a prompt into a scene: distillation methods, inversion strategies, priors and scenes."""
+"""The way from a prompt to a scene: distillation methods, inversion strategies, priors and scenes."""

@@ -28,7 +28,7 @@ class Rays(NamedTuple):
 class Cameras:
     """A batch of pin-hole cameras that look at a point near the origin; every field is ``(b,)`` or ``(b 3)``.
 
-    The angles tell the side that is seen, for view words and Perp-Neg; ``shift`` plays no part in them.
+    The angles give the side that is seen, for view words and Perp-Neg; they do not include ``shift``.
     """
 
     azimuth_deg: Tensor  # (b,), in (−180, 180]
@@ -36,8 +36,8 @@ class Cameras:
     distance: Tensor  # (b,), world units
     fovy_deg: Tensor  # (b,), vertical field of view
     target: Tensor  # (b 3), the point looked at
-    shift: Tensor  # (b 3), from where angles and distance put the camera to where it stands, world units
-    up: Tensor  # (b 3), upwards, of any length and not along the line of sight
+    shift: Tensor  # (b 3), added to the position that angles and distance give, world units
+    up: Tensor  # (b 3), upward direction, of any length, not parallel to the line of sight
 
     def __len__(self) -> int:
         return len(self.azimuth_deg)
@@ -60,7 +60,7 @@ class Cameras:
         return self.distance[:, None] * outward + self.shift
 
     def rays(self, resolution: int) -> Rays:
-        """Rays through the pixel centres of square pictures of side ``resolution``; row 0 is the top."""
+        """Rays through the pixel centres of square images with ``resolution`` pixels a side; row 0 is the top."""
         origins = self.positions
         forward = torch.nn.functional.normalize(self.target - origins, dim=-1)
         right = torch.nn.functional.normalize(torch.linalg.cross(forward, self.up.to(origins)), dim=-1)
@@ -89,13 +89,13 @@ def sample_cameras(bounds: CameraRange, count: int, generator: torch.Generator) 
     turn = (torch.rand(1, generator=generator) + sector + torch.rand(count, generator=generator) / count) % 1.0
     height = torch.rand(count, generator=generator)
     drawn = Cameras(
-        azimuth_deg=_between(bounds.azimuth_deg, turn),
-        elevation_deg=_between(bounds.elevation_deg, height),
-        distance=_between(bounds.distance, torch.rand(count, generator=generator)),
-        fovy_deg=_between(bounds.fovy_deg, torch.rand(count, generator=generator)),
+        azimuth_deg=_interpolate(bounds.azimuth_deg, turn),
+        elevation_deg=_interpolate(bounds.elevation_deg, height),
+        distance=_interpolate(bounds.distance, torch.rand(count, generator=generator)),
+        fovy_deg=_interpolate(bounds.fovy_deg, torch.rand(count, generator=generator)),
         target=bounds.target_jitter * torch.randn(count, 3, generator=generator),
         shift=torch.zeros(count, 3),
-        up=_upwards(count),
+        up=_make_up(count),
     )
     # drawn last and only where asked for: a setting of 0 leaves all other draws as they are without it
     if bounds.sphere_share > 0:
@@ -129,7 +129,7 @@ def evaluation_ring(
         fovy_deg=torch.full((views,), fovy_deg),
         target=torch.zeros(views, 3),
         shift=torch.zeros(views, 3),
-        up=_upwards(views),
+        up=_make_up(views),
     )
 
 
@@ -153,16 +153,16 @@ def view_words(cameras: Cameras) -> list[str]:
     return words
 
 
-def _between(bounds: tuple[float, float], fraction: Tensor) -> Tensor:
+def _interpolate(bounds: tuple[float, float], fraction: Tensor) -> Tensor:
     low, high = bounds
     return low + (high - low) * fraction
 
 
 def _on_sphere(bounds_deg: tuple[float, float], fraction: Tensor) -> Tensor:
-    """Elevations whose sine is uniform, by inverse transform: so is the area of a sphere."""
+    """Elevations with a uniform sine, by inverse transform: the area of a sphere is uniform in it."""
     low, high = (math.sin(math.radians(bound)) for bound in bounds_deg)
-    return torch.rad2deg(torch.asin(_between((low, high), fraction)))
+    return torch.rad2deg(torch.asin(_interpolate((low, high), fraction)))
 
 
-def _upwards(count: int) -> Tensor:
+def _make_up(count: int) -> Tensor:
     return torch.tensor([0.0, 0.0, 1.0]).expand(count, 3)

@@ -1,4 +1,4 @@
-"""What the parts of an optimisation promise each other: prior, view, method, inversion strategy.
+"""Contracts between the parts of an optimisation: prior, view, method, inversion strategy, timestep schedule.
 
 Shapes are written ``(b 3 h w)``: ``b`` views of one batch; latents are ``(b c lh lw)``.  Colours are in [0, 1].  Every
 batch dimension is real: no part may read element 0 on behalf of all.  The contract of scenes is
@@ -25,7 +25,7 @@ Streams = Mapping[str, torch.Generator]
 
 
 class MethodState(Protocol):
-    """What a method or a strategy keeps from step to step; the harness saves it in the cell's checkpoint."""
+    """State that a method or a strategy keeps from step to step; the harness saves it in the cell's checkpoint."""
 
     def state_dict(self) -> dict[str, Any]:
         """The state as tensors, numbers, texts, lists and dictionaries of them."""
@@ -48,13 +48,13 @@ class Prior(Protocol):
     negative_prompt: str  # words for bad images that this prior knows
     resolution: int  # side in pixels of the square images it was trained on
     latent_shape: tuple[int, int, int]  # (c, lh, lw)
-    weights_sha256: str  # of all its files together; part of every cell's identity
+    weights_sha256: str  # hash of all its files together; part of every cell's identity
     calls: int  # network evaluations so far (a batch counts once)
     rows: int  # batch rows evaluated so far
 
     @property
     def device(self) -> torch.device:
-        """Where its networks run."""
+        """The device that its networks run on."""
         ...
 
     def encode(self, rgb: Tensor) -> Tensor:
@@ -181,10 +181,10 @@ class Component:
     """A method or a part of one: a frozen dataclass whose fields are its hyper-parameters."""
 
     guidance_fields: ClassVar[tuple[str, ...]] = ("guidance_scale",)
-    """Names of fields that are guidance scales, of those that the class has."""
+    """Names of the fields that are guidance scales; a name without such a field is ignored."""
 
     def calibrated(self, prior: Prior) -> Self:
-        """The same with guidance scales and negative prompt taken from the prior's card, its parts included."""
+        """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too."""
         own = {field.name for field in fields(self)}
         changes: dict[str, Any] = dict.fromkeys(own.intersection(self.guidance_fields), prior.guidance_scale)
         if "negative_prompt" in own:
@@ -192,16 +192,16 @@ class Component:
         return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self._parts().items()})
 
     def start(self, prior: Prior) -> dict[str, MethodState]:
-        """The states that it keeps from step to step, by name, its parts' included.
+        """The states that it keeps from step to step, by name, including those of its parts.
 
         Raises:
-            ValueError: If two parts have a state of one name.
+            ValueError: If two parts have states with the same name.
         """
         states: dict[str, MethodState] = {}
         for part in self._parts().values():
             for name, state in part.start(prior).items():
                 if name in states:
-                    raise ValueError(f"two parts of {type(self).__name__} have a state of the name {name!r}")
+                    raise ValueError(f"two parts of {type(self).__name__} have states with the same name {name!r}")
                 states[name] = state
         return states
 
@@ -211,7 +211,7 @@ class Component:
 
 
 class TimestepSchedule(Component, ABC):
-    """How the diffusion timestep is drawn or annealed over an optimisation; fields are fractions of T."""
+    """A rule that draws or anneals the diffusion timestep over an optimisation; fields are fractions of T."""
 
     @abstractmethod
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 A module registers what it defines with a decorator; another installed package does the same through an
 entry point of the group ``sdibench.<kind>``.  Two things under one name are an error, because a table
-whose ``sdi`` silently came from elsewhere could not be trusted.
+whose ``sdi`` silently came from another package could not be trusted.
 
 A registry with a ``base`` is also found by that type: a setting whose annotation is the base of a registry is a part
 chosen by name, ``{ name = "…", … }`` in a study.
@@ -23,14 +23,14 @@ _BY_BASE: dict[Any, Registry[Any]] = {}
 
 
 class UnknownNameError(LookupError):
-    """A name nothing is registered under; the message is one line with the nearest right names."""
+    """A name that nothing is registered under; the message is one line with the most similar known names."""
 
 
 class Registry(Generic[T]):
     """The things of one kind, by name.
 
     Args:
-        kind: What they are, in the singular, as the error message says it (``"method"``).
+        kind: Their kind in the singular, for error messages and the entry-point group (``"method"``).
         packages: Packages whose modules are imported at the first look-up, so that a new file in the
             folder is enough to add a thing.
         base: The type that all of them share, for settings that are annotated with it.
@@ -87,7 +87,7 @@ class Registry(Generic[T]):
         for name, known in self._found.items():
             if known is thing:
                 return name
-        raise UnknownNameError(f"{_origin(thing)} is no registered {self.kind}")
+        raise UnknownNameError(f"{_origin(thing)} is not a registered {self.kind}")
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -97,7 +97,7 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True  # before the imports: a module may look another name up while it is imported
+        self._loaded = True  # before the imports: a module may look up another name while it is imported
         for package_name in self._packages:
             package = importlib.import_module(package_name)
             for module in pkgutil.iter_modules(package.__path__):
@@ -107,7 +107,7 @@ class Registry(Generic[T]):
 
 
 def registry_of(annotation: Any) -> Registry[Any] | None:
-    """The registry whose ``base`` is ``annotation``: what such a setting is chosen from; None without one."""
+    """The registry with the base ``annotation``, from which such a setting is chosen; None if there is none."""
     return _BY_BASE.get(annotation)
 
 

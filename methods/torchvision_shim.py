@@ -1,9 +1,9 @@
-"""Lets torchvision load beside a torch without CUDA.
+"""A workaround that lets torchvision load together with a torch without CUDA.
 
-The registry's torchvision wheel is built for CUDA.  Beside a CPU-only torch its compiled library cannot be
-loaded, two operator schemas are then missing, and the import fails, and with it open_clip and parts of
-diffusers and transformers.  Declaring the two schemas is enough for everything used here (transforms and
-resizing).  Import this module before any of those libraries; where torchvision loads, it does nothing.
+Some package registries have torchvision only as a wheel built for CUDA.  With a CPU-only torch its compiled library
+cannot be loaded, two operator schemas are then missing, and the import fails, and with it that of open_clip and parts
+of diffusers and transformers.  Declaring the two schemas is enough for everything used here (transforms and resizing).
+Import this module before any of those libraries; if torchvision loads, it does nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def declare_operators() -> bool:
-    """Import torchvision, declaring the missing operators if that is what it fails for.
+    """Import torchvision, and declare the missing operators if the import fails because of them.
 
     Returns:
-        Whether the operators had to be declared.
+        True if the operators had to be declared.
 
     Raises:
-        RuntimeError: torchvision's own, if it fails for any other reason.
+        RuntimeError: If the import fails for any other reason; the error is torchvision's own.
     """
     try:
         importlib.import_module("torchvision")
@@ -37,7 +37,7 @@ def declare_operators() -> bool:
         importlib.import_module("torchvision")
         return True
     except ImportError:
-        pass  # not installed: whoever needs it will say so
+        pass  # not installed: the code that needs it will raise
     return False
 
 

@@ -1,8 +1,8 @@
-"""Model folders that say what is in them: a card with a hash for every file.
+"""Folders of model weights, each with a card that has a hash for every file.
 
-Every folder of weights holds a ``card.json`` beside the files: what the model is, how it was made, what it
-scored on held-out data, and the SHA-256 of each file.  The combined hash goes into the identity of every
-cell and score that used the model.
+Every folder of weights has a ``card.json`` in addition to the files: a description of the model, how it was made, its
+scores on held-out data, and the SHA-256 of each file.  The combined hash is part of the identity of every cell and
+score that used the model.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 CARD = "card.json"
 
-#: Files of this size in bytes and more are hashed once; after that their size and times must be as they were.
+#: Files of this size in bytes and more are hashed once, and again only if their size or times change.
 _LARGE = 32 * 2**20
 
 
 class WeightsError(ValueError):
-    """Weights that are missing or not the ones the card names; the message is one line."""
+    """Weights that are missing or differ from those that the card names; the message is one line."""
 
 
 class WeightsMissingError(WeightsError):
@@ -31,7 +31,7 @@ class WeightsMissingError(WeightsError):
 
 
 def weights_home() -> Path:
-    """Where fetched weights are: the environment variable SDIBENCH_WEIGHTS, or ``~/.cache/sdi-bench``."""
+    """The folder of fetched weights: the environment variable SDIBENCH_WEIGHTS, or ``~/.cache/sdi-bench``."""
     return Path(os.environ.get("SDIBENCH_WEIGHTS") or "~/.cache/sdi-bench").expanduser()
 
 
@@ -54,7 +54,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def write_card(folder: Path, **fields: Any) -> None:
-    """Write ``card.json``: ``fields`` and the hash of every file in ``folder`` but pictures and hidden files."""
+    """Write ``card.json``: ``fields`` and the hash of every file in ``folder`` except images and hidden files."""
     paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     files = {
         name.as_posix(): file_sha256(path)
@@ -62,26 +62,26 @@ def write_card(folder: Path, **fields: Any) -> None:
         if path.name != CARD and path.suffix != ".png" and not any(part.startswith(".") for part in name.parts)
     }
     _replace(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
-    verified_weights.cache_clear()
+    verify_weights.cache_clear()
 
 
 @lru_cache(maxsize=32)
-def verified_weights(folder: Path) -> str:
-    """Check every file of a model folder against its card; large files that were checked before by size and times.
+def verify_weights(folder: Path) -> str:
+    """Check every file of a model folder against its card; large files that were checked before, by size and times.
 
     Returns:
         One SHA-256 over all of them.
 
     Raises:
-        WeightsError: If a file is missing or another one than the card names.
+        WeightsError: If a file is missing or differs from the one that the card names.
     """
-    return _verified(folder, known_sha256)
+    return _verify(folder, known_sha256)
 
 
-def verified_anew(folder: Path) -> str:
-    """``verified_weights`` that reads every byte again."""
-    verified_weights.cache_clear()
-    return _verified(folder, file_sha256)
+def reverify_weights(folder: Path) -> str:
+    """Check as ``verify_weights`` does, but read every byte again."""
+    verify_weights.cache_clear()
+    return _verify(folder, file_sha256)
 
 
 def combined_sha256(folder: Path, names: Iterable[str]) -> str:
@@ -94,14 +94,14 @@ def combined_sha256(folder: Path, names: Iterable[str]) -> str:
 
 
 def known_sha256(path: Path) -> str:
-    """SHA-256 of a file; that of a large one is remembered in ``weights_home()`` beside its size and times."""
+    """SHA-256 of a file; that of a large one is stored in ``weights_home()`` together with its size and times."""
     state = path.stat()
     if state.st_size < _LARGE:
         return file_sha256(path)
     known = weights_home() / "hashes.json"
     key, now = str(path.resolve()), [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
     hashes: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, TypeError):  # without it everything is hashed again, and that is all
+    with contextlib.suppress(OSError, ValueError, TypeError):  # without the stored hashes every file is hashed again
         hashes = dict(json.loads(known.read_text(encoding="utf-8")))
     entry = hashes.get(key)
     if isinstance(entry, dict) and entry.get("state") == now:
@@ -119,7 +119,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verified(folder: Path, hashed: Callable[[Path], str]) -> str:
+def _verify(folder: Path, hashed: Callable[[Path], str]) -> str:
     files = read_card(folder)["files"]
     for name, expected in sorted(files.items()):
         path = _existing(folder, name, f"{CARD} lists it")
@@ -127,7 +127,7 @@ def _verified(folder: Path, hashed: Callable[[Path], str]) -> str:
         if found != expected:
             raise WeightsError(
                 f"{path}: SHA-256 is {found[:12]}…, but {CARD} says {expected[:12]}…; restore the file (sdibench fetch "
-                "gets those that were fetched), or train it again so that its card is written anew"
+                "gets those that were fetched), or train it again, which writes a new card"
             )
     return _combined(files)
 
@@ -144,7 +144,7 @@ def _combined(files: dict[str, str]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

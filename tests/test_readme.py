@@ -20,7 +20,7 @@ from bench.cli import Command
 from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, View, ViewPrompt
 from methods.distillation import methods
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from metrics import Views, metrics
 
 ROOT = Path(__file__).parent.parent

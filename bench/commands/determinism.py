@@ -11,7 +11,7 @@ from bench.cells.torch_settings import torch_settings
 from bench.study.expand import expand
 from bench.study.settings import EvaluationSettings
 from bench.study.study import load_study
-from methods.priors import folder_of
+from methods.priors.loading import folder_of
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
 

@@ -73,14 +73,15 @@ def _determinism() -> Iterator[tuple[str, str]]:
 
 def _check_weights() -> Iterator[tuple[str, str, bool]]:
     """Whose weights, what was found, and whether that is right; weights that were never fetched are not wrong."""
-    from methods.priors import prior_names, prior_sha256
-    from methods.weights import WeightsError, WeightsMissingError, verified_weights
+    from methods.priors import priors
+    from methods.priors.loading import prior_sha256
+    from methods.weights import WeightsError, WeightsMissingError, verify_weights
     from metrics import suites
 
     def of_role(suite: str, role: Role) -> str:
-        return verified_weights(suites[suite].folder(role))
+        return verify_weights(suites[suite].folder(role))
 
-    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(prior_sha256, name) for name in prior_names()}
+    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(prior_sha256, name) for name in priors.names()}
     for name in suites.names():
         for role in get_args(Role):
             checks[f"{role} of the suite {name}"] = partial(of_role, name, role)

@@ -20,7 +20,7 @@ from bench.records.record import SCENE_FILE
 from bench.records.store import read_record
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
 from methods.scenes.scene import Scene
 

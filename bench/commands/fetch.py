@@ -13,7 +13,7 @@ from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
 from methods.priors.pipeline.folder import files_in
 from methods.priors.pipeline.stable_diffusion import Origin
-from methods.weights import CARD, WeightsError, file_sha256, read_card, verified_anew, write_card
+from methods.weights import CARD, WeightsError, file_sha256, read_card, reverify_weights, write_card
 
 
 def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only: Collection[str] = ()) -> None:
@@ -50,7 +50,7 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
                 _finish(source, folder, {**fields, "revision": _download(source, origin, folder)})
             else:
                 _copy(source, _part(mirror, source, len(chosen)), folder, fields)
-        sha256 = verified_anew(folder)
+        sha256 = reverify_weights(folder)
         console.print(f"{told}right, SHA-256 {sha256[:12]}, in {folder}", highlight=False, soft_wrap=True)
 
 
@@ -65,7 +65,7 @@ def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
             f"{f'@{origin.revision}' if origin.revision else ''}; remove the folder to fetch it anew"
         )
     try:
-        verified_anew(folder)
+        reverify_weights(folder)
     except WeightsError as error:
         console.print(f"{error}; fetching it again", highlight=False, soft_wrap=True, markup=False)
         for name, expected in card["files"].items():
@@ -124,7 +124,7 @@ def _explain(error: Exception, repository: str, variable: str) -> str:
 def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) -> None:
     """Copy the files from a folder; one with a card is copied as its card says."""
     if (mirror / CARD).is_file():
-        verified_anew(mirror)
+        reverify_weights(mirror)
         names = list(read_card(mirror)["files"])
         if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in names):
             raise WeightsError(f"{mirror / CARD}: lists files outside its folder")
@@ -155,7 +155,7 @@ def _finish(source: Source, folder: Path, fields: dict[str, Any]) -> None:
 def _write_card(folder: Path, fields: dict[str, Any]) -> None:
     """Write the card, or hold the files against the one that is there: they were fetched again to be the same."""
     if (folder / CARD).is_file():
-        verified_anew(folder)
+        reverify_weights(folder)
     else:
         write_card(folder, **fields)
 

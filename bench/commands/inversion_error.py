@@ -1,9 +1,9 @@
-"""How well each inversion strategy solves eq. 8 of arXiv 2405.15891 on ground-truth renders (its figure 9, right).
+"""The error of each inversion strategy in eq. 8 of arXiv 2405.15891 on ground-truth renders (its figure 9, right).
 
     python -m bench.commands.inversion_error
 
 prints the mean error of every strategy at several timesteps, and its paired difference to random noise with a 95 %
-bootstrap interval over images.  On given images the strategies are compared alone; in the study
+bootstrap interval over images.  Here all strategies see the same images; in the study
 ``ablation_inversion`` each sees the scene that it has made.
 """
 
@@ -25,7 +25,7 @@ from methods.cameras import evaluation_ring, view_words
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error, strategies
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from prompts.toybox import all_objects, is_held_out, render_object, with_article
 
 REFERENCE = "random"

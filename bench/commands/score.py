@@ -19,7 +19,7 @@ from bench.study.expand import expand
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from bench.watch.divergence import Status
-from methods.priors.pipeline.settings import chosen_device
+from methods.priors.pipeline.settings import choose_device
 from metrics import Metric, metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set
@@ -43,7 +43,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     check_metrics(study)
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
-    device = chosen_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
+    device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
     scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
     # the whole set, so that R-precision does not depend on which of its prompts a study takes
     candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]

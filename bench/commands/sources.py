@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import InputError, nearest
+from methods.priors.loading import hub_of
 from methods.priors.pipeline.folder import check_pipeline, needed_files, read_json, small_files
 from methods.priors.pipeline.stable_diffusion import (
     CARD_FIELDS,
-    VARIABLE,
+    SD21,
+    HubFolder,
     Origin,
-    fetched_folder,
     is_hub_name,
     origin_of,
+    suite_folder,
 )
 from methods.weights import WeightsError
 
@@ -56,14 +58,14 @@ class Source:
     """The environment variable that names another repository; for the line of an error."""
 
 
-def _prior(name: str) -> Source:
-    variable = VARIABLE if name == "sd21" else ""
-    origin = partial(origin_of, name)
-    return Source("prior", origin, needed_files, small_files, check_pipeline, card=CARD_FIELDS, variable=variable)
+def _prior(hub: HubFolder) -> Source:
+    return Source(
+        "prior", hub.origin, needed_files, small_files, check_pipeline, card=CARD_FIELDS, variable=hub.variable
+    )
 
 
 def _scorer(role: str, repository: str, needed: Choose, **fields: Any) -> Source:
-    variable = f"{VARIABLE}_{role.upper()}"
+    variable = f"{SD21.variable}_{role.upper()}"
     return Source(role, partial(_origin, variable, repository), needed, variable=variable, **fields)
 
 
@@ -75,7 +77,7 @@ def _origin(variable: str, repository: str) -> Origin:
     """
     setting = os.environ.get(variable) or repository
     if Path(setting).expanduser().is_dir():
-        role = variable.removeprefix(f"{VARIABLE}_").lower()
+        role = variable.removeprefix(f"{SD21.variable}_").lower()
         raise WeightsError(
             f"{variable} = {setting!r}: is a folder, and must be a repository; run: sdibench fetch sd21 --only {role} "
             f"--from {setting}"
@@ -140,7 +142,7 @@ def _convert_reward(folder: Path) -> None:
 #: The sources of each suite, in the order that they are fetched in.  A further suite or scorer is a further entry.
 SOURCES: dict[str, tuple[Source, ...]] = {
     "sd21": (
-        _prior("sd21"),
+        _prior(SD21),
         _scorer(
             "clip", "timm/vit_base_patch32_clip_224.openai", _clip_files, first=_clip_small_files,
             check=partial(_check_clip, resnet=False), card={"title": "OpenAI CLIP ViT-B/32"},
@@ -164,12 +166,15 @@ def sources_of(name: str, only: Collection[str] = ()) -> list[tuple[Source, Path
     Raises:
         InputError: If there is no such suite, or it has no such role.
     """
-    if name not in SOURCES and not is_hub_name(name):
+    if name in SOURCES:
+        found = SOURCES[name]
+    elif (hub := hub_of(name)) is not None:
+        found = (_prior(hub),)
+    else:
         raise InputError(f"unknown suite {name!r}: {nearest(name, SOURCES)}, or a repository as owner/name")
-    found = SOURCES.get(name) or (_prior(name),)
     roles = [source.role for source in found]
     for role in only:
         if role not in roles:
             raise InputError(f"unknown role {role!r} in {name}: {nearest(role, roles)}")
-    home = fetched_folder(name).parent
+    home = suite_folder(name)
     return [(source, home / source.role) for source in found if not only or source.role in only]

@@ -25,7 +25,7 @@ from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.settings import PriorChoice
 from bench.study.study import Study
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 #: Time between two looks at whether the run is to stop.
 _SECONDS = 0.2

@@ -19,7 +19,7 @@ from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from bench.watch.telemetry import Event
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 

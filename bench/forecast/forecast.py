@@ -19,7 +19,7 @@ from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.study import Study
 from bench.watch.environment import device_name
-from methods.priors import cached_prior, prior_device
+from methods.priors.loading import cached_prior, prior_device
 
 #: Number of records of other runs that are read at most, and that are enough.
 _READ_AT_MOST, _ENOUGH = 20, 3

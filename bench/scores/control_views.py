@@ -25,7 +25,7 @@ from bench.scores.view_set import ViewSet, cell_views
 from bench.study.study import Study
 from methods.cameras import view_words
 from methods.diffusion.sampling import sample_images
-from methods.priors import cached_prior, known_prior
+from methods.priors.loading import cached_prior, known_prior
 from metrics.controls import WITHOUT_CAMERAS, ControlSources, controls
 from metrics.views import Views
 from prompts import Prompt

@@ -16,7 +16,7 @@ from bench.study.settings import CellSettings
 from bench.study.study import Study
 from methods.contracts import Method, Prior
 from methods.distillation import methods
-from methods.priors import known_prior
+from methods.priors.loading import known_prior
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.registry import UnknownNameError
 from methods.scenes import scenes

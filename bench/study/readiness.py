@@ -9,7 +9,7 @@ from bench.study.expand import arms_of
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.contracts import Prior
-from methods.priors import cached_prior, load_prior
+from methods.priors.loading import cached_prior, load_prior
 from methods.scenes.scene import SceneSettings
 from methods.settings import MissingPackageError
 

@@ -21,7 +21,7 @@ from bench.training.classifier import Classifier, classes, load
 from bench.training.loop import use_cpu
 from methods.contracts import Prior
 from methods.diffusion.sampling import sample_images
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.weights import read_card, write_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, with_article
 

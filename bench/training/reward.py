@@ -29,7 +29,7 @@ from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.reward_figures import held_out_figures, sample_sheet
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
-from methods.weights import verified_weights, write_card
+from methods.weights import verify_weights, write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork, RewardTokenizer
 from prompts.toybox import VIEWS
 from prompts.toybox.captions import WORDS
@@ -213,7 +213,7 @@ def main(options: Options) -> None:
     seen = np.flatnonzero(~np.asarray(pictures.held_out))
     options.out.mkdir(parents=True, exist_ok=True)
     config = write_folder(options.out)
-    clip_sha256 = verified_weights(options.clip)
+    clip_sha256 = verify_weights(options.clip)
     network = RewardNetwork(config)
     initialise(network, torch.Generator().manual_seed(options.seed), layers=_TEXT_LAYERS)
     network.vision.load_state_dict(blip_vision_weights(load_file(options.clip / "open_clip_model.safetensors")))

@@ -1,4 +1,4 @@
-"""The training of a prior's adapted copy beside the scene."""
+"""Training of a prior's adapted copy together with the scene."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from methods.contracts import Prior
 from methods.diffusion.guidance import add_noise
 from methods.transfer import to_device
 
-#: Seed of the adapters' first values.  A method starts before it is given streams; the values are the same
-#: for every seed of a study, which their training forgets.
+#: Seed of the adapters' initial values.  A method starts before it is given streams, so these values are the same for
+#: every seed of a study; their influence fades during training.
 _SEED = 0
 
-#: The loss is a mean over thousands of latents, and its gradients would vanish in half precision on their way
-#: through the network.  A power of two changes no bit of a float32.
+#: The loss is a mean over thousands of latents, and its gradients would underflow in half precision on their way
+#: through the network.  Scaling by a power of two is exact in float32.
 _SCALE = 2.0**12
 
 
 class Adaptation:
-    """A trainable copy of a prior and its optimiser: what VSD learns beside the scene.
+    """A trainable copy of a prior and its optimiser, which VSD trains together with the scene.
 
     AdamW with threestudio's betas and epsilon (``prolificdreamer.yaml``).
 
     Args:
-        prior: What is copied; it is not changed.
-        rank: Of the adapters.
-        learning_rate: Of all that is trained.
+        prior: The prior that is copied; it is not changed.
+        rank: Rank of the adapters.
+        learning_rate: Step size of everything that is trained.
     """
 
     def __init__(self, prior: Prior, *, rank: int, learning_rate: float) -> None:
@@ -42,15 +42,15 @@ class Adaptation:
     def train(
         self, latents: Tensor, noise: Tensor, timesteps: Tensor, *, prior: Prior, conditioning: Tensor, cameras: Tensor
     ) -> Tensor:
-        """One optimiser step on the mean of (ε_φ(x_t) − ε)².
+        """Take one optimiser step on the mean of (ε_φ(x_t) − ε)².
 
         Args:
             latents: Clean latents ``(b c lh lw)``; no gradient goes to them.
             noise: ε, of the same shape.
             timesteps: ``(b,)``.
-            prior: For its noise levels.
+            prior: The prior, whose noise levels are used.
             conditioning: ``(b n d)``.
-            cameras: ``(b 16)``, zeros where the camera is left out.
+            cameras: ``(b 16)``, zeros for a view whose camera is left out.
 
         Returns:
             The loss before the step, a scalar without a gradient.
@@ -69,21 +69,21 @@ class Adaptation:
         return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
-        """What is trained and the optimiser's moments, for a checkpoint."""
+        """The trained parameters and the optimiser's moments, for a checkpoint."""
         trained = {name: value.detach().clone() for name, value in self.adapted.parameters().items()}
         return {"adapted": trained, "optimiser": self._optimiser.state_dict()}
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
 
         Raises:
-            ValueError: If it is of another network or rank.
+            ValueError: If it belongs to another network or rank.
         """
         parameters, trained = self.adapted.parameters(), state["adapted"]
         shapes = {name: value.shape for name, value in parameters.items()}
         if shapes != {name: value.shape for name, value in trained.items()}:
-            raise ValueError("the checkpoint's adapters are of another network or rank")
+            raise ValueError("the checkpoint's adapters belong to another network or rank")
         for name, value in parameters.items():
             value.copy_(trained[name])
         self._optimiser.load_state_dict(state["optimiser"])

@@ -1,4 +1,4 @@
-"""Perp-Neg: other views of the prompt as negative prompts, of which only what is perpendicular to it counts."""
+"""Perp-Neg: other views of the prompt as negative prompts, of which only the perpendicular part counts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PerpNeg:
 
 
 def _sector(cameras: Cameras) -> tuple[Tensor, Tensor, Tensor]:
-    """Whether each camera is before the side, its r in [0, 1], and whether it is overhead; each ``(b,)``."""
+    """Masks of cameras in front of the side view and of overhead ones, with r in [0, 1] between; each ``(b,)``."""
     turned = ((cameras.azimuth_deg + 180.0) % 360.0 - 180.0).abs()
     before = turned < 90.0
     return before, torch.where(before, 1.0, 2.0) - turned / 90.0, cameras.elevation_deg > _OVERHEAD_DEG

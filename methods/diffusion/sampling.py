@@ -10,7 +10,7 @@ from torch import Tensor
 from methods.contracts import Prior, ViewPrompt
 from methods.diffusion.guidance import guided_prediction, levels
 
-#: Images sampled at once, which fit a small device.
+#: Images sampled in one batch, so that a small device has room for them.
 _AT_ONCE = 8
 
 
@@ -54,7 +54,7 @@ def sample_images(
 
     Args:
         prior: The diffusion prior.
-        texts: What the images should show.
+        texts: A prompt for each image.
         generator: Draws the noise x_T, on the CPU.
         scale: Guidance scale, against the null prompt.
         steps: Steps from noise to image.
@@ -66,6 +66,6 @@ def sample_images(
         positive = prior.embed(texts[some])
         null = prior.null(len(positive))
         latents = ddim_sample(prior, noise[some], ViewPrompt(positive, null, null), scale, steps)
-        # one by one: decoding takes more memory than all else
+        # one by one: decoding takes more memory than everything else
         images += [prior.decode(latent[None]) for latent in latents]
     return torch.cat(images)

@@ -8,7 +8,7 @@ import torch
 
 from methods.contracts import Distillation, Method, Prior, State, Streams, TimestepSchedule, View, ViewPrompt
 from methods.diffusion.guidance import guided_prediction, levels
-from methods.diffusion.schedules.warm_up import WarmUp, warmth
+from methods.diffusion.schedules.warm_up import WarmUp, warm_up_left
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import ddim_inversion
 
@@ -41,7 +41,7 @@ class ISM(Method):
     """Guidance scale of the inversion under the prompt; 0 is ISM's unconditional one (figure 14 of
     arXiv 2405.15891)."""
     full_noise: bool = False
-    """Whether all of the noise in x_t is subtracted, as SDI does, instead of ε̂(x_s) (figure 14, as above)."""
+    """If true, all of the noise in x_t is subtracted, as SDI does, instead of ε̂(x_s) (figure 14, as above)."""
     negative_prompt: str = "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark"
     """The base of the guidance at x_t."""
 
@@ -63,7 +63,7 @@ class ISM(Method):
     def _path(self, prior: Prior, progress: float, generator: torch.Generator) -> torch.Tensor:
         """Timesteps 0, δ_S, 2δ_S, …, s, t of this step's inversion."""
         steps = len(prior.alphas_cumprod)
-        interval = self.interval + warmth(progress, self.interval_warm_up) * (self.first_interval - self.interval)
+        interval = self.interval + warm_up_left(progress, self.interval_warm_up) * (self.first_interval - self.interval)
         t = max(int(self.schedule(prior, progress, 1, generator)), 1)
         s = max(t - round(steps * interval), 0)
         stride = max(1, round(steps * self.inversion_interval))

@@ -1,4 +1,4 @@
-"""ISM as its authors released it in LucidDreamer, which is not quite what the paper writes."""
+"""ISM as its authors released it in LucidDreamer, which differs slightly from the paper."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from methods.transfer import to_device
 class ISMCode(Method):
     """ISM (arXiv 2311.11284) by the code of LucidDreamer@2ecf093, ``guidance/sd_utils.py``, ``train_step``.
 
-    Where it differs from ``ism``: the inversion begins at t = 1 with *random* noise added to the image, whose
-    channels have an offset of their own (N(0, 0.1²), shared by the batch); every timestep is one later than its
+    Where it differs from ``ism``: the inversion begins at t = 1 with *random* noise added to the image, with
+    an offset for each channel (N(0, 0.1²), shared by the batch); every timestep is one later than its
     index; the upper end of t's range is excluded; and the update is not divided by the batch, so a batch of b views
     weighs b times as much against the scene's penalties as with other methods.  The constants are those of
     ``configs/hamburger.yaml``, which has Perp-Neg off; with it on, intervals are rounded up (``train_step_perpneg``).
 
-    Left out is what belongs to the Gaussian-splatting code base and not to the guidance: flipped renders, depth in
-    place of colour in a fifth of the steps, total-variation and scale losses, prompts mixed between views,
-    zeros in place of NaNs (which here end the cell as ``nan``).
+    Left out are the parts of the Gaussian-splatting code base that do not belong to the guidance: flipped renders,
+    depth instead of colour in a fifth of the steps, total-variation and scale losses, prompts mixed between views, and
+    zeros instead of NaNs (which here end the cell as ``nan``).
 
     Raises:
         ValueError: If ``timesteps`` is not an increasing pair of fractions.
@@ -91,10 +91,10 @@ class ISMCode(Method):
     ) -> Tensor:
         """Timesteps 1, 201, 401, …, s, t of this step's inversion: the indices 0, 200, … and one."""
         steps = len(prior.alphas_cumprod)
-        warmth = 1.0 - min(progress / self.warm_up, 1.0) if self.warm_up > 0 else 0.0
+        remaining = 1.0 - min(progress / self.warm_up, 1.0) if self.warm_up > 0 else 0.0
         low, high = (timestep_index(prior, bound) for bound in self.timesteps)
-        high += timestep_index(prior, warmth * max(self.warm_up_timestep - self.timesteps[1], 0.0))
-        shortened = steps * warmth * (self.warm_up_interval - self.interval)
+        high += timestep_index(prior, remaining * max(self.warm_up_timestep - self.timesteps[1], 0.0))
+        shortened = steps * remaining * (self.warm_up_interval - self.interval)
         interval = round(steps * self.interval) + rounding(round(shortened, 6))  # no rounding error becomes a step
         drawn = torch.randint(low, max(high, low + 1), (1,), generator=generator, device=generator.device)
         t = min(int(drawn), steps - 2)

@@ -1,4 +1,4 @@
-"""SDI as its authors released it in threestudio, which is not what the paper writes."""
+"""SDI as its authors released it in threestudio, which differs from the paper."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from methods.transfer import to_device
 class SDICode(Method):
     """SDI (arXiv 2405.15891) by the code of threestudio@28d9d80, ``stable_diffusion_sdi_guidance.py``.
 
-    Where it differs from ``sdi``: t ends at 0.25; the inversion runs over a fixed grid, the first prediction of
-    which is asked for at a negative timestep; noise is added at each of its steps, 0.3·√V with DDIM's variance V;
-    what it reaches at t + δ goes to the network as x_t, without new noise; and the loss is a mean,
+    Where it differs from ``sdi``: t ends at 0.25; the inversion runs over a fixed grid, whose
+    first prediction is made at a negative timestep; noise is added at each of its steps, 0.3·√V with DDIM's variance V;
+    its result at t + δ goes to the network as x_t, without new noise; and the loss is a mean,
     ½·mean((x − x̂0)²) / b over all elements, so its gradient is b·c·lh·lw times smaller than that of the other
     methods (whose losses are sums) and weighs that much less against the scene's penalties.
 
@@ -59,7 +59,7 @@ class SDICode(Method):
             raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
 
     def calibrated(self, prior: Prior) -> Self:
-        """The same with the prior's guidance scale, and its negative in the inversion."""
+        """A copy with the prior's guidance scale, and its negative in the inversion."""
         return replace(super().calibrated(prior), gamma_inv=-prior.guidance_scale)
 
     def __call__(
@@ -71,7 +71,7 @@ class SDICode(Method):
         steps = len(prior.alphas_cumprod)
         t = min(int(steps * fraction), steps - 1)  # rounded as the code does
         timesteps = torch.full((len(clean),), t)
-        noisy = self._inverted(clean, self._path(prior, t, len(clean), streams["timestep"]), prior, prompt, streams)
+        noisy = self._invert(clean, self._path(prior, t, len(clean), streams["timestep"]), prior, prompt, streams)
         guided = guided_prediction(prior, noisy, timesteps, prompt, self.gamma_fwd)
         alpha, sigma = levels(prior, timesteps)
         kappa = (noisy - alpha * clean) / sigma
@@ -89,7 +89,7 @@ class SDICode(Method):
         return torch.cat([common[:, None].expand(-1, count), last[None]])
 
     @torch.no_grad()
-    def _inverted(self, clean: Tensor, path: Tensor, prior: Prior, prompt: ViewPrompt, streams: Streams) -> Tensor:
+    def _invert(self, clean: Tensor, path: Tensor, prior: Prior, prompt: ViewPrompt, streams: Streams) -> Tensor:
         """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
         noisy = clean
         for now, then in pairwise(to_device(path, clean.device)):

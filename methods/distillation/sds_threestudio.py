@@ -1,4 +1,4 @@
-"""SDS as threestudio releases it, by whose numbers the papers compare."""
+"""SDS as threestudio releases it, whose numbers the papers compare with."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SDSThreestudio(Method):
     The code guides from the text's prediction, ε_y + s·(ε_y − ε_∅), which is s + 1 in this project's convention;
     its maintainers mean it so (threestudio#127, #289).  With Perp-Neg on, the same file has the usual convention,
     and so has this class.  Everything else is ``sds``: t is uniform with both ends included, the weight 1 − ᾱ_t,
-    the loss summed over a view.  Not taken over: zeros in place of an update's NaNs, which here end the cell as
-    ``nan``; the upsampling of 64² renders; and that Perp-Neg, in a batch, evaluates negatives on other views' latents.
+    the loss summed over a view.  Left out: zeros instead of an update's NaNs, which here end the cell as
+    ``nan``; the upsampling of 64² renders; and Perp-Neg's evaluation, in a batch, of negatives on other views' latents.
     """
 
     text_guidance_scale: float = 100.0
@@ -47,7 +47,7 @@ class SDSThreestudio(Method):
         return self.text_guidance_scale + 1
 
     def calibrated(self, prior: Prior) -> Self:
-        """The same with guidance as strong as the prior's own scale, which is one less in the code's convention."""
+        """A copy with guidance as strong as the prior's own scale, which is one less in the code's convention."""
         return replace(super().calibrated(prior), text_guidance_scale=prior.guidance_scale - 1)
 
     def __call__(

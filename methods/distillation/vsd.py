@@ -48,7 +48,7 @@ class VSD(Method):
     lora_guidance_scale: float = 1.0
     """s_φ of ε_φ = ε_φ(no camera) + s_φ·(ε_φ(camera) − ε_φ(no camera)) (threestudio's ``guidance_scale_lora``)."""
     schedule: TimestepSchedule = Piecewise(((0.2, 0.02, 0.98), (1.0, 0.02, 0.5)))
-    """Distribution of t, whose range shrinks at once after 5000 of 25000 steps (arXiv 2305.16213)."""
+    """Distribution of t, whose range shrinks abruptly after 5000 of 25000 steps (arXiv 2305.16213)."""
     lora_rank: int = 4
     """Rank of the adapters (diffusers' and threestudio's default)."""
     lora_learning_rate: float = 1e-4

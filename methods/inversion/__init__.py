@@ -1,4 +1,4 @@
-"""How the noise κ that clean latents came from is inferred, one strategy per file.
+"""Inference of the noise κ that clean latents came from, one strategy per file.
 
 A strategy is called with a view and its timesteps and returns κ such that α_t x + σ_t κ is the x_t that the method
 evaluates the prior at.  Every method that adds noise has a field ``inversion`` that takes any of them; SDS is SDI with

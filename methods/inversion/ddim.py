@@ -39,7 +39,7 @@ class DDIMInversion(InversionStrategy):
             raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
 
     def calibrated(self, prior: Prior) -> Self:
-        """The same with the negative of the prior's guidance scale, as in the paper (appendix A.3)."""
+        """A copy with the negative of the prior's guidance scale, as in the paper (appendix A.3)."""
         return replace(self, gamma_inv=-prior.guidance_scale)
 
     @torch.no_grad()

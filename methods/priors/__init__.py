@@ -1,34 +1,31 @@
-"""Frozen text-to-image diffusion models that methods distil from, by name or folder."""
+"""Frozen text-to-image diffusion models that methods distil from, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 
 from methods.contracts import Prior
-from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
-from methods.priors.pipeline.folder import INDEX
-from methods.priors.pipeline.settings import Posterior, chosen_device
-from methods.priors.pipeline.stable_diffusion import is_hub_name, local_folder
-from methods.priors.pipeline.unloaded import UnloadedPrior
+from methods.priors.pipeline.stable_diffusion import SD21, HubFolder
 from methods.registry import Registry
-from methods.weights import CARD
 
+#: The folder of the weights that come with the package.
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class PriorSource:
-    """Where a prior with a name comes from: a folder of weights, or code."""
+    """The origin of a named prior: a folder of weights, or code."""
 
     summary: str
     """One line for lists."""
     folder: Callable[[], Path] | None = None
-    """The folder of its weights; raises WeightsMissingError if they have not been fetched."""
+    """Finds the folder of its weights; raises WeightsMissingError if they have not been fetched."""
+    hub: HubFolder | None = None
+    """The repository that ``sdibench fetch`` takes its weights from; None if there is nothing to fetch."""
     make: Callable[[], Prior] | None = None
-    """The prior itself, if it has no weights."""
+    """Makes the prior, if it has no weights."""
 
 
 priors: Registry[PriorSource] = Registry("prior")
@@ -54,111 +51,8 @@ for _name, _source in {
     ),
     "sd21": PriorSource(
         "Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21).",
-        folder=partial(local_folder, "sd21"),
+        folder=SD21.local_folder,
+        hub=SD21,
     ),
 }.items():
     priors.register(_name)(_source)
-
-
-def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
-    """The prior registered under ``name``, that in the folder ``name``, or that of a repository of the hub.
-
-    Args:
-        name: Name, folder or repository.
-        posterior: The latents that a KL autoencoder's ``encode`` returns; other priors have no choice.
-
-    Raises:
-        UnknownNameError: If it is none of them.
-        WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If its weights are not the ones its card names, or are of a kind that cannot be loaded.
-    """
-    folder = folder_of(name)
-    if folder is not None:
-        return _from_folder(folder, posterior)
-    make = priors[name].make  # raises if there is no such prior
-    if make is None:
-        raise TypeError(f"the prior {name!r} is registered with neither a folder nor code")
-    return make()
-
-
-@lru_cache(maxsize=1)
-def cached_prior(name: str, posterior: Posterior = "mode") -> Prior:
-    """The prior, loaded once per process."""
-    return load_prior(name, posterior)
-
-
-def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPrior:
-    """The prior as far as cells are named after it; it is loaded only when a method asks for more than its card.
-
-    Raises:
-        UnknownNameError: If there is no such prior.
-        WeightsError: If its weights are missing or not the ones that its card names.
-    """
-    card = prior_card(name)
-    return (
-        cached_prior(name, posterior) if card is None else UnloadedPrior(card, partial(cached_prior, name, posterior))
-    )
-
-
-def folder_of(name: str) -> Path | None:
-    """The folder with the weights of the prior ``name``; None for one without weights, or an unknown one.
-
-    Raises:
-        WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If those fetched are of another repository than is set.
-    """
-    if name in priors:
-        find = priors[name].folder
-        return None if find is None else find()
-    if is_hub_name(name):
-        return local_folder(name)
-    path = Path(name)
-    return path if any((path / file).is_file() for file in (CARD, INDEX)) else None
-
-
-def prior_card(name: str) -> PriorCard | None:
-    """The card of the prior ``name``, without loading it; None where ``folder_of`` has none.
-
-    Raises:
-        WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If they are not the ones its card names.
-    """
-    folder = folder_of(name)
-    return None if folder is None else pipeline_card(folder)
-
-
-def prior_sha256(name: str) -> str:
-    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" if it has none.
-
-    Raises:
-        UnknownNameError: If there is no such prior.
-        WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If they are not the ones its card names.
-    """
-    card = prior_card(name)
-    return load_prior(name).weights_sha256 if card is None else card.weights_sha256
-
-
-def prior_device(name: str) -> str | None:
-    """Where the prior ``name`` would run on this machine, as torch names devices; None if only loading it shows.
-
-    Raises:
-        WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If SDIBENCH_DEVICE names no device of this machine.
-    """
-    folder = folder_of(name)
-    return None if folder is None else chosen_device(uses_gpu=not has_patch_codec(folder))
-
-
-def prior_names() -> list[str]:
-    """Names that ``load_prior`` knows."""
-    return priors.names()
-
-
-def _from_folder(folder: Path, posterior: Posterior) -> Prior:
-    # Imported here: diffusers takes seconds to import, and looking a name up should not.
-    from methods.priors.pipeline.diffusers_prior import DiffusersPrior
-    from methods.priors.pipeline.settings import PipelineSettings
-
-    uses_gpu = not has_patch_codec(folder)
-    return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, uses_gpu=uses_gpu))

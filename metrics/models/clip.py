@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from methods.weights import WeightsError, read_card, verified_weights
+from methods.weights import WeightsError, read_card, verify_weights
 from metrics.models.batches import in_passes
 from metrics.models.precision import full_precision
 
@@ -41,7 +41,7 @@ class ClipModel:
     """
 
     def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
-        self.weights_sha256 = verified_weights(folder)
+        self.weights_sha256 = verify_weights(folder)
         import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
 
         # isort: split

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from methods.weights import verified_weights
+from methods.weights import verify_weights
 from metrics.models.batches import in_passes
 from metrics.models.clip import preprocessed, require_uint8
 from metrics.models.precision import full_precision
@@ -116,7 +116,7 @@ class RewardModel:
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        self.weights_sha256 = verified_weights(folder)
+        self.weights_sha256 = verify_weights(folder)
         self._device = torch.device(device)
         import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
 

@@ -17,7 +17,7 @@ from bench.study.expand import expand
 from bench.study.settings import DivergenceSettings
 from bench.study.study import Study, load_study
 from methods.contracts import Prior
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 TINY = """
 title = "Tiny"
@@ -68,7 +68,7 @@ def cell(study: Study) -> Cell:
 
 @pytest.fixture
 def prior() -> Prior:
-    return cached_prior("gaussian")
+    return cached_prior("gaussian", "mode")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.telemetry import Event
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 from .conftest import TINY
 
@@ -201,7 +201,7 @@ def _checkpoint(run: Path, cell: Cell) -> None:
 
     checkpoint = store.checkpoint(cell, store.read_study().model_copy(update={"checkpoint_steps": 1}))
     with pytest.raises(_KilledError):
-        run_cell(cell, cached_prior("gaussian"), on_step=kill, checkpoint=checkpoint)
+        run_cell(cell, cached_prior("gaussian", "mode"), on_step=kill, checkpoint=checkpoint)
 
 
 def _with(old: str, new: str) -> bytes:

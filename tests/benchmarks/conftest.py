@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from methods.contracts import Prior
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.scenes import scenes
 
 

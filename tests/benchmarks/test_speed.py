@@ -23,7 +23,7 @@ from methods.camera_range import CameraRange
 from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import View, ViewPrompt
 from methods.distillation import methods
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 
 @pytest.mark.benchmark(group="render")
@@ -48,8 +48,7 @@ def test_training_view(benchmark, scene) -> None:
 @pytest.mark.benchmark(group="network call")
 @pytest.mark.parametrize("rows", [1, 2, 4, 8, 16])
 def test_network_call(benchmark, prior, rows) -> None:
-    shape = prior.encode(torch.zeros(1, 3, prior.resolution, prior.resolution)).shape[1:]
-    noisy = torch.randn(rows, *shape, generator=torch.Generator().manual_seed(0))
+    noisy = torch.randn(rows, *prior.latent_shape, generator=torch.Generator().manual_seed(0))
     timesteps = torch.full((rows,), 500)
     conditioning = prior.embed(["a red car"] * rows)
     benchmark.extra_info["rows"] = rows

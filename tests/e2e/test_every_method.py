@@ -10,7 +10,7 @@ from bench.cells.run_cell import run_cell
 from bench.study.expand import expand
 from bench.study.study import Study, load_study, parse_study
 from methods.distillation import methods
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 SCENES = {
     "nerf": {"scene": {"name": "nerf", "marching": {"name": "packed", "samples": 16}}, "penalties": "relative"},
@@ -33,7 +33,7 @@ def _study(method: str, scene: str) -> Study:
 @pytest.mark.parametrize("method", methods.names())
 def test_two_steps_on_the_toybox(method: str, scene: str) -> None:
     (cell,) = expand(_study(method, scene))
-    outcome = run_cell(cell, cached_prior("toybox"))
+    outcome = run_cell(cell, cached_prior("toybox", "mode"))
     assert outcome.record.failure is None
     assert outcome.record.status == "completed"
     assert outcome.record.unet_calls >= 2

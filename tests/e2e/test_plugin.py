@@ -1,4 +1,4 @@
-"""A method that another installed package brings: built, installed beside the suite, listed and run."""
+"""A method from another package: built, installed next to the suite, listed and run."""
 
 from __future__ import annotations
 

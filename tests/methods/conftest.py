@@ -1,4 +1,4 @@
-"""What the tests of methods share: a closed-form prior, a view of a picture, a prompt and streams."""
+"""Fixtures of the tests of methods: a closed-form prior, a view of an image, a prompt and streams."""
 
 from __future__ import annotations
 

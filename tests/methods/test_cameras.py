@@ -1,4 +1,4 @@
-"""Cameras: which way is front, up and right, and where the ring stands."""
+"""Cameras: the directions front, up and right, and the positions of the ring."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_top_row_looks_up_and_the_right_column_to_the_right() -> None:
     assert (directions[:, -1, 1] > directions[:, 0, 1]).all()
 
 
-def test_the_field_of_view_spans_the_picture_vertically() -> None:
+def test_the_field_of_view_spans_the_image_vertically() -> None:
     resolution = 400
     directions = cameras().rays(resolution).directions[0, :, resolution // 2]
     cosine = (directions[0] * directions[-1]).sum()
@@ -118,7 +118,7 @@ def draw(bounds: CameraRange, count: int = 20_000, seed: int = 0) -> Cameras:
     return sample_cameras(bounds, count, torch.Generator().manual_seed(seed))
 
 
-def test_without_jitter_the_draws_are_the_bits_they_were_before_there_was_any() -> None:
+def test_without_jitter_the_draws_are_bit_for_bit_those_of_versions_without_the_setting() -> None:
     drawn = draw(CameraRange(), count=2, seed=7)
     assert [value.hex() for value in drawn.azimuth_deg.tolist()] == ["0x1.82da800000000p+5", "-0x1.8628800000000p+5"]
     assert [value.hex() for value in drawn.elevation_deg.tolist()] == ["0x1.88f6040000000p+4", "0x1.5e5a700000000p+2"]
@@ -126,7 +126,7 @@ def test_without_jitter_the_draws_are_the_bits_they_were_before_there_was_any() 
     torch.testing.assert_close(drawn.rays(2).directions[1, 1, 0], direction, atol=1e-6, rtol=0)  # cosines differ
 
 
-def test_jitter_leaves_all_other_draws_as_they_are() -> None:
+def test_jitter_leaves_all_other_draws_unchanged() -> None:
     bounds = dataclasses.replace(RELEASED, sphere_share=0.0)
     plain, moved = draw(CameraRange(elevation_deg=bounds.elevation_deg)), draw(bounds)
     for name in ("azimuth_deg", "elevation_deg", "distance", "fovy_deg", "target"):
@@ -170,7 +170,7 @@ def test_a_tilted_camera_is_turned_about_its_line_of_sight() -> None:
     torch.testing.assert_close(turned[50, 50], upright[50, 50])
     top = turned[0, 50] - turned[50, 50]  # from +x towards -x: +y is to the right
     assert math.atan2(top[1], top[2]) == pytest.approx(0.3, abs=1e-3)
-    # the camera that VSD's network is conditioned on has the same axes
+    # the camera matrix that VSD's network sees has the same axes
     up = camera_matrices(tilted).reshape(4, 4)[:3, 1]
     torch.testing.assert_close(up, torch.tensor([0.0, math.sin(0.3), math.cos(0.3)]))
 

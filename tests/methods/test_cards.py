@@ -1,4 +1,4 @@
-"""Every method of the suite has a card that agrees with its class, and what a card cites can be parsed."""
+"""Every method of the suite has a card that agrees with its class, and its citation can be parsed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_bibtex_can_be_read_back(name: str) -> None:
     assert 1 <= int(paper.arxiv[2:4]) <= 12
 
 
-def test_papers_are_told_apart_by_key_and_number() -> None:
+def test_papers_differ_in_key_and_number() -> None:
     papers = {card(name).paper for name in OWN}
     assert len({paper.key for paper in papers}) == len({paper.arxiv for paper in papers}) == len(papers) == 9
 
@@ -74,13 +74,13 @@ def test_another_packages_card_is_its_attribute() -> None:
     class Plain:
         card: int = 3  # a hyper-parameter by that name is no card
 
-    class Told:
-        card = card("sds").model_copy(update={"name": "told"})
+    class Foreign:
+        card = card("sds").model_copy(update={"name": "foreign"})
 
     assert card_of("plain", Plain) is None
-    told = card_of("told", Told)
-    assert told is not None
-    assert told.name == "told"
+    foreign = card_of("foreign", Foreign)
+    assert foreign is not None
+    assert foreign.name == "foreign"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_another_packages_card_is_its_attribute() -> None:
         ('preset_of = "whole"\ntitel = "X"', "Field required"),
     ],
 )
-def test_a_card_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unreadable_card_gives_an_error_of_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "whole.toml").write_text((CARDS / "sds.toml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "bad.toml").write_text(text, encoding="utf-8")
     with pytest.raises(CardError, match=message) as error:

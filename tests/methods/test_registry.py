@@ -16,7 +16,7 @@ def test_registered_things_are_found_by_name() -> None:
 def test_two_things_under_one_name_are_refused() -> None:
     registry: Registry[type] = Registry("thing")
     registry.register("one")(int)
-    registry.register("one")(int)  # the same again is no harm: a module can be imported twice
+    registry.register("one")(int)  # registering the same thing again is harmless: a module can be imported twice
     with pytest.raises(ValueError, match=r"thing 'one' is registered twice: builtins\.int and builtins\.str"):
         registry.register("one")(str)
 

@@ -5,7 +5,7 @@ import sys
 
 
 def test_open_clip_and_diffusers_load_after_the_shim() -> None:
-    """In a process of its own: what is imported here already would hide a failure."""
+    """In a separate process: modules that are imported here already would hide a failure."""
     code = (
         "import methods.torchvision_shim, torchvision, open_clip, torch\n"
         "from torchvision.transforms.functional import resize\n"

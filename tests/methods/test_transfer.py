@@ -15,7 +15,7 @@ DEVICES = [
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_values_arrive_in_the_precision_of_where_they_go(device: str) -> None:
+def test_values_take_the_precision_of_the_tensor_that_they_go_to(device: str) -> None:
     drawn = torch.rand(3, 1, generator=torch.Generator().manual_seed(0)).expand(-1, 4)
     there = torch.zeros(1, dtype=torch.float64, device=device)
     assert to_device(drawn, there).device == there.device
@@ -24,7 +24,7 @@ def test_values_arrive_in_the_precision_of_where_they_go(device: str) -> None:
     assert torch.equal(to_device(there, torch.device("cpu")), torch.zeros(1, dtype=torch.float64))
 
 
-def test_what_is_there_already_stays_as_it_is() -> None:
+def test_values_that_are_there_already_are_returned_unchanged() -> None:
     drawn = torch.rand(3, generator=torch.Generator().manual_seed(0))
     assert to_device(drawn, drawn) is drawn
     assert to_device(drawn, drawn.device) is drawn

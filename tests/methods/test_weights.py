@@ -14,8 +14,8 @@ from methods.weights import (
     file_sha256,
     known_sha256,
     read_card,
-    verified_anew,
-    verified_weights,
+    reverify_weights,
+    verify_weights,
     weights_home,
     write_card,
 )
@@ -24,10 +24,10 @@ from methods.weights import (
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_card_lists_every_file_but_pictures(tmp_path: Path) -> None:
+def test_card_lists_every_file_except_images(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "model.bin").write_bytes(b"weights")
-    (tmp_path / "sheet.png").write_bytes(b"picture")
+    (tmp_path / "sheet.png").write_bytes(b"image")
     write_card(tmp_path, name="mine", seed=3)
     card = read_card(tmp_path)
     assert (card["name"], card["seed"]) == ("mine", 3)
@@ -38,14 +38,14 @@ def test_card_lists_every_file_but_pictures(tmp_path: Path) -> None:
 def test_combined_hash_follows_every_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     write_card(tmp_path)
-    before = verified_weights(tmp_path)
+    before = verify_weights(tmp_path)
     (tmp_path / "a").write_text("2")
     write_card(tmp_path)
-    assert verified_weights(tmp_path) != before
+    assert verify_weights(tmp_path) != before
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda folder: (folder / "a").write_text("other"), r"a: SHA-256 is d9298a10d1b0…, but card.json says"),
         (lambda folder: (folder / "a").unlink(), r"a: missing, though card.json lists it"),
@@ -54,16 +54,16 @@ def test_combined_hash_follows_every_file(tmp_path: Path) -> None:
         (lambda folder: (folder / "card.json").write_text("{}"), r"card.json: 'files' is missing"),
     ],
 )
-def test_spoilt_folders_get_one_line(tmp_path: Path, spoil, message) -> None:
+def test_broken_folders_give_an_error_of_one_line(tmp_path: Path, damage, message) -> None:
     (tmp_path / "a").write_text("1")
     write_card(tmp_path)
-    spoil(tmp_path)
+    damage(tmp_path)
     with pytest.raises(WeightsError, match=message) as caught:
-        verified_weights(tmp_path)
+        verify_weights(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_hidden_files_are_no_weights(tmp_path: Path) -> None:
+def test_hidden_files_are_not_weights(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("abc")
     (tmp_path / ".cache" / "hub").mkdir(parents=True)
     (tmp_path / ".cache" / "hub" / "a.lock").write_text("")
@@ -86,7 +86,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return read
 
 
-def test_home_is_the_user_s_unless_it_is_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_in_the_user_s_cache_unless_it_is_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert weights_home() == home
     monkeypatch.setenv("SDIBENCH_WEIGHTS", "~/mine")
     assert weights_home() == Path.home() / "mine"
@@ -105,12 +105,12 @@ def test_a_large_file_is_read_again_only_when_it_changed(tmp_path: Path, home: P
     assert hashed == [large, small, small]
     before = large.stat()
     large.write_text("abd")
-    os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a copy that keeps its times: only ctime tells
+    os.utime(large, ns=(before.st_atime_ns, before.st_mtime_ns))  # like a copy that keeps its times: only ctime differs
     assert known_sha256(large) == hashlib.sha256(b"abd").hexdigest()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "null", '{"key": 3}'])
-def test_a_spoilt_memory_of_hashes_costs_time_and_nothing_else(tmp_path: Path, home: Path, content: str) -> None:
+def test_a_broken_file_of_hashes_costs_time_and_nothing_else(tmp_path: Path, home: Path, content: str) -> None:
     large = tmp_path / "large"
     large.write_text("abc")
     home.mkdir()
@@ -119,24 +119,24 @@ def test_a_spoilt_memory_of_hashes_costs_time_and_nothing_else(tmp_path: Path, h
     assert json.loads((home / "hashes.json").read_text())[str(large)]["sha256"] == ABC
 
 
-def test_where_nothing_can_be_remembered_everything_is_read(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
+def test_without_stored_hashes_everything_is_read(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
     home.write_text("a file where the folder should be")
     (tmp_path / "large").write_text("abc")
     assert [known_sha256(tmp_path / "large") for _ in range(2)] == [ABC, ABC]
     assert len(hashed) == 2
 
 
-def test_anew_reads_every_byte(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
+def test_reverification_reads_every_byte(tmp_path: Path, home: Path, hashed: list[Path]) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "large").write_text("abc")
     write_card(folder)
-    first = verified_weights(folder)
+    first = verify_weights(folder)
     del hashed[:]
-    verified_weights.cache_clear()
-    assert verified_weights(folder) == first
+    verify_weights.cache_clear()
+    assert verify_weights(folder) == first
     assert hashed == []
-    assert verified_anew(folder) == first
+    assert reverify_weights(folder) == first
     assert hashed == [folder / "large"]
 
 
@@ -145,6 +145,6 @@ def test_files_without_a_card_hash_as_those_with_one(tmp_path: Path, home: Path)
     (tmp_path / "model" / "a").write_text("abc")
     (tmp_path / "model" / "b").write_text("abd")
     write_card(tmp_path / "model")
-    assert combined_sha256(tmp_path / "model", ["b", "a"]) == verified_weights(tmp_path / "model")
+    assert combined_sha256(tmp_path / "model", ["b", "a"]) == verify_weights(tmp_path / "model")
     with pytest.raises(WeightsError, match="c: missing"):
         combined_sha256(tmp_path / "model", ["a", "c"])

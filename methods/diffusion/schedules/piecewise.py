@@ -1,4 +1,4 @@
-"""Timesteps drawn from ranges that change at once."""
+"""Timesteps drawn from ranges that change abruptly."""
 
 from __future__ import annotations
 

@@ -35,10 +35,10 @@ class WarmUp(TimestepSchedule):
 
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:
         """A timestep for each view."""
-        high = self.high + warmth(progress, self.share) * (self.first_high - self.high)
+        high = self.high + warm_up_left(progress, self.share) * (self.first_high - self.high)
         return draw_timesteps(prior, self.low, high, count, generator)
 
 
-def warmth(progress: float, share: float) -> float:
-    """1 at the start, falling linearly to 0 over the first ``share`` of the optimisation."""
+def warm_up_left(progress: float, share: float) -> float:
+    """The part of a warm-up still to come: 1 at the start, 0 after the first ``share`` of the optimisation."""
     return max(0.0, 1.0 - progress / share) if share > 0 else 0.0

@@ -43,7 +43,7 @@ class GaussianPrior:
         return ((latents + 1) / 2).clamp(0, 1)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """``(b 1 3)``: the mean colour m of each text, in [−1, 1]; black-to-white's middle for the empty one."""
+        """``(b 1 3)``: the mean colour m of each text, in [−1, 1]; mid-grey for the empty text."""
         means = []
         for text in texts:
             digest = hashlib.sha256(text.split(",")[0].encode()).digest()
@@ -67,5 +67,5 @@ class GaussianPrior:
         return (1 - alpha).sqrt() * (latents - alpha.sqrt() * mean) / (alpha * self.deviation**2 + 1 - alpha)
 
     def adapted(self, rank: int, generator: torch.Generator) -> TranslatedPrior:
-        """This prior with its images moved by a learnt colour, which has no rank and starts at zero."""
+        """This prior with its images moved by a learnt colour, which starts at zero; ``rank`` has no effect."""
         return TranslatedPrior(self)

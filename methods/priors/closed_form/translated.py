@@ -19,7 +19,7 @@ class TranslatedPrior:
 
     Args:
         prior: A prior whose ``predict_noise`` lets gradients through to the latents; its calls are counted.
-        channels: Of the latents.
+        channels: Channels of the latents.
     """
 
     def __init__(self, prior: Prior, channels: int = 3) -> None:

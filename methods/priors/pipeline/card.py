@@ -1,4 +1,4 @@
-"""What is known of a pipeline without loading it: all that a cell's identity takes from its prior."""
+"""Cards of pipelines, read without loading them: all that a cell's identity takes from its prior."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pipeline_card(folder: Path) -> PriorCard:
         folder: The pipeline folder.
 
     Raises:
-        WeightsError: If a file is missing, or is not the one that the card names.
+        WeightsError: If a file is missing, or differs from the one that the card names.
     """
     sha256 = pipeline_sha256(folder)
     fields: Mapping[str, Any] = read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS
@@ -37,5 +37,5 @@ def pipeline_card(folder: Path) -> PriorCard:
 
 
 def has_patch_codec(folder: Path) -> bool:
-    """Whether the pipeline is a small one with the toybox's codec, for which a GPU is no help."""
+    """Test whether the pipeline is a small one with the toybox's codec, which gains nothing from a GPU."""
     return (folder / "vae" / PATCH_CODEC).is_file()

@@ -1,4 +1,4 @@
-"""What turns pictures into a prior's latents and back: a patch codec or a KL autoencoder, as the pipeline says."""
+"""The contract of codecs, which convert between images and latents: a patch codec or a KL autoencoder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class Codec(Protocol):
-    """Pictures ``(b 3 ps ps)`` in [0, 1] to latents ``(b k s s)`` and back."""
+    """Converts images ``(b 3 ps ps)`` in [0, 1] to latents ``(b k s s)`` and back."""
 
     @property
     def factor(self) -> int:
-        """Pixels p on a side of one latent."""
+        """Side p of one latent in pixels."""
         ...
 
     @property
@@ -21,13 +21,13 @@ class Codec(Protocol):
         ...
 
     def encode(self, rgb: Tensor) -> Tensor:
-        """To latents; gradients flow."""
+        """Convert images to latents; gradients flow."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """To colours, not held within [0, 1]."""
+        """Convert latents to colours, which are not clamped to [0, 1]."""
         ...
 
     def bound(self, latents: Tensor) -> Tensor:
-        """Latents whose picture has its colours within [0, 1]; a codec that cannot tell returns them as they are."""
+        """The latents of the same images with colours clamped to [0, 1]; unchanged for a codec without such a range."""
         ...

@@ -24,14 +24,14 @@ from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.priors.pipeline.settings import PipelineSettings
 from methods.priors.pipeline.vae_codec import VaeCodec
 
-#: The keys of a scheduler's configuration that decide ᾱ; the sampler itself is not used, whichever it is.
+#: The keys of a scheduler's configuration that determine ᾱ; the sampler that it belongs to is not used.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
 
 
 class DiffusersPrior:
     """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and codec in one folder, as Stable Diffusion's.
 
-    Latents, conditioning and noise are float32 to the outside, whatever precision the networks run in.
+    Latents, conditioning and noise are float32 at the interface, whatever precision the networks run in.
 
     Args:
         folder: The pipeline folder.  With a ``card.json`` its files are checked against it; without one they are
@@ -40,8 +40,8 @@ class DiffusersPrior:
             mode.
 
     Raises:
-        WeightsError: If a file is missing, is not the one the card names or cannot be loaded, or the pipeline is of
-            a kind that this class cannot use.
+        WeightsError: If a file is missing, differs from the one that the card names or cannot be loaded, or if the
+            pipeline is of a kind that this class cannot use.
     """
 
     def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
@@ -125,7 +125,7 @@ class DiffusersPrior:
         output = unet(noisy, timesteps, conditioning.to(self._dtype), **more).sample.to(latents.dtype)
         if self._predicts == "epsilon":
             return output
-        # a released inversion asks at t = −99, where diffusers, too, takes the schedule's first value
+        # a released inversion evaluates at t = −99, where diffusers also takes the schedule's first value
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
         if self._predicts == "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents

@@ -1,4 +1,4 @@
-"""Which files of a diffusers pipeline a prior is made of, and whether it is one that can be spoken to as a prior."""
+"""The files of a diffusers pipeline that a prior reads, and the check that it can be used as a prior."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from methods.weights import CARD, WeightsError, combined_sha256, verified_weights
+from methods.weights import CARD, WeightsError, combined_sha256, verify_weights
 
 INDEX = "model_index.json"
 PATCH_CODEC = "patch_codec.safetensors"
 
-#: Classes that each component may be of.
+#: Classes that each component may have.
 _CLASSES = {
     "unet": ("UNet2DConditionModel",),
     "vae": ("AutoencoderKL", "PatchCodec"),
     "text_encoder": ("CLIPTextModel",),
     "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
 }
-#: What each component with weights calls them, without the ending.
+#: File names of each component's weights, without the ending.
 _STEMS = {
     "unet": ("diffusion_pytorch_model",),
     "vae": ("diffusion_pytorch_model", "patch_codec"),
@@ -28,26 +28,26 @@ _STEMS = {
 _SMALL = [INDEX, "scheduler/scheduler_config.json", *(f"{name}/config.json" for name in _STEMS)]
 _TOKENIZER = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-#: Inputs of other families' UNets, which a prior has no words for.
+#: Inputs of other families' UNets, which a prior cannot provide.
 _FURTHER_INPUTS = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type", "num_class_embeds",
                    "time_cond_proj_dim")  # fmt: skip
 _PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 def small_files(names: Collection[str], where: str) -> list[str]:
-    """Those of a pipeline's files that say what it is, and its tokenizer.
+    """The files that describe a pipeline, and those of its tokenizer.
 
     Args:
         names: Paths of all files, with ``/``.
-        where: Begins the message of an error.
+        where: Beginning of an error's message.
 
     Raises:
-        WeightsError: If a file is lacking.
+        WeightsError: If a file is missing.
     """
     for name in _SMALL:
         if name not in names:
             raise WeightsError(
-                f"{where}: no {name}, so it is no pipeline of Stable Diffusion's family in diffusers' format"
+                f"{where}: no {name}, so it is not a pipeline of Stable Diffusion's family in diffusers' format"
             )
     tokenizer = [f"tokenizer/{name}" for name in _TOKENIZER if f"tokenizer/{name}" in names]
     if not {"tokenizer/vocab.json", "tokenizer/merges.txt"} <= set(names) and "tokenizer/tokenizer.json" not in names:
@@ -56,10 +56,10 @@ def small_files(names: Collection[str], where: str) -> list[str]:
 
 
 def needed_files(names: Collection[str], where: str) -> list[str]:
-    """All of a pipeline's files that a prior reads: safetensors only, in full precision where there is a choice.
+    """The files of a pipeline that a prior reads: safetensors only, in full precision if there is a choice.
 
     Raises:
-        WeightsError: If a file is lacking, or there are only pickles, which can run code when they are read.
+        WeightsError: If a file is missing, or there are only pickles, which can run code when they are read.
     """
     return [*small_files(names, where), *(f"{name}/{weights_file(names, name, where)}" for name in _STEMS)]
 
@@ -92,52 +92,50 @@ def pipeline_sha256(folder: Path) -> str:
     """One SHA-256 over a pipeline's files: those its card names, checked, or without a card those that are read.
 
     Raises:
-        WeightsError: If a file is lacking, or is not the one the card names.
+        WeightsError: If a file is missing, or differs from the one that the card names.
     """
-    sha256 = verified_weights(folder) if (folder / CARD).is_file() else None
+    sha256 = verify_weights(folder) if (folder / CARD).is_file() else None
     names = needed_files(files_in(folder), str(folder))
     return sha256 or combined_sha256(folder, names)
 
 
 def check_pipeline(folder: Path, where: str) -> dict[str, str]:
-    """Whether the small files describe a pipeline that a prior can be made of.
+    """Check that the small files describe a pipeline that can be used as a prior.
 
     Returns:
         The class of each component by the component's name.
 
     Raises:
-        WeightsError: If they do not; one line that says what would be right.
+        WeightsError: If they do not; the message is one line that says what is expected.
     """
     index = read_json(folder / INDEX)
     found = {name: str(value[1]) for name, value in index.items() if isinstance(value, list) and value[1] is not None}
     pipeline = index.get("_class_name", "pipeline")
     if "text_encoder_2" in found or "transformer" in found:
-        raise WeightsError(f"{where}: {pipeline} is not of Stable Diffusion 1's or 2's family")
+        raise WeightsError(f"{where}: {pipeline} does not belong to Stable Diffusion 1's or 2's family")
     for name, right in _CLASSES.items():
         if found.get(name) not in right:
-            raise WeightsError(f"{where}: {pipeline} has {found.get(name, 'nothing')} as {name}, right is {right[0]}")
+            raise WeightsError(f"{where}: {pipeline} has {found.get(name, 'nothing')} as {name}; it must be {right[0]}")
     unet, vae = read_json(folder / "unet" / "config.json"), read_json(folder / "vae" / "config.json")
     for name in _FURTHER_INPUTS:
         if unet.get(name) is not None:
-            raise WeightsError(
-                f"{where}: the UNet's {name} = {unet[name]!r} asks for an input that a prior does not have"
-            )
+            raise WeightsError(f"{where}: the UNet's {name} = {unet[name]!r} needs an input that a prior does not have")
     if not isinstance(unet.get("sample_size"), int):
-        raise WeightsError(f"{where}: the UNet's sample_size = {unet.get('sample_size')!r}, right is one whole number")
+        raise WeightsError(f"{where}: the UNet's sample_size = {unet.get('sample_size')!r} must be one whole number")
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise WeightsError(
             f"{where}: the UNet takes {unet.get('in_channels', 4)} channels and the latents have "
-            f"{vae.get('latent_channels', 4)}; inpainting and depth models are no priors"
+            f"{vae.get('latent_channels', 4)}; inpainting and depth models cannot be used as priors"
         )
     _check_scheduler(read_json(folder / "scheduler" / "scheduler_config.json"), where)
     return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object.
+    """Read a JSON object from a file.
 
     Raises:
-        WeightsError: If the file is none.
+        WeightsError: If the file does not hold one.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -152,7 +150,7 @@ def _check_scheduler(config: dict[str, Any], where: str) -> None:
     if "beta_schedule" not in config and config.get("trained_betas") is None:
         name = config.get("_class_name")
         raise WeightsError(
-            f"{where}: the scheduler {name} has no beta_schedule, so it is not one of discrete diffusion"
+            f"{where}: the scheduler {name} has no beta_schedule, so it does not belong to discrete diffusion"
         )
     predicts = config.get("prediction_type", "epsilon")
     if predicts not in _PREDICTIONS:

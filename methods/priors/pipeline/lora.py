@@ -16,12 +16,12 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.embeddings import TimestepEmbedding
 from peft import LoraConfig, inject_adapter_in_model
 
-#: The attention's projections, those that diffusers' own LoRA adapts.
+#: The projections of the attention that diffusers' own LoRA adapts.
 _PROJECTIONS = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
 class Evaluate(Protocol):
-    """Calls a network and reads its output as noise, as the prior does with its own."""
+    """Calls a network and converts its output to noise, as the prior does with its own."""
 
     def __call__(
         self,
@@ -40,14 +40,14 @@ class AdaptedUNet:
     Only the modules are copied; the frozen tensors are the prior's own, so that the copy costs no memory and
     the prior's network is not touched.  The camera goes through diffusers' ``TimestepEmbedding`` as a class
     embedding.  Its last layer starts at zero, like the adapters' second factor, so that the copy predicts what
-    the prior does at first; threestudio starts it at random.  What is trained is float32, whatever precision the
-    prior's network runs in.
+    the prior does at first; threestudio starts it at random.  Trained parameters are float32, whatever precision
+    the prior's network runs in.
 
     Args:
         unet: The prior's network, with frozen parameters.
-        evaluate: Calls a network and reads its output as noise.
-        rank: Of the adapters.
-        generator: Of the first values of the adapters and the embedding.
+        evaluate: Calls a network and converts its output to noise.
+        rank: Rank of the adapters.
+        generator: Draws the initial values of the adapters and the embedding.
 
     Raises:
         ValueError: If the network has a class embedding already, or its parameters are not frozen.
@@ -57,7 +57,7 @@ class AdaptedUNet:
         self, unet: UNet2DConditionModel, evaluate: Evaluate, *, rank: int, generator: torch.Generator
     ) -> None:
         if unet.class_embedding is not None:
-            raise ValueError("the prior's UNet has a class embedding already; there is no place for the camera's")
+            raise ValueError("the prior's UNet has a class embedding already; there is no room for the camera's")
         if any(parameter.requires_grad for parameter in unet.parameters()):
             raise ValueError("the prior's UNet is not frozen; training its copy would train it too")
         kept = {id(tensor): tensor for tensor in itertools.chain(unet.parameters(), unet.buffers())}
@@ -73,7 +73,7 @@ class AdaptedUNet:
         self._initialise(rank, generator)
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """The adapters' and the camera embedding's."""
+        """The parameters of the adapters and the camera embedding, by name."""
         return {name: value for name, value in self._unet.named_parameters() if value.requires_grad}
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:

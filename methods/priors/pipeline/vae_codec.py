@@ -19,13 +19,13 @@ class VaeCodec:
     """A KL autoencoder (arXiv 2112.10752), its latents scaled as the diffusion model was trained on them.
 
     The papers' released code takes a sample of the posterior (``latent_dist.sample()`` in threestudio).  The mode
-    is the default here: the sample's noise is small, and without it a picture has one latent.  A sample's noise
-    is drawn from a generator seeded by the picture's own bits, so that it is another for every picture, and a
-    cell's numbers depend neither on the cells before it nor on its batch (in which the network rounds otherwise).
+    is the default here: the sample's noise is small, and without it an image has exactly one latent.  A sample's
+    noise is drawn from a generator seeded by the image's own bits, so that it differs between images, and a cell's
+    numbers depend neither on the cells before it nor on its batch (in which the network rounds differently).
 
     Args:
         network: The frozen autoencoder, in the precision and on the device to run it with.
-        posterior: What ``encode`` takes of the posterior.
+        posterior: The latents of the posterior that ``encode`` returns.
     """
 
     def __init__(self, network: AutoencoderKL, posterior: Posterior = "mode") -> None:
@@ -46,12 +46,12 @@ class VaeCodec:
         return (latents - self._shift) * self._scale
 
     def decode(self, latents: Tensor) -> Tensor:
-        """``(b k s s)`` to ``(b 3 ps ps)``, not held within [0, 1]."""
+        """``(b k s s)`` to ``(b 3 ps ps)``, not clamped to [0, 1]."""
         values = self._as_input(latents / self._scale + self._shift)
         return (self._network.decode(values).sample.to(latents.dtype) + 1) / 2
 
     def bound(self, latents: Tensor) -> Tensor:
-        """``latents`` as they are: no range of latents is that of pictures."""
+        """The latents unchanged: no range of them corresponds to colours in [0, 1]."""
         return latents
 
     def _as_input(self, values: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class VaeCodec:
 
 
 def _noise(rgb: Tensor, latents: Tensor) -> Tensor:
-    """Standard normal noise like ``latents``, each row's from a seed made of its picture."""
+    """Standard normal noise like ``latents``, each row's from a seed made of its image."""
     rows = [hashlib.sha256(row.float().contiguous().numpy().tobytes()).digest()[:8] for row in rgb.cpu()]
     generators = [torch.Generator().manual_seed(int.from_bytes(row, "big") >> 1) for row in rows]
     drawn = [torch.randn(latents.shape[1:], generator=generator) for generator in generators]

@@ -10,7 +10,7 @@ from bench.cells.run_cell import run_cell
 from bench.study.expand import expand
 from bench.study.study import load_study
 from bench.watch.divergence import Status
-from methods.priors import cached_prior
+from methods.priors.loading import cached_prior
 
 FLAT = """
 title = "Flat"
@@ -45,7 +45,7 @@ def test_a_study_of_images_runs_to_its_end_with_the_opaque_check_off(name, tmp_p
         path = tmp_path / f"flat-{bound}.toml"
         path.write_text(FLAT.format(name=name, bound=bound))
         cell = expand(load_study(path))[0]
-        outcome = run_cell(cell, cached_prior("gaussian"))
+        outcome = run_cell(cell, cached_prior("gaussian", "mode"))
         statuses[bound] = outcome.record.status
         assert outcome.record.failure is None
         assert outcome.images.rgb.shape == (2, 12, 12, 3)

@@ -24,7 +24,7 @@ from bench.commands.fetch import fetch_suite
 from bench.commands.sources import SOURCES, Source
 from bench.errors import InputError
 from methods.priors.pipeline.stable_diffusion import Origin
-from methods.weights import WeightsError, read_card, verified_weights
+from methods.weights import WeightsError, read_card, verify_weights
 
 REPOSITORY = "some-one/tiny"
 TAMPERED = "some-one/tampered"
@@ -247,7 +247,7 @@ BAD = {
     ),
     "unknown role": (_nothing, "fetch sd21 --only priors", "unknown role 'priors' in sd21: did you mean prior?"),
     "no such folder": (_nothing, "fetch sd21 --only prior --from nowhere", "--from nowhere: has no folder prior"),
-    "no pipeline": (_nothing, "fetch sd21 --only prior --from .", ".: no model_index.json, so it is no pipeline"),
+    "no pipeline": (_nothing, "fetch sd21 --only prior --from .", ".: no model_index.json, so it is not a pipeline"),
     "pickles": (_pickles, "fetch sd21 --only prior --from mirror", "mirror: only pickled weights in unet"),
     "prediction": (_flow, "fetch sd21 --only prior --from mirror", "mirror: prediction_type 'flow' is not one of"),
     "outside": (_outside, "fetch sd21 --only prior --from mirror", "card.json: lists files outside its folder"),
@@ -394,5 +394,5 @@ def test_the_hub_is_asked_for_what_is_needed_and_a_download_goes_on(hub: Hub, ho
     assert sorted(sent) == sorted(wanted)  # each once, though the first command broke off
     card = read_card(folder)
     assert (card["repository"], card["revision"]) == (REPOSITORY, COMMIT)
-    assert len(verified_weights(folder)) == 64
+    assert len(verify_weights(folder)) == 64
     assert not list((home / "some-one--tampered").rglob("card.json"))

@@ -10,7 +10,7 @@ from bench.commands.inversion_error import Options, differences, errors, measure
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error
 from methods.inversion.random import RandomNoise
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 
 
 def test_errors_of_the_images_average_to_that_of_the_batch() -> None:

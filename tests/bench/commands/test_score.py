@@ -14,7 +14,7 @@ from bench.commands.score import score_study
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
-from methods.priors.pipeline.settings import chosen_device
+from methods.priors.pipeline.settings import choose_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
 from metrics import metrics
@@ -87,7 +87,7 @@ def test_scorers_compute_where_the_environment_says(
     study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SDIBENCH_DEVICE", "gpu")
-    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"):
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'gpu': must be cpu, cuda or cuda:<number>"):
         score_study(study, finished, console)
     monkeypatch.delenv("SDIBENCH_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -96,7 +96,7 @@ def test_scorers_compute_where_the_environment_says(
     monkeypatch.setattr(GroundTruth, "__init__", lambda self, *given: devices.append(given[1]) or start(self, *given))
     score_study(study, finished, console)
     assert devices == ["cpu"]  # the toybox's scorers are small
-    assert chosen_device(uses_gpu=find_suite("sd21").uses_gpu) == "cuda"
+    assert choose_device(uses_gpu=find_suite("sd21").uses_gpu) == "cuda"
 
 
 def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

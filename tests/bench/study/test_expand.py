@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import bench.study.expand
-import methods.priors
+import methods.priors.loading
 from bench.errors import InputError
 from bench.study.expand import expand
 from bench.study.study import Study, load_study, parse_study, study_names
 from methods.contracts import Prior
 from methods.distillation.sds import SDS
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.registry import UnknownNameError
 from prompts import PromptSetError
 
@@ -107,8 +107,8 @@ def test_cells_are_named_without_loading_the_prior(monkeypatch: pytest.MonkeyPat
     def refuse(*names: str) -> None:
         raise AssertionError(names)
 
-    monkeypatch.setattr(methods.priors, "load_prior", refuse)
-    methods.priors.cached_prior.cache_clear()
+    monkeypatch.setattr(methods.priors.loading, "load_prior", refuse)
+    methods.priors.loading.cached_prior.cache_clear()
     assert [(cell.identity, cell.hyper_parameters) for cell in expand(study)] == loaded
 
 

@@ -33,7 +33,7 @@ def test_clipped_target_and_noise_agree(noisy) -> None:
     torch.testing.assert_close(add_noise(prior, out.target, out.noise, TIMES), noisy, rtol=1e-4, atol=1e-4)
 
 
-def test_guidance_goes_away_from_what_is_named(prior, prompt, noisy) -> None:
+def test_guidance_goes_away_from_the_chosen_conditioning(prior, prompt, noisy) -> None:
     out = guided_prediction(prior, noisy, TIMES, prompt, 7.5, against="negative")
     away = prior.predict_noise(noisy, TIMES, prompt.negative)
     positive = prior.predict_noise(noisy, TIMES, prompt.positive)
@@ -42,7 +42,7 @@ def test_guidance_goes_away_from_what_is_named(prior, prompt, noisy) -> None:
 
 
 def test_each_query_has_its_own_latents_and_timesteps(prior, prompt, noisy) -> None:
-    """One call of two batches of other sizes equals two calls."""
+    """One call of two batches of different sizes equals two calls."""
     later = torch.tensor([900])
     queries = Query(noisy, TIMES, prompt.positive), Query(2 * noisy[:1], later, prompt.null[:1])
     first, second = predict_rows(prior, *queries)

@@ -1,4 +1,4 @@
-"""Perp-Neg: weights by hand, views by azimuth, and guidance against its definition in numpy."""
+"""Perp-Neg: hand-computed weights, views by azimuth, and guidance against its definition in numpy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from methods.priors.closed_form.gaussian import GaussianPrior
 
 TIMES = torch.tensor([300, 700])
 
-#: −(a·e^(−b·r) + c) of "front view" and "side view", worked out on paper from the four curves' constants.
+#: −(a·e^(−b·r) + c) of "front view" and "side view", computed by hand from the four curves' constants.
 BY_HAND = {
     0.0: (-0.000123, -1.574),
     45.0: (-0.689203, -0.689203),
@@ -36,7 +36,7 @@ SHARES = {
 
 
 class WordsPrior(GaussianPrior):
-    """Remembers the texts, and embeds each as which of front, side, back and overhead view it names."""
+    """Records the texts, and embeds each as the one of front, side, back and overhead view that it names."""
 
     def embed(self, texts):
         self.texts = list(texts)
@@ -62,7 +62,7 @@ def negatives(prior: GaussianPrior) -> Perpendicular:
 
 
 @pytest.mark.parametrize("azimuth", BY_HAND)
-def test_weights_and_shares_are_those_worked_out_by_hand(azimuth) -> None:
+def test_weights_and_shares_are_those_computed_by_hand(azimuth) -> None:
     both = cameras(azimuth, -azimuth, azimuth - 360)
     weights, shares = PerpNeg().weights(both), PerpNeg().shares(both)
     torch.testing.assert_close(weights, torch.tensor([BY_HAND[azimuth]]).expand(3, -1), atol=2e-6, rtol=0)
@@ -148,7 +148,7 @@ def test_perpendicular_part_is_perpendicular_and_leaves_the_rest() -> None:
     part = perpendicular_part(vectors, axes)
     for one, axis, vector in zip(part, axes, vectors, strict=True):
         assert abs(float((one * axis).sum())) < 1e-4 * float(one.norm() * axis.norm())
-        along = (vector - one).flatten()  # what was taken away lies along the axis
+        along = (vector - one).flatten()  # the removed part lies along the axis
         assert abs(float(along @ axis.flatten())) == pytest.approx(float(along.norm() * axis.norm()), rel=1e-4)
     torch.testing.assert_close(perpendicular_part(3 * axes, axes), torch.zeros_like(axes), atol=1e-5, rtol=0)
     torch.testing.assert_close(perpendicular_part(vectors, 5 * axes), part)

@@ -38,7 +38,7 @@ CAMERAS = Cameras(
 
 @dataclass(frozen=True)
 class Given(InversionStrategy):
-    """A noise from outside in place of a drawn one."""
+    """A given noise instead of a drawn one."""
 
     noise: np.ndarray
 
@@ -48,7 +48,7 @@ class Given(InversionStrategy):
 
 @dataclass
 class Case:
-    """What is drawn for one comparison; texts are conditionings as each prior reads them, ``(2 k 4)``."""
+    """The random inputs of one comparison; texts are conditionings as each prior reads them, ``(2 k 4)``."""
 
     modes: int
     t: int
@@ -64,7 +64,7 @@ class Case:
         self.noise = self.rng.standard_normal(SHAPE)
         spread = self.rng.uniform(-0.1, 0.1, (3, 2, self.modes, 3)) * (self.modes > 1)
         colours = self.colours[:, None, None] + spread
-        colours[:, 1] *= -1  # the second view has other texts than the first
+        colours[:, 1] *= -1  # the second view has different texts
         weights = np.log(self.rng.dirichlet(np.ones(self.modes), (3, 2)))[..., None]
         self.y, self.null, self.bad = np.concatenate([colours, weights], axis=-1)
 
@@ -94,7 +94,7 @@ class Case:
         return np.sqrt(self.a) * self.x + np.sqrt(1 - self.a) * self.noise
 
     def ddim(self, noisy: np.ndarray, t: Any, s: Any, noise: np.ndarray) -> np.ndarray:
-        """The deterministic step from t to s, of either direction."""
+        """The deterministic step from t to s, in either direction."""
         a, b = (ALPHAS[np.broadcast_to(index, 2)][:, None, None, None] for index in (t, s))
         return np.sqrt(b) * (noisy - np.sqrt(1 - a) * noise) / np.sqrt(a) + np.sqrt(1 - b) * noise
 
@@ -107,7 +107,7 @@ class Case:
         return prior
 
     def run(self, name: str, **changed: Any) -> tuple[np.ndarray, torch.Tensor]:
-        """The gradients that the method's loss has for the latents and, where it has one, for the picture."""
+        """The gradients that the method's loss has for the latents and, where it has one, for the image."""
         prior, numbers = self.prior, 3 if self.modes == 1 else 4  # a single mode has no weight
         prompt = ViewPrompt(*(torch.from_numpy(text[..., :numbers]) for text in (self.y, self.null, self.bad)))
         fraction = (self.t + 0.5) / 1000
@@ -115,14 +115,14 @@ class Case:
         rgb = torch.from_numpy((self.x + 1) / 2).requires_grad_()
         view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), CAMERAS, prior)
         state = method.start(prior)
-        if state:  # the LoRA as a function that is known: images moved by a colour
+        if state:  # the LoRA as a known function: images moved by a colour
             state["lora"].adapted.turn.data = torch.from_numpy(self.turn)
             state["lora"].adapted.shift.data = torch.from_numpy(self.shift)
         streams = {name: torch.Generator().manual_seed(self.seed) for name in ("timestep", "noise")}
         out = method(view, prior=prior, prompt=prompt, progress=1.0, streams=streams, state=state)
-        latents, picture = torch.autograd.grad(out.loss, (view.latents, rgb), retain_graph=True)
+        latents, image = torch.autograd.grad(out.loss, (view.latents, rgb), retain_graph=True)
         assert float(out.timesteps.float().mean()) == self.t
-        return latents.numpy() * 2, picture.numpy() * 2  # losses are means over the two views
+        return latents.numpy() * 2, image.numpy() * 2  # losses are means over the two views
 
     @property
     def turn(self) -> np.ndarray:
@@ -189,7 +189,7 @@ def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
     end = np.minimum(case.t + (drawn * 0.03 * 1000).astype(int), 999)
     count = max(1, int(10 * end.max() / 1000))
     noisy = case.x
-    # the steps' times are rounded down in single precision, as no equation says
+    # the steps' times are rounded down in single precision, which no equation states
     path = [(np.float32(k) / np.float32(count) * end.astype(np.float32)).astype(int) for k in range(count + 1)]
     for now, then in pairwise(path):
         noisy = case.ddim(noisy, now, then, case.cfg(noisy, now, -7.5))
@@ -201,15 +201,15 @@ def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def hifa(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """w·(ε̂ − ε) on the latents and λ·w·√ᾱ/√(1−ᾱ)·(I − decode(x̂0)) on the picture (arXiv 2305.18766, threestudio)."""
-    latents, picture = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), image_weight=0.07)
+    """w·(ε̂ − ε) on the latents and λ·w·√ᾱ/√(1−ᾱ)·(I − decode(x̂0)) on the image (arXiv 2305.18766, threestudio)."""
+    latents, image = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), image_weight=0.07)
     noise = case.cfg(case.noisy, case.t, case.scale)
     on_latents = (1 - case.a) * (noise - case.noise)
     clean = (case.noisy - np.sqrt(1 - case.a) * noise) / np.sqrt(case.a)
     shown = np.clip((clean + 1) / 2, 0, 1)
-    on_picture = 0.07 * (1 - case.a) * np.sqrt(case.a / (1 - case.a)) * ((case.x + 1) / 2 - shown)
-    # the latents are 2 I − 1, so that the picture also feels twice what the latents do
-    return np.stack([latents, picture]), np.stack([on_latents, 2 * on_latents + on_picture])
+    on_image = 0.07 * (1 - case.a) * np.sqrt(case.a / (1 - case.a)) * ((case.x + 1) / 2 - shown)
+    # the latents are 2 I − 1, so that the image also gets twice the latents' gradient
+    return np.stack([latents, image]), np.stack([on_latents, 2 * on_latents + on_image])
 
 
 def vsd(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -226,14 +226,14 @@ def esd(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def adapted(case: Case, poses: np.ndarray) -> np.ndarray:
-    """The exact ε of the prompt's pictures moved by a camera's colour: its modes' means are moved, the rest stays."""
+    """The exact ε of the prompt's images moved by a camera's colour: its modes' means are moved, the rest stays."""
     moved = case.y.copy()
     moved[..., :3] += (poses @ case.turn.T + case.shift)[:, None]
     return case.eps(case.noisy, case.t, moved)
 
 
 def cameras() -> np.ndarray:
-    """Camera-to-world of ``CAMERAS``, written down by hand."""
+    """Camera-to-world matrices of ``CAMERAS``, written by hand."""
     c, s = np.cos(np.deg2rad(20)), np.sin(np.deg2rad(20))
     front = [[0, -s, c, 3 * c], [1, 0, 0, 0], [0, c, s, 3 * s], [0, 0, 0, 1]]
     back = [[0, s, -c, -3 * c], [-1, 0, 0, 0], [0, c, s, 3 * s], [0, 0, 0, 1]]
@@ -242,7 +242,7 @@ def cameras() -> np.ndarray:
 
 EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, ism, sdi, hifa, vsd, esd)}
 
-#: A colour's channel; in steps, for two texts whose colours all but agree leave nothing but rounding.
+#: A colour's channel; in steps, because texts whose colours nearly agree leave only rounding errors to compare.
 UNIT = st.integers(-10, 10).map(lambda tenth: tenth / 10)
 
 

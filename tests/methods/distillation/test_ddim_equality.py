@@ -25,18 +25,18 @@ from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation.sdi import SDI
 from methods.distillation.sds import SDS
-from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import load_prior
 
 STEPS = 10
-GUIDANCE = 1.5  # the clipped prior is then held at its bound in some channels and not in others
+GUIDANCE = 1.5  # the clipped prior is then at its bound in some channels only
 GAUSSIAN = ("gaussian", "gaussian, clipped")
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 
 
 @dataclass
 class Kappa:
-    """A noise that is set from outside."""
+    """A noise that the test sets."""
 
     noise: torch.Tensor
 
@@ -90,7 +90,7 @@ def diffusers_step(case, t, noisy, **options):
 
 
 def step(method, case, latents, *, size, progress=0.0, streams=None):
-    """Gradient descent by ``method`` on latents, and the prediction it was led by."""
+    """Gradient descent by ``method`` on latents, and the prediction that it follows."""
     latents = latents.detach().requires_grad_()
     blank = torch.ones(len(latents), 1, 1, 1)
     view = View(Rendering(None, blank, blank, latents=latents), evaluation_ring(len(latents)), case.prior)
@@ -108,7 +108,7 @@ def carried_on(case, carried, latents, target, t) -> torch.Tensor:
 
 
 def start(case) -> tuple[torch.Tensor, Carried]:
-    """Latents and κ that make x_T: any pair does, and these have nothing of a picture in them."""
+    """Latents and κ that make x_T: any pair does, and these contain no image."""
     alpha = case.prior.alphas_cumprod[case.scheduler.timesteps[0]]
     return torch.zeros_like(case.noise), Carried(Kappa(case.noise / (1 - alpha).sqrt()))
 
@@ -136,7 +136,7 @@ def test_sdi_with_the_sampler_s_noise_is_ddim(case) -> None:
 
 
 def test_sds_with_the_sampler_s_noise_is_ddim_too(case) -> None:
-    """With a step of 1/√(ᾱ(1 − ᾱ)) for its weight; the same κ, and nothing else of SDS is changed."""
+    """With a step of 1/√(ᾱ(1 − ᾱ)) for its weight and the same κ; nothing else of SDS is changed."""
     latents, carried = start(case)
     noisy = case.noise
     for t in case.scheduler.timesteps.tolist():
@@ -166,7 +166,7 @@ def test_sds_with_its_own_noise_is_the_sampler_that_keeps_none(case) -> None:
     for t in grid:
         method = SDS(guidance_scale=GUIDANCE, schedule=Uniform(t / 1000, t / 1000))
         latents, _ = step(method, case, latents, size=(alphas[t] * (1 - alphas[t])) ** -0.5, streams=streams)
-        # a hair less than all, or rounding would put a negative number under diffusers' root
+        # slightly less than all: rounding would put a negative number under diffusers' root
         all_of_it = ((1 - alphas[max(t - stride, 0)]) / case.scheduler._get_variance(t, t - stride)).sqrt()
         theirs = diffusers_step(case, t, noisy, eta=float(all_of_it) * (1 - 1e-13), variance_noise=draw())
         noisy = theirs.prev_sample
@@ -175,7 +175,7 @@ def test_sds_with_its_own_noise_is_the_sampler_that_keeps_none(case) -> None:
 
 @pytest.mark.parametrize("case", GAUSSIAN, indirect=True)
 def test_another_noise_leads_elsewhere(case) -> None:
-    """What the equality rests on: the first κ of the sampler kept for all steps is not DDIM."""
+    """The equality depends on κ: with the sampler's first κ kept for all steps it is not DDIM."""
     grid = case.scheduler.timesteps.tolist()
     latents, carried = start(case)
     method = SDI(gamma_fwd=GUIDANCE, inversion=carried, schedule=Linear(grid[-1] / 1000, grid[0] / 1000), tau=0.0)

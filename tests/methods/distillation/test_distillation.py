@@ -1,4 +1,4 @@
-"""What holds for every method: registered, documented, deterministic, and the loss carries the update alone."""
+"""Properties of every method: registered, documented, deterministic, and a loss whose gradient is the update."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from methods.distillation import methods, update_loss
 @pytest.mark.parametrize("name", methods.names())
 def test_every_field_is_documented_and_has_a_default(name: str) -> None:
     method = methods[name]
-    # a preset that is a subclass describes what it changes; the rest is described where it comes from
+    # a preset that is a subclass describes its changes; the rest is described in its base
     source = "".join(inspect.getsource(parent) for parent in method.__mro__ if dataclasses.is_dataclass(parent))
     assert method.__doc__
     assert "arXiv" in method.__doc__

@@ -1,4 +1,4 @@
-"""ESD and VSD: half of it looks through a camera, half through none."""
+"""ESD and VSD: one half of ESD sees the camera, the other does not."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from methods.distillation.hifa import HiFA
 
 @pytest.mark.parametrize(("progress", "t"), [(0.0, 980), (0.25, 640), (0.49, 504), (1.0, 300)])
 def test_time_falls_with_the_square_root(progress, t, prior, prompt, rgb, make_view, make_streams) -> None:
-    """0.98 − 0.68·√progress: half of the way is gone after a quarter of the steps."""
+    """0.98 − 0.68·√progress: half of the way is covered after a quarter of the steps."""
     view = make_view(prior, rgb)
     out = HiFA()(view, prior=prior, prompt=prompt, progress=progress, streams=make_streams(), state={})
     assert float(out.timesteps.float().mean()) == t
 
 
-def test_the_image_s_term_leaves_the_latents_update_alone(prior, prompt, rgb, make_view, make_streams) -> None:
+def test_the_image_s_term_does_not_change_the_latents_update(prior, prompt, rgb, make_view, make_streams) -> None:
     on_latents, on_image = [], []
     for weight in (0.0, 1.0):
         view = make_view(prior, rgb)
@@ -31,7 +31,7 @@ def test_the_image_s_term_leaves_the_latents_update_alone(prior, prompt, rgb, ma
 
 
 @pytest.mark.parametrize("side", [8, 16, 48])
-def test_a_image_of_any_size_is_pulled_towards_what_the_prior_expects(
+def test_an_image_of_any_size_is_pulled_towards_what_the_prior_expects(
     side, prior, prompt, make_view, make_streams
 ) -> None:
     rgb = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(3), requires_grad=True)
@@ -41,7 +41,7 @@ def test_a_image_of_any_size_is_pulled_towards_what_the_prior_expects(
         method = HiFA(guidance_scale=1.0, image_weight=weight)
         out = method(view, prior=prior, prompt=prompt, progress=0.5, streams=make_streams(), state={})
         gradients.append(torch.autograd.grad(out.loss, rgb)[0])
-    pull = gradients[0] - gradients[1]  # down the image's term alone
+    pull = gradients[0] - gradients[1]  # gradient of the image's term alone
     aim = torch.nn.functional.interpolate(prior.decode(out.target), (side, side), mode="bilinear", antialias=True)
     gap = (aim - rgb.detach()).mean(dim=(2, 3))
     assert torch.equal(pull.mean(dim=(2, 3)).sign(), gap.sign())

@@ -25,7 +25,7 @@ def test_timesteps_and_interval_fall_over_the_warm_up(progress, largest, interva
 
 
 def test_with_all_of_figure_14_s_changes_it_is_sdi_s_update(prior, prompt, rgb, make_view, make_streams) -> None:
-    """Subtracting the whole noise of an inversion makes the update λ·(x − x̂0), with t on its way down."""
+    """Subtracting the whole noise of an inversion makes the update λ·(x − x̂0), with a falling t."""
     method = ISM(schedule=Linear(0.1, 0.98), interval_warm_up=0.0, gamma_inv=-7.5, full_noise=True, negative_prompt="")
     view = make_view(prior, rgb)
     neutral = prompt._replace(negative=prompt.null)

@@ -1,4 +1,4 @@
-"""No method makes the host wait for the device: all it reads is what it drew on the host.
+"""No method makes the host wait for the device: it reads only values that it drew on the host.
 
 The device here is not there: its tensors hold their values on the CPU and say that they are elsewhere, and what a
 GPU would make the host wait for is written down.  tests/gpu asks a GPU itself.
@@ -23,10 +23,10 @@ from methods.inversion import strategies
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.priors.closed_form.translated import TranslatedPrior
 
-ELSEWHERE = torch.device("meta")  # of all devices the one that torch computes nothing on
+ELSEWHERE = torch.device("meta")  # the one device that torch computes nothing on
 
 _aten = torch.ops.aten
-#: Operations whose result, or its size, the host needs to go on.
+#: Operations whose result, or its size, the host needs before it continues.
 _READS = {
     _aten._local_scalar_dense.default,  # float(), int(), bool(), item()
     _aten.equal.default,
@@ -40,13 +40,13 @@ _INDEXING = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.defau
 
 
 class Remote(Tensor):
-    """A tensor on the device that is not there; it lives in a ``with AnotherDevice()`` block."""
+    """A tensor on a device that does not exist; it is valid in a ``with AnotherDevice()`` block."""
 
     values: Tensor
 
     @staticmethod
     def __new__(cls, values: Tensor) -> Self:
-        """Of the same shape, strides and type as ``values``."""
+        """Make one with the shape, strides and type of ``values``."""
         made: Self = torch.Tensor._make_wrapper_subclass(
             cls, values.shape, strides=values.stride(), dtype=values.dtype, device=ELSEWHERE
         )
@@ -55,7 +55,7 @@ class Remote(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Refuse to compute where nobody watches."""
+        """Refuse to compute outside of the block."""
         raise AssertionError(f"{func} outside of the block")
 
 
@@ -92,12 +92,12 @@ class AnotherDevice(TorchDispatchMode):
             return False
         if func in _INDEXING and any(index is not None and index.dtype == torch.bool for index in args[1]):
             return True
-        # a single number of the host is read there and goes along with the operation
+        # a single number on the host is read there and passed with the operation
         return func in _READS or any(not isinstance(tensor, Remote) and tensor.dim() > 0 for tensor in tensors)
 
 
 class RemotePrior(GaussianPrior):
-    """The closed-form prior with all it has on another device."""
+    """The closed-form prior with all of its tensors on another device."""
 
     def __init__(self, place: Callable[[Tensor], Tensor]) -> None:
         super().__init__(clip_target=None)
@@ -115,7 +115,7 @@ class RemotePrior(GaussianPrior):
 
 
 def _gradients(method: Any, streams: Any, place: Callable[[Tensor], Tensor]) -> Iterator[tuple[Tensor, float]]:
-    """The gradient at the picture and the timestep of two steps, with everything but the draws at a place."""
+    """The gradient at the image and the timestep of two steps, with everything except the draws at one place."""
     prior, cameras, words = RemotePrior(place), evaluation_ring(2), ["a red car", "a blue duck"]
     state = method.start(prior)
     positive, perpendicular = PerpNeg()(prior, words[0], cameras)
@@ -159,7 +159,7 @@ WAITING = {
 
 
 @pytest.mark.parametrize("work", WAITING.values(), ids=WAITING)
-def test_what_waits_is_found(work: Callable[[Tensor], Any]) -> None:
+def test_an_operation_that_waits_is_found(work: Callable[[Tensor], Any]) -> None:
     with AnotherDevice() as device:
         work(Remote(torch.arange(3.0)))
     assert len(device.waits) >= 1

@@ -1,4 +1,4 @@
-"""VSD's LoRA: what it is shown, what it learns, and that it goes on from a checkpoint bit for bit."""
+"""VSD's LoRA: its inputs, its training, and its continuation from a checkpoint bit for bit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from methods.distillation.vsd import VSD
 
 @pytest.fixture
 def step(prior, prompt, make_streams):
-    """A step of a method with its state on given pictures; the gradient of the latents."""
+    """Takes a step of a method with its state on given images; returns the gradient of the latents."""
 
     def take(method, state, rgb, seed=0, progress=0.0, prompt=prompt, streams=None):
         view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), evaluation_ring(len(rgb)), prior)
@@ -28,7 +28,7 @@ def step(prior, prompt, make_streams):
 
 
 class Recorder:
-    """An adapted prior that keeps what it is called with."""
+    """An adapted prior that records its arguments."""
 
     def __init__(self, inner) -> None:
         self.inner, self.texts, self.cameras, self.timesteps = inner, [], [], []
@@ -61,12 +61,12 @@ def test_the_lora_learns_the_renders_of_each_camera(prior, prompt, step, make_st
         _, out = step(method, state, ((latents + 1) / 2).requires_grad_(), streams=streams)
         losses.append(out.diagnostics["lora_loss"])
         learnt.append((matrices @ state["lora"].adapted.turn.T + state["lora"].adapted.shift).detach())
-    # steps of constant size wander about the optimum: their mean is what is learnt
+    # steps of constant size oscillate around the optimum: their mean is compared
     torch.testing.assert_close(torch.stack(learnt[300:]).mean(dim=0), moved, rtol=0, atol=0.06)
     assert sum(losses[-50:]) < sum(losses[:50])
 
 
-def test_the_largest_t_drops_at_once(prior, rgb, step) -> None:
+def test_the_largest_t_drops_abruptly(prior, rgb, step) -> None:
     method = VSD()
     seen = {}
     for progress in (0.0, 0.2, 0.21, 1.0):
@@ -93,7 +93,7 @@ def test_a_tenth_of_the_views_train_without_their_camera(prior, rgb, step, make_
     assert all(torch.equal(cameras, matrices) for cameras in state["lora"].adapted.cameras[::2])
     without = torch.stack([(cameras == 0).all(dim=1) for cameras in state["lora"].adapted.cameras[1::2]]).float()
     assert 0.06 < float(without.mean()) < 0.14  # four standard deviations
-    assert bool((without.sum(dim=1) == 1).any())  # of one view and not the other
+    assert bool((without.sum(dim=1) == 1).any())  # for one view and not the other
 
 
 def test_the_lora_reads_the_prompt_without_view_words(prior, prompt, rgb, step) -> None:
@@ -128,7 +128,7 @@ def test_the_checkpoint_of_another_network_is_refused(prior) -> None:
     state = VSD().start(prior)["lora"]
     saved = state.state_dict()
     saved["adapted"].pop("shift")
-    with pytest.raises(ValueError, match="of another network or rank"):
+    with pytest.raises(ValueError, match="belong to another network or rank"):
         state.load_state_dict(saved)
 
 

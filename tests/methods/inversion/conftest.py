@@ -1,4 +1,4 @@
-"""Inversion where everything is known: the closed-form prior in double precision."""
+"""Inversion with a known solution: the closed-form prior in double precision."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SCALE = 3.0
 
 @dataclass
 class Exact:
-    """For pictures ~ N(m, d²) the guided prediction is affine in κ: ε̂(κ) = κ* + L·(κ − κ*).
+    """For images ~ N(m, d²) the guided prediction is affine in κ: ε̂(κ) = κ* + L·(κ − κ*).
 
     L = (1 − ᾱ)/(ᾱ d² + 1 − ᾱ) < 1, and κ* = √(1 − ᾱ)(x − s·m)/(√ᾱ d²) solves eq. 8 of arXiv 2405.15891.
     """
 
     prior: GaussianPrior
     prompt: ViewPrompt
-    picture: torch.Tensor
+    image: torch.Tensor
     scale: float = SCALE
 
     def slope(self, t: torch.Tensor) -> torch.Tensor:
@@ -34,12 +34,12 @@ class Exact:
     def kappa(self, t: torch.Tensor) -> torch.Tensor:
         alpha = self.prior.alphas_cumprod[t][:, None, None, None]
         mean = self.scale * self.prompt.positive[:, 0, :, None, None]  # the empty prompt's mean is 0
-        return ((1 - alpha) / alpha).sqrt() * (self.picture - mean) / self.prior.deviation**2
+        return ((1 - alpha) / alpha).sqrt() * (self.image - mean) / self.prior.deviation**2
 
     def predict(self, kappa: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """ε̂ at √ᾱ x + √(1−ᾱ) κ, guided by hand."""
+        """ε̂ at √ᾱ x + √(1−ᾱ) κ, with guidance written out."""
         alpha = self.prior.alphas_cumprod[t][:, None, None, None]
-        noisy = alpha.sqrt() * self.picture + (1 - alpha).sqrt() * kappa
+        noisy = alpha.sqrt() * self.image + (1 - alpha).sqrt() * kappa
         null = self.prior.predict_noise(noisy, t, self.prompt.null)
         return null + self.scale * (self.prior.predict_noise(noisy, t, self.prompt.positive) - null)
 
@@ -62,5 +62,5 @@ def exact() -> Exact:
     prior.alphas_cumprod = prior.alphas_cumprod.double()
     texts = (["a red car", "a blue duck"], ["", ""], ["bad", "bad"])
     prompt = ViewPrompt(*(prior.embed(words).double() for words in texts))
-    picture = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-    return Exact(prior, prompt, picture)
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+    return Exact(prior, prompt, image)

@@ -16,21 +16,21 @@ from methods.cameras import evaluation_ring
 from methods.contracts import ViewPrompt
 from methods.diffusion.guidance import guided_prediction, levels
 from methods.inversion.ddim import DDIMInversion, ddim_inversion
-from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import load_prior
 from prompts.toybox import ToyObject, render_object
 
 
 @torch.no_grad()
-def there_and_back(prior, prompt, picture, path) -> float:
+def there_and_back(prior, prompt, image, path) -> float:
     """Relative error of inverting along timesteps ``(k,)`` and sampling back along the same."""
-    path = path[:, None].expand(-1, len(picture))
-    noisy, _ = ddim_inversion(prior, picture, path, prompt, 1.0)
+    path = path[:, None].expand(-1, len(image))
+    noisy, _ = ddim_inversion(prior, image, path, prompt, 1.0)
     for now, then in zip(path.flip(0)[:-1], path.flip(0)[1:], strict=True):
         out = guided_prediction(prior, noisy, now, prompt, 1.0)
         alpha, sigma = levels(prior, then)
         noisy = alpha * out.target + sigma * out.noise
-    return float((noisy - picture).norm() / picture.norm())
+    return float((noisy - image).norm() / image.norm())
 
 
 def even(steps: int, top: int) -> torch.Tensor:
@@ -44,7 +44,7 @@ def test_a_step_is_diffusers_inverse_step(prior, prompt) -> None:
     scheduler.set_timesteps(10)
     theirs = ours = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for t in (100, 200, 300):
-        # diffusers names a step by where it leads to; it starts a tenth of the schedule before.
+        # diffusers names a step by its end; it starts a tenth of the schedule earlier.
         noise = prior.predict_noise(theirs, torch.tensor([t - 100] * 2), prompt.positive)
         theirs = scheduler.step(noise, t, theirs).prev_sample
         path = torch.tensor([[t - 100], [t]]).expand(-1, 2)
@@ -64,9 +64,9 @@ def test_error_of_inverting_and_sampling_back_is_the_closed_form_s(steps, exact)
     path = even(steps, 640)
     pairs = list(zip(path[:-1].tolist(), path[1:].tolist(), strict=True))
     product = math.prod(gain(s, t) * gain(t, s) for s, t in pairs)
-    off = exact.picture - float(alphas[0]) ** 0.5 * exact.prompt.positive[:, 0, :, None, None]
-    expected = abs(product - 1) * float(off.norm() / exact.picture.norm())
-    assert there_and_back(exact.prior, exact.prompt, exact.picture, path) == pytest.approx(expected, rel=1e-8)
+    off = exact.image - float(alphas[0]) ** 0.5 * exact.prompt.positive[:, 0, :, None, None]
+    expected = abs(product - 1) * float(off.norm() / exact.image.norm())
+    assert there_and_back(exact.prior, exact.prompt, exact.image, path) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("top", [320, 640])
@@ -77,7 +77,7 @@ def test_error_of_inverting_and_sampling_back_is_of_first_order(top, exact) -> N
     next slope less this one is free of it.  What is left is of the order of the miss squared, 0.12² ≈ 0.015.
     """
     counts = (40, 80, 160, 320)
-    errors = [there_and_back(exact.prior, exact.prompt, exact.picture, even(steps, top)) for steps in counts]
+    errors = [there_and_back(exact.prior, exact.prompt, exact.image, even(steps, top)) for steps in counts]
     slopes = [math.log2(fine / coarse) for coarse, fine in pairwise(errors)]
     misses = [slope + 1 for slope in slopes]
     assert 0.12 > misses[0] > misses[1] > misses[2] > 0
@@ -86,12 +86,12 @@ def test_error_of_inverting_and_sampling_back_is_of_first_order(top, exact) -> N
 
 
 def test_error_of_inverting_and_sampling_back_falls_on_the_toybox_prior() -> None:
-    """Through the trained network a ground-truth picture comes back, the better the more steps are taken."""
+    """The trained network reconstructs a ground-truth image, more accurately with more steps."""
     prior = load_prior("toybox")
     rays = evaluation_ring(1).rays(128)
-    picture = render_object(ToyObject("duck", "blue", "plain"), rays.origins[0], rays.directions[0]).over(0.8)
+    image = render_object(ToyObject("duck", "blue", "plain"), rays.origins[0], rays.directions[0]).over(0.8)
     prompt = ViewPrompt(*(prior.embed([text]) for text in ("a blue duck, front view", "", "")))
-    latents = prior.encode(picture[None])
+    latents = prior.encode(image[None])
     errors = [there_and_back(prior, prompt, latents, even(steps, 480)) for steps in (2, 4, 8)]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < errors[0] / 2
@@ -99,7 +99,7 @@ def test_error_of_inverting_and_sampling_back_falls_on_the_toybox_prior() -> Non
 
 @settings(max_examples=25, deadline=None)
 @given(steps=st.integers(1, 200), times=st.lists(st.integers(0, 999), min_size=2, max_size=2), seed=st.integers(0, 9))
-def test_the_number_of_steps_does_not_change_where_the_inversion_ends(infer, steps, times, seed) -> None:
+def test_the_inversion_ends_at_the_same_time_for_any_number_of_steps(infer, steps, times, seed) -> None:
     """Each view's path runs from 0 to exactly its own t, never back, in int(steps · t) strides of even length."""
     prior, paths = GaussianPrior(clip_target=None), []
     prompt = ViewPrompt(prior.embed(["a", "b"]), prior.embed(["", ""]), prior.embed(["", ""]))
@@ -125,21 +125,21 @@ def test_the_number_of_steps_does_not_change_where_the_inversion_ends(infer, ste
 
 
 def test_kappa_rebuilds_the_inverted_latents(infer, prior, prompt, make_streams) -> None:
-    picture = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     timesteps = torch.tensor([500, 700])
     strategy = DDIMInversion(gamma_inv=1.0, inversion_steps=10, eta=0.0)
-    kappa = infer(strategy, picture, timesteps, prior=prior, prompt=prompt, streams=make_streams())
+    kappa = infer(strategy, image, timesteps, prior=prior, prompt=prompt, streams=make_streams())
     path = (torch.arange(8)[:, None] / 7 * timesteps).long()
-    noisy, _ = ddim_inversion(prior, picture, path, prompt, 1.0)
+    noisy, _ = ddim_inversion(prior, image, path, prompt, 1.0)
     alpha, sigma = levels(prior, timesteps)
-    torch.testing.assert_close(alpha * picture + sigma * kappa, noisy, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alpha * image + sigma * kappa, noisy, rtol=1e-4, atol=1e-4)
 
 
 def test_eta_is_the_deviation_of_the_added_noise(infer, prior, prompt, make_streams) -> None:
-    picture = torch.zeros(2, 3, 64, 64)
+    image = torch.zeros(2, 3, 64, 64)
     call = {"prior": prior, "prompt": prompt, "streams": make_streams()}
-    still = infer(DDIMInversion(gamma_inv=1.0, eta=0.0), picture, torch.tensor([500, 500]), **call)
-    moved = infer(DDIMInversion(gamma_inv=1.0, eta=0.3), picture, torch.tensor([500, 500]), **call)
+    still = infer(DDIMInversion(gamma_inv=1.0, eta=0.0), image, torch.tensor([500, 500]), **call)
+    moved = infer(DDIMInversion(gamma_inv=1.0, eta=0.3), image, torch.tensor([500, 500]), **call)
     assert float((moved - still).std()) == pytest.approx(0.3, rel=0.03)
 
 

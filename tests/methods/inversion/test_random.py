@@ -1,4 +1,4 @@
-"""Random noise: standard, new each time, and nothing to do with the picture."""
+"""Random noise: standard normal, new each time, and independent of the image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from methods.inversion.random import RandomNoise
 
 def test_noise_is_standard_normal(infer, prior, prompt, make_streams) -> None:
     """Mean, variance and kurtosis of 100 k numbers, to five standard errors of each."""
-    pictures = torch.zeros(8, 3, 64, 64)
+    images = torch.zeros(8, 3, 64, 64)
     noise = infer(
-        RandomNoise(), pictures, torch.full((8,), 500), prior=prior, prompt=prompt, streams=make_streams()
+        RandomNoise(), images, torch.full((8,), 500), prior=prior, prompt=prompt, streams=make_streams()
     ).double()
     count = noise.numel()
     assert abs(float(noise.mean())) < 5 / count**0.5
@@ -29,8 +29,8 @@ def test_noise_is_fresh_each_time_and_for_each_view(infer, prior, prompt, make_s
 
 
 def test_noise_depends_on_the_noise_stream_alone(infer, prior, prompt, make_streams) -> None:
-    def draw(picture: float, t: int, seed: int) -> torch.Tensor:
-        latents = torch.full((2, 3, 8, 8), picture)
+    def draw(image: float, t: int, seed: int) -> torch.Tensor:
+        latents = torch.full((2, 3, 8, 8), image)
         return infer(
             RandomNoise(), latents, torch.tensor([t, t]), prior=prior, prompt=prompt, streams=make_streams(seed)
         )

@@ -1,4 +1,4 @@
-"""Descent on the error of eq. 8 where the gradient is known (see ``Exact``)."""
+"""Descent on the error of eq. 8 with a known gradient (see ``Exact``)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from methods.contracts import ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion.sgd import GradientDescent
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 
 
 def run(infer, exact, make_streams, timesteps, **settings):
     return infer(
         GradientDescent(gamma=exact.scale, **settings),
-        exact.picture,
+        exact.image,
         timesteps,
         prior=exact.prior,
         prompt=exact.prompt,
@@ -25,7 +25,7 @@ def run(infer, exact, make_streams, timesteps, **settings):
 def test_a_step_is_the_gradient_in_closed_form(infer, exact, make_streams) -> None:
     """∇ ½‖ε̂(κ) − κ‖² = (1 − L)² (κ − κ*), since ε̂ − κ = (L − 1)(κ − κ*)."""
     timesteps = torch.tensor([60, 300])
-    first = torch.randn(exact.picture.shape, generator=make_streams()["noise"]).double()
+    first = torch.randn(exact.image.shape, generator=make_streams()["noise"]).double()
     gradient = (1 - exact.slope(timesteps)) ** 2 * (first - exact.kappa(timesteps))
     kappa = run(infer, exact, make_streams, timesteps, iterations=1, step_size=0.1)
     torch.testing.assert_close((first - kappa) / 0.1, gradient, rtol=1e-8, atol=1e-9)
@@ -33,7 +33,7 @@ def test_a_step_is_the_gradient_in_closed_form(infer, exact, make_streams) -> No
 
 def test_the_distance_to_the_solution_shrinks_by_the_known_factor(infer, exact, make_streams) -> None:
     timesteps = torch.tensor([60, 300])
-    first = torch.randn(exact.picture.shape, generator=make_streams()["noise"]).double()
+    first = torch.randn(exact.image.shape, generator=make_streams()["noise"]).double()
     fixed, factor = exact.kappa(timesteps), 1 - 0.5 * (1 - exact.slope(timesteps)) ** 2
     kappa = run(infer, exact, make_streams, timesteps, iterations=12, step_size=0.5)
     torch.testing.assert_close(kappa - fixed, factor**12 * (first - fixed), rtol=1e-7, atol=1e-9)

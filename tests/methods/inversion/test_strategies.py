@@ -1,4 +1,4 @@
-"""What holds for every inversion strategy, and the error that they are compared by."""
+"""Properties of every inversion strategy, and the error that they are compared by."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from methods.inversion import fixed_point_error, strategies
 
 @pytest.fixture
 def run(infer):
-    def run(name, prior, prompt, streams, pictures, t=(300, 300)):
-        return infer(strategies[name](), pictures, torch.tensor(t), prior=prior, prompt=prompt, streams=streams)
+    def run(name, prior, prompt, streams, images, t=(300, 300)):
+        return infer(strategies[name](), images, torch.tensor(t), prior=prior, prompt=prompt, streams=streams)
 
     return run
 
 
 @pytest.fixture
-def pictures() -> torch.Tensor:
+def images() -> torch.Tensor:
     return torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
@@ -31,28 +31,26 @@ def test_the_five_of_figure_9_are_there() -> None:
 
 @pytest.mark.parametrize("name", strategies.names())
 def test_kappa_is_shaped_like_the_latents_and_carries_no_gradient(
-    run, name, prior, prompt, make_streams, pictures
+    run, name, prior, prompt, make_streams, images
 ) -> None:
-    kappa = run(name, prior, prompt, make_streams(), pictures.requires_grad_(), t=(20, 980))
-    assert kappa.shape == pictures.shape
-    assert kappa.dtype == pictures.dtype
+    kappa = run(name, prior, prompt, make_streams(), images.requires_grad_(), t=(20, 980))
+    assert kappa.shape == images.shape
+    assert kappa.dtype == images.dtype
     assert not kappa.requires_grad
     assert bool(kappa.isfinite().all())
 
 
 @pytest.mark.parametrize("name", strategies.names())
-def test_the_same_streams_give_the_same_kappa_and_others_do_not(
-    run, name, prior, prompt, make_streams, pictures
-) -> None:
-    first, again, other = (run(name, prior, prompt, make_streams(seed), pictures) for seed in (1, 1, 2))
+def test_the_same_streams_give_the_same_kappa_and_others_do_not(run, name, prior, prompt, make_streams, images) -> None:
+    first, again, other = (run(name, prior, prompt, make_streams(seed), images) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("name", strategies.names())
-def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prompt, make_streams, pictures) -> None:
-    kappa = run(name, prior, prompt, make_streams(), pictures)
-    moved = torch.stack([pictures[0], pictures[1] + 0.3])
+def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prompt, make_streams, images) -> None:
+    kappa = run(name, prior, prompt, make_streams(), images)
+    moved = torch.stack([images[0], images[1] + 0.3])
     prompts = type(prompt)(*(torch.stack([c[0], c[1] + 0.1]) for c in prompt[:3]))
     other = run(name, prior, prompts, make_streams(), moved)
     torch.testing.assert_close(other[0], kappa[0])
@@ -88,14 +86,14 @@ def test_fixed_point_error_is_its_definition(prior) -> None:
     assert float(error) == pytest.approx(expected, rel=1e-5)
 
 
-def test_fixed_point_error_is_the_square_between_two_pictures(exact) -> None:
-    """As an image: x̂0 − x for the x̂0 that ε̂ stands for; and it vanishes at the solution of eq. 8."""
+def test_fixed_point_error_is_the_square_between_two_images(exact) -> None:
+    """The error is that of x̂0 − x, for the x̂0 that ε̂ stands for; it vanishes at the solution of eq. 8."""
     timesteps = torch.tensor([60, 700])
-    kappa = torch.randn(exact.picture.shape, generator=torch.Generator().manual_seed(4)).double()
+    kappa = torch.randn(exact.image.shape, generator=torch.Generator().manual_seed(4)).double()
     noise = exact.predict(kappa, timesteps)
     alpha = exact.prior.alphas_cumprod[timesteps][:, None, None, None]
-    x0 = exact.picture + ((1 - alpha) / alpha).sqrt() * (kappa - noise)
+    x0 = exact.image + ((1 - alpha) / alpha).sqrt() * (kappa - noise)
     error = fixed_point_error(exact.prior, noise, kappa, timesteps)
-    torch.testing.assert_close(error, (x0 - exact.picture).square().mean())
+    torch.testing.assert_close(error, (x0 - exact.image).square().mean())
     solved = exact.kappa(timesteps)
     assert float(fixed_point_error(exact.prior, exact.predict(solved, timesteps), solved, timesteps)) < 1e-18

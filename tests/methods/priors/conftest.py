@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from prompts.toybox import write_clip_tokenizer
 
-#: scheduler_config.json of Stable Diffusion 2.1-base: no timestep_spacing, no prediction of x0 at all.
+#: scheduler_config.json of Stable Diffusion 2.1-base: no timestep_spacing, no prediction of x0.
 PNDM = {
     "_class_name": "PNDMScheduler", "_diffusers_version": "0.10.0.dev0", "beta_end": 0.012,
     "beta_schedule": "scaled_linear", "beta_start": 0.00085, "clip_sample": False, "num_train_timesteps": 1000,
@@ -29,7 +29,7 @@ INDEX = {
     "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
 }  # fmt: skip
-#: What the autoencoder's attention was called when the weights were published.
+#: Names of the autoencoder's attention at the time of publication, by the present ones.
 _OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
 
@@ -48,7 +48,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def drawn(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
-    """A network whose weights are drawn from a generator of their own, wide enough that no layer is idle."""
+    """A network with weights from a separate generator, large enough that every layer has an effect."""
     with torch.random.fork_rng():
         network = build()
     generator = torch.Generator().manual_seed(seed)
@@ -61,7 +61,7 @@ def drawn(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
 
 @pytest.fixture(scope="session")
 def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> TinyStableDiffusion:
-    """To be read only: pictures of 32 × 32, latents of 4 × 8 × 8."""
+    """The pipeline, for reading only: images of 32 × 32, latents of 4 × 8 × 8."""
     folder = tmp_path_factory.mktemp("hub") / "tiny-stable-diffusion"
     unet = drawn(
         lambda: UNet2DConditionModel(
@@ -98,7 +98,7 @@ def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> TinyStableDiff
 
 
 def _age(folder: Path) -> None:
-    """Write the weights under the names that they were published under, and the configuration as it was."""
+    """Write the weights under their published names, and the configuration of that time."""
     path = folder / "vae" / "diffusion_pytorch_model.safetensors"
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""The prior that ships, on ground-truth pictures of objects it never saw in training."""
+"""The toybox's prior, on ground-truth images of objects that were held out of its training."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import torch
 
 from methods.cameras import evaluation_ring
 from methods.diffusion.guidance import add_noise
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, render_object, with_article
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[list[ToyObject], torch.Tensor]:
-    """Held-out objects, one of each kind where there is one, from the side."""
+def images() -> tuple[list[ToyObject], torch.Tensor]:
+    """Held-out objects, one of each kind if there is one, from the side."""
     toys = list({toy.kind: toy for toy in all_objects() if is_held_out(toy)}.values())
     rays = evaluation_ring(4).rays(128)
     return toys, torch.stack([render_object(toy, rays.origins[1], rays.directions[1]).over(0.8) for toy in toys])
 
 
-def test_its_own_caption_explains_a_picture_best(pictures) -> None:
+def test_an_image_s_own_caption_explains_it_best(images) -> None:
     """Noise is predicted better under the right caption than under the next object's, for nearly every object."""
-    toys, rgb = pictures
+    toys, rgb = images
     prior = load_prior("toybox")
     texts = [f"{with_article(toy.name)}, {VIEWS[1]}" for toy in toys]
     own, other = prior.embed(texts), prior.embed([*texts[1:], texts[0]])
@@ -37,8 +37,8 @@ def test_its_own_caption_explains_a_picture_best(pictures) -> None:
     assert float((errors[0] < errors[1]).float().mean()) >= 0.9
 
 
-def test_the_codec_keeps_what_a_picture_shows(pictures) -> None:
-    _, rgb = pictures
+def test_the_codec_preserves_images(images) -> None:
+    _, rgb = images
     prior = load_prior("toybox")
     error = (prior.decode(prior.encode(rgb)) - rgb).square().mean()
     assert float(-10 * torch.log10(error)) > 28  # dB

@@ -1,4 +1,4 @@
-"""What the published implementations were run on: a tiny random UNet under Stable Diffusion's noise schedule.
+"""Inputs that the published implementations were run on: a tiny random UNet under Stable Diffusion's noise schedule.
 
 Every number comes from a seeded generator and none from a library's initialisation, so the golden files need to
 hold the seeds only.  The published code drew its random numbers from the same generators as ours does.
@@ -108,7 +108,7 @@ def make_setting(seeds: dict[str, int], batch: int, perp_neg_weights: list[list[
 
 @pytest.fixture
 def setting() -> Callable[[dict[str, Any]], Setting]:
-    """``setting(case)`` are the inputs of a golden case."""
+    """A function that returns the inputs of a golden case."""
     return lambda case: make_setting(case["seeds"], case["batch"], case["perp_neg_weights"])
 
 
@@ -119,7 +119,7 @@ def unet() -> Callable[[int], UNet2DConditionModel]:
 
 @pytest.fixture
 def published() -> Callable[[str], dict[str, Any]]:
-    """``published(name)`` is what ``tests/golden/published/<name>.json`` holds."""
+    """A function that reads ``tests/golden/published/<name>.json``."""
     return lambda name: json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 

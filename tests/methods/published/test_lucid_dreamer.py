@@ -18,7 +18,7 @@ def test_ism_update_and_timesteps_are_lucid_dreamer_s(number, published, setting
     progress = case["iteration"] / case["iterations"]
     out = method(view, prior=prior, prompt=prompt, progress=progress, streams=streams, state={})
     (gradient,) = torch.autograd.grad(out.loss, view.latents)
-    # The code asks the network twice at t = 1 where s is t = 1, the step between the two being none.
+    # The code evaluates the network twice at t = 1 if s is t = 1, with no step between the two.
     inverted = case["timesteps_inverted"]
     assert prior.asked == [*(now for now, then in pairwise([*inverted, case["t"]]) if now != then), case["t"]]
     assert float(out.timesteps.float().mean()) == case["t"]

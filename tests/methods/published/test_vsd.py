@@ -9,7 +9,7 @@ from methods.distillation.vsd import VSD
 
 
 class CameraUNet:
-    """In the place of the LoRA: another UNet, to whose text the camera's 16 numbers are added."""
+    """A replacement of the LoRA: another UNet, with the camera's 16 numbers added to its text."""
 
     def __init__(self, unet) -> None:
         self.unet = unet

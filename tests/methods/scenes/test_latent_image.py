@@ -8,8 +8,8 @@ import torch
 from methods.cameras import evaluation_ring
 from methods.contracts import View, ViewPrompt
 from methods.distillation.sdi import SDI
-from methods.priors import load_prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import load_prior
 from methods.scenes.latent_image import LatentImage, LatentImageScene
 
 

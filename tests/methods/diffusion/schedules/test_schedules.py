@@ -1,4 +1,4 @@
-"""Timestep schedules: their ranges, what falls, and what holds for all of them."""
+"""Timestep schedules: their ranges, their fall, and properties that all of them share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_square_root_is_half_way_after_a_quarter(progress: float, t: int, prior)
 
 
 @pytest.mark.parametrize(("progress", "highest"), [(0.0, 980), (0.2, 980), (0.21, 500), (1.0, 500)])
-def test_piecewise_changes_at_once(progress: float, highest: int, prior) -> None:
+def test_piecewise_changes_abruptly(progress: float, highest: int, prior) -> None:
     timesteps = drawn(Piecewise(), prior, progress, 20000)
     assert (int(timesteps.min()), int(timesteps.max())) == (20, highest)
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from methods.contracts import Prior
-from methods.priors import load_prior, prior_card, prior_device, prior_names
+from methods.priors import priors
+from methods.priors.loading import load_prior, prior_card, prior_device
 from methods.priors.pipeline.card import PriorCard, pipeline_card
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
@@ -24,7 +25,7 @@ def test_the_card_is_that_of_the_loaded_prior_whatever_its_settings(stable_diffu
 def test_the_toybox_has_a_card_and_closed_forms_have_none() -> None:
     assert prior_card("toybox") == _of(load_prior("toybox"))
     assert prior_card("gaussian") is None
-    assert "gaussian" in prior_names()
+    assert "gaussian" in priors.names()
 
 
 def test_the_device_is_known_without_loading(stable_diffusion, monkeypatch) -> None:
@@ -32,11 +33,11 @@ def test_the_device_is_known_without_loading(stable_diffusion, monkeypatch) -> N
     assert prior_device(str(stable_diffusion.folder)) == prior_device("toybox") == "cpu"
     assert prior_device("gaussian") is None
     monkeypatch.setenv("SDIBENCH_DEVICE", "tpu")
-    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'tpu': right is cpu"):
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'tpu': must be cpu"):
         prior_device("toybox")
 
 
-def test_an_unloaded_prior_is_loaded_by_the_first_thing_that_its_card_lacks() -> None:
+def test_an_unloaded_prior_is_loaded_by_the_first_request_that_its_card_cannot_answer() -> None:
     loads = []
 
     def load() -> Prior:

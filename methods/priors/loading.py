@@ -1,0 +1,125 @@
+"""Priors by name, folder or repository of the hub, loaded once per process, and their cards without loading them."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from pathlib import Path
+
+from methods.contracts import Prior
+from methods.priors import priors
+from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
+from methods.priors.pipeline.folder import INDEX
+from methods.priors.pipeline.settings import Posterior, choose_device
+from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
+from methods.priors.pipeline.unloaded import UnloadedPrior
+from methods.weights import CARD
+
+
+def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
+    """The prior registered under ``name``, that in the folder ``name``, or that of a repository of the hub.
+
+    Args:
+        name: Name, folder or repository.
+        posterior: The latents that a KL autoencoder's ``encode`` returns; other priors have no choice.
+
+    Raises:
+        UnknownNameError: If it is none of them.
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If its weights differ from those that its card names, or cannot be loaded.
+    """
+    folder = folder_of(name)
+    if folder is not None:
+        return _from_folder(folder, posterior)
+    make = priors[name].make  # raises if there is no such prior
+    if make is None:
+        raise TypeError(f"the prior {name!r} is registered with neither a folder nor code")
+    return make()
+
+
+@lru_cache(maxsize=1)
+def cached_prior(name: str, posterior: Posterior, /) -> Prior:
+    """The prior of ``load_prior``, loaded once per process.
+
+    Both arguments are positional and have no default: the cache takes calls that are written differently for different
+    ones, and would load the same prior twice.
+    """
+    return load_prior(name, posterior)
+
+
+def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPrior:
+    """The prior as far as a cell's identity needs it; it is loaded only if a method needs more than its card.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or differ from those that its card names.
+    """
+    card = prior_card(name)
+    return (
+        cached_prior(name, posterior) if card is None else UnloadedPrior(card, partial(cached_prior, name, posterior))
+    )
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder with the weights of the prior ``name``; None for a prior without weights, or an unknown one.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If those fetched are of another repository than is set.
+    """
+    if name in priors:
+        find = priors[name].folder
+        return None if find is None else find()
+    if (hub := hub_of(name)) is not None:
+        return hub.local_folder()
+    path = Path(name)
+    return path if any((path / file).is_file() for file in (CARD, INDEX)) else None
+
+
+def hub_of(name: str) -> HubFolder | None:
+    """The repository that the weights of the prior ``name`` are fetched from; None if there is nothing to fetch."""
+    if name in priors:
+        return priors[name].hub
+    return HubFolder(name, name) if is_hub_name(name) else None
+
+
+def prior_card(name: str) -> PriorCard | None:
+    """The card of the prior ``name``, without loading it; None if ``folder_of`` finds no folder.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If they differ from those that its card names.
+    """
+    folder = folder_of(name)
+    return None if folder is None else pipeline_card(folder)
+
+
+def prior_sha256(name: str) -> str:
+    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" if it has none.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If they differ from those that its card names.
+    """
+    card = prior_card(name)
+    return load_prior(name).weights_sha256 if card is None else card.weights_sha256
+
+
+def prior_device(name: str) -> str | None:
+    """The device of this machine that the prior ``name`` would run on, in torch's words; None if only loading shows it.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If SDIBENCH_DEVICE does not name a device of this machine.
+    """
+    folder = folder_of(name)
+    return None if folder is None else choose_device(uses_gpu=not has_patch_codec(folder))
+
+
+def _from_folder(folder: Path, posterior: Posterior) -> Prior:
+    # Imported here: diffusers takes seconds to import, and looking a name up should not.
+    from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+    from methods.priors.pipeline.settings import PipelineSettings
+
+    uses_gpu = not has_patch_codec(folder)
+    return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, uses_gpu=uses_gpu))
