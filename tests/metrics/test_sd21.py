@@ -1,4 +1,4 @@
-"""The suite of the published scorers: its missing weights, its folders, CLIP-IQA at the pictures' own size."""
+"""The suite of the published scorers: missing weights, folders, and CLIP-IQA at the images' own size."""
 
 from __future__ import annotations
 
@@ -118,17 +118,17 @@ def test_size_is_part_of_the_native_metric_and_the_card_says_so(
     assert metric.card.checkpoint == "tiny: a narrow RN50 (random weights)"
 
 
-def test_native_pictures_are_scored_in_batches_of_bounded_size(
+def test_native_images_are_scored_in_batches_of_bounded_size(
     resnet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    whole = ClipModel(resnet_folder, native=True).image_features(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    whole = ClipModel(resnet_folder, native=True).image_features(images)
     model = ClipModel(resnet_folder, native=True)
     sizes = []
     encode = model._network.encode_image
     monkeypatch.setattr(model._network, "encode_image", lambda x, **kwargs: sizes.append(len(x)) or encode(x, **kwargs))
     monkeypatch.setattr("metrics.models.batches._CPU_PIXELS", 2 * 64**2)
-    torch.testing.assert_close(model.image_features(pictures), whole)
+    torch.testing.assert_close(model.image_features(images), whole)
     assert sizes == [2, 2, 1]
 
 
@@ -170,7 +170,7 @@ def test_folder_without_any_clip_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def _pil(picture: np.ndarray) -> object:
+def _pil(image: np.ndarray) -> object:
     from PIL import Image
 
-    return Image.fromarray(picture)
+    return Image.fromarray(image)
