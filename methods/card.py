@@ -20,7 +20,7 @@ class _Frozen(BaseModel):
 
 
 class Paper(_Frozen):
-    """What to cite."""
+    """A paper to cite."""
 
     key: str = Field(pattern=r"^[a-z0-9]+$", description="of the BibTeX entry")
     title: str = Field(min_length=1)

@@ -23,23 +23,23 @@ class Metric(Protocol):
     """A score of rendered views."""
 
     columns: tuple[Column, ...]
-    """Its scores, as far as they are known before it is loaded."""
+    """The columns of its scores, as far as they are known before it is loaded."""
     card: MetricCard
-    """Its definition, with the columns of the metric as it is loaded."""
+    """The definition of the loaded metric, with its columns."""
     role: Role | None
-    """The model of the suite that it needs, so that a study without it is refused at once; None for none."""
+    """The model of the suite that the metric needs, checked before a study starts; None without a model."""
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
-        """Load what the metric needs of a suite of models (a name such as ``"toybox"``), to compute on ``device``."""
+        """Load the models of a suite (a name such as ``"toybox"``) onto ``device``."""
         ...
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 scores ``(n,)`` of the ``n`` views by column; ``{}`` where the metric does not apply.
+        """Score ``n`` views: float64 ``(n,)`` by column, or ``{}`` if the metric does not apply.
 
         Args:
             views: The evaluation views of one scene.
             prompt: The text that the scene was made from, verbatim, without view words.
-            candidates: The texts that R-precision chooses from: all of the prompt set, ``prompt`` among them.
+            candidates: The texts that R-precision chooses from: all of the prompt set, including ``prompt``.
         """
         ...
 
@@ -48,10 +48,10 @@ class MetricRegistry(Registry[type[Metric]]):
     """Metrics by name; ``pyiqa:NAME`` is any metric of the package pyiqa that needs no reference image."""
 
     def __getitem__(self, name: str) -> type[Metric]:
-        """The metric of that name.
+        """Look a metric up.
 
         Raises:
-            UnknownNameError: If there is none, or the package that has it is not installed.
+            UnknownNameError: If no metric has the name, or its package is not installed.
         """
         if name.startswith(PYIQA):
             from metrics.pyiqa_metric import pyiqa_metric
@@ -63,7 +63,7 @@ class MetricRegistry(Registry[type[Metric]]):
         return name.startswith(PYIQA) or super().__contains__(name)
 
 
-#: What the names of pyiqa's metrics begin with.
+#: Prefix of the names of pyiqa's metrics.
 PYIQA = "pyiqa:"
 
 #: Every metric by name.

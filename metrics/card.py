@@ -24,14 +24,25 @@ class Column(BaseModel):
     target: float | None = Field(default=None, description="the best printed value, for the direction target")
     decimals: int = Field(default=2, ge=0, description="decimals that a table prints")
     scale: float = Field(default=1.0, gt=0, description="factor from a stored value to the printed one")
-    group: Literal["image", "truth"] = Field(default="image", description="what it judges: images, or their truth")
-    headline: bool = Field(default=True, description="whether the tables show it, or only files and prompt pages")
+    group: Literal["image", "truth"] = Field(
+        default="image", description="whether it judges the images themselves or their distance to the truth"
+    )
+    headline: bool = Field(
+        default=True, description="whether tables and figures show it, or only files and prompt pages"
+    )
 
     @model_validator(mode="after")
     def _has_a_target_if_it_needs_one(self) -> Self:
         if (self.direction == "target") != (self.target is not None):
             raise ValueError(f"column {self.name!r}: direction = 'target' and a target belong together")
         return self
+
+    @property
+    def fact(self) -> tuple[str, str]:
+        """The name, and what its values mean."""
+        better = f"{self.target:g} is best" if self.target is not None else f"{self.direction} is better"
+        shown = "" if self.headline else "; in files and on prompt pages only"
+        return self.name, f"{' '.join(filter(None, (self.title, self.unit)))}: {better}{shown}"
 
 
 class MetricCard(BaseModel):
@@ -51,10 +62,25 @@ class MetricCard(BaseModel):
     candidates: int | None = Field(default=None, ge=1, description="how many different texts there were, if it does")
 
     def scored_among(self, candidates: Collection[str]) -> Self:
-        """The card as it is printed with scores that were computed with these candidates."""
+        """Return the card to be printed with scores that were computed with these candidates."""
         return self.model_copy(update={"candidates": len(set(candidates))}) if self.uses_candidates else self
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in their order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The whole card as labels and texts, in the order to read; labels without a text are left out."""
+        chance = f"{self.candidates}, so chance is {100 / self.candidates:.1f} %" if self.candidates else ""
+        facts = [
+            ("metric", f"{self.title} ({self.name}), version {self.version}"),
+            ("definition", self.description),
+            *(column.fact for column in self.columns),
+            ("candidates", chance),
+            ("checkpoint", self.checkpoint),
+            ("weights SHA-256", self.weights_sha256),
+            ("preprocessing", self.preprocessing),
+        ]
+        return [(label, text) for label, text in facts if text]

@@ -1,4 +1,4 @@
-"""CLIP-IQA: which of two opposite descriptions CLIP finds nearer to a view."""
+"""CLIP-IQA: the one of two opposite descriptions that CLIP finds closer to a view."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ClipIqa:
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 ``(n,)`` for each column; the prompt plays no part."""
+        """Score the views, float64 ``(n,)`` per column; the prompt is not used."""
         texts = [text for pair in PROMPT_PAIRS for text in (pair.positive, pair.negative)]
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T
         positive, negative = cosines.double().numpy().reshape(len(views), len(PROMPT_PAIRS), 2).transpose(2, 1, 0)

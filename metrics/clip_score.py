@@ -15,7 +15,7 @@ from metrics.views import Views
 
 @metrics.register("clip_score")
 class ClipScore:
-    """100 · cos(image features, text features), as torchmetrics prints it, but signed and kept for each view.
+    """100 · cos(image features, text features), as in torchmetrics, but with its sign and for each view.
 
     Source: Hessel et al., arXiv 2104.08718, without its prefix, factor 2.5 and clamping.
     """
@@ -38,6 +38,6 @@ class ClipScore:
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 ``(n,)`` in [−100, 100] as ``clip_score``."""
+        """Score the views, float64 ``(n,)`` in [−100, 100]."""
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features([prompt])[0]
         return {"clip_score": 100 * cosines.double().numpy()}

@@ -1,4 +1,4 @@
-"""ImageReward: how much a person would like a view as a picture of its prompt, as a model has learnt it."""
+"""ImageReward: a model of how much people like an image of a prompt."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class ImageReward:
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 ``(n,)`` as ``image_reward``."""
+        """Score the views, float64 ``(n,)``."""
         return {"image_reward": self._model.rewards(views.rgb, prompt)}

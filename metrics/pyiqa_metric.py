@@ -1,4 +1,4 @@
-"""Columns from the package pyiqa: any of its metrics that needs no reference picture, as ``pyiqa:NAME``."""
+"""The no-reference metrics of the package pyiqa, as ``pyiqa:NAME``."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 _BATCH_PIXELS = 8 * 512**2
 
-#: No scores of one picture alone: they read a text, or compare whole sets of pictures.
+#: Metrics that do not score a single image: they read a text, or compare sets of images.
 _OTHERS = frozenset({"clipscore", "fid", "fid_dinov2", "inception_score", "sfid"})
 
 
 class PyiqaMetric:
-    """A metric of pyiqa on each view at its own size, as pyiqa prints it.
+    """A metric of pyiqa on each view at its own size, in pyiqa's unit.
 
-    The weights are pyiqa's own, fetched by it at the first use; the suite plays no part.  Source: Chen et al.,
+    pyiqa downloads its own weights at the first use; the suite is not used.  Source: Chen et al.,
     "IQA-PyTorch", https://github.com/chaofengc/IQA-PyTorch, which names the paper of each metric.
     """
 
-    metric: str  # pyiqa's name
+    metric: str  # name in pyiqa
     columns: tuple[Column, ...]
     role: Role | None = None
 
@@ -45,7 +45,7 @@ class PyiqaMetric:
         self._device = torch.device(device)
         try:
             self._network = pyiqa.create_metric(self.metric, device=self._device)
-        except Exception as error:  # whatever a download, an archive or a missing package of pyiqa's own raises
+        except Exception as error:  # raised by a download, an archive or a missing package of pyiqa's own
             reason = str(error).strip().splitlines()
             raise WeightsError(
                 f"pyiqa:{self.metric}: pyiqa could not load it ({reason[0] if reason else type(error).__name__}); it "
@@ -62,15 +62,15 @@ class PyiqaMetric:
             preprocessing="uint8 RGB over the evaluation background at its own size, divided by 255; then pyiqa's, "
             "which on a GPU lets convolutions use TensorFloat-32",
             description=f"pyiqa's no-reference metric {self.metric!r} with its default options; its authors give its "
-            f"range as {self._network.score_range or 'unknown'}. It judges pictures alone, not whether they fit the "
+            f"range as {self._network.score_range or 'unknown'}. It judges images alone, not whether they fit the "
             "prompt.",
         )
 
     @torch.no_grad()
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 ``(n,)`` as ``pyiqa:NAME``; the prompt plays no part.
+        """Score the views, float64 ``(n,)``; the prompt is not used.
 
-        Some of pyiqa's metrics crop at random; they draw from a generator that starts anew with every batch.
+        Some of pyiqa's metrics crop at random; the generator that they draw from is reset for every batch.
         """
         count, height, width = views.opacity.shape
         found = []
@@ -83,7 +83,7 @@ class PyiqaMetric:
 
 @cache
 def pyiqa_metric(name: str) -> type[Metric]:
-    """The class of ``pyiqa:name``.
+    """Return the class of ``pyiqa:name``.
 
     Raises:
         UnknownNameError: If pyiqa is not installed or has no such metric; the message is one line.
@@ -96,8 +96,8 @@ def pyiqa_metric(name: str) -> type[Metric]:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
-        raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a picture alone: {hint}")
-    column = Column(name=f"pyiqa:{name}", title=name.upper())  # its direction is known once it is loaded
+        raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a single image: {hint}")
+    column = Column(name=f"pyiqa:{name}", title=name.upper())  # the direction is known once it is loaded
     fields = {"metric": name, "columns": (column,), "__doc__": f"pyiqa's {name}.", "__module__": __name__}
     return type(f"Pyiqa_{name}", (PyiqaMetric,), fields)
 
@@ -109,7 +109,7 @@ def _package() -> Any:
 
 @contextmanager
 def _fixed_draws(device: torch.device) -> Iterator[None]:
-    """The same draws every time from the global generators, which pyiqa uses; as they were before, afterwards."""
+    """Seed the global generators, which pyiqa uses, and restore their state afterwards."""
     before = np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(0)
@@ -121,7 +121,7 @@ def _fixed_draws(device: torch.device) -> Iterator[None]:
 
 
 def _state_sha256(network: torch.nn.Module) -> str:
-    """Over the names and values of all parameters and buffers: pyiqa's files are in several places."""
+    """Hash the names and values of all parameters and buffers, because pyiqa's files are in several places."""
     total = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         total.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())

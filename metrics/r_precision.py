@@ -41,14 +41,14 @@ class RPrecision:
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
-        """Float64 ``(n,)`` of 0 and 1 as ``clip_top1``.
+        """Score the views, float64 ``(n,)`` of 0 and 1.
 
         Raises:
             ValueError: If ``prompt`` is not among ``candidates``.
         """
         different = list(dict.fromkeys(candidates))
         if prompt not in different:
-            raise ValueError(f"candidates: {prompt!r} is not among the {len(different)} given, and must be")
+            raise ValueError(f"candidates: {prompt!r} must be one of them, but is not among the {len(different)} given")
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(different).T
         own = cosines.argmax(dim=1) == different.index(prompt)
         return {"clip_top1": own.double().numpy()}

@@ -12,10 +12,10 @@ from typing import Literal
 from methods.registry import Registry
 from methods.weights import CARD, WeightsMissingError, weights_home
 
-#: Where the weights that come with the package are.
+#: Folder of the weights that come with the package.
 WEIGHTS = Path(__file__).parent / "weights"
 
-#: What a model of a suite is for.
+#: Uses of a model of a suite.
 Role = Literal["clip", "iqa", "reward"]
 
 
@@ -28,28 +28,28 @@ class Suite:
     iqa: Path  # CLIP-IQA, see metrics.models.clip
     reward: Path  # ImageReward's architecture, see metrics.models.reward
     note: str  # printed with every score of the suite
-    clip_model: str = ""  # the checkpoint's name, where the folder's name is not it
+    clip_model: str = ""  # name of the checkpoint, if it differs from the folder's
     iqa_model: str = ""
     reward_model: str = ""
-    iqa_native: bool = False  # CLIP-IQA as published: a ResNet at the pictures' own size, no position embedding
-    remedy: str = "restore it from the repository"  # what to do where a folder is missing
-    uses_gpu: bool = True  # whether it computes on a GPU unasked
+    iqa_native: bool = False  # CLIP-IQA as published: a ResNet at the images' own size, no position embedding
+    remedy: str = "restore it from the repository"  # instruction for the user if a folder is missing
+    uses_gpu: bool = True  # whether it computes on a GPU by default
 
     def folder(self, role: Role) -> Path:
-        """The folder of the model for ``role``.
+        """Return the folder of the model for ``role``.
 
         Raises:
-            WeightsMissingError: If there is none; the one line says what to run.
+            WeightsMissingError: If there is none; the message says what to run.
         """
         folder: Path = getattr(self, role)
         if not (folder / CARD).is_file():
             raise WeightsMissingError(
-                f"{folder}: the suite {self.name}'s weights for {role!r} are not there; {self.remedy}"
+                f"{folder}: the suite {self.name}'s weights for {role!r} are missing; {self.remedy}"
             )
         return folder
 
     def checkpoint(self, role: Role) -> str:
-        """The model for ``role`` as metric cards name it."""
+        """Name the model for ``role`` for metric cards."""
         folder: Path = getattr(self, role)
         return f"{self.name}: {getattr(self, f'{role}_model') or folder.name} ({self.note})"
 
@@ -59,7 +59,7 @@ suites: Registry[Suite] = Registry("suite of models")
 
 
 def sd21_suite(home: Path) -> Suite:
-    """The published scorers that go with Stable Diffusion 2.1, from ``home/sd21/<role>``."""
+    """Return the published scorers that belong to Stable Diffusion 2.1, in ``home/sd21/<role>``."""
     folder = home / "sd21"
     return Suite(
         name="sd21",
@@ -89,9 +89,9 @@ suites.register("sd21")(sd21_suite(weights_home()))
 
 
 def find_suite(models: str | Suite) -> Suite:
-    """The suite of that name.
+    """Look a suite up.
 
     Raises:
-        UnknownNameError: If there is none; the message has the nearest right names.
+        UnknownNameError: If there is none; the message has the nearest names.
     """
     return models if isinstance(models, Suite) else suites[models]

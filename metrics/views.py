@@ -1,4 +1,4 @@
-"""What a metric looks at: the evaluation views of one scene and, where it is known, the truth from the same cameras."""
+"""Input of a metric: the evaluation views of one scene and, if it is known, the truth from the same cameras."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SAME_DEG = 0.01  # between two cameras that are one but for rounding
+_SAME_DEG = 0.01  # between two cameras that differ by rounding only
 
 
 @dataclass(frozen=True)
 class TruthViews:
-    """Views of one ground-truth object, from the cameras of the views that are scored and maybe from more of a ring.
+    """Views of one ground-truth object, from the cameras of the scored views and possibly from more of the ring.
 
     Raises:
-        TypeError: If a picture is not uint8.
+        TypeError: If an image is not uint8.
         ValueError: If the shapes do not fit each other.
     """
 
     name: str
     rgb: np.ndarray  # uint8 (m h w 3)
     opacity: np.ndarray  # uint8 (m h w), 255 is opaque
-    azimuth_deg: np.ndarray | None = None  # (m,); None where the cameras are those of the views, one by one
+    azimuth_deg: np.ndarray | None = None  # (m,); None if the cameras are those of the views
 
     def __post_init__(self) -> None:
-        _require_pictures(f"truth {self.name!r}", self.rgb, self.opacity)
+        _require_images(f"truth {self.name!r}", self.rgb, self.opacity)
         if self.azimuth_deg is not None and self.azimuth_deg.shape != (len(self.rgb),):
             raise ValueError(
-                f"truth {self.name!r}.azimuth_deg: shape {self.azimuth_deg.shape}, right is ({len(self.rgb)},)"
+                f"truth {self.name!r}.azimuth_deg: shape {self.azimuth_deg.shape}, must be ({len(self.rgb)},)"
             )
 
     def seen_from(self, azimuth_deg: np.ndarray) -> TruthViews:
-        """Its views from cameras at ``azimuth_deg`` ``(n,)``, in their order.
+        """Select the views from cameras at ``azimuth_deg`` ``(n,)``, in their order.
 
         Raises:
-            ValueError: If it has none from one of them.
+            ValueError: If there is no view from one of them.
         """
         if self.azimuth_deg is None:
             return self
@@ -51,37 +51,37 @@ class TruthViews:
 class Views:
     """``n`` views of one scene.
 
-    Pictures are uint8 throughout, never floats: CLIP's processors divide by 255, and a picture that was in
-    [0, 1] already comes out almost black without a word of warning.
+    Images are uint8 throughout, never floats: CLIP's processors divide by 255, and an image in [0, 1] would become
+    almost black without a warning.
 
     Raises:
-        TypeError: If a picture is not uint8.
+        TypeError: If an image is not uint8.
         ValueError: If the shapes do not fit each other.
     """
 
     rgb: np.ndarray  # uint8 (n h w 3), composited over the evaluation background
     opacity: np.ndarray  # uint8 (n h w), 255 is opaque
     azimuth_deg: np.ndarray  # (n,), 0 looks at the front, ±180 at the back
-    truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty where none is known
+    truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty if none is known
 
     def __post_init__(self) -> None:
-        _require_pictures("views", self.rgb, self.opacity)
+        _require_images("views", self.rgb, self.opacity)
         if self.azimuth_deg.shape != (len(self.rgb),):
-            raise ValueError(f"views.azimuth_deg: shape {self.azimuth_deg.shape}, right is ({len(self.rgb)},)")
+            raise ValueError(f"views.azimuth_deg: shape {self.azimuth_deg.shape}, must be ({len(self.rgb)},)")
         for truth in self.truths:
             shape = truth.seen_from(self.azimuth_deg).rgb.shape
             if shape != self.rgb.shape:
-                raise ValueError(f"truth {truth.name!r}.rgb: shape {shape}, right is {self.rgb.shape}")
+                raise ValueError(f"truth {truth.name!r}.rgb: shape {shape}, must be {self.rgb.shape}")
 
     def __len__(self) -> int:
         return len(self.rgb)
 
 
-def _require_pictures(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:
-    for field, pictures in (("rgb", rgb), ("opacity", opacity)):
-        if pictures.dtype != np.uint8:
-            raise TypeError(f"{owner}.{field}: dtype {pictures.dtype}, right is uint8 in 0…255")
+def _require_images(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:
+    for field, images in (("rgb", rgb), ("opacity", opacity)):
+        if images.dtype != np.uint8:
+            raise TypeError(f"{owner}.{field}: dtype {images.dtype}, must be uint8 in 0…255")
     if rgb.ndim != 4 or rgb.shape[-1] != 3:
-        raise ValueError(f"{owner}.rgb: shape {rgb.shape}, right is (n, h, w, 3)")
+        raise ValueError(f"{owner}.rgb: shape {rgb.shape}, must be (n, h, w, 3)")
     if opacity.shape != rgb.shape[:-1]:
-        raise ValueError(f"{owner}.opacity: shape {opacity.shape}, right is {rgb.shape[:-1]}")
+        raise ValueError(f"{owner}.opacity: shape {opacity.shape}, must be {rgb.shape[:-1]}")

@@ -27,7 +27,7 @@ class _Frozen(BaseModel):
 
 
 class Truth(_Frozen):
-    """What a toybox prompt says of its object; an attribute left out is open."""
+    """Attributes of the object of a toybox prompt; an attribute that is None is open."""
 
     kind: str
     """One of ``prompts.toybox.KINDS``."""
@@ -44,7 +44,7 @@ class Truth(_Frozen):
         return self
 
     def objects(self) -> list[ToyObject]:
-        """Every object that is a right answer."""
+        """List every object that is a right answer."""
         return [
             toy
             for toy in all_objects()
@@ -56,43 +56,43 @@ class Prompt(_Frozen):
     """One prompt."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
-    """Stable name, part of every file name that speaks of it."""
+    """Stable name, which is part of file names."""
     text: str = Field(min_length=1)
     """The prompt, verbatim."""
     held_out: bool = False
-    """Whether the suite's own models never saw what it describes."""
+    """Whether the suite's own models were trained without what it describes."""
     truth: Truth | None = None
-    """The right answers, where the world is known."""
+    """The right answers, if they are known."""
 
 
 class PromptSet(_Frozen):
     """An ordered set of prompts."""
 
     name: str
-    """File name without its ending."""
+    """File name without its extension."""
     version: int = Field(ge=1)
     """Raised when a prompt changes."""
     source: str
-    """Where the prompts come from."""
+    """Origin of the prompts."""
     licence: str
-    """Under which they may be passed on."""
+    """Licence of the prompts."""
     sha256: str
-    """Of the file."""
+    """Hash of the file."""
     prompts: tuple[Prompt, ...] = Field(min_length=1)
-    """In the order of the source."""
+    """Prompts in the order of the source."""
 
     @model_validator(mode="after")
     def _distinct(self) -> PromptSet:
         ids = [prompt.id for prompt in self.prompts]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"prompt id {twice[0]!r} stands twice")
+            raise ValueError(f"prompt id {twice[0]!r} is there twice")
         return self
 
     def __getitem__(self, prompt_id: str) -> Prompt:
-        """The prompt with an id.
+        """Look a prompt up by its id.
 
         Raises:
-            PromptSetError: If there is none; the message names the nearest.
+            PromptSetError: If there is none; the message has the nearest ids.
         """
         for prompt in self.prompts:
             if prompt.id == prompt_id:
@@ -101,12 +101,12 @@ class PromptSet(_Frozen):
 
 
 def prompt_set_names() -> list[str]:
-    """The prompt sets that come with the suite."""
+    """List the prompt sets that come with the suite."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
 def load_prompt_set(name: str) -> PromptSet:
-    """The prompt set of a name, or the one in the file ``name``: TOML, or text with one prompt a line (``.txt``).
+    """Load a prompt set by its name or from a file: TOML, or text (``.txt``) with one prompt per line.
 
     Raises:
         PromptSetError: If there is no such set or the file is malformed.
@@ -120,9 +120,9 @@ def load_prompt_set(name: str) -> PromptSet:
         fields = _from_lines(text, str(path)) if path.suffix == ".txt" else tomllib.loads(text)
         return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
     except UnicodeDecodeError as error:
-        raise PromptSetError(f"{path}: not in UTF-8: {error}") from None
+        raise PromptSetError(f"{path}: is not UTF-8: {error}") from None
     except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise PromptSetError(f"{path}: not a prompt set in TOML: {error}") from None
+        raise PromptSetError(f"{path}: is not a prompt set in TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the set"
@@ -130,14 +130,14 @@ def load_prompt_set(name: str) -> PromptSet:
 
 
 def _from_lines(text: str, path: str) -> dict[str, Any]:
-    """The fields of a prompt set whose prompts are the lines of a text; blank lines are none."""
+    """Build the fields of a prompt set whose prompts are the lines of a text that are not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     prompts = [{"id": slug(line), "text": line} for line in lines]
-    return {"version": 1, "source": path, "licence": "not told: a local file", "prompts": prompts}
+    return {"version": 1, "source": path, "licence": "unknown (local file)", "prompts": prompts}
 
 
 def slug(text: str) -> str:
-    """A prompt's id from its text alone: its words, cut at 48 characters and then told apart by a hash.
+    """Make a prompt's id from its text: its words, cut at 48 characters and then made distinct by a hash.
 
     >>> slug("A DSLR photo of a hamburger")
     'a-dslr-photo-of-a-hamburger'

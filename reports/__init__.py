@@ -1,8 +1,8 @@
-"""Tables, figures and the page that show what a study measured, from data frames alone."""
+"""Tables, figures and pages of a study's results, from data frames alone."""
 
-from reports.figures.drawing import Drawing
+from reports.figures.spec import FigureSpec
 from reports.frames import ReportError, ReportFrames
 from reports.tables import Reproduction
-from reports.write import Report, write_report
+from reports.write import ReportFiles, write_report
 
-__all__ = ["Drawing", "Report", "ReportError", "ReportFrames", "Reproduction", "write_report"]
+__all__ = ["FigureSpec", "ReportError", "ReportFiles", "ReportFrames", "Reproduction", "write_report"]

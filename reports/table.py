@@ -1,47 +1,47 @@
-"""A table before any format: what stands where, with numbers still numbers.  ``reports.render`` writes it."""
+"""The model of a table before any format, with numbers as numbers.  ``reports.render`` writes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-#: Which values are better: the greater, the smaller, or those near to the column's target.
+#: Better values: higher ones, lower ones, or those closer to the column's target.
 Direction = Literal["up", "down", "target"]
-#: ``p``: a p-value, which is never 0 and is not printed as if it were; ``words``: entries of text without a figure.
+#: ``p``: a p-value, which is never printed as 0; ``words``: text without a number.
 Kind = Literal["figure", "p", "words"]
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column of numbers."""
 
-    key: str  # name for machines, unique in the table
-    title: str  # heading for people
+    key: str  # name in files, unique in the table
+    title: str  # heading
     unit: str = ""  # of the mean and the SD
-    direction: Direction | None = None  # which way is better; None where neither is
+    direction: Direction | None = None  # better values; None if there are none
     decimals: int = 2  # digits printed after the point
     signed: bool = False  # print + before positive means (differences)
     kind: Kind = "figure"
-    sd_decimals: int | None = None  # digits of the SD, where not those of the mean
+    sd_decimals: int | None = None  # digits of the SD, if they differ from the mean's
     target: float | None = None  # the best value, for the direction target
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one row has in one column; every part may be missing.
+    """The content of one row in one column; every part may be missing.
 
     Args:
         mean: In the column's unit.
-        sd: Standard deviation, in the column's unit; None where it is not defined (n < 2).
-        n: Number of independent things (prompts) behind the mean.
-        text: A figure that is not one number, such as the count ``1/4``.
-        note: A remark that must not be overlooked.
-        low: Lower end of the mean's 95 % interval, in the column's unit; None where the data cannot tell.
+        sd: Standard deviation, in the column's unit; None if it is not defined (n < 2).
+        n: Number of prompts behind the mean.
+        text: Text, or a value that is not one number, such as the count ``1/4``.
+        note: A remark that is printed with the value.
+        low: Lower end of the mean's 95 % interval, in the column's unit; None if the data do not determine it.
         high: Its upper end.
-        why: Why there is no interval, or what else a reader who asks should know; shown on demand only.
-        group: Rank group of the mean within its column: 0 for the best and all that cannot be told from it; None
-            where there are no groups.
-        cells: Identities of the cells that the figure is made of.
+        why: Reason for a missing interval, or a further explanation; shown on demand only.
+        group: Rank group of the mean within its column: 0 for the best and all that cannot be distinguished from it;
+            None if there are no groups.
+        cells: Identities of the cells that the value is computed from.
     """
 
     mean: float | None = None
@@ -61,25 +61,25 @@ class Row:
     """A label and one entry for each column of the table.
 
     Args:
-        label: What the row is of.
+        label: Name of the row.
         entries: One for each column.
-        part: Heading of the part of the table that the row belongs to, such as ``Controls``; rows of a part follow
-            one another.
-        columns: The columns as this row prints them (decimals, signs), where that differs from the table's.
+        part: Heading of the part of the table that the row belongs to, such as ``Controls``; rows of a part are
+            adjacent.
+        columns: The columns with this row's decimals and signs, if these differ from the table's.
     """
 
     label: str
     entries: tuple[Entry, ...]
     part: str = ""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[TableColumn, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with everything needed to read it alone.
+    """A table with everything that is needed to read it.
 
     Raises:
-        ValueError: If a row has not one entry for each column, two columns share a key, or a row's own columns are
+        ValueError: If a row lacks an entry for a column, two columns share a key, or a row's own columns are
             not the table's.
     """
 
@@ -87,9 +87,9 @@ class Table:
     title: str
     caption: tuple[str, ...]  # sentences, in order
     stub: str  # heading of the labels
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[Row, ...]
-    footnotes: tuple[str, ...] = ()  # definitions, to be looked up rather than read
+    footnotes: tuple[str, ...] = ()  # definitions of the metrics
 
     def __post_init__(self) -> None:
         keys = [column.key for column in self.columns]

@@ -15,19 +15,18 @@ from bench.records.record import Record
 from bench.records.store import RunStore, read_record
 from bench.scores.frames import cells_frame, read_card, read_frame
 from metrics.card import MetricCard
+from reports.costs import TIME
 from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
 from reports.means import asset_means
 from reports.render.markdown import render
 from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
-from reports.table import Column, Direction, Entry, Row, Table
-
-#: Resamples are the same each time: the same two runs give the same verdict.
-_SEED = 0
+from reports.statistics.constants import LEVEL_TEXT, SEED
+from reports.table import Direction, Entry, Row, Table, TableColumn
 
 #: Columns of every comparison, whatever was scored.
 _COST = (
-    Column("optimise_seconds", "time B / A", "×", decimals=3),
-    Column("diverged", "diverged", "points", decimals=1, signed=True),
+    TableColumn(TIME.source, f"{TIME.title} B / A", "×", decimals=3),
+    TableColumn("diverged", "diverged", "points", decimals=1, signed=True),
 )
 _CARD_FIELDS = ("checkpoint", "weights_sha256", "version", "preprocessing")
 
@@ -98,7 +97,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
         for metric in scored:
             sides = [each[each["metric"] == metric] for each in assets]
             estimates[method, metric] = _difference(sides, method)
-        estimates[method, "optimise_seconds"] = _time_ratio(runs, method)
+        estimates[method, TIME.source] = _time_ratio(runs, method)
         estimates[method, "diverged"] = _divergence(runs, method)
     if all(estimate.value is None for estimate in estimates.values()):
         raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
@@ -172,16 +171,16 @@ def _difference(sides: Sequence[pd.DataFrame], method: str, *, log: bool = False
     prompts, seeds = (list(dict.fromkeys(both.get_level_values(key))) for key in ("prompt_id", "seed"))
     grid = pd.MultiIndex.from_product([prompts, seeds], names=both.names)
     theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), len(seeds)) for side in (first, second))
-    return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), _SEED)
+    return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), SEED)
 
 
 def _time_ratio(runs: Sequence[ReportFrames], method: str) -> Estimate:
     """Geometric mean over prompts of B's time of the optimisation over A's, of cells that completed in both."""
-    completed = [run.cells[(run.cells["status"] == "completed") & (run.cells["optimise_seconds"] > 0)] for run in runs]
-    logs = _difference([cells.assign(value=cells["optimise_seconds"]) for cells in completed], method, log=True)
+    completed = [run.cells[(run.cells["status"] == "completed") & (run.cells[TIME.source] > 0)] for run in runs]
+    logs = _difference([cells.assign(value=cells[TIME.source]) for cells in completed], method, log=True)
     interval = logs.interval
     if interval.low is not None and interval.high is not None:
-        interval = Interval(float(np.exp(interval.low)), float(np.exp(interval.high)), interval.level)
+        interval = Interval(float(np.exp(interval.low)), float(np.exp(interval.high)))
     return Estimate(None if logs.value is None else float(np.exp(logs.value)), interval, logs.n)
 
 
@@ -191,10 +190,10 @@ def _divergence(runs: Sequence[ReportFrames], method: str) -> Estimate:
     return _difference([cells.assign(value=100.0 * cells["status"].isin(DIVERGED)) for cells in ended], method)
 
 
-def _column(card: MetricCard, metric: str) -> Column:
+def _column(card: MetricCard, metric: str) -> TableColumn:
     column = next(column for column in card.columns if column.name == metric)
     directions: dict[str, Direction] = {"higher": "up", "lower": "down"}
-    return Column(
+    return TableColumn(
         column.name, column.title, column.unit, directions.get(column.direction), column.decimals, signed=True
     )
 
@@ -209,8 +208,8 @@ def _entry(estimate: Estimate) -> Entry:
 
 def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ...]:
     caption = [
-        "Each entry is the mean over prompts of B − A [95 % bootstrap interval over prompts, BCa] (n prompts), cells "
-        "paired by prompt and seed; of the time it is the geometric mean of B / A.",
+        f"Each entry is the mean over prompts of B − A [{LEVEL_TEXT} bootstrap interval over prompts, BCa] (n "
+        "prompts), cells paired by prompt and seed; of the time it is the geometric mean of B / A.",
     ]
     reasons = sorted({entry.why for row in rows for entry in row.entries} - {""})
     caption += [f"Cannot tell: {'; '.join(reasons)}."] if reasons else []

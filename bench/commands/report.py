@@ -1,4 +1,4 @@
-"""The stage ``report``: what a run measured, as tables, figures and a page."""
+"""The stage ``report``: tables, figures and pages of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.commands.export import export_mesh
 from bench.errors import InputError
 from bench.records.record import SCENE_FILE, Record
 from bench.records.store import RunStore, refuse_links
-from bench.scores.frames import build_frames
+from bench.scores.frames import build_frames, read_card
 from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.divergence import Status
@@ -17,14 +17,14 @@ from methods.distillation import methods
 from metrics import metrics
 from metrics.suites import find_suite
 from prompts import load_prompt_set
-from reports import Drawing, Report, ReportFrames, Reproduction, write_report
+from reports import FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
 
-#: Points along an edge of the grid that a mesh is read from: few where many cells share a report of bearable size.
+#: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
 FINE_POINTS, COARSE_POINTS = 80, 32
 FEW_CELLS = 64
 
 
-def report_study(study: Study, store: RunStore) -> Report:
+def report_study(study: Study, store: RunStore) -> ReportFiles:
     """Write the report of a run into its folder ``report``.
 
     Raises:
@@ -44,15 +44,15 @@ def report_study(study: Study, store: RunStore) -> Report:
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames),
         baseline=study.baseline,
-        drawings=_drawings(study),
+        figures=_figures(study),
         reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
         provenance=_provenance(study, records),
-        method_cards=_method_cards(records),
+        cards=[*_method_cards(records), *_metric_cards(frames, store)],
     )
 
 
 def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
-    """The meshes of the cells that have a surface, made where they are not there yet: paths by cell."""
+    """Return the paths of the meshes of cells that have a surface, by cell; missing ones are made."""
     points = FINE_POINTS if len(records) <= FEW_CELLS else COARSE_POINTS
     found = {}
     for record in records:
@@ -63,16 +63,16 @@ def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
             path.parent.mkdir(exist_ok=True)
             try:
                 export_mesh(store.cell_folder(record.cell), path, resolution=points)
-            except InputError:  # a picture, or nothing that has a surface
+            except InputError:  # an image, or a scene without a surface
                 continue
         found[record.identity] = str(path)
     return found
 
 
-def _drawings(study: Study) -> list[Drawing]:
-    """The study's figures, without panels of metrics that it is not scored with, such as the truth where none is known.
+def _figures(study: Study) -> list[FigureSpec]:
+    """Return the study's figures without panels of metrics that it is not scored with, such as those of the truth.
 
-    A name that no metric has stays, for the report to complain of.
+    A name that no metric has is kept, so that the report refuses it.
     """
 
     def columns(names: Iterable[str]) -> set[str]:
@@ -81,17 +81,17 @@ def _drawings(study: Study) -> list[Drawing]:
     scored, known = columns(study.metrics), columns(metrics.names())
     absent = known - scored
     return [
-        Drawing(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
+        FigureSpec(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
         for figure in study.figures
     ]
 
 
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
-    """What a reader must know to read the numbers rightly."""
+    """Write the notes that all tables carry."""
     notes = []
     notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
-        notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables are without them.")
+        notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables exclude them.")
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
@@ -100,14 +100,21 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
 
 
 def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The cards of the methods that were run, by name."""
+    """Return the cards of the methods that were run."""
     names = dict.fromkeys(record.cell.method for record in records)
     cards = [(name, card_of(name, methods[name])) for name in names]
-    return [(f"{card.title} ({name})", card.facts) for name, card in cards if card is not None]
+    return [(f"Method {name}: {card.title}", card.facts) for name, card in cards if card is not None]
+
+
+def _metric_cards(frames: ReportFrames, store: RunStore) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the cards that the metrics were scored with."""
+    columns = zip(frames.metric_columns["metric"], frames.metric_columns["card"], strict=True)
+    cards = {card.name: card for metric, text in columns for card in [read_card(text, str(metric), store.folder)]}
+    return [(f"Metric {name}: {card.title}", card.facts) for name, card in cards.items()]
 
 
 def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
-    """Where the numbers come from; several values where the cells do not agree."""
+    """Describe the origin of the numbers, with several values if the cells differ."""
     environments = [record.environment for record in records]
     prompt_set = load_prompt_set(study.prompts)
 
@@ -119,8 +126,6 @@ def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
         "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {', '.join(map(str, study.seeds))}",
         "prompts": f"{prompt_set.name}, version {prompt_set.version}",
         "prior": f"{study.prior.name}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
-        "code": each(f"{e.git_commit or 'no commit'}{' with changes' * bool(e.git_dirty)}" for e in environments),
-        "device": each(e.device for e in environments),
         "threads": each(str(e.threads) for e in environments),
         "platform": each(f"{e.platform}, Python {e.python}" for e in environments),
         "packages": each(", ".join(f"{name} {version}" for name, version in e.packages.items()) for e in environments),

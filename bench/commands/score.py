@@ -1,4 +1,4 @@
-"""The stage ``score``: from the pictures of a run to long tables of per-view scores."""
+"""The stage ``score``: from the images of a run to long tables of per-view scores."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rich.console import Console
 
 from bench.records.record import Record, Snapshot
 from bench.records.store import RunStore
-from bench.scores.control_views import Control, control_views
+from bench.scores.control_views import ControlViews, control_views
 from bench.scores.event_table import event_table
-from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, write_frame
+from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, owner_of, write_frame
 from bench.scores.scoring import Scores, score_view_sets
 from bench.scores.view_set import ViewSet, cell_views, snapshot_views
 from bench.study.expand import expand
@@ -29,16 +29,16 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     """Score every completed cell, its snapshots and the study's controls with the study's metrics.
 
     Writes ``scores.parquet``, ``snapshots.parquet``, ``controls.parquet`` and ``metric_columns.parquet``.  Cells that
-    diverged or failed have no scores: the report counts them instead.  What is scored already is read back, not
-    computed again.
+    diverged or failed have no scores: the report counts them instead.  Scores that exist are read, not computed
+    again.
 
     Returns:
         The table of scores of cells, one row for each cell × view × column.
 
     Raises:
         InputError: If a record is corrupt or a name is unknown.
-        WeightsError: If a scorer's weights are missing or others than their card names, or SDIBENCH_DEVICE names no
-            device of this machine.
+        WeightsError: If a scorer's weights are missing or differ from those that their card names, or SDIBENCH_DEVICE
+            is not a device of this machine.
     """
     check_metrics(study)
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
@@ -75,7 +75,7 @@ def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[
         azimuths = [view.azimuth_deg for view in record.views]
         for column, values in of_record.items():
             for view, (azimuth, value) in enumerate(zip(azimuths, values, strict=True)):
-                yield _who(record) | {
+                yield owner_of(record) | {
                     "prompt": record.cell.prompt,
                     "view": view,
                     "azimuth_deg": azimuth,
@@ -89,20 +89,22 @@ def _snapshot_rows(snapshots: Sequence[tuple[Record, Snapshot]], scores: Sequenc
         when = {"step": snapshot.step, "seconds": snapshot.seconds}
         for column, values in of_snapshot.items():
             for view, value in enumerate(values):
-                yield _who(record) | when | {"view": view, "metric": column, "value": value}
+                yield owner_of(record) | when | {"view": view, "metric": column, "value": value}
 
 
 def _control_rows(
-    controls: Sequence[Control], scores: Sequence[Scores], scorers: Sequence[Metric], store: RunStore
+    controls: Sequence[ControlViews], scores: Sequence[Scores], scorers: Sequence[Metric], store: RunStore
 ) -> Iterator[dict[str, Any]]:
-    """Every column of every scorer, NaN where a control has nothing that it could measure."""
+    """Yield every column of every scorer, NaN where the metric does not apply to the control."""
     columns = [column for scorer in scorers for column in scorer.card.column_names]
-    for (name, views), of_control in zip(controls, scores, strict=True):
+    for control, of_control in zip(controls, scores, strict=True):
+        views = control.views
         for column in columns:
             values: Mapping[int, float] = dict(enumerate(of_control.get(column, ())))
             for view, (azimuth, path) in enumerate(zip(views.azimuth_deg, views.rgb, strict=True)):
                 yield {
-                    "control": name,
+                    "control": control.name,
+                    "title": control.title,
                     "prompt_id": views.prompt.id,
                     "prompt": views.prompt.text,
                     "view": view,
@@ -111,11 +113,6 @@ def _control_rows(
                     "value": values.get(view, float("nan")),
                     "rgb_path": str(path.relative_to(store.folder)),  # the run folder may be moved
                 }
-
-
-def _who(record: Record) -> dict[str, Any]:
-    cell = record.cell
-    return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
 
 
 def _columns_frame(scorers: Sequence[Metric], candidates: Sequence[str]) -> pd.DataFrame:

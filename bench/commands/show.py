@@ -10,7 +10,6 @@ import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -74,18 +73,10 @@ def _registered(kind: str, package: str, registry_name: str, name: str) -> Facts
         card = card_of(name, thing)
         facts += [("card", "none")] if card is None else card.facts
     if kind == "metrics":
-        facts += _columns(thing)
+        facts += [column.fact for column in thing.columns]  # the rest of a card needs the models of a suite
     elif inspect.isclass(thing) and dataclasses.is_dataclass(thing):
         facts += list(_settings(thing))
     return facts
-
-
-def _columns(metric: Any) -> Facts:
-    """The columns of a metric; its card, which needs the models of a suite, is on the page of a report."""
-    return [
-        (column.name, f"{column.title} {column.unit}: {column.direction} is better".replace("target is", "a target is"))
-        for column in metric.columns
-    ]
 
 
 def _settings(thing: type) -> Iterator[tuple[str, str]]:

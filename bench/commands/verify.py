@@ -16,7 +16,7 @@ from bench.errors import InputError
 from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
 from bench.records.store import RunStore, read_events
 from bench.scores.frames import read_card, read_frame
-from bench.scores.truth import read_picture
+from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -121,7 +121,7 @@ def _views(record: Record) -> Iterator[RecordedView]:
 
 
 def _check_picture(path: Path, side: int) -> None:
-    height, width, *_ = read_picture(path).shape
+    height, width, *_ = read_image(path).shape
     if (height, width) != (side, side):
         raise InputError(f"{path}: corrupt record: is of {width} × {height} pixels, not {side} × {side}")
 

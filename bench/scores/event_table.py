@@ -1,4 +1,4 @@
-"""The steps of all records of a run in one table, ``events.parquet``: what a report shows of the optimisations."""
+"""The steps of all records of a run in one table, ``events.parquet``, from which a report draws optimisations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVENTS_TABLE = "events.parquet"
 #: Bytes of events that are parsed at once: many files in one call, few enough to stay in the processor's cache.
 _AT_ONCE = 2**22
 
-#: Threads that parse; each holds as much.
+#: Threads that parse; each holds that many bytes.
 _THREADS = min(4, os.cpu_count() or 1)
 
 #: Fractions have seven digits, which is more than a figure shows and half the memory.
@@ -47,21 +47,21 @@ _KEYS = b"sdibench_records"
 
 
 def event_table(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """One row for each step, in the records' order; seconds and network calls are added up from the cell's start.
+    """Build one row per step, in the records' order; seconds and network calls are summed from the cell's start.
 
-    Parsing is most of what loading a run takes, and records do not change: the table is kept in the run folder, and
-    only records that it has not seen are read from their own files.  Words are categories, held once.
+    Parsing takes most of the time of loading a run, and records do not change.  So the table is stored in the run
+    folder, and only new records are read from their own files.  Strings are categories.
 
     Raises:
         InputError: If a file of events cannot be read.
     """
     keys = {record.identity: _key(record) for record in records}
-    kept, kept_keys = _kept(store)
+    kept, kept_keys = _read_stored(store)
     if kept is not None and list(kept_keys.items()) == list(keys.items()):
         return kept
     index_of = {name: index for index, (name, key) in enumerate(keys.items()) if kept_keys.get(name) == key}
     fresh = [record for record in records if record.identity not in index_of]
-    columns = _parsed_columns(fresh, store)
+    columns = _parse_columns(fresh, store)
     if kept is None:
         owner = columns.pop(_OWNER)
     else:
@@ -72,15 +72,15 @@ def event_table(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         for name in _NUMBERS:
             columns[name] = np.concatenate([kept.pop(name).to_numpy()[known >= 0], columns[name]])[order]
         owner = owner[order]
-    frame = _labelled(columns, owner, records)
-    _keep(frame, keys, store)
+    frame = _label(columns, owner, records)
+    _store(frame, keys, store)
     return frame
 
 
 def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
-    """A Parquet file column by column, which takes hardly more memory than the frame; ``words`` become categories.
+    """Read a Parquet file column by column, which needs little more memory than the frame; ``words`` become categories.
 
-    Whole numbers take four bytes where they fit.
+    Whole numbers are stored in four bytes if they fit.
 
     Raises:
         OSError, ValueError: If it cannot be read.
@@ -93,26 +93,26 @@ def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
         elif column.dtype == np.int64 and column.max() < 2**31 and column.min() >= -(2**31):
             column = column.astype(np.int32)
         columns[name] = column
-        pa.default_memory_pool().release_unused()  # else what reading one column took stays beside the next
+        pa.default_memory_pool().release_unused()  # otherwise its memory is still held for the next column
     return pd.DataFrame(columns, copy=False)
 
 
 def _sorted(words: pd.Series) -> pd.Series:
-    """With categories in order, to be grouped as words are; by hand, for pandas' own way takes codes of eight bytes."""
+    """Sort the categories, as groups of strings are; done here because pandas makes codes of eight bytes for it."""
     categories, codes = words.cat.categories, words.cat.codes.to_numpy()
-    rank = np.full(len(categories) + 1, -1, codes.dtype)  # the last one is for missing words, whose code is -1
+    rank = np.full(len(categories) + 1, -1, codes.dtype)  # the last one is for missing strings, whose code is -1
     order = categories.argsort()
     rank[order] = np.arange(len(categories))
     return pd.Series(pd.Categorical.from_codes(rank[codes], categories[order]), name=words.name)
 
 
 def _key(record: Record) -> list[object]:
-    """What tells a record from another one of the same cell, which was run again."""
+    """Return what distinguishes a record from another one of the same cell, which was run again."""
     return [record.started_at, record.file_bytes.get(EVENTS_FILE, 0)]
 
 
-def _kept(store: RunStore) -> tuple[pd.DataFrame | None, dict[str, list[object]]]:
-    """The table as it was left, and which records it is of; None if there is none that can be read."""
+def _read_stored(store: RunStore) -> tuple[pd.DataFrame | None, dict[str, list[object]]]:
+    """Read the stored table and the keys of its records; None if there is no readable table."""
     path = store.folder / EVENTS_TABLE
     try:
         keys = dict(json.loads(pyarrow.parquet.read_schema(path).metadata[_KEYS]))
@@ -121,7 +121,7 @@ def _kept(store: RunStore) -> tuple[pd.DataFrame | None, dict[str, list[object]]
         return None, {}
 
 
-def _keep(frame: pd.DataFrame, keys: Mapping[str, object], store: RunStore) -> None:
+def _store(frame: pd.DataFrame, keys: Mapping[str, object], store: RunStore) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEYS: json.dumps(keys)})
     path = store.folder / EVENTS_TABLE
@@ -129,7 +129,7 @@ def _keep(frame: pd.DataFrame, keys: Mapping[str, object], store: RunStore) -> N
         pyarrow.parquet.write_table(table, temporary, use_dictionary=["cell", "method", "prompt_id", "seed"])
 
 
-def _labelled(columns: dict[str, np.ndarray], owner: np.ndarray, records: Sequence[Record]) -> pd.DataFrame:
+def _label(columns: dict[str, np.ndarray], owner: np.ndarray, records: Sequence[Record]) -> pd.DataFrame:
     words = {
         "cell": [record.identity for record in records],
         "method": [record.cell.label for record in records],
@@ -140,15 +140,15 @@ def _labelled(columns: dict[str, np.ndarray], owner: np.ndarray, records: Sequen
     return pd.DataFrame({**labels, "seed": seed, **columns}, copy=False)[list(EVENTS)]
 
 
-def _parsed_columns(records: Sequence[Record], store: RunStore) -> dict[str, np.ndarray]:
-    """``_NUMBERS``, and the index of the record that each row is of."""
+def _parse_columns(records: Sequence[Record], store: RunStore) -> dict[str, np.ndarray]:
+    """Parse ``_NUMBERS`` of all records, and the index of the record of each row."""
     with ThreadPoolExecutor(_THREADS) as pool:
-        parts = list(pool.map(lambda batch: _parsed_batch(records, batch, store), _batches(records)))
+        parts = list(pool.map(lambda batch: _parse_batch(records, batch, store), _batches(records)))
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in (*_NUMBERS, _OWNER)}
 
 
 def _batches(records: Sequence[Record]) -> Iterator[range]:
-    """Indices of records in turn, about ``_AT_ONCE`` bytes of events each time; one batch at least."""
+    """Yield indices of records in turn, about ``_AT_ONCE`` bytes of events each time; at least one batch."""
     first, size = 0, 0
     for index, record in enumerate(records):
         size += record.file_bytes.get(EVENTS_FILE, 0)
@@ -158,7 +158,7 @@ def _batches(records: Sequence[Record]) -> Iterator[range]:
     yield range(first, len(records))
 
 
-def _parsed_batch(records: Sequence[Record], batch: range, store: RunStore) -> dict[str, np.ndarray]:
+def _parse_batch(records: Sequence[Record], batch: range, store: RunStore) -> dict[str, np.ndarray]:
     own = records[batch.start : batch.stop]
     texts = [
         (store.cell_folder(record.cell) / EVENTS_FILE).read_bytes() if EVENTS_FILE in record.file_bytes else b""
@@ -166,17 +166,17 @@ def _parsed_batch(records: Sequence[Record], batch: range, store: RunStore) -> d
     ]
     lengths = [text.count(b"\n") for text in texts]
     owner = np.repeat(np.array(batch, np.int32), lengths)
-    numbers = _parsed(own, texts, len(owner), store).flatten().rename_columns(list(_NUMBERS)).to_pandas()
+    numbers = _parse(own, texts, len(owner), store).flatten().rename_columns(list(_NUMBERS)).to_pandas()
     sums = numbers[_SUMS].astype(float).groupby(owner, sort=False).cumsum()
     numbers[_SUMS] = sums.astype(numbers[_SUMS].dtypes)
     return {name: numbers[name].to_numpy() for name in _NUMBERS} | {_OWNER: owner}
 
 
-def _parsed(records: Sequence[Record], texts: Sequence[bytes], rows: int, store: RunStore) -> pa.Table:
+def _parse(records: Sequence[Record], texts: Sequence[bytes], rows: int, store: RunStore) -> pa.Table:
     table = _table(b"".join(texts))
     if table is not None and table.num_rows == rows:
         return table
-    for record, text in zip(records, texts, strict=True):  # which of them it is
+    for record, text in zip(records, texts, strict=True):  # find the file that cannot be read
         own = _table(text)
         if own is None or own.num_rows != text.count(b"\n"):
             path = store.cell_folder(record.cell) / EVENTS_FILE
@@ -185,14 +185,14 @@ def _parsed(records: Sequence[Record], texts: Sequence[bytes], rows: int, store:
 
 
 def _table(text: bytes) -> pa.Table | None:
-    """The lines as a table, None if they are no JSON: pyarrow takes a hundredth of the time that ``Event`` does."""
+    """Parse the lines; None if they are not JSON.  pyarrow takes a hundredth of the time of ``Event``."""
     if not text:
         return _SCHEMA.empty_table()
     try:
         return pyarrow.json.read_json(
             pa.BufferReader(text),
             parse_options=pyarrow.json.ParseOptions(explicit_schema=_SCHEMA, unexpected_field_behavior="ignore"),
-            # a line must fit into a block; and no threads of pyarrow's, which are one where OMP_NUM_THREADS says so
+            # a line must fit into a block; pyarrow's own threads are off, because OMP_NUM_THREADS limits them to one
             read_options=pyarrow.json.ReadOptions(block_size=len(text) + 1, use_threads=False),
         )
     except pa.ArrowInvalid:

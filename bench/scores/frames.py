@@ -25,19 +25,19 @@ from reports.frames import CELLS, CONTROLS, GROUND_TRUTH, METRIC_COLUMNS, SCORES
 SCORE_COLUMNS = tuple(SCORES)
 SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
 CONTROL_COLUMNS = tuple(CONTROLS)
-_WHO = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
+_OWNER = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
 _REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
 
 def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
-    """The frames of a run, also written as Parquet beside its records.
+    """Build the frames of a run, and write those of cells and views to its folder as Parquet.
 
     Raises:
         InputError: If the run has not been scored yet, or a table cannot be read.
     """
     kept = {"views": store.folder / "views.parquet", "cells": store.folder / "cells.parquet"}
     parts = {}
-    for name, build in {  # what takes most memory on its way comes first, while there is little else
+    for name, build in {  # the largest come first, while little memory is in use
         "scores": lambda: _of(records, read_frame(store.folder / "scores.parquet", SCORES, repeated=_REPEATED)),
         "events": lambda: event_table(records, store),
         "views": lambda: _views(records, prompts, store),
@@ -49,7 +49,7 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
         parts[name] = build()
         if name in kept:
             write_frame(parts[name], kept[name])
-        pa.default_memory_pool().release_unused()  # else what building one took stays beside the next
+        pa.default_memory_pool().release_unused()  # otherwise the memory of one is still held while the next is built
     return ReportFrames(**parts)
 
 
@@ -64,15 +64,15 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = ()) -> pd.DataFrame:
-    """A table of a scored run.
+    """Read a table of a scored run.
 
     Args:
-        path: Its file.
-        columns: What it must have.
-        repeated: Columns of words that recur in millions of rows, held once (categories).
+        path: The Parquet file.
+        columns: Names that it must have.
+        repeated: Columns of strings that recur in millions of rows; they become categories.
 
     Raises:
-        InputError: If it is not there, cannot be read or lacks one of the ``columns``.
+        InputError: If it is missing, cannot be read or lacks one of the ``columns``.
     """
     if not path.is_file():
         raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
@@ -90,10 +90,10 @@ def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = 
 
 
 def read_card(text: object, metric: str, folder: Path) -> MetricCard:
-    """The card that a metric was scored with.
+    """Read the card that a metric was scored with.
 
     Raises:
-        InputError: If ``text`` is none.
+        InputError: If ``text`` is not a card, or not the card of ``metric``.
     """
     where = folder / "metric_columns.parquet"
     try:
@@ -101,7 +101,7 @@ def read_card(text: object, metric: str, folder: Path) -> MetricCard:
     except ValueError as error:
         raise InputError(f"{where}: {metric} has no card ({error!s:.200}); score the run again") from error
     if metric not in card.column_names:
-        raise InputError(f"{where}: {metric} is no column of its card; score the run again")
+        raise InputError(f"{where}: {metric} is not a column of its card; score the run again")
     return card
 
 
@@ -116,12 +116,12 @@ def _controls(store: RunStore) -> pd.DataFrame:
 
 
 def _read_or_empty(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """What a run has that was scored since there are such tables; no rows for one scored before."""
+    """Read a table, or return no rows if the run has none."""
     return read_frame(path, columns) if path.is_file() else pd.DataFrame(columns=list(columns))
 
 
 def _within(folder: Path, path: object) -> str:
-    """A path that a table of the run folder names, which must not lead out of it."""
+    """Join a path of a table to the run folder, which it must not leave."""
     relative = Path(str(path))
     if relative.is_absolute() or ".." in relative.parts:
         raise InputError(f"{folder / 'controls.parquet'}: rgb_path = {path!r}: must lie in the run folder; score again")
@@ -129,7 +129,7 @@ def _within(folder: Path, path: object) -> str:
 
 
 def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """One row for each record, in their order."""
+    """Build one row per record, in their order."""
     of_a_record: dict[str, Callable[[Record], Any]] = {
         "cell": lambda record: record.identity,
         "method": lambda record: record.cell.label,
@@ -156,7 +156,7 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         "folder": lambda record: str(store.cell_folder(record.cell)),
         "failure": _why,
     }
-    # column by column: a dict for each of ten thousand rows would take more memory than all that the frame holds
+    # column by column: ten thousand dicts would take more memory than the frame
     return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
 
 
@@ -166,12 +166,12 @@ def _why(record: Record) -> str | None:
 
 
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
-    """Built in Arrow: the paths of hundreds of thousands of pictures would take three times the memory as objects."""
+    """Build the frame in Arrow: the paths of hundreds of thousands of images take three times the memory as objects."""
     owner = pa.array(np.repeat(np.arange(len(records)), [len(record.views) for record in records]))
     views = [view for record in records for view in record.views]
     folders = [str(store.cell_folder(record.cell)) for record in records]
     folder = pa.array(folders, pa.string()).take(owner)
-    who = pa.Table.from_pylist([_who(record) for record in records], schema=_WHO)
+    owners = pa.Table.from_pylist([owner_of(record) for record in records], schema=_OWNER)
     columns = {
         "view": pa.array([index for record in records for index in range(len(record.views))], pa.int64()),
         "azimuth_deg": pa.array([view.azimuth_deg for view in views], pa.float64()),
@@ -179,7 +179,9 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
         f"{name}_path": pyarrow.compute.binary_join_element_wise(folder, pa.array(files, pa.string()), "/")
         for name, files in (("rgb", [view.rgb for view in views]), ("opacity", [view.opacity for view in views]))
     }
-    frame = pa.table({**{name: _once(who[name]).take(owner) for name in who.column_names}, **columns}).to_pandas()
+    frame = pa.table(
+        {**{name: _encode_repeated(owners[name]).take(owner) for name in owners.column_names}, **columns}
+    ).to_pandas()
     normals = [
         f"{folder}/{view.normals}" if view.normals else None
         for folder, record in zip(folders, records, strict=True)
@@ -196,13 +198,13 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
     return pd.concat([frame, pd.DataFrame(truths, columns=list(VIEWS))], ignore_index=True) if truths else frame
 
 
-def _once(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Words as an index into what they are, held once."""
+def _encode_repeated(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Store repeated strings once."""
     return column.dictionary_encode() if pa.types.is_string(column.type) else column
 
 
 def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:
-    """The views of the first object that fits the prompt, from the cameras of ``like``."""
+    """List the views of the first object that fits the prompt, from the cameras of ``like``."""
     folders = truth_folders(prompt, like.cell.evaluation, store.folder / "truth")
     return [
         {
@@ -221,6 +223,7 @@ def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str,
     ]
 
 
-def _who(record: Record) -> dict[str, Any]:
+def owner_of(record: Record) -> dict[str, Any]:
+    """Columns by which the rows of a record are known in every frame."""
     cell = record.cell
     return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}

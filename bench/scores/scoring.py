@@ -1,4 +1,4 @@
-"""Scores of view sets, one after the other: what is scored already is read back."""
+"""Score view sets one after the other; scores that exist are read."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Scores = dict[str, list[float]]
 def score_view_sets(
     sets: Sequence[ViewSet], scorers: Sequence[Metric], candidates: Sequence[str], console: Console, what: str
 ) -> list[Scores]:
-    """The scores of each set; each is on disk as soon as it is known.
+    """Return the scores of each set; each is written to disk as soon as it is known.
 
     Args:
-        sets: What to score.
-        scorers: What to score with.
-        candidates: The texts that a set's prompt is to be told from.
-        console: Where a bar is shown, if it is a terminal.
-        what: What the sets are, for the bar.
+        sets: Views to score.
+        scorers: Loaded metrics.
+        candidates: Texts among which R-precision looks for a set's own prompt.
+        console: Shows a progress bar, if it is a terminal.
+        what: Name of the sets for the progress bar.
     """
-    missing = [views for views in sets if any(_kept(views, each, candidates) is None for each in scorers)]
+    missing = [views for views in sets if any(_cached(views, each, candidates) is None for each in scorers)]
     hidden = not console.is_terminal or not missing
     for views in track(missing, f"scoring {what}", console=console, transient=True, disable=hidden):
         _score(views, scorers, candidates)
@@ -40,12 +40,12 @@ def score_view_sets(
 
 
 def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
-    pictures = views.read()
+    images = views.read()
     for scorer in scorers:
-        if _kept(views, scorer, candidates) is None:
+        if _cached(views, scorer, candidates) is None:
             scores = {
                 column: [float(value) if math.isfinite(value) else None for value in values]
-                for column, values in scorer.score(pictures, views.prompt.text, candidates).items()
+                for column, values in scorer.score(images, views.prompt.text, candidates).items()
             }
             write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 
@@ -53,13 +53,13 @@ def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str])
 def _read(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> Scores:
     scores: Scores = {}
     for scorer in scorers:
-        for column, values in (_kept(views, scorer, candidates) or {}).items():
+        for column, values in (_cached(views, scorer, candidates) or {}).items():
             scores[column] = [math.nan if value is None else value for value in values]
     return scores
 
 
-def _kept(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> dict[str, list[float | None]] | None:
-    """Scores from the cache; None where they are not there, or not what a scorer writes."""
+def _cached(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> dict[str, list[float | None]] | None:
+    """Read scores from the cache; None if they are missing or malformed."""
     try:
         scores = json.loads(_path(views, scorer, candidates).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -74,9 +74,9 @@ def _are_values(values: Any, count: int) -> bool:
 
 
 def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
-    """Named by all that a score depends on: the pictures, the metric as its card has it, the texts, the truth."""
+    """Name the file by everything that a score depends on: images, metric card, texts and truth."""
     truth = views.prompt.truth.model_dump() if views.prompt.truth and views.truths else None
     parts = [views.identity, scorer.card.model_dump(mode="json"), list(candidates), truth]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-    name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, on systems where a colon is no part of a name
+    name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, because some systems allow no colon in a name
     return views.scores / f"{name}-{key}.json"

@@ -16,19 +16,19 @@ from metrics.views import TruthViews
 from prompts import Prompt
 from prompts.toybox import ToyObject, render_object
 
-#: Raised by hand when the ground truth's pictures change.
+#: Raised by hand when the ground truth's images change.
 TRUTH_VERSION = 1
 
 _SUPERSAMPLE = 2
 
 
 def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> list[Path]:
-    """A folder of pictures for every object that fits the prompt, rendered where they are not there yet.
+    """Return a folder of images for every object that fits the prompt; missing ones are rendered.
 
     Args:
         prompt: The prompt; one without a known truth has no objects.
         ring: The evaluation cameras.
-        folder: Where pictures are kept, one folder for each object and ring.
+        folder: Parent of the folders, of which there is one per object and ring.
     """
     if prompt.truth is None:
         return []
@@ -45,25 +45,25 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
 
 
 def read_truth(folder: Path) -> TruthViews:
-    """The pictures of one object, from all cameras of the ring."""
+    """Read the images of one object, from all cameras of the ring."""
     rgb, opacity = (
-        np.stack([read_picture(path) for path in sorted(folder.glob(f"{kind}_*.png"))]) for kind in ("rgb", "opacity")
+        np.stack([read_image(path) for path in sorted(folder.glob(f"{kind}_*.png"))]) for kind in ("rgb", "opacity")
     )
     azimuth_deg = evaluation_ring(len(rgb)).azimuth_deg.numpy()
     return TruthViews(name=folder.name.split("--")[0], rgb=rgb, opacity=opacity, azimuth_deg=azimuth_deg)
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """A PNG, uint8 ``(h w 3)`` or ``(h w)``.
+def read_image(path: Path) -> np.ndarray:
+    """Read a PNG, uint8 ``(h w 3)`` or ``(h w)``.
 
     Raises:
         InputError: If it cannot be read.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            return np.asarray(picture)
-    except Exception as error:  # Pillow raises a dozen kinds, by the byte that is wrong
-        raise InputError(f"{path}: cannot be read as a picture ({type(error).__name__}: {error})") from error
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.asarray(image)
+    except Exception as error:  # Pillow raises a dozen types of errors
+        raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
 def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
@@ -72,8 +72,8 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
     )
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
     for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
-        picture = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
-        rgb = picture.over(ring.background).clamp(0, 1).permute(1, 2, 0).numpy()
+        rendering = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
+        rgb = rendering.over(ring.background).clamp(0, 1).permute(1, 2, 0).numpy()
         Image.fromarray((rgb * 255).round().astype(np.uint8)).save(folder / f"rgb_{index:03}.png")
-        opacity = picture.opacity[0].clamp(0, 1).numpy()
+        opacity = rendering.opacity[0].clamp(0, 1).numpy()
         Image.fromarray((opacity * 255).round().astype(np.uint8)).save(folder / f"opacity_{index:03}.png")

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from bench.errors import InputError
 from bench.records.record import Record, RecordedView, Snapshot
 from bench.records.store import RunStore
-from bench.scores.truth import read_picture, read_truth, truth_folders
+from bench.scores.truth import read_image, read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
 from metrics.views import Views
 from prompts import Prompt
@@ -20,33 +20,33 @@ from prompts import Prompt
 
 @dataclass(frozen=True)
 class ViewSet:
-    """Pictures of one scene, not read yet."""
+    """Images of one scene that are on disk."""
 
     identity: JsonValue
-    """Everything that the pictures depend on, for the key of their scores."""
+    """Everything that the images depend on, for the key of their scores."""
     scores: Path
-    """Folder of their scores."""
+    """Folder that caches their scores."""
     prompt: Prompt
-    """What they should show."""
+    """The prompt that they are scored against."""
     azimuth_deg: tuple[float, ...]
-    """Of each view."""
+    """Azimuth of each view, degrees."""
     rgb: tuple[Path, ...]
-    """Files of the colours."""
+    """Colour images."""
     opacity: tuple[Path, ...]
-    """Files of the opacity."""
+    """Opacity images."""
     ring: EvaluationSettings
     """The cameras that the truth is rendered from."""
     truths: Path | None
-    """Folder of the truth's pictures; None where the views have no cameras to compare it from."""
+    """Folder of the truth's images; None if the views have no cameras from which it could be rendered."""
 
     def __len__(self) -> int:
         return len(self.rgb)
 
     def read(self) -> Views:
-        """The pictures, with the truth where the prompt has one; it is rendered where it is not there yet.
+        """Read the images, and the truth of the prompt if it has one; missing truth is rendered.
 
         Raises:
-            InputError: If a picture cannot be read, or they are not of one size.
+            InputError: If an image cannot be read, or they differ in size.
         """
         folders = truth_folders(self.prompt, self.ring, self.truths) if self.truths else []
         return Views(
@@ -58,19 +58,19 @@ class ViewSet:
 
 
 def _stack(paths: Sequence[Path]) -> np.ndarray:
-    pictures = [read_picture(path) for path in paths]
-    if len({picture.shape for picture in pictures}) != 1:
-        raise InputError(f"{paths[0].parent}: holds no pictures of one size; move it away and run the study again")
-    return np.stack(pictures)
+    images = [read_image(path) for path in paths]
+    if len({image.shape for image in images}) != 1:
+        raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
+    return np.stack(images)
 
 
 def cell_views(record: Record, prompt: Prompt, store: RunStore) -> ViewSet:
-    """The evaluation views of a cell."""
+    """Return the evaluation views of a cell."""
     return _recorded(record, record.views, record.identity, prompt, store)
 
 
 def snapshot_views(record: Record, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:
-    """The views of one of a cell's snapshots."""
+    """Return the views of one of a cell's snapshots."""
     return _recorded(record, snapshot.views, [record.identity, "snapshot", snapshot.step], prompt, store)
 
 

@@ -203,7 +203,7 @@ class CellSettings(Section):
 
 
 class FigureSettings(Section):
-    """A figure that the report of a study draws (``reports.figures.drawing.Drawing``)."""
+    """A figure that the report of a study draws (``reports.figures.spec.FigureSpec``)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     """Name of the figure's files."""

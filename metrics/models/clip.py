@@ -1,4 +1,4 @@
-"""A CLIP loaded by open_clip from a local folder, with its features kept for the metrics that share it."""
+"""A CLIP loaded by open_clip from a local folder, whose features are cached for the metrics that share it."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from PIL import Image
 from torch import Tensor, nn
 
 from methods.weights import WeightsError, read_card, verify_weights
-from metrics.models.batches import in_passes
+from metrics.models.batches import compute_in_passes
 from metrics.models.precision import full_precision
 
-_STRIDE = 32  # of CLIP's ResNets: smaller pictures leave nothing to look at
+_STRIDE = 32  # stride of CLIP's ResNets, and so the smallest side of an image
 
 
 class ClipModel:
     """Text and image features of one CLIP.
 
-    Pictures go through open_clip's own preprocessing: shorter side to the model's size (bicubic, antialiased),
+    Images go through open_clip's own preprocessing: shorter side to the model's size (bicubic, antialiased),
     centre crop, mean and standard deviation of the model.  A ``native`` model takes them at their own size instead.
 
     Args:
         folder: In open_clip's format: ``open_clip_config.json``, ``open_clip_model.safetensors``, tokenizer files,
             ``card.json``.  Or a file of weights and a card whose ``open_clip_name`` is an architecture that
             open_clip knows (``"ViT-B-32-quickgelu"``).
-        device: Where the network computes; features come back to the CPU.
-        native: Take away the position embedding of a ResNet's attention pool, so that any size of picture fits.
+        device: Device of the network; features are returned on the CPU.
+        native: Remove the position embedding of a ResNet's attention pool, so that images can have any size.
             Source: Wang et al., arXiv 2207.12396, section 3.2.
 
     Raises:
-        WeightsError: If a file is missing or is not the one that the card lists, or the network is no ResNet and
-            should take native sizes.
+        WeightsError: If a file is missing or is not the one that the card lists, or a ``native`` network is not a
+            ResNet.
     """
 
     def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
@@ -51,29 +51,29 @@ class ClipModel:
         self._network, self._preprocess = open_clip.create_model_from_pretrained(source, pretrained=weights)
         self._device, self._native = torch.device(device), native
         if native:
-            _forget_position(self._network.visual, folder)
+            _remove_position_embedding(self._network.visual, folder)
             self._preprocess = _normalise(self._network.visual)
         self._network.eval().requires_grad_(False).to(self._device)
         self._tokenize: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(source)
         self._texts: dict[str, Tensor] = {}
-        self._seen, self._features = "", torch.empty(0)  # of the last pictures, for the next metric
+        self._seen, self._features = "", torch.empty(0)  # the last images and their features, for the next metric
 
     @property
     def logit_scale(self) -> float:
-        """What CLIP multiplies cosines by before a softmax."""
+        """Factor of the cosines before a softmax."""
         return math.exp(float(self._network.logit_scale))
 
     @property
     def image_size(self) -> int:
-        """Side in pixels of the pictures that the network sees."""
+        """Side of the images that the network sees, pixels."""
         size = self._network.visual.image_size
         return int(size if isinstance(size, int) else size[0])
 
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> Tensor:
-        """Unit features ``(n d)`` of texts, each text encoded once."""
+        """Encode texts as unit features ``(n d)``, each text once."""
         for text in texts:
-            if text not in self._texts:  # each in a pass of its own: see in_passes
+            if text not in self._texts:  # one pass per text: see compute_in_passes
                 with full_precision(self._device):
                     features = self._network.encode_text(self._tokenize([text]).to(self._device), normalize=True)
                 self._texts[text] = features[0].cpu()
@@ -81,48 +81,48 @@ class ClipModel:
 
     @torch.no_grad()
     def image_features(self, rgb: np.ndarray) -> Tensor:
-        """Unit features ``(n d)`` of uint8 pictures ``(n h w 3)``, kept for the next metric.
+        """Encode uint8 images ``(n h w 3)`` as unit features ``(n d)``, which are cached for the next metric.
 
         Raises:
-            TypeError: If the pictures are not uint8.
-            ValueError: If the network takes them at their own size, and they are under 32 pixels.
+            TypeError: If the images are not uint8.
+            ValueError: If the model is native and the images have less than 32 pixels a side.
         """
         require_uint8(rgb)
         height, width = rgb.shape[1:3]
         if self._native and min(height, width) < _STRIDE:
-            raise ValueError(f"rgb: pictures of {height} × {width} pixels, right is {_STRIDE} or more a side")
+            raise ValueError(f"rgb: images of {height} × {width} pixels, must have {_STRIDE} or more a side")
         size = (height, width) if self._native else (self.image_size, self.image_size)
 
         def encode(some: np.ndarray) -> Tensor:
-            pixels = preprocessed(some, self._preprocess)
+            pixels = preprocess(some, self._preprocess)
             with full_precision(self._device):
                 features: Tensor = self._network.encode_image(pixels.to(self._device), normalize=True).cpu()
             return features
 
         key = f"{rgb.shape}{hashlib.sha256(rgb.tobytes()).hexdigest()}"
         if key != self._seen:
-            self._seen, self._features = key, in_passes(encode, rgb, self._device, *size)
+            self._seen, self._features = key, compute_in_passes(encode, rgb, self._device, *size)
         return self._features
 
 
 def require_uint8(rgb: np.ndarray) -> None:
-    """Raise TypeError if the pictures are anything else: CLIP's processors divide by 255."""
+    """Raise TypeError if images are not uint8, because CLIP's processors divide by 255."""
     if rgb.dtype != np.uint8:
-        raise TypeError(f"rgb: dtype {rgb.dtype}, right is uint8 in 0…255")
+        raise TypeError(f"rgb: dtype {rgb.dtype}, must be uint8 in 0…255")
 
 
-def preprocessed(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> Tensor:
-    """Uint8 pictures ``(n h w 3)`` through a transform of PIL pictures, as ``(n 3 s s)``.
+def preprocess(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> Tensor:
+    """Apply a transform of PIL images to uint8 images ``(n h w 3)``, which gives ``(n 3 s s)``.
 
     Raises:
-        TypeError: If the pictures are not uint8.
+        TypeError: If the images are not uint8.
     """
     require_uint8(rgb)
-    return torch.stack([transform(Image.fromarray(picture)) for picture in rgb])
+    return torch.stack([transform(Image.fromarray(image)) for image in rgb])
 
 
 def load_clip(folder: Path, device: str = "cpu", *, native: bool = False) -> ClipModel:
-    """The CLIP of a folder, loaded once for all metrics."""
+    """Load the CLIP of a folder, once for all metrics."""
     return _load(folder, device, native)
 
 
@@ -132,29 +132,29 @@ def _load(folder: Path, device: str, native: bool) -> ClipModel:
 
 
 def _source(folder: Path) -> tuple[str, str | None]:
-    """What open_clip is asked for: the folder; or an architecture that it knows, and the file of weights."""
+    """Return open_clip's arguments: the folder; or an architecture that it knows, and the file of weights."""
     if (folder / "open_clip_config.json").is_file():
         return f"local-dir:{folder}", None
     card = read_card(folder)
     files = [name for name in card["files"] if name.endswith((".safetensors", ".bin", ".pt", ".pth"))]
     if "open_clip_name" not in card or len(files) != 1:
         raise WeightsError(
-            f"{folder}: no CLIP: it has neither open_clip_config.json, nor open_clip_name in card.json with one file "
-            "of weights"
+            f"{folder}: is not a CLIP: it has neither open_clip_config.json, nor open_clip_name in card.json with one "
+            "file of weights"
         )
     return card["open_clip_name"], str(folder / files[0])
 
 
-def _forget_position(visual: Any, folder: Path) -> None:
-    """One row of zeros in place of the position embedding: it adds nothing, to any number of positions."""
+def _remove_position_embedding(visual: Any, folder: Path) -> None:
+    """Replace the position embedding by one row of zeros, which adds nothing to any number of positions."""
     pool = getattr(visual, "attnpool", None)
     if pool is None:
-        raise WeightsError(f"{folder}: a CLIP with a ResNet is needed to look at pictures at their own size")
+        raise WeightsError(f"{folder}: only a CLIP with a ResNet takes images at their own size")
     pool.positional_embedding = nn.Parameter(torch.zeros_like(pool.positional_embedding[:1]))
 
 
 def _normalise(visual: Any) -> Callable[[Image.Image], Tensor]:
-    """Mean and standard deviation of the model, and nothing else."""
+    """Return the transform that applies the model's mean and standard deviation only."""
     from torchvision.transforms import Compose, Normalize, ToTensor
 
     transform: Callable[[Image.Image], Tensor] = Compose([ToTensor(), Normalize(visual.image_mean, visual.image_std)])
@@ -162,7 +162,7 @@ def _normalise(visual: Any) -> Callable[[Image.Image], Tensor]:
 
 
 def preprocessing_of(image_size: int) -> str:
-    """What happens to a view before a CLIP of that picture size sees it, for the cards."""
+    """Describe the preprocessing of a CLIP of that image size, for the cards."""
     return (
         f"uint8 RGB over the evaluation background, shorter side to {image_size} pixels (bicubic, antialiased; nothing "
         f"to do at {image_size}), centre crop, the model's mean and standard deviation, fp32"

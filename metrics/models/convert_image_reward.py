@@ -2,9 +2,9 @@
 
     python -m metrics.models.convert_image_reward ImageReward.pt OUT
 
-reads ``ImageReward.pt`` with ``med_config.json`` beside it (both from the hub repository ``THUDM/ImageReward``) and
-``vocab.txt`` (from ``google-bert/bert-base-uncased``), and writes ``OUT/reward_config.json``, ``model.safetensors``,
-``vocab.txt``, ``tokenizer_config.json`` and ``card.json``.
+reads ``ImageReward.pt`` and ``med_config.json`` in the same folder (both from the hub repository
+``THUDM/ImageReward``) and ``vocab.txt`` (from ``google-bert/bert-base-uncased``), and writes
+``OUT/reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``tokenizer_config.json`` and ``card.json``.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from torch import Tensor
 from methods.weights import WeightsError, file_sha256, write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
 
-_HEAD_WIDTH = 64  # of an attention head of BLIP's picture encoder, "base" and "large" alike
+_HEAD_WIDTH = 64  # an attention head of BLIP's image encoder, in "base" and in "large"
 
-#: Names in ImageReward.pt, as patterns, and what transformers' BLIP calls the same.
+#: Names in ImageReward.pt, as patterns, and the names in transformers' BLIP.
 _RENAMED = (
     (r"blip\.visual_encoder\.cls_token", "vision.embeddings.class_embedding"),
     (r"blip\.visual_encoder\.pos_embed", "vision.embeddings.position_embedding"),
@@ -40,30 +40,30 @@ _RENAMED = (
     (r"blip\.visual_encoder\.blocks\.(\d+)\.mlp\.", r"vision.encoder.layers.\1.mlp."),
     (r"blip\.visual_encoder\.norm\.", "vision.post_layernorm."),
     (r"blip\.text_encoder\.", "text."),
-    (r"mlp\.layers\.7\.", "head.8."),  # ours has a dropout of nothing after the fourth layer as well
+    (r"mlp\.layers\.7\.", "head.8."),  # ours also has a dropout of 0 after the fourth layer
     (r"mlp\.layers\.", "head."),
 )
 
-#: Trained beside the rest, and not part of the score: BLIP's contrastive projections, and a counter.
+#: Weights that are not part of the score: BLIP's contrastive projections, and a counter.
 _UNUSED = re.compile(r"blip\.(vision_proj|text_proj)\.|blip\.text_encoder\.embeddings\.position_ids$")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to convert, and where to."""
+    """Input and output of the conversion."""
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     """``ImageReward.pt``."""
     out: Annotated[Path, tyro.conf.Positional]
-    """The folder to write; it is made where it is not there."""
+    """The folder to write, created if it is missing."""
     med_config: Path | None = None
-    """``med_config.json``; the one beside the checkpoint unless another is named."""
+    """``med_config.json``; by default the one in the checkpoint's folder."""
     vocab: Path | None = None
-    """BERT's ``vocab.txt``; the one beside the checkpoint unless another is named."""
+    """BERT's ``vocab.txt``; by default the one in the checkpoint's folder."""
 
 
-def renamed_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """ImageReward's weights in the names of :class:`metrics.models.reward.RewardNetwork`.
+def rename_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename ImageReward's weights to those of :class:`metrics.models.reward.RewardNetwork`.
 
     Raises:
         WeightsError: If a name is not one of ImageReward's.
@@ -78,12 +78,12 @@ def renamed_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 found[ours] = value.contiguous()
                 break
         else:
-            raise WeightsError(f"{name!r} is no weight of ImageReward-v1.0, so this is another model's checkpoint")
+            raise WeightsError(f"{name!r} is not a weight of ImageReward-v1.0, so this is another model's checkpoint")
     return found
 
 
 def reward_config(weights: Mapping[str, Tensor], med: Mapping[str, Any]) -> RewardConfig:
-    """Sizes by the shapes of the renamed ``weights`` and, where they do not tell, by ``med_config.json``.
+    """Read sizes from the shapes of the renamed ``weights``, and the others from ``med_config.json``.
 
     Raises:
         WeightsError: If a weight is missing.
@@ -114,7 +114,7 @@ def reward_config(weights: Mapping[str, Tensor], med: Mapping[str, Any]) -> Rewa
         }
         head = [weights[f"head.{2 * layer}.weight"].shape[0] for layer in range(4)]
     except KeyError as error:
-        raise WeightsError(f"{error} is missing, so this is no checkpoint of ImageReward-v1.0") from None
+        raise WeightsError(f"{error} is missing, so this is not a checkpoint of ImageReward-v1.0") from None
     return RewardConfig(
         vision=vision, text=text, head_widths=tuple(head), image_size=patch * round(positions**0.5), max_length=35
     )
@@ -151,8 +151,8 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
     try:
         published = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
-        raise WeightsError(f"{checkpoint}: is no file of weights alone ({str(error).splitlines()[0]})") from error
-    weights = renamed_weights(published)
+        raise WeightsError(f"{checkpoint}: is not a file of weights only ({str(error).splitlines()[0]})") from error
+    weights = rename_weights(published)
     config = reward_config(weights, json.loads(med_config.read_text(encoding="utf-8")))
     with torch.device("meta"):  # names and shapes only
         expected = {name: value.shape for name, value in RewardNetwork(config).state_dict().items()}

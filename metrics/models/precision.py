@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Convolutions and matrix products in float32 on a CUDA device, where TensorFloat-32 keeps 10 bits of 23.
+    """Compute convolutions and matrix products in float32 on a CUDA device; TensorFloat-32 has 10 of its 23 bits.
 
-    PyTorch's default lets convolutions use TensorFloat-32, and a caller may have allowed it to products too; what
-    the caller had comes back afterwards.
+    PyTorch's default lets convolutions use TensorFloat-32, and a caller may have allowed it for products too; the
+    caller's settings are restored afterwards.
     """
     if device.type != "cuda":
         yield

@@ -1,4 +1,4 @@
-"""ImageReward's architecture on transformers' BLIP: a picture and a text to one number."""
+"""ImageReward's architecture on transformers' BLIP: one number for an image and a text."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from methods.weights import verify_weights
-from metrics.models.batches import in_passes
-from metrics.models.clip import preprocessed, require_uint8
+from metrics.models.batches import compute_in_passes
+from metrics.models.clip import preprocess, require_uint8
 from metrics.models.precision import full_precision
 
 CONFIG_FILE, WEIGHTS_FILE = "reward_config.json", "model.safetensors"
@@ -39,9 +39,9 @@ class RewardConfig(BaseModel):
 
 
 class RewardNetwork(nn.Module):
-    """BLIP's picture encoder, its text encoder with cross-attention, and a linear head on the first token.
+    """BLIP's image encoder, its text encoder with cross-attention, and a linear head on the first token.
 
-    The head has no non-linearity between its layers: so has ImageReward's (``ImageReward/ImageReward.py``).
+    Like ImageReward's, the head has no non-linearity between its layers (``ImageReward/ImageReward.py``).
     """
 
     def __init__(self, config: RewardConfig) -> None:
@@ -66,14 +66,14 @@ class RewardNetwork(nn.Module):
         self.head = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """States ``(b p d)`` of normalised pictures ``(b 3 s s)``: the class token, then the patches."""
+        """Encode normalised images ``(b 3 s s)`` as states ``(b p d)``: the class token, then the patches."""
         states: Tensor = self.vision(pixel_values=pixels).last_hidden_state
         return states
 
     def forward(self, states: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Rewards ``(b,)`` of pictures, by their states ``(b p d)``, for texts, by tokens and mask ``(b l)``.
+        """Compute rewards ``(b,)`` of images given by states ``(b p d)`` for texts given by tokens and mask ``(b l)``.
 
-        Not normalised: ``config.mean`` and ``config.std`` are applied by :class:`RewardModel`.
+        Rewards are not normalised: :class:`RewardModel` applies ``config.mean`` and ``config.std``.
         """
         read = self.text(
             input_ids=ids,
@@ -95,7 +95,7 @@ class RewardTokenizer:
         self._max_length = max_length
 
     def __call__(self, texts: Sequence[str], *, shortest: bool = False) -> tuple[Tensor, Tensor]:
-        """Tokens and mask ``(n l)``; ``shortest`` pads to the longest text instead of the model's length."""
+        """Encode texts as tokens and mask ``(n l)``; ``shortest`` pads to the longest text only."""
         padding = "longest" if shortest else "max_length"
         read = self._tokenizer(
             list(texts), padding=padding, truncation=True, max_length=self._max_length, return_tensors="pt"
@@ -104,12 +104,12 @@ class RewardTokenizer:
 
 
 class RewardModel:
-    """The reward of pictures for a prompt, normalised as ``ImageReward.score`` does.
+    """The reward of images for a prompt, normalised as ``ImageReward.score`` does.
 
     Args:
         folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``; the published model's
             is written by ``python -m metrics.models.convert_image_reward``.
-        device: Where the network computes.
+        device: Device of the network.
 
     Raises:
         WeightsError: If a file is missing or is not the one that the card lists.
@@ -134,28 +134,30 @@ class RewardModel:
 
     @torch.no_grad()
     def rewards(self, rgb: np.ndarray, prompt: str) -> np.ndarray:
-        """Float64 ``(n,)`` of uint8 pictures ``(n h w 3)`` for a prompt.
+        """Compute the rewards of uint8 images ``(n h w 3)`` for a prompt, float64 ``(n,)``.
 
         Raises:
-            TypeError: If the pictures are not uint8.
+            TypeError: If the images are not uint8.
         """
         require_uint8(rgb)
 
         def judge(some: np.ndarray) -> Tensor:
-            pixels = preprocessed(some, self._preprocess)
+            pixels = preprocess(some, self._preprocess)
             ids, mask = self._tokenize([prompt] * len(some))
             with full_precision(self._device):
                 states = self._network.encode_image(pixels.to(self._device))
                 rewards: Tensor = self._network(states, ids.to(self._device), mask.to(self._device)).cpu()
             return rewards
 
-        raw = in_passes(judge, rgb, self._device, self.config.image_size, self.config.image_size).double().numpy()
+        raw = (
+            compute_in_passes(judge, rgb, self._device, self.config.image_size, self.config.image_size).double().numpy()
+        )
         normalised: np.ndarray = (raw - self.config.mean) / self.config.std
         return normalised
 
 
 def load_reward(folder: Path, device: str = "cpu") -> RewardModel:
-    """The reward model of a folder, loaded once."""
+    """Load the reward model of a folder, once."""
     return _load(folder, device)
 
 

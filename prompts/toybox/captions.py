@@ -1,6 +1,6 @@
-"""What can be said of a toybox picture: a small grammar with view words, quality words and omissions.
+"""Captions of toybox images: a small grammar with view words, quality words and omissions.
 
-Attributes are left out at times, so that "a red car" is a right caption of a striped red car too and a
+Attributes are sometimes left out, so that "a red car" is also a right caption of a striped red car and a
 prompt can have several right answers.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from prompts.toybox.kinds import KINDS
 from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject
 
-#: Words for clean pictures, and for each degradation the words that fit it (see ``degradations``).
+#: Words for clean images, and for each degradation the words that fit it (see ``degradations``).
 GOOD_WORDS = ("good", "sharp", "real")
 BAD_WORDS = {"blur": ("blurry", "bad"), "noise": ("noisy", "bad"), "dull": ("dull", "bad"), "warp": ("abstract", "bad")}
 
@@ -33,13 +33,13 @@ _SAY_PHOTO = 0.25
 
 
 def caption(toy: ToyObject, *, rng: np.random.Generator, view: str | None = None, quality: str | None = None) -> str:
-    """One caption of ``toy``, such as ``"a photo of a red striped car, back view"``.
+    """Draw a caption of ``toy``, such as ``"a photo of a red striped car, back view"``.
 
     Args:
-        toy: The object in the picture.
-        rng: Decides what is left out.
+        toy: The object in the image.
+        rng: Generator of the omissions.
         view: View words to add at the end.
-        quality: A word of ``GOOD_WORDS`` or ``BAD_WORDS`` to say of the picture.
+        quality: A word of ``GOOD_WORDS`` or ``BAD_WORDS`` that describes the image.
     """
     plain = toy.pattern == "plain"
     says_pattern = rng.random() < _SAY_PLAIN if plain else rng.random() >= _OMIT_PATTERN
@@ -54,5 +54,5 @@ def caption(toy: ToyObject, *, rng: np.random.Generator, view: str | None = None
 
 
 def with_article(words: str) -> str:
-    """``words`` behind "a" or "an"."""
+    """Put "a" or "an" before ``words``."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"

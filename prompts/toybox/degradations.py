@@ -1,6 +1,6 @@
-"""Known ways of spoiling a picture, each with a strength in [0, 1] where 0 leaves it as it is.
+"""Degradations of an image, each with a strength in [0, 1] where 0 leaves it unchanged.
 
-They give the scorers' training its ground truth: which of two pictures is worse, and by which word.
+They give the scorers' training its ground truth: which of two images is worse, and the word for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def blur(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Gaussian blur of ``(b 3 h w)`` with a standard deviation up to 1/16 of the side."""
+    """Blur images ``(b 3 h w)`` by a Gaussian with a standard deviation up to 1/16 of the side."""
     sigma = max(strength * rgb.shape[-1] / 16, 1e-3)
     reach = max(1, math.ceil(2.5 * sigma))
     steps = torch.arange(-reach, reach + 1, dtype=rgb.dtype)
@@ -25,19 +25,19 @@ def blur(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
 
 
 def noise(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise with a standard deviation up to 0.35."""
+    """Add Gaussian noise with a standard deviation up to 0.35."""
     return (rgb + 0.35 * strength * torch.randn(rgb.shape, generator=generator)).clamp(0, 1)
 
 
 def dull(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Colour and contrast drawn towards the picture's mean grey."""
+    """Pull colour and contrast towards the image's mean grey."""
     grey = rgb.mean(dim=1, keepdim=True)
     faded = 0.35 * grey + 0.65 * grey.mean(dim=(2, 3), keepdim=True)
     return torch.lerp(rgb, faded.expand_as(rgb), 0.9 * strength)
 
 
 def warp(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Pixels moved by a smooth random field, up to a fifth of the side, until nothing real is left."""
+    """Move pixels by a smooth random field, up to a fifth of the side."""
     count, _, height, width = rgb.shape
     coarse = torch.randn(count, 2, 6, 6, generator=generator)
     field = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
@@ -46,7 +46,7 @@ def warp(rgb: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     return torch.nn.functional.grid_sample(rgb, grid, padding_mode="border", align_corners=True)
 
 
-#: By the name that ``captions.BAD_WORDS`` uses.
+#: Degradations by the names that ``captions.BAD_WORDS`` uses.
 DEGRADATIONS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
     "blur": blur,
     "noise": noise,

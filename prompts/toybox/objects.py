@@ -28,7 +28,7 @@ class ToyObject:
     """One object with known ground truth.
 
     Raises:
-        ValueError: If an attribute is not one of the world's.
+        ValueError: If an attribute is not in the toybox.
     """
 
     kind: str
@@ -46,16 +46,16 @@ class ToyObject:
 
     @property
     def name(self) -> str:
-        """``red striped car``; plain objects are called by colour and kind alone."""
+        """Name such as ``red striped car``; a plain object has colour and kind only."""
         return " ".join(word for word in (self.colour, self.pattern, self.kind) if word != "plain")
 
 
 def all_objects() -> list[ToyObject]:
-    """Every combination of kind, colour and pattern, in a fixed order."""
+    """List every combination of kind, colour and pattern, in a fixed order."""
     return [ToyObject(*attributes) for attributes in product(KINDS, COLOURS, PATTERNS)]
 
 
 def is_held_out(toy: ToyObject) -> bool:
-    """Whether no model of the toybox saw this combination in training (about one in eight)."""
+    """Say whether the toybox's models were trained without this combination (about one in eight)."""
     digest = hashlib.sha256(f"toybox-split-1 {toy.kind} {toy.colour} {toy.pattern}".encode()).digest()
     return digest[0] < 32

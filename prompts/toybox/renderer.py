@@ -1,4 +1,4 @@
-"""Pictures of toybox objects from any camera: sphere tracing, painting and fixed lighting.
+"""Images of toybox objects from any camera: sphere tracing, painting and fixed lighting.
 
 Tracing depends on the kind alone and painting is cheap, so one traced surface serves many colours.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from prompts.toybox.kinds import KINDS, MATERIALS
 from prompts.toybox.objects import COLOURS, ToyObject
 
-#: Where the light comes from (unit vector in the world) and how much of it is everywhere.
+#: Direction towards the light (unit vector in the world), and the share of light that is everywhere.
 LIGHT = (0.48, 0.36, 0.80)
 AMBIENT = 0.55
 
@@ -22,12 +22,12 @@ BOUNDING_RADIUS = 1.02
 
 _STEPS = 48
 _CLOSE = 2e-3
-_PERIOD = 0.32  # of the patterns, world units: about 9 pixels at 64 × 64
+_PERIOD = 0.32  # period of the patterns, world units: about 9 pixels at 64 × 64
 _PAINT = list(MATERIALS).index("paint")
 
 
 class Surface(NamedTuple):
-    """What the rays of one picture meet."""
+    """Hits of the rays of one image."""
 
     hit: Tensor  # (h w), bool
     depth: Tensor  # (h w), distance along the ray, 0 where nothing is hit
@@ -37,7 +37,7 @@ class Surface(NamedTuple):
 
 
 class ToyRendering(NamedTuple):
-    """One picture with its ground truth."""
+    """One image with its ground truth."""
 
     rgb: Tensor  # (3 h w) in [0, 1], colour premultiplied by opacity (over black)
     opacity: Tensor  # (1 h w) in [0, 1]
@@ -45,12 +45,12 @@ class ToyRendering(NamedTuple):
     normals: Tensor  # (3 h w), weighted by opacity
 
     def over(self, background: float) -> Tensor:
-        """``(3 h w)`` colours over a grey background in [0, 1]."""
+        """Composite the colours ``(3 h w)`` over a grey background in [0, 1]."""
         return self.rgb + (1 - self.opacity) * background
 
 
 def distance(kind: str, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Signed distance ``(n,)`` of ``points`` ``(n 3)`` to an object, and the index of the nearest part's material."""
+    """Return the signed distance ``(n,)`` of points ``(n 3)`` to an object, and the nearest material as an index."""
     parts = KINDS[kind]
     distances = torch.stack([solid(points) for solid, _ in parts])
     nearest, part = distances.min(dim=0)
@@ -90,7 +90,7 @@ def trace(kind: str, origins: Tensor, directions: Tensor) -> Surface:
 
 
 def paint(surface: Surface, toy: ToyObject) -> Tensor:
-    """Shaded colours ``(h w 3)`` in [0, 1] of a traced surface, 0 where nothing is hit."""
+    """Shade a traced surface: colours ``(h w 3)`` in [0, 1], 0 where nothing is hit."""
     colour = torch.tensor(list(MATERIALS.values()))[surface.material]
     painted = surface.material == _PAINT
     coloured, white = torch.tensor(COLOURS[toy.colour]), torch.tensor(MATERIALS["white"])
@@ -102,7 +102,7 @@ def paint(surface: Surface, toy: ToyObject) -> Tensor:
 
 
 def develop(surface: Surface, toy: ToyObject, supersample: int) -> ToyRendering:
-    """The picture of a traced surface, averaged over ``supersample`` × ``supersample`` rays a pixel."""
+    """Paint a traced surface, averaged over ``supersample`` × ``supersample`` rays per pixel."""
     return ToyRendering(
         rgb=_shrink(paint(surface, toy), supersample),
         opacity=_shrink(surface.hit[..., None].float(), supersample),
@@ -112,7 +112,7 @@ def develop(surface: Surface, toy: ToyObject, supersample: int) -> ToyRendering:
 
 
 def render_object(toy: ToyObject, origins: Tensor, directions: Tensor, *, supersample: int = 2) -> ToyRendering:
-    """A picture of ``toy`` along rays ``(s·h s·w 3)`` cast at ``supersample`` = s times its resolution."""
+    """Render ``toy`` along rays ``(s·h s·w 3)``, with ``supersample`` = s times the resolution of the image."""
     return develop(trace(toy.kind, origins, directions), toy, supersample)
 
 
@@ -124,7 +124,7 @@ def _normals(kind: str, points: Tensor) -> Tensor:
 
 
 def _pattern(pattern: str, point: Tensor, normal: Tensor) -> Tensor:
-    """Where ``(h w)`` a painted surface shows white instead of its colour."""
+    """Mask ``(h w)`` of the points at which a painted surface is white instead of its colour."""
     if pattern == "plain":
         return torch.zeros(point.shape[:-1], dtype=torch.bool)
     if pattern == "striped":
@@ -139,5 +139,5 @@ def _pattern(pattern: str, point: Tensor, normal: Tensor) -> Tensor:
 
 
 def _shrink(values: Tensor, by: int) -> Tensor:
-    """``(s·h s·w c)`` to ``(c h w)`` by averaging."""
+    """Average ``(s·h s·w c)`` to ``(c h w)``."""
     return torch.nn.functional.avg_pool2d(values.permute(2, 0, 1)[None], by)[0]

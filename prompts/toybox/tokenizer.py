@@ -1,7 +1,7 @@
 """The toybox's vocabulary as CLIP's byte-pair tokenizer files, made deterministically.
 
 Each word of the grammar is one token.  Letters stay in the vocabulary, so any text can be read, but a word
-that the grammar lacks falls apart into letters that no model has learnt.
+outside the grammar becomes letters, which no model has learnt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arms of a study one below the other: a panel for each score, a mark for each prompt and their mean."""
+"""The arms of a study one below the other: a panel per score, a mark per prompt and their mean."""
 
 from __future__ import annotations
 
@@ -6,33 +6,40 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from reports.figures.quantities import quantity
-from reports.figures.rows import row_panels
-from reports.figures.style import Theme
+from reports.figures.drawing.quantities import quantities
+from reports.figures.drawing.rows import row_panels
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, ReportFrames
 
 
-def arms(frames: ReportFrames, theme: Theme, *, metrics: Sequence[str]) -> Figure:
-    """From the first arm at the top to the last; thin lines join a prompt's scores, arms with diverged cells say so.
+def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
+    """Draw the arms from top to bottom; thin lines join a prompt's scores, arms with diverged cells have a remark.
 
     Raises:
         ReportError: If a metric is unknown.
     """
     labels = frames.methods
-    figure, axes = row_panels([_words(frames, label) for label in labels], len(metrics))
-    rows = {label: row for row, label in enumerate(labels)}
-    for axis, name in zip(axes, metrics, strict=True):
-        shown = quantity(frames, name)
-        for _, prompt in shown.table.groupby("prompt_id", sort=False):
-            line = prompt.assign(row=prompt["method"].map(rows)).sort_values("row")
-            axis.plot(line["value"], line["row"], color=theme.line, alpha=0.3, linewidth=0.7, marker=".", markersize=3)
-        means = shown.table.groupby("method", sort=False)["value"].mean()
-        axis.scatter(means, [rows[str(label)] for label in means.index], s=24, color=theme.line, zorder=3)
-        axis.set_title(shown.label)
-    return figure
+    shown = quantities(frames, metrics)
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = row_panels([_label(frames, method) for method in labels], len(shown))
+        rows = {label: row for row, label in enumerate(labels)}
+        for axis, quantity in zip(axes, shown, strict=True):
+            table = quantity.table
+            for _, prompt in table.groupby("prompt_id", sort=False):
+                line = prompt.assign(row=prompt["method"].map(rows)).sort_values("row")
+                axis.plot(
+                    line["value"], line["row"], color=theme.line, alpha=0.3, linewidth=0.7, marker=".", markersize=3
+                )
+            means = table.groupby("method", sort=False)["value"].mean()
+            axis.scatter(means, [rows[str(label)] for label in means.index], s=24, color=theme.line, zorder=3)
+            axis.set_title(quantity.label)
+        return figure
+
+    return draw
 
 
-def _words(frames: ReportFrames, label: str) -> str:
-    status = frames.cells.loc[frames.cells["method"] == label, "status"]
+def _label(frames: ReportFrames, method: str) -> str:
+    status = frames.cells.loc[frames.cells["method"] == method, "status"]
     diverged = int(status.isin(DIVERGED).sum())
-    return f"{label}\n({diverged} of {len(status)} diverged)" if diverged else label
+    return f"{method}\n({diverged} of {len(status)} diverged)" if diverged else method

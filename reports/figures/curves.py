@@ -1,4 +1,4 @@
-"""Loss and opacity over the optimisation: a panel for each method, a line for each cell."""
+"""Loss and opacity during the optimisation: a panel per method, a line per cell."""
 
 from __future__ import annotations
 
@@ -7,49 +7,59 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.layout import LINE, broken, panels
-from reports.figures.log_axis import make_logarithmic
-from reports.figures.style import Theme
+from reports.figures.drawing.layout import LINE, broken, panels
+from reports.figures.drawing.log_axis import make_logarithmic
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, ReportFrames
 
-POINTS = 240  # of a line at most: more cannot be seen in a panel this wide
-_PER_ROW = 4  # methods
-_LOG_FROM = 30  # largest over smallest loss: fewer than that are read better on a linear axis
+POINTS = 240  # most points of a line: more cannot be seen in a panel of this width
+_PER_ROW = 4  # methods in a row
+_LOG_FROM = 30  # ratio of the largest to the smallest loss from which the axis is logarithmic
 
 
-def curves(frames: ReportFrames, theme: Theme) -> Figure:
-    """Thin lines are cells (dashed: diverged), the thick one is the mean of the completed cells.
+def curves(frames: ReportFrames) -> Draw:
+    """Draw a thin line per cell (dashed: diverged), and the mean of the completed cells as a thick one.
 
-    The loss of one method is not that of another, so each panel has its own loss axis.
+    The losses of two methods are not comparable, so each panel has its own loss axis.
+
+    Raises:
+        NothingToDraw: If no step was logged.
     """
+    if frames.events.empty:
+        raise NothingToDraw("no step was logged")
     methods = frames.methods
-    across = min(_PER_ROW, len(methods))
-    titles = [broken(method, 26) for method in methods]
-    top = 0.14 + LINE * max(len(title.splitlines()) for title in titles)
-    count = 2 * across * -(-len(methods) // across)
-    figure, axes = panels(count, across=across, width=2.0, height=1.15, left=0.6, top=top, bottom=0.4)
-    for axis in axes:
-        axis.set_visible(False)
+    events = {method: thin_events(frames.events[frames.events["method"] == method]) for method in methods}
     status = frames.cells.set_index("cell")["status"]
-    for index, method in enumerate(methods):
-        events = thinned(frames.events[frames.events["method"] == method])
-        row, column = divmod(index, across)
-        for offset, quantity in enumerate(("loss", "opacity")):
-            axis = axes[(2 * row + offset) * across + column]
-            axis.set_visible(True)
-            _panel(axis, events, quantity, status, theme)
-            if column == 0:
-                axis.set_ylabel(quantity)
-            if quantity == "loss":
-                axis.set_title(titles[index])
-            else:
-                axis.set_ylim(-0.02, 1.02)
-                axis.set_xlabel("step")
-    return figure
+
+    def draw(theme: Theme) -> Figure:
+        across = min(_PER_ROW, len(methods))
+        titles = [broken(method, 26) for method in methods]
+        top = 0.14 + LINE * max(len(title.splitlines()) for title in titles)
+        count = 2 * across * -(-len(methods) // across)
+        figure, axes = panels(count, across=across, width=2.0, height=1.15, left=0.6, top=top, bottom=0.4)
+        for axis in axes:
+            axis.set_visible(False)
+        for index, method in enumerate(methods):
+            row, column = divmod(index, across)
+            for offset, quantity in enumerate(("loss", "opacity")):
+                axis = axes[(2 * row + offset) * across + column]
+                axis.set_visible(True)
+                _panel(axis, events[method], quantity, status, theme)
+                if column == 0:
+                    axis.set_ylabel(quantity)
+                if quantity == "loss":
+                    axis.set_title(titles[index])
+                else:
+                    axis.set_ylim(-0.02, 1.02)
+                    axis.set_xlabel("step")
+        return figure
+
+    return draw
 
 
-def thinned(events: pd.DataFrame) -> pd.DataFrame:
-    """Mean of the finite ``loss`` and ``opacity`` over equal runs of steps, at most ``POINTS`` a cell."""
+def thin_events(events: pd.DataFrame) -> pd.DataFrame:
+    """Average the finite ``loss`` and ``opacity`` over equal numbers of steps, to at most ``POINTS`` per cell."""
     if events.empty:
         return events[["cell", "step", "loss", "opacity"]]
     width = int(events["step"].max()) // POINTS + 1

@@ -1,4 +1,4 @@
-"""Each method against the baseline, prompt by prompt: a forest plot for each metric."""
+"""Each method against the baseline, prompt by prompt: a forest plot per metric."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from reports.figures.estimates import Mark, draw_prompts, draw_rows
-from reports.figures.layout import broken
-from reports.figures.looks import looks
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.quantities import quantities
-from reports.figures.rows import row_panels
-from reports.figures.style import Draw, Theme
+from reports.figures.drawing.layout import broken
+from reports.figures.drawing.looks import looks
+from reports.figures.drawing.marks import Mark, draw_prompts, draw_rows
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.quantities import quantities
+from reports.figures.drawing.rows import row_panels
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
 from reports.statistics import paired_differences
 
 
 def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) -> Draw:
-    """Mean of method − ``baseline`` over prompts with its 95 % interval, and the prompts as faint points.
+    """Draw the mean of method − ``baseline`` over prompts with its interval, and the prompts as faint points.
 
-    Cells are paired by prompt and seed, and only pairs whose cells both completed count.  A mark is hollow where
-    pairs are missing.
+    Cells are paired by prompt and seed, and only pairs whose cells both completed count.  A mark is hollow if pairs
+    are missing.  A metric with a target is replaced by the distance to it.
 
     Raises:
         NothingToDraw: If there is no other method, or no pair has a score.
@@ -29,7 +29,7 @@ def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) 
     """
     others = [method for method in frames.methods if method != baseline]
     found = []
-    for shown in quantities(frames, metrics):
+    for shown in quantities(frames, metrics, compared=True):
         theirs = shown.scores.method(baseline)
         marks = [Mark.of(method, paired_differences(shown.scores.method(method), theirs)) for method in others]
         if any(mark.estimate.value is not None for mark in marks):

@@ -1,4 +1,4 @@
-"""How the cells of each method ended: completed, diverged in one of four ways, or not brought to an end."""
+"""How the cells of each method ended: completed, diverged or failed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.layout import LINE, broken, legend_below, legend_height, panels, text_width
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.style import Draw, Theme
+from reports.figures.drawing.layout import LINE, broken, legend_below, legend_height, panels, text_width
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, FAILED, STATUSES, ReportFrames
 
-#: Fill and hatch of each status, apart for the colour-blind (most are Okabe and Ito's).
+#: Fill and hatch of each status, distinct for the colour-blind (most are Okabe and Ito's).
 FILLS: Final = {
     "completed": ("#e8e4da", ""),
     "nan": ("#d55e00", "///"),
@@ -30,14 +30,14 @@ FILLS: Final = {
     "timeout": ("#b4b4b4", "+++"),
     "crashed": ("#4d4d4d", "---"),
 }
-_WIDTH: Final = 4.2  # inches of the longest bar
-_COUNT: Final = 7  # points
+_WIDTH: Final = 4.2  # length of the longest bar, inches
+_COUNT: Final = 7  # size of the counts, points
 
 
 def outcomes(frames: ReportFrames) -> Draw:
-    """Stacked bars of counts, a row for each method; cells without memory or time or that crashed stand apart.
+    """Draw stacked bars of counts, a row per method; failed cells have a panel of their own.
 
-    A count that its part of the bar is too narrow for is written behind the bar.
+    A count that does not fit into its part of the bar is written behind the bar.
 
     Raises:
         NothingToDraw: If every cell completed.
@@ -64,7 +64,7 @@ def _figure(counts: pd.DataFrame, theme: Theme) -> Figure:
     for axis, kinds, cells, width in zip(axes, groups, longest, widths, strict=True):
         _bars(axis, counts[list(kinds)], scale, theme)
         axis.set_xlim(0, width / scale)
-        axis.set_title("came to an end" if kinds[0] == "completed" else "did not")
+        axis.set_title("ended" if kinds[0] == "completed" else "failed")
         axis.set_xlabel("cells")
         ticks = MaxNLocator(max(1, min(5, int(scale * cells / 0.4))), integer=True).tick_values(0, cells)
         axis.set_xticks([tick for tick in ticks if tick <= cells])
@@ -77,13 +77,13 @@ def _figure(counts: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _counts(frames: ReportFrames) -> pd.DataFrame:
-    """Number of cells, methods × statuses."""
+    """Count cells, methods × statuses."""
     table = pd.crosstab(frames.cells["method"], frames.cells["status"])
     return table.reindex(index=frames.methods, columns=list(STATUSES), fill_value=0)
 
 
 def _side_by_side(widths: Sequence[float], height: float, *, left: float, foot: float) -> tuple[Figure, list[Axes]]:
-    """Two panels at most, each as wide as its longest bar, so that a cell is as long in both."""
+    """Make at most two panels, each as wide as its longest bar, so that a cell has the same length in both."""
     figure, axes = panels(len(widths), width=sum(widths) / len(widths), height=height, left=left, foot=foot)
     across = figure.get_figwidth()
     start = left
@@ -108,12 +108,12 @@ def _bars(axis: Axes, counts: pd.DataFrame, scale: float, theme: Theme) -> None:
             if _fits(int(count), scale):
                 _write(axis, start + count / 2, row, str(count), fill)
             start += int(count)
-        if hidden := _hidden(own, scale):
-            axis.text(start + 0.06 / scale, row, hidden, va="center", fontsize=_COUNT, color=theme.ink)
+        if behind := _counts_behind(own, scale):
+            axis.text(start + 0.06 / scale, row, behind, va="center", fontsize=_COUNT, color=theme.ink)
 
 
 def _write(axis: Axes, x: float, y: float, words: str, fill: str) -> None:
-    """A count on its part of the bar, with ground of the bar's own colour between it and the hatch."""
+    """Write a count on its part of the bar, with a ground of the bar's colour between it and the hatch."""
     red, green, blue = to_rgb(fill)
     ink = "#1f1d1a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.45 else "#ffffff"
     ground = {"facecolor": fill, "edgecolor": "none", "boxstyle": "square,pad=0.1"}
@@ -124,14 +124,14 @@ def _fits(count: int, scale: float) -> bool:
     return scale * count > text_width(str(count), _COUNT) + 0.06
 
 
-def _hidden(own: pd.Series, scale: float) -> str:
+def _counts_behind(own: pd.Series, scale: float) -> str:
     return ", ".join(f"{count} {status}" for status, count in own.items() if count and not _fits(int(count), scale))
 
 
 def _room(counts: pd.DataFrame, kinds: Sequence[str], scale: float) -> float:
-    """Inches behind the bars for the counts that do not fit into them."""
-    hidden = [_hidden(own, scale) for _, own in counts[list(kinds)].iterrows()]
-    return 0.1 + max(text_width(words, _COUNT) for words in hidden)
+    """Return the inches behind the bars that the counts need which do not fit into them."""
+    texts = [_counts_behind(own, scale) for _, own in counts[list(kinds)].iterrows()]
+    return 0.1 + max(text_width(words, _COUNT) for words in texts)
 
 
 def _patch(status: str, theme: Theme) -> Artist:

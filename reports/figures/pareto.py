@@ -1,4 +1,4 @@
-"""Quality against cost: which method gives the most for its time and its network evaluations."""
+"""Quality against cost: scores against time and network evaluations, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -8,39 +8,43 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.estimates import Mark
-from reports.figures.labels import Bar, Labelled, place_labels
-from reports.figures.layout import panels
-from reports.figures.log_axis import make_logarithmic
-from reports.figures.looks import Look, looks
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.quantities import COSTS, Quantity, quantities
-from reports.figures.style import Draw, Theme
+from reports.costs import TIME, UNET_ROWS
+from reports.figures.drawing.labels import Bar, Labelled, place_labels
+from reports.figures.drawing.layout import metrics_across, panels
+from reports.figures.drawing.log_axis import make_logarithmic
+from reports.figures.drawing.looks import Look, looks
+from reports.figures.drawing.marks import Mark
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.quantities import Quantity, quantities
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
 
-_LOG_FROM = 6  # dearest over cheapest method: fewer than that are read better on a linear axis
+_LOG_FROM = 6  # ratio of the highest to the lowest cost from which the axis is logarithmic
 
 
-def pareto(frames: ReportFrames, *, metrics: Sequence[str], costs: Sequence[str] = tuple(COSTS)) -> Draw:
-    """A row for each metric, a column for each cost, a mark for each method at its means over prompts.
+def pareto(
+    frames: ReportFrames, *, metrics: Sequence[str], costs: Sequence[str] = (TIME.source, UNET_ROWS.source)
+) -> Draw:
+    """Draw a panel per metric and cost, with a mark per method at its means over prompts.
 
-    Bars are 95 % intervals over prompts; where there are too few prompts for one, prompts are faint points.  A mark is
-    hollow where the method lacks prompts.  The step line is the Pareto front of the means: nothing right of it and
-    worse than it is worth its cost.
+    Bars are intervals over prompts; with too few prompts for one, prompts are faint points.  A mark is hollow if the
+    method lacks prompts.  The step line is the Pareto front of the means.  A metric with a target is replaced by the
+    distance to it.
 
     Raises:
         NothingToDraw: If there is no method to compare with, or none has both a score and a cost.
         ReportError: If a metric or a cost is unknown.
     """
-    scores, prices = quantities(frames, metrics), quantities(frames, costs)
+    scores, prices = quantities(frames, metrics, compared=True), quantities(frames, costs)
     shown = {quantity.name: _marks(quantity) for quantity in (*scores, *prices)}
     prices = [price for price in prices if any(mark.estimate.value for mark in shown[price.name].values())]
     scores = [score for score in scores if any(mark.estimate.value is not None for mark in shown[score.name].values())]
     if not scores or not prices or len(frames.methods) < 2:
-        raise NothingToDraw("it takes two methods with scores and costs")
+        raise NothingToDraw("fewer than two methods have scores and costs")
 
     def draw(theme: Theme) -> Figure:
-        figure, axes = panels(len(scores) * len(prices), across=len(prices), width=3.1, height=2.3, left=0.6, gap=0.62)
+        across = len(prices) * metrics_across(len(scores))
+        figure, axes = panels(len(scores) * len(prices), across=across, width=3.1, height=2.3, left=0.6, gap=0.62)
         look = looks(frames.methods, theme)
         for index, axis in enumerate(axes):
             score, price = scores[index // len(prices)], prices[index % len(prices)]
@@ -51,7 +55,7 @@ def pareto(frames: ReportFrames, *, metrics: Sequence[str], costs: Sequence[str]
 
 
 def front(costs: Sequence[float], values: Sequence[float], *, higher_is_better: bool) -> list[int]:
-    """Indices of the points that no other point beats in cost without losing in value, from the cheapest on."""
+    """Return the indices of the points on the Pareto front, from the lowest cost."""
     sign = -1 if higher_is_better else 1
     best, kept = np.inf, []
     for index in sorted(range(len(costs)), key=lambda i: (costs[i], sign * values[i])):
@@ -112,7 +116,7 @@ def _panel(
 def _uncertainty(
     axis: Axes, quantities: tuple[Quantity, Quantity], marks: tuple[Mark, Mark], point: tuple[float, float], look: Look
 ) -> list[Bar]:
-    """Draw the intervals both ways, or else the prompts as points; the intervals, for labels to leave free."""
+    """Draw the intervals in both directions, or the prompts as points, and return the intervals for the labels."""
     (x, y), (cost, score) = point, marks
     if score.bounds:
         bars = [(x, score.bounds[0], x, score.bounds[1])]

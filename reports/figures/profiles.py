@@ -10,26 +10,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.estimates import SEED
-from reports.figures.layout import broken, legend_below, legend_height, panels
-from reports.figures.looks import looks
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.quantities import Quantity, quantities
-from reports.figures.style import Draw, Theme
+from reports.figures.drawing.layout import broken, legend_below, legend_height, panels
+from reports.figures.drawing.looks import looks
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.quantities import Quantity, quantities
+from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
 from reports.statistics import StudyScores, performance_profile
+from reports.statistics.constants import SEED
 from reports.statistics.values import Floats
 
 _THRESHOLDS: Final = 60
 _ACROSS: Final = 3  # panels in a row
-_WIDTH: Final = 2.5  # inches of a panel
+_WIDTH: Final = 2.5  # width of a panel, inches
 
 
 def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
-    """A panel for each metric, a line for each method, a band of pointwise 95 % intervals (Agarwal et al. 2021).
+    """Draw a panel per metric, a line per method and a band of pointwise intervals (Agarwal et al. 2021).
 
-    A diverged cell is better than no τ, so a method that loses prompts starts below 1; cells that did not come to an
-    end or have no score count neither way.
+    A diverged cell is better than no τ, so the line of a method that loses prompts starts below 1; cells that failed
+    or have no score do not count.  A metric with a target is replaced by the distance to it.
 
     Raises:
         NothingToDraw: If no cell has a score.
@@ -37,7 +37,7 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
     """
     diverged = StudyScores.divergence(frames.cells).means == 1
     found: list[tuple[Quantity, dict[str, pd.DataFrame]]] = []
-    for shown in quantities(frames, metrics):
+    for shown in quantities(frames, metrics, compared=True):
         higher = shown.higher_is_better is not False
         values = np.where(diverged, -np.inf if higher else np.inf, shown.scores.means)
         if (grid := _thresholds(values)) is None:
@@ -83,7 +83,7 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
 
 
 def _thresholds(values: Floats) -> list[float] | None:
-    """From below the worst score to above the best, evenly; None without a score."""
+    """Return even thresholds from below the worst score to above the best; None without a score."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return None

@@ -1,126 +1,100 @@
-"""The figures that every study gets, whatever it asks for beside them."""
+"""The figures that every study gets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
+from typing import Final
 
-from reports.figures.curves import curves
-from reports.figures.differences import differences
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.outcomes import outcomes
-from reports.figures.overview import Published, overview
-from reports.figures.pareto import pareto
-from reports.figures.profiles import profiles
-from reports.figures.style import Draw
-from reports.figures.time_to_quality import time_to_quality
-from reports.frames import ReportFrames
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import Draw
+from reports.figures.spec import FigureSpec, make_figure
+from reports.frames import DIVERGED, ReportFrames, listed
+from reports.statistics.constants import LEVEL_TEXT
+from reports.tables.columns import headline_scores
+
+_FEW: Final = "with too few prompts for one, prompts are faint points."
+_HOLLOW: Final = "Hollow marks lack prompts, so their mean is over easier or harder ones than the others'."
+
+#: In the order of the page; ``{baseline}`` in a text is the label of the baseline.
+STANDARD: Final = (
+    FigureSpec(
+        "overview",
+        "overview",
+        "Scores of every method",
+        f"Mean over prompts with its {LEVEL_TEXT} interval; {_FEW} {_HOLLOW} Vertical lines are images that no method "
+        "made: a method should be better than blank, noise and the render of another prompt, and can hardly be better "
+        "than the prior's own images. Overlapping intervals do not say that two methods are equally good: see the "
+        "differences.",
+    ),
+    FigureSpec(
+        "differences",
+        "differences",
+        "Differences to {baseline}",
+        f"Mean of method − {{baseline}} on the same prompt and seed, with its {LEVEL_TEXT} interval; faint points are "
+        "prompts. If an interval excludes the zero line, other prompts should show the difference too. "
+        f"{_HOLLOW}",
+    ),
+    FigureSpec(
+        "quality-against-cost",
+        "pareto",
+        "Quality against cost",
+        "Low costs are at the left, and the step line is the Pareto front of the means: a method off the line costs as "
+        f"much as another that scores better. Bars are {LEVEL_TEXT} intervals over prompts in both directions; {_FEW} "
+        f"{_HOLLOW}",
+    ),
+    FigureSpec(
+        "time-to-quality",
+        "time_to_quality",
+        "Quality during the optimisation",
+        "Mean score of a few views at several steps, on the prompts that every method shown completed; bands are "
+        f"{LEVEL_TEXT} intervals over prompts (with too few prompts, a thin line per prompt). The large mark is the "
+        "end, over all views of the evaluation, so the dotted line to it is also a change of views.",
+    ),
+    FigureSpec(
+        "profiles",
+        "profiles",
+        "Performance profiles",
+        "Share of prompts on which a method is better than τ; higher is better throughout, and if two lines cross "
+        f"neither method is better for all prompts. Diverged cells are better than no τ. Bands are {LEVEL_TEXT} "
+        "intervals at each τ alone.",
+    ),
+    FigureSpec(
+        "outcomes",
+        "outcomes",
+        "How the cells ended",
+        f"Cells by status. {listed(DIVERGED, 'and')} are divergence of the optimisation; cells that ran out of memory "
+        "or time or crashed say nothing about a method's stability and have a panel of their own.",
+    ),
+    FigureSpec(
+        "curves",
+        "curves",
+        "Loss and opacity",
+        "Thin lines are cells, dashed ones diverged; the thick line is the mean of the completed cells. Each method "
+        "has its own loss, so losses cannot be compared across panels.",
+    ),
+)
 
 
-@dataclass(frozen=True)
-class StandardFigure:
-    """A figure with what stands around it; ``style.svg`` and ``style.pdf`` take its ``draw``."""
+def standard_figures(frames: ReportFrames, *, baseline: str) -> list[tuple[FigureSpec, Draw]]:
+    """Compute the standard figures of a study, without those that have no data.
 
-    name: str  # of its files
-    title: str  # heading on the page
-    caption: str  # what to look for
-    draw: Draw
-
-
-def standard_figures(
-    frames: ReportFrames, *, baseline: str, published: Published | None = None
-) -> list[StandardFigure]:
-    """The figures of a study in their order on the page, without those that have nothing to show.
-
-    All numbers are computed here, once; drawing in another theme or format computes nothing again.
+    They show every headline metric.  All numbers are computed here, once; drawing in another theme or format computes
+    nothing again.
 
     Args:
         frames: The study's results.
         baseline: Label of the arm that others are compared with.
-        published: A paper's means and SDs by metric and method, shown beside the study's own.
 
     Raises:
         ReportError: If the baseline is not a method.
     """
+    metrics = tuple(column.key for column in headline_scores(frames))
     found = []
-    for name, title, caption, made in _candidates(frames, baseline, published):
+    for template in STANDARD:
+        texts = {name: getattr(template, name).replace("{baseline}", baseline) for name in ("title", "caption")}
+        spec = replace(template, metrics=metrics, baseline=baseline, **texts)
         try:
-            found.append(StandardFigure(name, title, caption, made()))
+            found.append((spec, make_figure(frames, spec)))
         except NothingToDraw:
             continue
     return found
-
-
-def _candidates(
-    frames: ReportFrames, baseline: str, published: Published | None
-) -> Iterator[tuple[str, str, str, Callable[[], Draw]]]:
-    every = [str(metric) for metric in frames.metric_columns["metric"]]
-    main = _present(every, "clip_score", "image_reward")
-    yield (
-        "overview",
-        "Scores of every method",
-        f"Mean over prompts with its 95 % interval; {_FEW} {_HOLLOW} Vertical lines are pictures that no method made: "
-        "a method should lie beyond blank, noise and the picture of another prompt, and can hardly pass the prior's "
-        "own pictures. Overlapping intervals do not say that two methods are alike: see the differences.",
-        partial(overview, frames, metrics=every, published=published),
-    )
-    yield (
-        "differences",
-        f"Differences to {baseline}",
-        f"Mean of method − {baseline} on the same prompt and seed, with its 95 % interval; faint points are prompts. "
-        f"An interval that leaves the zero line free is a difference that other prompts should show too. {_HOLLOW}",
-        partial(differences, frames, baseline=baseline, metrics=every),
-    )
-    yield (
-        "quality-against-cost",
-        "Quality against cost",
-        f"Cheap is left, and the step line is the Pareto front of the means: a method off the line costs as much as "
-        f"another that scores better. Bars are 95 % intervals over prompts both ways; {_FEW} {_HOLLOW}",
-        partial(pareto, frames, metrics=main),
-    )
-    yield (
-        "time-to-quality",
-        "Quality on the way",
-        "Mean score of a few views at steps on the way, on the prompts that every method shown completed; bands are "
-        "95 % intervals over prompts (too few prompts: a thin line each). The large mark is the end, over all views "
-        "of the evaluation, so the dotted way to it is also a change of views.",
-        partial(time_to_quality, frames, metrics=main),
-    )
-    yield (
-        "profiles",
-        "Performance profiles",
-        "Share of prompts on which a method is better than τ; higher is better throughout, and where two lines cross "
-        "neither method is better for all prompts. Diverged cells are better than no τ. Bands are 95 % intervals at "
-        "each τ by itself.",
-        partial(profiles, frames, metrics=_present(every, *main, "psnr")),
-    )
-    yield (
-        "outcomes",
-        "How the cells ended",
-        "Cells by status. nan, empty, opaque and frozen are divergence of the optimisation; cells that ran out of "
-        "memory or time or crashed say nothing about a method's stability and stand apart.",
-        partial(outcomes, frames),
-    )
-    yield (
-        "curves",
-        "Loss and opacity",
-        "Thin lines are cells, dashed ones diverged; the thick line is the mean of the completed. Each method has a "
-        "loss of its own, so losses do not compare across panels.",
-        partial(_curves, frames),
-    )
-
-
-_FEW = "where there are too few prompts for one, prompts are faint points."
-_HOLLOW = "Hollow marks lack prompts, so their mean is over easier or harder ones than the rest's."
-
-
-def _present(every: Sequence[str], *wanted: str) -> list[str]:
-    """Those of ``wanted`` that the study has; its first metric where it has none."""
-    return [metric for metric in wanted if metric in every] or list(every[:1])
-
-
-def _curves(frames: ReportFrames) -> Draw:
-    if frames.events.empty:
-        raise NothingToDraw("no step was logged")
-    return partial(curves, frames)

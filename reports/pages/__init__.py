@@ -1,1 +1,1 @@
-"""The report as HTML: the page of the study, a page for each prompt, and the pictures that they show."""
+"""The report as HTML: the page of the study, a page for each prompt, and the images on them."""

@@ -1,4 +1,4 @@
-"""File names for ids that anyone may have chosen."""
+"""File names for arbitrary ids."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
-#: Names that Windows keeps for devices.
+#: Names that Windows reserves for devices.
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
 
 
 def file_names(ids: Iterable[str]) -> dict[str, str]:
-    """A name by id, safe on every file system and in a URL: lower-case letters, digits, ``-`` and ``_``.
+    """Return a name by id that is safe on every file system and in a URL: lower-case letters, digits, ``-`` and ``_``.
 
-    An id that is such a name already keeps it; of any other, what is plain in it is kept and a hash is added, so that
-    no two ids share a name, also where case is not told apart.
+    An id that already is such a name keeps it; any other keeps its plain characters and gets a hash, so that no two
+    ids share a name, also on file systems that ignore case.
     """
     return {text: _name(text) for text in ids}
 
@@ -26,4 +26,4 @@ def _name(text: str) -> str:
         return text
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{plain}--{digest}" if plain else f"id--{digest}"  # two hyphens: no plain id has them
+    return f"{plain}--{digest}" if plain else f"id--{digest}"  # two hyphens, which no plain id has

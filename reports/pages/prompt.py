@@ -8,58 +8,58 @@ from typing import Final
 import pandas as pd
 
 from reports.frames import ReportFrames
-from reports.pages.album import AZIMUTHS_DEG
-from reports.pages.exhibits import PromptExhibits
-from reports.pages.ledger import Ledger
+from reports.images import MODES
+from reports.pages.cell_rows import PromptRows
+from reports.pages.images import AZIMUTHS_DEG
 from reports.pages.meshes import MeshView
 from reports.pages.prompt_table import prompt_table
-from reports.pictures import MODES
+from reports.pages.provenance import CellList
 from reports.render import html
 from reports.templates import page
 
 SCRIPTS = ("tables.js", "player.js", "meshes.js")
 
-#: Modes and what they are called.
+#: Modes and their names.
 _MODES: Final = {mode: "colour" if mode == "rgb" else mode for mode in MODES}
 
 
 def prompt_page(
     frames: ReportFrames,
-    prompts: Sequence[PromptExhibits],
+    prompts: Sequence[PromptRows],
     place: int,
     means: pd.DataFrame,
     mesh: MeshView | None,
     *,
     title: str,
 ) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
-        frames: What the study measured.
+        frames: The study's results.
         prompts: All prompts, in their order.
-        place: Which of them the page is of.
-        means: Mean over the views of each completed cell, with columns ``cell, metric, value``.
-        mesh: The viewer of the prompt's meshes, where there are any.
+        place: Index of the prompt of the page.
+        means: Means over the views of the prompt's completed cells, with columns ``cell, metric, value``.
+        mesh: Viewer of the prompt's meshes; None without one.
         title: Heading of the study.
     """
     prompt = prompts[place]
-    ledger = Ledger(frames, [prompt], root="../")
-    shots = [exhibit.shots for exhibit in prompt.exhibits if exhibit.shots]
+    cells = CellList(frames, [prompt], root="../")
+    images = [row.images for row in prompt.rows if row.images]
     return page(
         "prompt.html.j2",
         scripts=SCRIPTS,
-        ledger=ledger.content,
+        cell_list=cells.content,
         title=title,
         prompt=prompt,
         before=prompts[place - 1] if place else None,
         after=prompts[place + 1] if place + 1 < len(prompts) else None,
-        modes={mode: words for mode, words in _MODES.items() if any(mode in own.stills for own in shots)},
+        modes={mode: name for mode, name in _MODES.items() if any(mode in own.views for own in images)},
         azimuths={
-            azimuth: words
-            for azimuth, words in AZIMUTHS_DEG.items()
-            if any(azimuth in own.stills["rgb"] for own in shots)
+            azimuth: name
+            for azimuth, name in AZIMUTHS_DEG.items()
+            if any(azimuth in own.views["rgb"] for own in images)
         },
-        turning=any(own.turns for own in shots),
-        scores=html.live(prompt_table(frames, prompt, means), ledger.places),
+        turning=any(own.turntables for own in images),
+        scores=html.live(prompt_table(frames, prompt, means), cells.places),
         mesh=mesh,
     )

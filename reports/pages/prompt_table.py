@@ -1,54 +1,49 @@
-"""The scores of one prompt: a row for each cell."""
+"""The scores and costs of one prompt: a row per cell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
+from reports.costs import Cost, study_costs
 from reports.frames import ReportFrames
-from reports.pages.exhibits import Exhibit, PromptExhibits
-from reports.table import Column, Entry, Row, Table
+from reports.pages.cell_rows import CellRow, PromptRows
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import score_columns
 
-#: Columns of cells, their key in the frames and what that is divided by.
-_COSTS: Final = (
-    (Column("time", "time", "s", "down", decimals=1), "optimise_seconds", 1.0),
-    (Column("memory", "memory", "GB", "down"), "peak_bytes", 1e9),
-)
 
-
-def prompt_table(frames: ReportFrames, prompt: PromptExhibits, means: pd.DataFrame) -> Table:
-    """Scores, time and memory of every cell of a prompt.
+def prompt_table(frames: ReportFrames, prompt: PromptRows, means: pd.DataFrame) -> Table:
+    """Build the table of every metric and cost of the cells of a prompt.
 
     Args:
         frames: The study's results.
-        prompt: Whose cells.
-        means: Mean over the views of each completed cell of the prompt, with columns ``cell, metric, value``.
+        prompt: The rows of the prompt.
+        means: Means over the views of the prompt's completed cells, with columns ``cell, metric, value``.
     """
-    scores = score_columns(frames, set(means["metric"]))
+    scores, costs = score_columns(frames, set(means["metric"])), study_costs(frames)
     values: dict[Any, float] = means.set_index(["cell", "metric"])["value"].to_dict()
     cells = {str(cell["cell"]): cell for cell in frames.cells.to_dict("records")}
     rows = [
-        Row(exhibit.label, tuple(_entries(exhibit, scores, values, cells[exhibit.cell])))
-        for exhibit in prompt.exhibits
-        if exhibit.cell
+        Row(row.label, tuple(_entries(row, scores, costs, values, cells[row.cell]))) for row in prompt.rows if row.cell
     ]
     return Table(
         name="prompt",
         title="Scores of this prompt",
-        caption=("Means over the views of one cell: one prompt says little about a method.",),
+        caption=("Means over the views of one cell; a single prompt says little about a method.",),
         stub="Method",
-        columns=(*scores, *(column for column, *_ in _COSTS)),
+        columns=(*scores, *(cost.column for cost in costs)),
         rows=tuple(rows),
     )
 
 
-def _entries(exhibit: Exhibit, scores: list[Column], values: dict[Any, float], cell: dict[Any, Any]) -> Iterator[Entry]:
-    note = "" if exhibit.completed else exhibit.status
+def _entries(
+    row: CellRow, scores: Sequence[TableColumn], costs: Sequence[Cost], values: dict[Any, float], cell: dict[Any, Any]
+) -> Iterator[Entry]:
+    note = "" if row.completed else row.status
     for column in scores:
-        yield Entry(mean=values.get((exhibit.cell, column.key)), note=note, cells=(exhibit.cell,))
-    for _, name, scale in _COSTS:
-        cost = cell[name]
-        yield Entry(mean=None if pd.isna(cost) else float(cost) / scale, cells=(exhibit.cell,))
+        yield Entry(mean=values.get((row.cell, column.key)), note=note, cells=(row.cell,))
+    for cost in costs:
+        value = cell[cost.source]
+        yield Entry(mean=None if pd.isna(value) else float(value) / cost.size, cells=(row.cell,))

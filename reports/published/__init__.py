@@ -1,4 +1,4 @@
-"""Figures that papers print, each file a table with its source, to be set beside measured ones."""
+"""Printed tables of papers with their sources, one per file, to be compared with measured ones."""
 
 from reports.published.published_table import PublishedFigure, PublishedRow, PublishedTable, load_published
 

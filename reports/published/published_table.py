@@ -1,4 +1,4 @@
-"""A published table: its figures as printed, their source, and what they are figures of."""
+"""A published table: its numbers as printed, their source and their protocol."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class PublishedColumn(_Strict):
     decimals: Annotated[int, Field(ge=0, le=6)]
     """Digits after the mean's point, as printed."""
     sd_decimals: Annotated[int, Field(ge=0, le=6)] | None = None
-    """Those of the SD; as the mean's where None."""
+    """Digits after the SD's point; as the mean's if None."""
     scale: Annotated[float, Field(gt=0)] = 1.0
-    """Factor from the printed figure to ``unit`` (100 where fractions stand for per cent)."""
+    """Factor from the printed number to ``unit`` (100 for fractions that stand for per cent)."""
     counts_oom: bool = False
-    """Of a share of diverged runs: whether those that ran out of memory are among them."""
+    """Whether a share of diverged runs includes those that ran out of memory."""
     not_comparable: str = ""
-    """Why no measured figure can be compared with this column's; empty where one can."""
+    """Reason why no measured number can be compared with this column's; empty if one can."""
 
     @property
     def rounding(self) -> float:
@@ -43,19 +43,19 @@ class PublishedColumn(_Strict):
 
     @property
     def sd_rounding(self) -> float:
-        """The same of a printed SD."""
+        """Half a unit of the last digit of a printed SD, in ``unit``."""
         return 0.5 * 10.0 ** -(self.decimals if self.sd_decimals is None else self.sd_decimals) * self.scale
 
 
 class PublishedFigure(_Strict):
-    """One figure as printed, before the column's scale."""
+    """One number as printed, before the column's scale."""
 
     mean: float
-    """The figure."""
+    """The printed number."""
     sd: Annotated[float, Field(ge=0)] | None = None
-    """What stands behind its ±; None where nothing does."""
+    """The printed ±; None without one."""
     count: Annotated[int, Field(ge=0)] | None = None
-    """Of a share: how many of the table's prompts it stands for."""
+    """Number of the table's prompts that a share stands for."""
 
 
 class PublishedRow(_Strict):
@@ -64,41 +64,41 @@ class PublishedRow(_Strict):
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     """Labels of a study's arms that reproduce the row."""
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Optimisation steps; None where the source does not say."""
+    """Optimisation steps; None if the source does not give them."""
     figures: dict[str, PublishedFigure]
-    """By the column's key."""
+    """Numbers by the column's key."""
 
 
 class PublishedTable(_Strict):
-    """A table of a paper, with all that is known of how its figures came about."""
+    """A table of a paper, with everything that is known about its numbers."""
 
     name: str
-    """Stem of its file."""
+    """Stem of the file's name."""
     title: str
-    """What to call it, such as ``Table 1 of the SDI paper``."""
+    """Title, such as ``Table 1 of the SDI paper``."""
     source: str
     """Paper, version and place."""
     url: str
-    """Where to read it."""
+    """Address of the paper."""
     prior: str
-    """Name of the prior that the figures are of."""
+    """Name of the prior behind the numbers."""
     scorers: str
-    """Name of the suite of scorers that the figures are of."""
+    """Name of the suite of scorers behind the numbers."""
     protocol: str
-    """What the figures are means and spreads of, in a sentence."""
+    """Definition of the means and spreads, in a sentence."""
     prompts: Annotated[int, Field(ge=1)] | None = None
-    """Number of prompts; None where the source does not say."""
+    """Number of prompts; None if the source does not give it."""
     columns: dict[str, PublishedColumn]
-    """By the key of the report's column that means the same."""
+    """Columns by the key of the report's column with the same meaning."""
     rows: dict[str, PublishedRow]
-    """By the source's own name of the method."""
+    """Rows by the source's own name of the method."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         labels = [label for row in self.rows.values() for label in row.labels]
         twice = next((label for label in labels if labels.count(label) > 1), None)
         if twice:
-            raise ValueError(f"label {twice!r} is that of two rows")
+            raise ValueError(f"label {twice!r} belongs to two rows")
         for name, row in self.rows.items():
             for key, figure in row.figures.items():
                 problem = self._problem(key, figure)
@@ -117,31 +117,31 @@ class PublishedTable(_Strict):
         if self.prompts is None or figure.count > self.prompts:
             return f"count = {figure.count}: the table has {self.prompts or 'an unknown number of'} prompts"
         share = 100 * figure.count / self.prompts
-        # both ways of rounding: papers cut off as often as they round (10 of 43 is printed as 23.2)
+        # rounded or cut off: papers do both (10 of 43 is printed as 23.2)
         if abs(share - figure.mean * column.scale) >= 10.0**-column.decimals:
             return f"{figure.count} of {self.prompts} is {share:.2f} %, not {figure.mean}"
         return ""
 
 
 def load_published(name: str) -> PublishedTable:
-    """The published table called ``name``.
+    """Load a published table by its name.
 
     Raises:
-        ReportError: If there is none of that name, or its file is malformed.
+        ReportError: If there is no such table, or its file is malformed.
     """
     names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
         guess = f"did you mean {near[0]!r}? " if near else ""
-        raise ReportError(f"published = {name!r}: no such table; {guess}there are {', '.join(names)}")
+        raise ReportError(f"published = {name!r}: no such table; {guess}known: {', '.join(names)}")
     return read_published(_FOLDER / f"{name}.toml")
 
 
 def read_published(path: Path) -> PublishedTable:
-    """The published table in a TOML file.
+    """Read a published table from a TOML file.
 
     Raises:
-        ReportError: If it is malformed; the line names file and key.
+        ReportError: If it is malformed; the message names file and key.
     """
     try:
         return PublishedTable.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})

@@ -1,4 +1,4 @@
-"""Formats of a table: one function each, from the table model to text that ends in a newline."""
+"""Formats of a table, each a function from the table model to text that ends in a newline."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from reports.render import csv, html, json, latex, markdown
 from reports.table import Table
 
-#: Renderer by file suffix.
+#: Renderers by file suffix.
 FORMATS: Final[Mapping[str, Callable[[Table], str]]] = {
     "md": markdown.render,
     "csv": csv.render,

@@ -1,21 +1,21 @@
-"""CSV for machines: a row for each row, and the parts of each entry at full precision."""
+"""CSV: a line per row, with the parts of each entry at full precision."""
 
 from __future__ import annotations
 
 import csv
 import io
 
-from reports.table import Column, Entry, Table
+from reports.table import Entry, Table, TableColumn
 
 _PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note")
 _IN_UNIT = ("mean", "sd", "low", "high")
 
 
 def render(table: Table) -> str:
-    """The table as RFC 4180 CSV with a header such as ``time mean [s]``; parts no row has are left out.
+    """Render RFC 4180 CSV with a header such as ``time mean [s]``; parts that no row has are left out.
 
-    ``low`` and ``high`` are the ends of the mean's 95 % interval, ``group`` the rank group, 0 first.  Numbers have 12
-    significant digits: all that is meant, and none that differ between machines.
+    ``low`` and ``high`` are the ends of the mean's interval, ``group`` is the rank group, 0 first.  Numbers have 12
+    significant digits, which do not differ between machines.
     """
     parts = [
         (index, part)
@@ -35,7 +35,7 @@ def render(table: Table) -> str:
     return out.getvalue()
 
 
-def _header(column: Column, part: str) -> str:
+def _header(column: TableColumn, part: str) -> str:
     unit = f" [{column.unit}]" if column.unit and part in _IN_UNIT else ""
     return f"{column.key} {part}{unit}"
 

@@ -1,4 +1,4 @@
-"""HTML: a ``<table>`` that any page can hold, and the live one of the report's own pages."""
+"""HTML: a ``<table>`` for any page, and an interactive one for the report's own pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from itertools import groupby
 from markupsafe import Markup
 
 from reports.render.printed import Printed, arrow, better, printed_rows
-from reports.table import Column, Entry, Table
+from reports.statistics.constants import LEVEL_TEXT
+from reports.table import Entry, Table, TableColumn
 from reports.templates import template
 
 
@@ -20,35 +21,35 @@ class _Figure:
     text: Printed
     interval: str
     why: str
-    words: bool  # whether it is a text, set to the left
-    group: int  # colour of its rank group
-    value: str  # what the column is sorted by
-    cells: str  # places in the page's ledger
+    words: bool  # whether it is a text, aligned to the left
+    group: int  # rank group, for its colour
+    value: str  # number by which the column is sorted
+    cells: str  # indices in the page's list of cells
 
     @property
     def asked(self) -> bool:
-        """Whether there is more to say of it than is printed."""
+        """Whether it has details that are not printed."""
         return bool(self.interval or self.why or self.cells)
 
 
 def render(table: Table) -> Markup:
-    """The table as an HTML fragment, already escaped, with everything that is known printed openly."""
-    return _rendered(table, None)
+    """Render the table as an escaped HTML fragment, with all details printed."""
+    return _render(table, None)
 
 
 def live(table: Table, places: Callable[[Iterable[str]], str]) -> Markup:
-    """The table for a page with ``tables.js``: sortable, with intervals and cells on demand.
+    """Render the table for a page with ``tables.js``: sortable, with intervals and cells on demand.
 
-    Its footnotes are left out: the page shows the metrics' cards once for all tables.
+    Footnotes are left out, because the page shows the metrics' cards.
 
     Args:
-        table: What is shown.
-        places: Where cells are in the page's list of cells.
+        table: The table.
+        places: Function that returns the indices of cells in the page's list.
     """
-    return _rendered(table, places)
+    return _render(table, places)
 
 
-def _rendered(table: Table, places: Callable[[Iterable[str]], str] | None) -> Markup:
+def _render(table: Table, places: Callable[[Iterable[str]], str] | None) -> Markup:
     rows = []
     for row, texts in printed_rows(table):
         parts = zip(texts, row.entries, table.columns, strict=True)
@@ -59,12 +60,13 @@ def _rendered(table: Table, places: Callable[[Iterable[str]], str] | None) -> Ma
             parts=[(part, list(own)) for part, own in groupby(rows, lambda row: row[0].part)],
             arrow=arrow,
             better=better,
+            level=LEVEL_TEXT,
             live=places is not None,
         )
     )
 
 
-def _figure(text: Printed, entry: Entry, column: Column, places: Callable[[Iterable[str]], str] | None) -> _Figure:
+def _figure(text: Printed, entry: Entry, column: TableColumn, places: Callable[[Iterable[str]], str] | None) -> _Figure:
     return _Figure(
         text=text,
         interval=f"[{text.interval}]" if text.interval else "",

@@ -1,8 +1,8 @@
-"""JSON for programs: everything that the table model holds.
+"""JSON: everything in the table model.
 
 The schema, ``"format": 1``::
 
-    format      1; raised when a key changes its meaning
+    format      1; raised when the meaning of a key changes
     name        of the table's files
     title       str
     caption     [str], sentences
@@ -13,11 +13,11 @@ The schema, ``"format": 1``::
     cells       [str], identities of cells that the entries point into
     rows        [{label, part, entries}]; one entry for each column
     entry       {mean, sd, n, low, high, group, text, note, why, cells}; keys without a value are left out
-                mean, sd, low, high: numbers in the column's unit, low and high the ends of the mean's 95 % interval
+                mean, sd, low, high: numbers in the column's unit, low and high the ends of the mean's interval
                 n: number of prompts; group: rank group, 0 first; cells: [int], indices into the table's cells
                 why: reason for what is missing
 
-Numbers have 12 significant digits: all that is meant, and none that differ between machines.
+Numbers have 12 significant digits, which do not differ between machines.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note", "why")
 
 
 def render(table: Table) -> str:
-    """The table as one JSON object by the schema above, a line for each row."""
+    """Render one JSON object with the schema above, a line per row."""
     identities = list(dict.fromkeys(cell for row in table.rows for entry in row.entries for cell in entry.cells))
     places = {cell: place for place, cell in enumerate(identities)}
     content = {
@@ -53,12 +53,12 @@ def render(table: Table) -> str:
         {"label": row.label, "part": row.part, "entries": [_entry(entry, places) for entry in row.entries]}
         for row in table.rows
     ]
-    lines = [f'"{key}": {_dumped(value)}' for key, value in content.items()]
-    lines.append('"rows": [\n' + ",\n".join(map(_dumped, rows)) + "\n]")
+    lines = [f'"{key}": {_dump(value)}' for key, value in content.items()]
+    lines.append('"rows": [\n' + ",\n".join(map(_dump, rows)) + "\n]")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _dumped(value: Any) -> str:
+def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 

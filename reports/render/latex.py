@@ -1,4 +1,4 @@
-"""LaTeX with booktabs and siunitx, for a paper: a ``table*`` whose every text is escaped."""
+"""LaTeX with booktabs and siunitx, for a paper: a ``table*`` in which all text is escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from reports.render.printed import NOTHING, Printed, heading, printed_rows
-from reports.table import Column, Row, Table
+from reports.table import Row, Table, TableColumn
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -45,11 +45,11 @@ _MARKS = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def render(table: Table) -> str:
-    """The table as LaTeX; its first line names the packages that the document loads.
+    """Render LaTeX; the first line names the packages that the document must load.
 
-    A figure stands in a siunitx ``S`` column, aligned at its point, and what belongs to it (±, number of prompts, mark
-    of the rank group) in a column to its right; where there is ± SD too, the interval is on a line below.  Text
-    beyond Latin scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
+    A number is in a siunitx ``S`` column, aligned at its point, and its details (±, number of prompts, mark of the rank
+    group) in a column at its right; with ± SD, the interval is on a line below.  Text beyond Latin scripts and the
+    signs of this suite needs XeLaTeX or LuaLaTeX.
     """
     rows = list(printed_rows(table))
     width = 1 + sum(1 if column.kind == "words" else 2 for column in table.columns)
@@ -74,7 +74,7 @@ def render(table: Table) -> str:
 
 
 def _layout(table: Table, rows: list[tuple[Row, list[Printed]]]) -> Iterator[str]:
-    """Column types: each ``S`` as wide as its longest figure."""
+    """Yield column types: each ``S`` as wide as its longest number."""
     for index, column in enumerate(table.columns):
         if column.kind == "words":
             yield "l"
@@ -100,11 +100,11 @@ def _body(table: Table, rows: list[tuple[Row, list[Printed]]], width: int) -> It
             yield f"{' & '.join(['', *(_below(*pair) for pair in pairs)])} \\\\"
 
 
-def _head(column: Column) -> str:
+def _head(column: TableColumn) -> str:
     return _text(heading(column)) if column.kind == "words" else f"\\multicolumn{{2}}{{c}}{{{_text(heading(column))}}}"
 
 
-def _entry(entry: Printed, column: Column) -> str:
+def _entry(entry: Printed, column: TableColumn) -> str:
     bracket = rf"{{\scriptsize ({_text(entry.bracket)})}}" if entry.bracket else ""
     if column.kind == "words":
         return " ".join(filter(None, (_text(entry.mean), bracket)))
@@ -115,8 +115,8 @@ def _entry(entry: Printed, column: Column) -> str:
     return f"{figure} & {' '.join(filter(None, (mark, sd, interval, bracket)))}".rstrip()
 
 
-def _below(entry: Printed, column: Column) -> str:
-    """The interval of an entry that has ± SD too."""
+def _below(entry: Printed, column: TableColumn) -> str:
+    """Render the interval of an entry with ± SD, on the line below it."""
     if column.kind == "words":
         return ""
     if not (entry.sd and entry.interval):

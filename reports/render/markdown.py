@@ -7,11 +7,11 @@ import re
 from reports.render.printed import Printed, heading, printed_rows
 from reports.table import Table
 
-_RAISED = dict(zip("abcdefghijklmnopqrstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖqʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+_SUPERSCRIPT = dict(zip("abcdefghijklmnopqrstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖqʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
 
 
 def render(table: Table) -> str:
-    """The table as Markdown; text from the data shows as it is, whatever marks it holds."""
+    """Render Markdown; text from the data is escaped."""
     lines = [f"**{_text(table.title)}**", ""]
     lines += [_line([_text(table.stub), *(_text(heading(column)) for column in table.columns)])]
     lines += [_line(["---", *("---" if column.kind == "words" else "---:" for column in table.columns)])]
@@ -28,7 +28,7 @@ def render(table: Table) -> str:
 
 
 def _entry(entry: Printed) -> str:
-    mark = "".join(_RAISED[letter] for letter in entry.mark)
+    mark = "".join(_SUPERSCRIPT[letter] for letter in entry.mark)
     sd, interval, bracket = entry.sd and f" ± {entry.sd}", entry.interval and f" [{entry.interval}]", entry.bracket
     return _text(entry.mean + mark + sd + interval + (f" ({bracket})" if bracket else ""))
 
@@ -38,5 +38,5 @@ def _line(cells: list[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown or the HTML in it would read as a mark (CommonMark 0.31, section 2.4; $ is GitHub's)."""
+    """Escape the marks of Markdown and of HTML in it (CommonMark 0.31, section 2.4; $ is GitHub's)."""
     return re.sub(r"([\\`*_\[\]<>|#&~$])", r"\\\1", " ".join(text.split()))

@@ -1,42 +1,42 @@
-"""How entries are printed, before a format adds its own marks."""
+"""Text of the entries, before a format adds its own marks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 
 _ARROWS = {"up": "↑", "down": "↓"}
 NOTHING = "—"
 
 
 class Printed(NamedTuple):
-    """An entry as pieces of text, each of which may be empty (but not all)."""
+    """An entry as pieces of text, of which at least one is not empty."""
 
     mean: str
     sd: str
     interval: str  # "low, high", without brackets
     bracket: str  # n, text and note
-    mark: str  # letter of the rank group; empty in a column that ranks nothing
+    mark: str  # letter of the rank group; empty in a column without ranking
 
 
 def printed_rows(table: Table) -> Iterator[tuple[Row, list[Printed]]]:
-    """Each row of the table with its entries as text."""
+    """Yield each row of the table with its entries as text."""
     ranked = [any(row.entries[index].group for row in table.rows) for index in range(len(table.columns))]
     for row in table.rows:
         columns = row.columns or table.columns
         yield (
             row,
             [
-                printed(entry, column, ranked=ranks)
+                print_entry(entry, column, ranked=ranks)
                 for entry, column, ranks in zip(row.entries, columns, ranked, strict=True)
             ],
         )
 
 
-def printed(entry: Entry, column: Column, *, ranked: bool = False) -> Printed:
-    """The entry with the column's decimals; a dash where there is nothing at all."""
+def print_entry(entry: Entry, column: TableColumn, *, ranked: bool = False) -> Printed:
+    """Print an entry with the column's decimals; an empty one is a dash."""
     note = [entry.note] if entry.note else []
     if column.kind == "words":
         return Printed(entry.text or NOTHING, "", "", "; ".join(note), "")
@@ -53,37 +53,37 @@ def printed(entry: Entry, column: Column, *, ranked: bool = False) -> Printed:
 
 
 def letter(group: int) -> str:
-    """The mark of a rank group: a for the first, b for the second; after z comes aa."""
+    """Return the mark of a rank group: a for the first, b for the second; after z comes aa."""
     first, last = divmod(group, 26)
     return (letter(first - 1) if first else "") + "abcdefghijklmnopqrstuvwxyz"[last]
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
-    """Fixed decimals with a true minus sign and no negative zero."""
+    """Print a number with fixed decimals, a true minus sign and no negative zero."""
     text = f"{value:{'+' if signed else ''}.{decimals}f}"
     if not text.strip("+-0."):
         text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
-def heading(column: Column) -> str:
-    """Title, unit and arrow of the better direction, or the target."""
+def heading(column: TableColumn) -> str:
+    """Join title, unit and the arrow of the better direction or the target."""
     return " ".join(part for part in (column.title, column.unit, arrow(column)) if part)
 
 
-def arrow(column: Column) -> str:
-    """The arrow of the better direction, or the target; empty where neither way is better."""
+def arrow(column: TableColumn) -> str:
+    """Return the arrow of the better direction, or the target; empty without a direction."""
     return f"→ {column.target:g}" if column.target is not None else _ARROWS.get(column.direction or "", "")
 
 
-def better(column: Column) -> str:
-    """Which values of the column are better, in words."""
+def better(column: TableColumn) -> str:
+    """Say which values of the column are better."""
     if column.target is not None:
         return f"{column.target:g} is best"
-    return {"up": "higher is better", "down": "lower is better"}.get(column.direction or "", "neither way is better")
+    return {"up": "higher is better", "down": "lower is better"}.get(column.direction or "", "no direction is better")
 
 
-def _figure(value: float | None, column: Column) -> str:
+def _figure(value: float | None, column: TableColumn) -> str:
     if value is None:
         return ""
     if column.kind == "p" and 0 < value < 10.0**-column.decimals:

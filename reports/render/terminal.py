@@ -1,58 +1,54 @@
-"""A table for a terminal: the columns that fit, the best of each in bold."""
+"""A table for a terminal: as many columns side by side as fit, the rest below, and the best of each in bold."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports.render.printed import NOTHING, heading, printed
-from reports.table import Column, Row, Table
+from reports.render.printed import NOTHING, arrow, print_entry
+from reports.table import Row, Table, TableColumn
 
-#: Width of the label's column and of what a column takes besides its text.
-_LABEL, _BORDER = 14, 3
+#: Spaces between a column and the one before it.
+_PADDING = 2
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print the figures of a table, without its controls, as wide as the console.
+    """Print the numbers of a table without its controls, in blocks that are not wider than the console.
 
-    Columns that do not fit are named below; the files have them.
+    Intervals, numbers of prompts, controls and captions are in the table's files.  Text is never read as markup.
 
     Args:
-        table: The table; intervals and controls are left to its files.
-        console: Its width is not exceeded.
+        table: The table.
+        console: The terminal, or a file.
     """
     rows = [row for row in table.rows if not row.part]
-    best = {column.key: best_rows(rows, index, column) for index, column in enumerate(table.columns)}
-    shown = RichTable(title=Text(table.title), title_justify="left")
-    shown.add_column(table.stub)
-    left = console.width - _LABEL - _BORDER
-    dropped: list[str] = []
-    for index, column in enumerate(table.columns):
-        texts = [_text(row, index, column) for row in rows]
-        title = heading(column)
-        needed = max(map(len, [*title.split(), *texts])) + _BORDER
-        if needed > left or dropped:
-            dropped.append(column.title)
-        else:
-            left -= needed
-            shown.add_column(Text(title), justify="right", max_width=needed - _BORDER)
-    kept = len(table.columns) - len(dropped)
-    for row in rows:
-        cells = [
-            Text(_text(row, index, column), style="bold" if row.label in best[column.key] else "")
-            for index, column in enumerate(table.columns[:kept])
-        ]
-        shown.add_row(Text(row.label), *cells)
-    console.print(shown)
-    if dropped:
-        console.print(Text(f"not shown here: {', '.join(dropped)}"))
+    labels = max((cell_len(text) for text in (table.stub, *(row.label for row in rows))), default=0)
+    width = min(labels, console.width // 2)
+    console.print(Text(table.title, style="bold"))
+    for place, block in enumerate(_blocks(table, rows, console.width - width)):
+        shown = RichTable(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+        shown.add_column(Text(table.stub), max_width=width, overflow="fold")
+        for index in block:
+            shown.add_column(Text(_heading(table.columns[index])), justify="right", overflow="fold")
+        best = {index: best_rows(rows, index, table.columns[index]) for index in block}
+        for row in rows:
+            cells = [
+                Text(_number(row, index, table.columns[index]), style="bold" if row.label in best[index] else "")
+                for index in block
+            ]
+            shown.add_row(Text(row.label), *cells)
+        if place:
+            console.print()
+        console.print(shown)
 
 
-def best_rows(rows: Sequence[Row], index: int, column: Column) -> set[str]:
-    """Labels of the rows with the best mean of a column; none where neither direction is better, or all are alike."""
+def best_rows(rows: Sequence[Row], index: int, column: TableColumn) -> set[str]:
+    """Return the labels of the rows with the best mean of a column; none without a direction, or if all are equal."""
     means = {row.label: row.entries[index].mean for row in rows}
     known = {label: mean for label, mean in means.items() if mean is not None}
     if column.direction is None or len(set(known.values())) < 2:
@@ -65,7 +61,27 @@ def best_rows(rows: Sequence[Row], index: int, column: Column) -> set[str]:
     return {label for label, merit in merits.items() if merit == top}
 
 
-def _text(row: Row, index: int, column: Column) -> str:
-    entry = printed(row.entries[index], column)
-    figure = f"{entry.mean} ± {entry.sd}" if entry.sd else entry.mean
-    return row.entries[index].text if figure == NOTHING and row.entries[index].text else figure
+def _blocks(table: Table, rows: Sequence[Row], width: int) -> list[list[int]]:
+    """Distribute the columns over blocks of at most ``width``; a block has at least one column."""
+    blocks: list[list[int]] = []
+    left = 0
+    for index, column in enumerate(table.columns):
+        texts = (*_heading(column).splitlines(), *(_number(row, index, column) for row in rows))
+        needed = max(map(cell_len, texts)) + _PADDING
+        if not blocks or needed > left:
+            blocks.append([])
+            left = width
+        blocks[-1].append(index)
+        left -= needed
+    return blocks
+
+
+def _heading(column: TableColumn) -> str:
+    """Write the title on one line, unit and direction on the next."""
+    return f"{column.title}\n{' '.join(filter(None, (column.unit, arrow(column))))}"
+
+
+def _number(row: Row, index: int, column: TableColumn) -> str:
+    entry = print_entry(row.entries[index], column)
+    number = f"{entry.mean} ± {entry.sd}" if entry.sd else entry.mean
+    return row.entries[index].text if number == NOTHING and row.entries[index].text else number

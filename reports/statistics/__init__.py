@@ -1,19 +1,20 @@
-"""What a study's scores say about other prompts: intervals, tests and groups.
+"""Inference from a study's scores to other prompts: intervals, tests and rank groups.
 
 The prompt is the independent unit: views are averaged to an asset and never resampled, seeds are averaged or
-resampled within their prompt.  Where the data cannot tell, the answer is None with a reason, never a number.
+resampled within their prompt.  If the data do not determine a number, the
+result is None with a reason.
 """
 
 from reports.statistics.bootstrap import prompt_bootstrap
-from reports.statistics.comparison import Comparison, compare_to_baseline
-from reports.statistics.detectable import minimum_detectable_difference, paired_sd
-from reports.statistics.divergence import fisher_test, mcnemar_test
+from reports.statistics.comparison import PairedComparison, compare_to_baseline
+from reports.statistics.detectable import minimum_detectable_difference
+from reports.statistics.divergence import mcnemar_test
 from reports.statistics.estimate import Estimate
 from reports.statistics.holm import holm
 from reports.statistics.improvement import probability_of_improvement
 from reports.statistics.interval import Interval
 from reports.statistics.iqm import interquartile_mean
-from reports.statistics.missing import on_common_prompts, with_blank_for_diverged
+from reports.statistics.missing import with_blank_for_diverged
 from reports.statistics.p_value import PValue
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
@@ -26,23 +27,20 @@ from reports.statistics.variance import VarianceComponents, variance_components
 from reports.statistics.wilson import wilson_interval
 
 __all__ = [
-    "Comparison",
     "Estimate",
     "Interval",
     "Moments",
     "PValue",
+    "PairedComparison",
     "StudyScores",
     "VarianceComponents",
     "compare_to_baseline",
-    "fisher_test",
     "holm",
     "interquartile_mean",
     "mcnemar_test",
     "minimum_detectable_difference",
     "newcombe_interval",
-    "on_common_prompts",
     "paired_differences",
-    "paired_sd",
     "performance_profile",
     "probability_of_improvement",
     "prompt_bootstrap",

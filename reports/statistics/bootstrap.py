@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from reports.statistics.constants import LEVEL, RESAMPLES
 from reports.statistics.estimate import Estimate
 from reports.statistics.interval import Interval
 from reports.statistics.values import Floats, observed, prompt_means, why_unknown
 
-#: Reduces the prompts on ``axis`` to a number, as ``numpy.mean`` and ``interquartile_mean`` do.
+#: A function that reduces the prompts on ``axis`` to a number, such as ``numpy.mean`` or ``interquartile_mean``.
 Statistic = Callable[..., Floats]
 Method = Literal["percentile", "bca"]
 Draws = NDArray[np.int64]
@@ -28,23 +29,21 @@ def prompt_bootstrap(
     *,
     statistic: Statistic = np.mean,
     method: Method = "bca",
-    resamples: int = 10_000,
-    level: float = 0.95,
-    resample_seeds: bool = True,
+    resamples: int = RESAMPLES,
 ) -> Estimate:
-    """``statistic`` of the prompts' means and its interval over prompts (Efron & Tibshirani 1993, chapters 13, 14).
+    """Compute a statistic of the prompts' means and its interval over prompts (Efron & Tibshirani 1993, ch. 13, 14).
+
+    A drawn prompt's seeds are drawn too.  The means of the prompts already differ by the noise of their seeds, so this
+    counts a part of that noise twice and errs on the wide side: the variance grows by σ²_seed (s − 1) / (n s²)
+    (Davison & Hinkley 1997, section 3.8).
 
     Args:
         values: Scores or paired differences, (prompts,) or (prompts, seeds); NaN where a cell has none.
-        rng: Source of the resamples.  An integer is a seed: calls that share it resample the same prompts, as far
-            as they have equally many.
+        rng: Source of the resamples.  An integer is a seed: calls with the same seed and the same number of prompts
+            resample the same prompts.
         statistic: Called as ``statistic(prompts, axis=-1)``.
         method: Percentile, or bias-corrected and accelerated (the jackknife leaves out a prompt at a time).
         resamples: Number of resamples.
-        level: Confidence level.
-        resample_seeds: Whether a drawn prompt's seeds are drawn too.  The means of the prompts already differ by the
-            noise of their seeds, so this counts a part of that noise twice and errs on the wide side: the variance
-            grows by σ²_seed (s − 1) / (n s²) (Davison & Hinkley 1997, section 3.8).
     """
     array = observed(values)
     means = prompt_means(array)
@@ -52,20 +51,18 @@ def prompt_bootstrap(
     value = float(statistic(means, axis=-1)) if n and np.isfinite(means).all() else None
     reason = why_unknown(array)
     if not reason:
-        distribution = statistic(
-            resampled_prompts(array if resample_seeds else means[:, None], rng, resamples), axis=-1
-        )
-        low, high = _bounds(means, distribution, statistic, method, level)
+        distribution = statistic(resample_prompts(array, rng, resamples), axis=-1)
+        low, high = _bounds(means, distribution, statistic, method)
         if np.isfinite([low, high]).all() and high - low > 1e-12 * np.abs(distribution).max():
-            return Estimate(value, Interval(low, high, level), n)
+            return Estimate(value, Interval(low, high), n)
         reason = "the resamples do not differ"
-    return Estimate(value, Interval(level=level, reason=reason), n)
+    return Estimate(value, Interval(reason=reason), n)
 
 
-def resampled_prompts(values: Floats, rng: np.random.Generator | int, resamples: int) -> Floats:
-    """Means of the prompts of each resample, (resamples, prompts).
+def resample_prompts(values: Floats, rng: np.random.Generator | int, resamples: int) -> Floats:
+    """Draw resamples and return the means of their prompts, (resamples, prompts).
 
-    Prompts are drawn with replacement; of a drawn prompt as many seeds as it has are drawn with replacement.
+    Prompts are drawn with replacement; for each, as many seeds as it has are drawn with replacement.
 
     Args:
         values: (prompts, seeds), NaN where a seed is missing; each prompt has at least one.
@@ -87,23 +84,21 @@ def resampled_prompts(values: Floats, rng: np.random.Generator | int, resamples:
     return np.asarray(taken.sum(axis=-1) / counts[..., 0])
 
 
-@lru_cache(maxsize=8)  # the metrics and methods of a study share their resamples
+@lru_cache(maxsize=8)  # the metrics and methods of a study share resamples
 def _seeded_draws(n: int, most: int, seed: int, resamples: int) -> list[Draws]:
     return _draws(n, most, np.random.default_rng(seed), resamples)
 
 
 def _draws(n: int, most: int, rng: np.random.Generator, resamples: int) -> list[Draws]:
-    """Where each seed of each drawn prompt is among the n × most values: ``most`` arrays, (resamples, n)."""
+    """Draw the index of each seed of each drawn prompt among the n × most values: ``most`` arrays, (resamples, n)."""
     first = most * rng.integers(0, n, (resamples, n))
     return [first + rng.integers(0, most, (resamples, n)) for _ in range(most)] if most > 1 else [first]
 
 
-def _bounds(
-    means: Floats, distribution: Floats, statistic: Statistic, method: Method, level: float
-) -> tuple[float, float]:
-    """SciPy's interval of a given bootstrap distribution: only the draws above are ours."""
+def _bounds(means: Floats, distribution: Floats, statistic: Statistic, method: Method) -> tuple[float, float]:
+    """Compute the interval of a given bootstrap distribution with SciPy."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # BCa has no answer where the jackknife or the distribution has no spread: NaN, seen by the caller
+        # BCa is NaN, which the caller checks, if the jackknife or the distribution has no spread
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         interval = stats.bootstrap(
             (means,),
@@ -112,6 +107,6 @@ def _bounds(
             bootstrap_result=SimpleNamespace(bootstrap_distribution=distribution),
             vectorized=True,
             method="BCa" if method == "bca" else "percentile",
-            confidence_level=level,
+            confidence_level=LEVEL,
         ).confidence_interval
     return float(interval.low), float(interval.high)

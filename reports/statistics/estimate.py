@@ -9,11 +9,11 @@ from reports.statistics.interval import Interval
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the data say about one number."""
+    """An estimate of one number."""
 
     value: float | None
-    """The estimate; None where no prompt has a value."""
+    """The estimate; None if no prompt has a value."""
     interval: Interval
-    """Its confidence interval, or why there is none."""
+    """The confidence interval, or the reason why there is none."""
     n: int
-    """Number of prompts behind it."""
+    """Number of prompts that it is computed from."""

@@ -1,4 +1,4 @@
-"""Several tests at once: Holm's correction."""
+"""Holm's correction for several tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values in the given order: reject where one is at most α, and any false rejection has P ≤ α.
+    """Adjust p-values, in the given order: rejecting all that are at most α gives any false rejection with P ≤ α.
 
     The k-th smallest of m is multiplied by m − k + 1, none is smaller than one before it, none above 1 (Holm 1979).
-    Tests that could not tell (None) stay so and do not count.
+    Tests without a p-value (None) remain without one and do not count.
     """
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

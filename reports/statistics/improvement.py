@@ -1,4 +1,4 @@
-"""How likely one method beats another on a prompt."""
+"""The probability that one method beats another on a prompt."""
 
 from __future__ import annotations
 
@@ -10,25 +10,18 @@ from reports.statistics.share import share
 
 
 def probability_of_improvement(
-    differences: ArrayLike,
-    rng: np.random.Generator | int,
-    *,
-    higher_is_better: bool = True,
-    resamples: int = 10_000,
-    level: float = 0.95,
+    differences: ArrayLike, rng: np.random.Generator | int, *, higher_is_better: bool = True
 ) -> Estimate:
-    """Paired P(method beats baseline): share of prompts it wins, ties as half, in [0, 1].
+    """Estimate the paired P(method beats baseline): the share of prompts it wins, ties as half, in [0, 1].
 
     With several seeds a prompt counts by the share of its seeds that win.  (Agarwal et al. 2021 compare all runs of
     a task with each other; ours are paired by prompt and seed.)
 
     Args:
-        differences: Method − baseline of ``paired_differences``, (prompts,) or (prompts, seeds).
+        differences: Method − baseline from ``paired_differences``, (prompts,) or (prompts, seeds).
         rng: Source of the resamples, or its seed.
         higher_is_better: Whether a positive difference is a win.
-        resamples: Number of resamples.
-        level: Confidence level.
     """
     signs = np.sign(np.asarray(differences, dtype=np.float64))  # NaN stays NaN
     wins = 0.5 + 0.5 * (signs if higher_is_better else -signs)
-    return share(wins, rng, resamples=resamples, level=level)
+    return share(wins, rng)

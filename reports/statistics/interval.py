@@ -1,4 +1,4 @@
-"""A confidence interval, or the reason why there is none."""
+"""A confidence interval at ``LEVEL``, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds that belong together; without them the data cannot tell, and ``reason`` says why.
+    """Lower and upper bound, or a reason why the data do not determine them.
 
-    An interval of no width is never made: it would claim a certainty that no resampling of prompts can give.
+    An interval without a width is refused: it would claim a certainty that no resampling of prompts can give.
 
     Raises:
-        ValueError: If only one bound is given, the bounds do not enclose anything, or neither bounds nor reason are.
+        ValueError: If only one bound is given, the bounds do not enclose anything, or there are neither bounds nor a
+            reason.
     """
 
     low: float | None = None
     """Lower bound, in the unit of the estimate."""
     high: float | None = None
     """Upper bound, in the unit of the estimate."""
-    level: float = 0.95
-    """Confidence level, in (0, 1)."""
     reason: str = ""
-    """Why there are no bounds; empty where there are."""
+    """Reason for missing bounds; empty if there are bounds."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.level < 1:
-            raise ValueError(f"interval: level is {self.level}, must lie in (0, 1)")
         if self.low is None and self.high is None:
             if not self.reason:
                 raise ValueError("interval: has neither bounds nor a reason for their absence")
@@ -43,7 +40,7 @@ class Interval:
         return self.low is not None
 
     def contains(self, value: float) -> bool | None:
-        """Whether ``value`` lies within the bounds (both included); None where there are none."""
+        """Say whether ``value`` lies within the bounds (both included); None without bounds."""
         if self.low is None or self.high is None:
             return None
         return self.low <= value <= self.high

@@ -1,4 +1,4 @@
-"""The outcome of a test, or the reason why it cannot tell."""
+"""The result of a test, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PValue:
-    """Two-sided p-value of a test; without one, ``reason`` says why."""
+    """Two-sided p-value of a test, or the reason why there is none."""
 
     p: float | None
-    """In (0, 1]; None where the data cannot tell."""
+    """p-value in (0, 1]; None if the data do not determine one."""
     n: int
-    """Number of independent things (prompts, cells) behind the test."""
+    """Number of prompts in the test."""
     exact: bool = True
     """Whether all outcomes were enumerated, rather than sampled."""
     reason: str = ""
-    """Why there is no p-value; empty where there is."""
+    """Reason for a missing p-value; empty if there is one."""

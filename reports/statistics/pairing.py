@@ -9,10 +9,10 @@ from reports.statistics.values import ROUND_OFF, Floats
 
 
 def paired_differences(ours: ArrayLike, theirs: ArrayLike) -> Floats:
-    """``ours`` − ``theirs``, of the shape of both; NaN where either has no score, exactly 0 where they tie.
+    """Compute ``ours`` − ``theirs``, of the same shape; NaN where either has no score, exactly 0 for ties.
 
-    Differences within round-off (1e-9 of the scores) are ties, so that a method compared with its twin neither wins
-    nor loses.
+    Differences within round-off (1e-9 of the scores) are ties, so that a method neither wins nor loses against a copy
+    of itself.
 
     Raises:
         ValueError: If the shapes differ.
@@ -20,5 +20,5 @@ def paired_differences(ours: ArrayLike, theirs: ArrayLike) -> Floats:
     first, second = (np.asarray(side, dtype=np.float64) for side in (ours, theirs))
     if first.shape != second.shape:
         raise ValueError(f"paired_differences: shapes are {first.shape} and {second.shape}, must be the same")
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ is no difference
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
         return np.where(np.isclose(first, second, rtol=ROUND_OFF, atol=0), 0.0, first - second)

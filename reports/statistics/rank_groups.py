@@ -1,4 +1,4 @@
-"""Methods in order, where those that cannot be told apart share a group."""
+"""Ranking of methods, in which methods that cannot be distinguished share a group."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from reports.statistics.constants import ALPHA, RANK_FLIPS
 from reports.statistics.holm import holm
 from reports.statistics.pairing import paired_differences
 from reports.statistics.scores import StudyScores
@@ -13,22 +14,18 @@ from reports.statistics.sign_flip import sign_flip_test
 from reports.statistics.values import prompt_means
 
 
-def rank_groups(
-    scores: StudyScores, seed: int, *, higher_is_better: bool = True, alpha: float = 0.05, flips: int = 9_999
-) -> list[tuple[str, ...]]:
-    """Groups of methods, the best method's first and the best of each first.
+def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True) -> list[tuple[str, ...]]:
+    """Group methods, the best method's group first and the best of each group first.
 
     Two methods share a group if and only if the sign-flip test on their common prompts, corrected by Holm for all
     pairs, does not reject; so a method may be in several groups (the compact letter display of Piepho 2004).  If all
-    methods are alike, more than one group is found with a probability of at most ``alpha``.  Pairs with too few
-    prompts to tell share a group; a method without any score is in none.
+    methods are equally good, more than one group is found with a probability of at most ``ALPHA``.  Pairs with too few
+    prompts share a group; a method without any score is in none.
 
     Args:
         scores: One metric of a study.
-        seed: Of the sign flips.
+        seed: Seed of the sign flips.
         higher_is_better: The metric's direction.
-        alpha: Level of the family of all pairs.
-        flips: Number of sign vectors of each test where they are not enumerated.
     """
     means = {method: prompt_means(scores.method(method)) for method in scores.methods}
     scored = [method for method in scores.methods if len(means[method])]
@@ -36,16 +33,16 @@ def rank_groups(
     ranked = sorted(scored, key=lambda method: sign * float(np.mean(means[method])))
     pairs = list(combinations(ranked, 2))
     tests = [
-        sign_flip_test(paired_differences(scores.method(one), scores.method(other)), seed, resamples=flips)
+        sign_flip_test(paired_differences(scores.method(one), scores.method(other)), seed, resamples=RANK_FLIPS)
         for one, other in pairs
     ]
     corrected = holm([test.p for test in tests])
-    apart = [pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= alpha]
+    apart = [pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= ALPHA]
     return _groups(ranked, apart)
 
 
 def _groups(ranked: list[str], apart: list[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Largest sets without a pair of ``apart``: each pair splits the sets that hold both of its methods."""
+    """Find the largest sets without a pair of ``apart``: each pair splits the sets that contain both methods."""
     sets = {frozenset(ranked)} if ranked else set()
     for pair in apart:
         split = {

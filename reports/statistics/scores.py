@@ -13,7 +13,7 @@ from reports.statistics.values import Floats
 
 @dataclass(frozen=True)
 class StudyScores:
-    """Means of the assets, (methods, prompts, seeds), NaN where a cell has none."""
+    """Mean of each asset: an array (methods, prompts, seeds), NaN for cells without a score."""
 
     methods: tuple[str, ...]
     """Labels of the arms, in the study's order."""
@@ -22,29 +22,29 @@ class StudyScores:
     seeds: tuple[int, ...]
     """Seeds of the cells."""
     means: Floats
-    """(methods, prompts, seeds)."""
+    """Means of the assets, (methods, prompts, seeds)."""
 
     @classmethod
     def of(cls, assets: pd.DataFrame, cells: pd.DataFrame, metric: str) -> StudyScores:
-        """The scores of ``metric`` in ``assets`` (of ``reports.means.asset_means``), in the order of ``cells``.
+        """Arrange the scores of ``metric`` from ``reports.means.asset_means`` in the order of ``cells``.
 
         Raises:
-            ReportError: If an asset is there twice.
+            ReportError: If an asset occurs twice.
         """
-        return _laid_out(assets[assets["metric"] == metric], cells)
+        return _arrange(assets[assets["metric"] == metric], cells)
 
     @classmethod
     def divergence(cls, cells: pd.DataFrame) -> StudyScores:
-        """1 for each cell that diverged, 0 where it did not, NaN where it did not come to an end.
+        """Return 1 for each cell that diverged, 0 if it did not, NaN if it failed or was not run.
 
         Raises:
-            ReportError: If a cell is there twice.
+            ReportError: If a cell occurs twice.
         """
         ended = cells[~cells["status"].isin(FAILED)]
-        return _laid_out(ended.assign(value=ended["status"].isin(DIVERGED).astype(float)), cells)
+        return _arrange(ended.assign(value=ended["status"].isin(DIVERGED).astype(float)), cells)
 
     def method(self, label: str) -> Floats:
-        """Scores of one arm, (prompts, seeds).
+        """Return the scores of one arm, (prompts, seeds).
 
         Raises:
             ReportError: If there is no such arm.
@@ -54,16 +54,16 @@ class StudyScores:
         return self.means[self.methods.index(label)]
 
     def of_prompts(self, chosen: list[str]) -> StudyScores:
-        """The same for some of the prompts only, in this study's order."""
+        """Select prompts, in this study's order."""
         kept = [index for index, prompt in enumerate(self.prompts) if prompt in chosen]
         return replace(self, prompts=tuple(self.prompts[index] for index in kept), means=self.means[:, kept])
 
 
-def _laid_out(rows: pd.DataFrame, cells: pd.DataFrame) -> StudyScores:
+def _arrange(rows: pd.DataFrame, cells: pd.DataFrame) -> StudyScores:
     keys = ["method", "prompt_id", "seed"]
     twice = rows[rows.duplicated(keys)]
     if not twice.empty:
-        raise ReportError(f"cell {twice.iloc[0][keys].to_dict()} is there twice, must be unique")
+        raise ReportError(f"cell {twice.iloc[0][keys].to_dict()} occurs twice, must be unique")
     methods, prompts, seeds = (tuple(dict.fromkeys(cells[key].tolist())) for key in keys)
     grid = pd.MultiIndex.from_product([methods, prompts, seeds], names=keys)
     values = rows.set_index(keys)["value"].reindex(grid).to_numpy(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Whether two methods differ: the sign-flip permutation test over prompts."""
+"""The sign-flip permutation test over prompts."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reports.statistics.constants import FLIPS
 from reports.statistics.p_value import PValue
 from reports.statistics.values import observed, prompt_means, why_unknown
 
-#: Sums that differ by less than this share of their terms' sizes differ by round-off only.
+#: Sums that differ by less than this share of the sizes of their terms differ by round-off only.
 _ROUND_OFF = 1e-12
 
 
-def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, resamples: int = 99_999) -> PValue:
-    """Two-sided test that the mean difference is 0, if each prompt's difference could as well have the other sign.
+def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, resamples: int = FLIPS) -> PValue:
+    """Test two-sided whether the mean difference is 0; then each prompt's difference has either sign equally likely.
 
-    All 2ⁿ signs are enumerated where that takes no more than ``resamples``; else that many are drawn and the
+    All 2ⁿ sign vectors are enumerated if there are no more than ``resamples``; otherwise that many are drawn and the
     observed one is counted among them, so that p is never 0 (Phipson & Smyth 2010).
 
     Args:
         differences: Paired differences, (prompts,) or (prompts, seeds); seeds are averaged first, since the prompt
             is the independent unit.
-        rng: Source of the signs, or its seed: tests that share it and have equally many prompts share their signs.
+        rng: Source of the signs, or its seed: tests with the same seed and number of prompts share their signs.
         resamples: Number of sign vectors drawn.
     """
     means = prompt_means(differences)
@@ -55,5 +56,5 @@ def _drawn_signs(n: int, rng: np.random.Generator, resamples: int) -> NDArray[np
 
 
 def _all_signs(n: int) -> NDArray[np.int8]:
-    """Every vector of n signs, (2ⁿ, n): the bits of 0 to 2ⁿ − 1."""
+    """Return every vector of n signs, (2ⁿ, n): the bits of 0 to 2ⁿ − 1."""
     return (2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1) - 1).astype(np.int8)

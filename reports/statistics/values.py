@@ -1,4 +1,4 @@
-"""Arrays of scores with holes: NaN marks a cell that has no score."""
+"""Arrays of scores in which NaN marks a cell without a score."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUND_OFF: Final = 1e-9
 
 
 def observed(values: ArrayLike) -> Floats:
-    """Prompts × seeds without the prompts that have no value; ``values`` is (prompts,) or (prompts, seeds).
+    """Remove prompts without a value; ``values`` is (prompts,) or (prompts, seeds), the result (prompts, seeds).
 
     Raises:
         ValueError: If ``values`` has another number of axes.
@@ -32,14 +32,14 @@ def observed(values: ArrayLike) -> Floats:
 
 
 def prompt_means(values: ArrayLike) -> Floats:
-    """Mean over the seeds of each prompt that has any, shape (prompts with a value,)."""
+    """Average over the seeds of each prompt that has a value: (prompts with a value,)."""
     array = observed(values)
     with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
         return np.asarray(np.nansum(array, axis=1) / np.sum(~np.isnan(array), axis=1))
 
 
 def why_unknown(values: Floats, *, fewest: int = MIN_PROMPTS) -> str:
-    """Why ``values`` (prompts × seeds, of ``observed``) cannot tell anything about other prompts; empty if they can."""
+    """Say why ``values`` (from ``observed``) allow no inference about other prompts; empty if they do."""
     n = len(values)
     if n == 0:
         return "no prompt has a value"

@@ -1,4 +1,4 @@
-"""Where the variance comes from: prompts, seeds or views."""
+"""Variance components of prompts, seeds and views."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from reports.statistics.values import Floats
 class VarianceComponents:
     """Variances in the square of the score's unit.
 
-    Estimates of the method of moments are unbiased and therefore may be negative: the effect is then too small for
-    this study to see.
+    Estimates of the method of moments are unbiased and therefore may be negative; the effect is then too small for
+    this study to detect.
     """
 
     prompt: float | None
-    """Between prompts; holds the seeds' too where ``seed`` is None.  None below two prompts."""
+    """Variance between prompts; includes the seeds' if ``seed`` is None.  None below two prompts."""
     seed: float | None
-    """Between the seeds of a prompt; None where no prompt has two.  Holds the views' too where ``view`` is None."""
+    """Variance between the seeds of a prompt; None if no prompt has two.  Includes the views' if ``view`` is None."""
     view: float | None
-    """Between the views of an asset, be it by azimuth or by chance; None where no asset has two."""
+    """Variance between the views of an asset, by azimuth or by chance; None if no asset has two."""
     prompts: int
     """Number of prompts."""
     assets: int
@@ -31,17 +31,17 @@ class VarianceComponents:
     views: int
     """Number of scores."""
     reason: str = ""
-    """What could not be told apart; empty where all three could."""
+    """Components that could not be separated; empty if all three could."""
 
 
 def variance_components(scores: pd.DataFrame) -> VarianceComponents:
     """Split the variance of one method's scores: y = μ + prompt + seed in prompt + view in asset.
 
-    Sums of squares of the nested design are equated with their expectations, which holds for unequal numbers of
-    seeds and views too (Searle, Casella & McCulloch 1992, section 5.4).
+    Sums of squares of the nested design are equated with their expectations, which also holds for unequal numbers of
+    seeds and views (Searle, Casella & McCulloch 1992, section 5.4).
 
     Args:
-        scores: One metric of one method, a row for each view: ``prompt_id, seed, value``; NaN is left out.
+        scores: One metric of one method, one row per view: ``prompt_id, seed, value``; NaN is left out.
     """
     rows = scores.loc[np.isfinite(scores["value"].astype(float)), ["prompt_id", "seed", "value"]]
     assets = rows.groupby(["prompt_id", "seed"], sort=False)["value"].agg(["sum", "size"])
@@ -52,8 +52,8 @@ def variance_components(scores: pd.DataFrame) -> VarianceComponents:
         for missing, text in (
             (a == 0, "no view has a score"),
             (a == 1, "one prompt"),
-            (0 < a == b, "one seed a prompt: the noise of seeds is inside the prompts' variance"),
-            (0 < b == total, "one view an asset: the noise of views is inside the seeds' variance"),
+            (0 < a == b, "one seed per prompt: the prompts' variance includes the noise of seeds"),
+            (0 < b == total, "one view per asset: the seeds' variance includes the noise of views"),
         )
         if missing
     ]
@@ -65,7 +65,7 @@ def _split(
     rows: pd.DataFrame, assets: pd.DataFrame, by_prompt: pd.DataFrame
 ) -> tuple[float | None, float | None, float | None]:
     values = rows["value"].to_numpy(dtype=np.float64)
-    centre = values.mean()  # sums of squares do not depend on it, but their round-off does
+    centre = values.mean()  # the sums of squares do not depend on it, only their round-off
     n_ij: Floats = assets["size"].to_numpy(dtype=np.float64)
     n_i: Floats = by_prompt["size"].to_numpy(dtype=np.float64)
     n_of_asset = by_prompt["size"].reindex(assets.index.get_level_values("prompt_id")).to_numpy(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The tables of a report, from frames to the table model: one file for each table."""
+"""The tables of a report, from frames to the table model, one file per table."""
 
 from reports.tables.all_tables import all_tables
 from reports.tables.measured import Measured

@@ -21,17 +21,17 @@ from reports.tables.variance import variance_table
 def all_tables(
     frames: ReportFrames, notes: Sequence[str], *, baseline: str, reproduction: Reproduction | None = None
 ) -> list[Table]:
-    """Every table that the study has something for; the first is the one to read.
+    """Build every table for which the study has data; the first is the main one.
 
     Args:
         frames: The study's results.
         notes: Sentences that every caption must carry.
         baseline: Label of the arm that others are compared with.
-        reproduction: Which published tables are set beside the results; each that may not be is told in the first
-            table's caption.
+        reproduction: Published tables to show next to the results; the first table's caption says which of them cannot
+            be compared.
 
     Raises:
-        ReportError: If there is no published table of a name.
+        ReportError: If a published table is unknown.
     """
     measured = Measured(frames, baseline)
     wanted = reproduction or Reproduction()

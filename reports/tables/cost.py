@@ -1,4 +1,4 @@
-"""What the methods cost: ratios to the baseline, peak memory, network calls and hours."""
+"""Costs of the methods: ratios to the baseline, peak memory, network calls and hours."""
 
 from __future__ import annotations
 
@@ -7,41 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 
+from reports.costs import MEMORY, RESERVED, TOTAL, UNET_CALLS, Cost, study_costs
 from reports.statistics import StudyScores, paired_differences, prompt_bootstrap
+from reports.statistics.constants import LEVEL_TEXT, SEED
 from reports.statistics.values import prompt_means
-from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import cost_columns
-from reports.tables.measured import SEED, Measured, estimate_entry
-
-_PEAKS = {"peak_bytes": "peak", "reserved_bytes": "reserved"}
+from reports.table import Entry, Row, Table, TableColumn
+from reports.tables.measured import Measured, estimate_entry
 
 
 def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """Geometric-mean cost ratios to the baseline with intervals, and costs that are no means over prompts."""
-    costs = cost_columns(measured.frames)
-    peaks = [source for source in _PEAKS if measured.completed[source].notna().any()]
-    titles = {cost.source: cost.column.title for cost in costs} | {"reserved_bytes": "memory reserved"}
+    """Build the table of geometric-mean cost ratios to the baseline with intervals, and of costs that are no means."""
+    costs = study_costs(measured.frames)
+    titles = {cost.source: cost.title for cost in costs}
+    peaks = [
+        (replace(cost, title=titles.get(cost.source, cost.title)), key)
+        for cost, key in ((MEMORY, "peak"), (RESERVED, "reserved"))
+        if measured.completed[cost.source].notna().any()
+    ]
     columns = (
-        *(Column(f"{cost.column.key}_ratio", f"{cost.column.title} ratio", "×", "down") for cost in costs),
+        *(TableColumn(f"{cost.key}_ratio", f"{cost.title} ratio", "×", "down") for cost in costs),
         *(
-            Column(f"{_PEAKS[source]}_{how}", f"{titles[source]}, {how}", "GB", "down")
-            for source in peaks
+            TableColumn(f"{key}_{how}", f"{cost.title}, {how}", cost.unit, "down", decimals=cost.decimals)
+            for cost, key in peaks
             for how in ("mean", "max")
         ),
-        Column("unet_calls", "UNet calls", "10³", "down", decimals=1),
-        Column("hours", "in all", "h", "down", decimals=2),
+        UNET_CALLS.column,
+        TOTAL.column,
     )
     rows = []
     for method in measured.methods:
         entries = [_ratio(measured, cost.source, method) for cost in costs]
-        entries += [entry for source in peaks for entry in _peak(measured, source, method)]
-        entries.append(_thousands(measured.cost("unet_calls"), measured, method))
+        entries += [entry for cost, _ in peaks for entry in _peak(measured, cost, method)]
+        entries.append(_mean(measured, UNET_CALLS, method))
         cells = measured.frames.cells[measured.frames.cells["method"] == method]
-        entries.append(Entry(mean=float(cells["seconds"].astype(float).sum()) / 3600, cells=tuple(cells["cell"])))
+        total = float(cells[TOTAL.source].astype(float).sum()) / TOTAL.size
+        entries.append(Entry(mean=total, cells=tuple(cells["cell"])))
         rows.append(Row(method, tuple(entries)))
     caption = (
-        f"Ratios to {measured.baseline}: geometric mean over prompts, paired by prompt and seed, with the 95 % "
-        "interval of a bootstrap on the logarithms (pairs); where all prompts agree there is none.",
+        f"Ratios to {measured.baseline}: geometric mean over prompts, paired by prompt and seed, with the {LEVEL_TEXT} "
+        "interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none.",
         "Memory: mean and maximum over prompts of a cell's peak (rss: of the process; cuda: allocated by torch; "
         "reserved: by its allocator). Completed cells; in all is the wall time of every cell, with set-up and "
         "evaluation.",
@@ -64,16 +68,17 @@ def _logarithms(scores: StudyScores) -> StudyScores:
     return replace(scores, means=np.log(np.where(scores.means > 0, scores.means, np.nan)))
 
 
-def _peak(measured: Measured, source: str, method: str) -> tuple[Entry, Entry]:
-    scores = measured.cost(source)
-    values, cells = scores.method(method) / 1e9, measured.cells(scores, method)
+def _peak(measured: Measured, cost: Cost, method: str) -> tuple[Entry, Entry]:
+    scores = measured.cost(cost.source)
+    values, cells = scores.method(method) / cost.size, measured.cells(scores, method)
     means = prompt_means(values)
     if not len(means):
         return Entry(n=0), Entry(n=0)
     return Entry(mean=float(means.mean()), n=len(means), cells=cells), Entry(mean=float(np.nanmax(values)), cells=cells)
 
 
-def _thousands(scores: StudyScores, measured: Measured, method: str) -> Entry:
-    means = prompt_means(scores.method(method)) / 1e3
+def _mean(measured: Measured, cost: Cost, method: str) -> Entry:
+    scores = measured.cost(cost.source)
+    means = prompt_means(scores.method(method)) / cost.size
     mean = float(means.mean()) if len(means) else None
     return Entry(mean=mean, n=len(means), cells=measured.cells(scores, method))

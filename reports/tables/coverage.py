@@ -1,4 +1,4 @@
-"""Which prompts the methods have in common, and the cells that are not there."""
+"""Prompts that all methods completed, and the cells that are missing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from reports.means import common_prompts
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.measured import Measured
 
 _LONGEST_REASON = 200
 
 
 def coverage(measured: Measured) -> str:
-    """A sentence that says how many prompts every method completed."""
+    """Say in a sentence how many prompts every method completed."""
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
         count = f"{len(common)} of {len(prompts)}"
@@ -25,9 +25,9 @@ def coverage(measured: Measured) -> str:
 
 
 def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:
-    """Every cell that did not complete or has no record, with the reason; None where there is none."""
+    """List every cell that did not complete or has no record, with the reason; None if there is none."""
     cells = measured.frames.cells
-    layout = measured.divergence  # has a place for every cell, run or not
+    layout = measured.divergence  # has every cell, run or not
     known = {(cell["method"], cell["prompt_id"], cell["seed"]): cell for cell in cells.to_dict("records")}
     rows = []
     for key in product(layout.methods, layout.prompts, layout.seeds):
@@ -35,21 +35,21 @@ def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         if cell is None or cell["status"] != "completed":
             method, prompt, seed = key
             label = f"{prompt}, seed {seed}" if len(layout.seeds) > 1 else prompt
-            rows.append(Row(label, _lost(cell), part=method))
+            rows.append(Row(label, _entries(cell), part=method))
     if not rows:
         return None
     columns = (
-        Column("status", "status", kind="words"),
-        Column("steps", "steps", decimals=0),
-        Column("attempts", "attempts", decimals=0),
-        Column("why", "why", kind="words"),
+        TableColumn("status", "status", kind="words"),
+        TableColumn("steps", "steps", decimals=0),
+        TableColumn("attempts", "attempts", decimals=0),
+        TableColumn("why", "why", kind="words"),
     )
     total = len(layout.methods) * len(layout.prompts) * len(layout.seeds)
-    caption = (f"{len(rows)} of {total} cells; steps are those done before the end.", *notes)
+    caption = (f"{len(rows)} of {total} cells; steps are those before the end.", *notes)
     return Table("failures", "Cells that did not complete", caption, "Prompt", columns, tuple(rows))
 
 
-def _lost(cell: Mapping[Hashable, Any] | None) -> tuple[Entry, ...]:
+def _entries(cell: Mapping[Hashable, Any] | None) -> tuple[Entry, ...]:
     if cell is None:
         return Entry(text="not run"), Entry(), Entry(), Entry()
     steps = None if pd.isna(cell["steps"]) else float(cell["steps"])
@@ -58,7 +58,7 @@ def _lost(cell: Mapping[Hashable, Any] | None) -> tuple[Entry, ...]:
 
 
 def _short(failure: object) -> str:
-    """The first line, cut where it is long; the record has all of it."""
+    """Shorten a failure to its first line; the record has all of it."""
     if not isinstance(failure, str):
         return ""
     line = failure.strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What became of the cells: which diverged, in which way, and which failed for reasons of the machine."""
+"""How the cells ended: which diverged, in which way, and which failed for reasons of the machine."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reports.frames import DIVERGED, FAILED
+from reports.frames import DIVERGED, FAILED, listed
 from reports.statistics import PValue, StudyScores, holm, mcnemar_test, paired_differences, sign_flip_test
-from reports.table import Column, Entry, Row, Table
+from reports.statistics.constants import ALPHA, LEVEL_TEXT, SEED
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.coverage import coverage
-from reports.tables.differences import ALPHA, CANNOT_TELL
-from reports.tables.measured import SEED, Measured
+from reports.tables.differences import CANNOT_TELL
+from reports.tables.measured import Measured
 from reports.tables.summary import DIVERGENCE, divergence_entry
 
 
 def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """Share of diverged cells against the baseline's, and counts of cells by status."""
+    """Build the table of the share of diverged cells against the baseline's, and of counts by status."""
     tests = {method: _test(measured.divergence, method, measured.baseline) for method in measured.others}
     corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    counts = [Column(status, status, decimals=0) for status in ("completed", *DIVERGED, *FAILED)]
+    counts = [TableColumn(status, status, decimals=0) for status in ("completed", *DIVERGED, *FAILED)]
     columns = (
         DIVERGENCE,
-        Column("p", "p", decimals=4, kind="p"),
-        Column("p_holm", "p (Holm)", decimals=4, kind="p"),
-        Column("verdict", f"than {measured.baseline}", kind="words"),
-        Column("cells", "cells", decimals=0),
+        TableColumn("p", "p", decimals=4, kind="p"),
+        TableColumn("p_holm", "p (Holm)", decimals=4, kind="p"),
+        TableColumn("verdict", f"than {measured.baseline}", kind="words"),
+        TableColumn("cells", "cells", decimals=0),
         *counts,
-        Column("retries", "retries", decimals=0),
+        TableColumn("retries", "retries", decimals=0),
     )
     rows = []
     for method in measured.methods:
@@ -46,8 +47,8 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
     if len(measured.divergence.seeds) > 1:
         how = "the sign-flip test on the prompts' shares of diverged cells"
     caption = (
-        "Div.: share of cells that ended nan, empty, opaque or frozen among those that came to an end, with its 95 % "
-        "interval over prompts (Wilson's where each prompt has one outcome); oom, timeout and crashed are failures of "
+        f"Div.: share of cells that ended {listed(DIVERGED)} among those that did not fail, with its {LEVEL_TEXT} "
+        f"interval over prompts (Wilson's if each prompt has one outcome); {listed(FAILED, 'and')} are failures of "
         "the run and say nothing about the method.",
         f"p: {how}, against {measured.baseline}; Holm: over the methods.",
         coverage(measured),

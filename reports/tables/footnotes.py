@@ -1,4 +1,4 @@
-"""Metric cards as footnotes: what must be known to compute a column again."""
+"""Metric cards as footnotes, from which a column can be computed again."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from reports.frames import ReportFrames
 from reports.render.printed import better
-from reports.table import Column
+from reports.table import TableColumn
 
 
-def metric_footnotes(frames: ReportFrames, columns: Iterable[Column]) -> tuple[str, ...]:
-    """A sentence for each metric that ``columns`` show: unit, direction, checkpoint, hash and preprocessing.
+def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[str, ...]:
+    """Describe each metric of ``columns`` in a sentence: unit, direction, checkpoint, hash and preprocessing.
 
-    Columns that share a card (CLIP-IQA's three) share a sentence; columns without a card have none.
+    Columns with the same card (CLIP-IQA's three) share a sentence; columns without a card have none.
     """
     cards = dict(zip(frames.metric_columns["metric"], frames.metric_columns["card"], strict=True))
-    shown: dict[str, list[Column]] = {}
+    shown: dict[str, list[TableColumn]] = {}
     for column in columns:
         card = cards.get(column.key)
         if isinstance(card, str) and card:
@@ -24,7 +24,7 @@ def metric_footnotes(frames: ReportFrames, columns: Iterable[Column]) -> tuple[s
     return tuple(_footnote(json.loads(card), columns) for card, columns in shown.items())
 
 
-def _footnote(card: dict[str, object], columns: list[Column]) -> str:
+def _footnote(card: dict[str, object], columns: list[TableColumn]) -> str:
     units = dict.fromkeys(", ".join(part for part in (c.unit, better(c)) if part) for c in columns)
     facts = [str(card["checkpoint"])] if card.get("checkpoint") else []
     facts += [f"weights SHA-256 {str(card['weights_sha256'])[:12]}"] if card.get("weights_sha256") else []

@@ -1,11 +1,11 @@
-"""A study's numbers as arrays, from which every table takes its entries."""
+"""A study's numbers as arrays, from which tables take their entries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,25 +13,23 @@ from numpy.typing import ArrayLike
 
 from reports.frames import ReportFrames
 from reports.means import asset_means
-from reports.statistics import Comparison, Estimate, StudyScores, compare_to_baseline, prompt_bootstrap
+from reports.statistics import Estimate, PairedComparison, StudyScores, compare_to_baseline, prompt_bootstrap
 from reports.statistics.bootstrap import Statistic
+from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
-from reports.table import Column, Entry
-
-#: Seed of every resample and sign vector, so that a report is the same each time it is made.
-SEED: Final = 0
+from reports.table import Entry, TableColumn
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The frames of a study and what is computed from them, each once."""
+    """The frames of a study and the numbers that are computed from them, each once."""
 
     frames: ReportFrames
     baseline: str
     """Label of the arm that others are compared with."""
     _scores: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
     _costs: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
-    _comparisons: dict[str, list[Comparison]] = field(default_factory=dict, init=False, repr=False)
+    _comparisons: dict[str, list[PairedComparison]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def methods(self) -> list[str]:
@@ -56,32 +54,32 @@ class Measured:
 
     @cached_property
     def divergence(self) -> StudyScores:
-        """1 for a cell that diverged, 0 for one that did not, NaN for one that did not come to an end."""
+        """1 for a cell that diverged, 0 for one that did not, NaN for one that failed or was not run."""
         return StudyScores.divergence(self.frames.cells)
 
     def scores(self, metric: str) -> StudyScores:
-        """Means of the assets in the unit that is printed; NaN where a cell did not complete."""
+        """Return the means of the assets in the printed unit; NaN for cells that did not complete."""
         if metric not in self._scores:
             self._scores[metric] = StudyScores.of(self._assets, self.frames.cells, metric)
         return self._scores[metric]
 
     def cost(self, source: str) -> StudyScores:
-        """A numeric column of the cells; NaN where a cell did not complete or does not know it."""
+        """Return a numeric column of the cells; NaN for cells that did not complete or lack it."""
         if source not in self._costs:
             rows = self.completed.assign(metric=source, value=pd.to_numeric(self.completed[source]).astype(float))
             self._costs[source] = StudyScores.of(rows, self.frames.cells, source)
         return self._costs[source]
 
-    def comparisons(self, column: Column) -> Mapping[str, Comparison]:
-        """Each other method of ``column``'s metric against the baseline, by label."""
+    def comparisons(self, column: TableColumn) -> Mapping[str, PairedComparison]:
+        """Compare each other method with the baseline in a metric, by label."""
         if column.key not in self._comparisons:
-            scores, better = judged(self.scores(column.key), column)
+            scores, better = compared_scores(self.scores(column.key), column)
             found = compare_to_baseline(scores, self.baseline, SEED, higher_is_better=better)
             self._comparisons[column.key] = found
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
 
     def controls(self, control: str, metric: str) -> dict[str, float]:
-        """Mean over the views of a control for each prompt that has it, in the unit that is printed."""
+        """Average over the views of a control, for each prompt that has it, in the printed unit."""
         rows = self.frames.controls
         rows = rows[(rows["control"] == control) & (rows["metric"] == metric)]
         scale = self.scales[metric]
@@ -89,7 +87,7 @@ class Measured:
         return {str(prompt): scale * float(value) for prompt, value in means.items()}
 
     def cells(self, scores: StudyScores, *methods: str) -> tuple[str, ...]:
-        """Identities of the cells that ``methods`` have a value of in ``scores``, in the study's order."""
+        """Return the identities of the cells of ``methods`` that have a value in ``scores``, in the study's order."""
         grid = self._identities
         found: list[str] = []
         for method in methods:
@@ -99,12 +97,12 @@ class Measured:
         return tuple(found)
 
     def pairs(self, scores: StudyScores, method: str) -> tuple[str, ...]:
-        """Identities of the cells of ``method`` and of the baseline that a paired difference is made of."""
+        """Return the identities of the cells of ``method`` and of the baseline that form pairs."""
         apart = np.isnan(scores.method(method)) | np.isnan(scores.method(self.baseline))
         return self.cells(replace(scores, means=np.where(apart, np.nan, scores.means)), method, self.baseline)
 
     def mean_entry(self, scores: StudyScores, method: str, **more: Any) -> Entry:
-        """Mean ± SD over prompts of one method with the interval of the mean; ``more`` are further fields."""
+        """Make the entry of a method: mean ± SD over prompts and the mean's interval; ``more`` are further fields."""
         return entry_of(scores.method(method), cells=self.cells(scores, method), **more)
 
     @cached_property
@@ -122,10 +120,10 @@ class Measured:
         }
 
 
-def judged(scores: StudyScores, column: Column) -> tuple[StudyScores, bool | None]:
-    """The scores by which methods are compared, and whether the higher ones are better (None for neither).
+def compared_scores(scores: StudyScores, column: TableColumn) -> tuple[StudyScores, bool | None]:
+    """Return the scores by which methods are compared, and whether higher ones are better (None without a direction).
 
-    With a target these are the distances to it, of which the lower ones are better.
+    With a target these are the distances to it, for which lower is better.
     """
     if column.target is not None:
         return replace(scores, means=np.abs(scores.means - column.target)), False
@@ -133,11 +131,11 @@ def judged(scores: StudyScores, column: Column) -> tuple[StudyScores, bool | Non
 
 
 def entry_of(values: ArrayLike, *, statistic: Statistic = np.mean, **more: Any) -> Entry:
-    """``statistic``, SD (n − 1) and number of the prompts' means, with the statistic's interval over prompts.
+    """Make an entry of a statistic, SD (n − 1) and number of the prompts' means, and the statistic's interval.
 
     Args:
         values: (prompts,) or (prompts, seeds); NaN where a cell has none.
-        statistic: Reduces the prompts to the entry's figure.
+        statistic: Function that reduces the prompts to one number.
         more: Further fields of the entry.
     """
     means: Floats = prompt_means(values)
@@ -147,7 +145,7 @@ def entry_of(values: ArrayLike, *, statistic: Statistic = np.mean, **more: Any) 
 
 
 def estimate_entry(estimate: Estimate, *, factor: float = 1.0, **more: Any) -> Entry:
-    """An estimate, times ``factor``, as an entry; ``more`` are further fields."""
+    """Make an entry of an estimate times ``factor``; ``more`` are further fields."""
     low, high = estimate.interval.low, estimate.interval.high
     return Entry(
         mean=None if estimate.value is None else factor * estimate.value,

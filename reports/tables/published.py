@@ -1,4 +1,4 @@
-"""A paper's table with its printed figures beside the measured ones, and a verdict on each pair."""
+"""A paper's table with its printed numbers next to the measured ones, and a verdict on each pair."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reports.costs import MEMORY, TIME
+from reports.frames import DIVERGED
 from reports.published import PublishedFigure, PublishedRow, PublishedTable
 from reports.published.published_table import PublishedColumn
 from reports.statistics import Interval, Moments, newcombe_interval, welch_interval
+from reports.statistics.constants import LEVEL_TEXT
 from reports.statistics.values import MIN_PROMPTS, Floats, prompt_means
-from reports.table import Column, Direction, Entry, Row, Table
+from reports.table import Direction, Entry, Row, Table, TableColumn
 from reports.tables.columns import score_columns
 from reports.tables.differences import CANNOT_TELL
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import Measured, entry_of
 
-#: Where a cost column's values are, and how many of them make the unit that papers print.
-_COSTS = {"time": ("optimise_seconds", 60.0, "min"), "memory": ("peak_bytes", 1e9, "GB")}
+#: Costs that papers print, by key; they print times in minutes.
+_COSTS = {cost.key: cost for cost in (TIME.in_minutes(), MEMORY)}
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a study says that it reproduces, and with which models."""
+    """The published tables that a study reproduces, and its models."""
 
     tables: tuple[str, ...] = ()
     """Names of published tables (``reports.published``)."""
@@ -34,18 +37,18 @@ class Reproduction:
 
 
 def refusal(published: PublishedTable, reproduction: Reproduction) -> str:
-    """Why the published figures may not stand beside the study's; empty where they may."""
+    """Say why published numbers cannot be compared with the study's; empty if they can."""
     theirs, ours = (published.prior, published.scorers), (reproduction.prior, reproduction.scorers)
     if theirs == ours:
         return ""
     return (
-        f"{published.title} is not set beside these results: its figures are of the prior {theirs[0]} and the scorers "
-        f"{theirs[1]}, these of {ours[0]} and {ours[1]}."
+        f"{published.title} is not shown next to these results: its numbers belong to the prior {theirs[0]} and the "
+        f"scorers {theirs[1]}, these to {ours[0]} and {ours[1]}."
     )
 
 
 def published_table(measured: Measured, published: PublishedTable, notes: Sequence[str]) -> Table:
-    """The published rows, each with the measured ones of the same method and the difference between them."""
+    """Build the table of the published rows, each with the measured ones of the same method and the differences."""
     layout = _layout(measured, published)
     taken = {label: row for row in published.rows.values() for label in row.labels}
     rows = [row for name, source in published.rows.items() for row in _of_method(measured, published, name, source)]
@@ -56,13 +59,13 @@ def published_table(measured: Measured, published: PublishedTable, notes: Sequen
     )
     caption = [
         f"{published.source} ({published.url}): {published.protocol}. Measured: mean ± SD over prompts (n).",
-        "Difference: measured − published, with a 95 % interval (Welch's; for Div. Newcombe's) widened by the rounding "
-        "of the printed figures. It takes the printed SD for one over prompts, which it bounds if it is over prompts "
-        "and views, takes diverged prompts to be left out of the printed mean, and cannot use that prompts are shared: "
-        "so it errs on the wide side.",
-        "Differs: the interval leaves out 0. Consistent: it does not; a wide one is consistent with much. Cannot tell: "
+        f"Difference: measured − published, with a {LEVEL_TEXT} interval (Welch's; for Div. Newcombe's) widened by the "
+        "rounding of the printed numbers. It treats the printed SD as one over prompts, which is a bound if it is over "
+        "prompts and views, assumes that the printed mean excludes diverged prompts, and cannot use that prompts are "
+        "shared: so it errs on the wide side.",
+        "Differs: the interval excludes 0. Consistent: it does not; a wide one is consistent with a lot. Cannot tell: "
         "no spread or number of prompts is printed, or fewer than "
-        f"{MIN_PROMPTS} prompts, other steps or another definition are measured.",
+        f"{MIN_PROMPTS} prompts, another number of steps or another definition is measured.",
     ]
     caption += [f"Not compared: {differ}."] if differ else []
     if any(column.counts_oom for column in published.columns.values()):
@@ -72,11 +75,11 @@ def published_table(measured: Measured, published: PublishedTable, notes: Sequen
     return Table(f"published-{published.name}", title, (*caption, *notes), "", layout, tuple(rows), footnotes)
 
 
-def _layout(measured: Measured, published: PublishedTable) -> tuple[Column, ...]:
+def _layout(measured: Measured, published: PublishedTable) -> tuple[TableColumn, ...]:
     ours = {column.key: column for column in score_columns(measured.frames)}
-    lower: dict[str, Direction] = dict.fromkeys(("divergence", "time", "memory"), "down")
+    lower: dict[str, Direction] = dict.fromkeys(("divergence", *_COSTS), "down")
     return tuple(
-        Column(
+        TableColumn(
             key,
             column.title,
             column.unit,
@@ -106,7 +109,7 @@ def _of_method(measured: Measured, published: PublishedTable, name: str, source:
 
 
 def _decimals(printed: int | None, column: PublishedColumn) -> int:
-    """As printed, less the digits that the scale moves before the point."""
+    """Return the printed digits, minus those that the scale moves before the point."""
     digits = column.decimals if printed is None else printed
     return max(0, digits - round(np.log10(column.scale)))
 
@@ -131,9 +134,8 @@ def _measured(measured: Measured, published: PublishedTable, key: str, method: s
         mean = 100 * count / total if total else None
         return Entry(mean=mean, text=f"{count}/{total}", cells=cells)
     if key in _COSTS:
-        source, size, _ = _COSTS[key]
-        scores = measured.cost(source)
-        return entry_of(scores.method(method) / size, cells=measured.cells(scores, method))
+        scores = measured.cost(_COSTS[key].source)
+        return entry_of(scores.method(method) / _COSTS[key].size, cells=measured.cells(scores, method))
     if _incomparable(measured, key, column):
         return Entry(why=_incomparable(measured, key, column))
     return measured.mean_entry(measured.scores(key), method)
@@ -148,7 +150,7 @@ def _difference(
     reason = _incomparable(measured, key, column) or _steps_reason(measured, method, source)
     interval = Interval(reason=reason) if reason else _interval(measured, published, key, figure, source, method)
     theirs, rounding = figure.mean * column.scale, column.rounding
-    if figure.count is not None and published.prompts is not None:  # a count says more than its rounded share
+    if figure.count is not None and published.prompts is not None:  # a count is more exact than its rounded share
         theirs, rounding = 100 * figure.count / published.prompts, 0.0
     difference = ours.mean - theirs
     if interval.low is None or interval.high is None:
@@ -166,14 +168,14 @@ def _interval(
     source: PublishedRow,
     method: str,
 ) -> Interval:
-    """Of the difference, before rounding; a reason where the figures printed or measured do not give one."""
+    """Compute the interval of the difference before rounding, or the reason why there is none."""
     column = published.columns[key]
     if published.prompts is None:
         return Interval(reason="the number of prompts is not given")
     if figure.count is not None:
         count, total, _ = _counts(measured, method, column)
         if len(measured.divergence.seeds) > 1:
-            return Interval(reason="the paper has one run a prompt, this study several")
+            return Interval(reason="the paper has one run per prompt, this study several")
         return _percent(newcombe_interval((count, total), (figure.count, published.prompts)))
     if figure.sd is None:
         return Interval(reason="no spread is printed")
@@ -188,9 +190,9 @@ def _interval(
 
 
 def _counts(measured: Measured, method: str, column: PublishedColumn) -> tuple[int, int, tuple[str, ...]]:
-    """Diverged cells as the source counts them, all that came to an end in its sense, and who they are."""
+    """Count the diverged cells as the source does and all that ended in its sense, and return their identities."""
     cells = measured.frames.cells[measured.frames.cells["method"] == method]
-    lost = {"nan", "empty", "opaque", "frozen"} | ({"oom"} if column.counts_oom else set())
+    lost = {*DIVERGED, *(["oom"] if column.counts_oom else [])}
     ended = cells[cells["status"].isin(lost | {"completed"})]
     return int(ended["status"].isin(lost).sum()), len(ended), tuple(map(str, ended["cell"]))
 
@@ -198,20 +200,22 @@ def _counts(measured: Measured, method: str, column: PublishedColumn) -> tuple[i
 def _percent(interval: Interval) -> Interval:
     if interval.low is None or interval.high is None:
         return interval
-    return Interval(100 * interval.low, 100 * interval.high, interval.level)
+    return Interval(100 * interval.low, 100 * interval.high)
 
 
 def _incomparable(measured: Measured, key: str, column: PublishedColumn) -> str:
     if column.not_comparable or key == "divergence":
         return column.not_comparable
-    units = {each.key: each.unit for each in score_columns(measured.frames)} | {k: c[2] for k, c in _COSTS.items()}
+    units = {each.key: each.unit for each in score_columns(measured.frames)} | {
+        key: cost.unit for key, cost in _COSTS.items()
+    }
     if key not in units:
         return "not measured"
     return "" if units[key] == column.unit else f"measured in {units[key]!r}, published in {column.unit!r}"
 
 
 def _other_steps(measured: Measured, method: str, source: PublishedRow) -> int:
-    """Steps of the completed cells where they are not the published ones; 0 where they are, or none is known."""
+    """Return the steps of the completed cells if they differ from the published ones; otherwise 0."""
     cells = measured.completed[measured.completed["method"] == method]
     steps = {int(step) for step in cells["steps"].dropna()}
     return 0 if source.steps is None or steps <= {source.steps} else max(steps - {source.steps})

@@ -1,23 +1,24 @@
-"""The one mark that says which methods of a column the data cannot order."""
+"""Rank groups as one mark per entry."""
 
 from __future__ import annotations
 
 from reports.statistics import StudyScores, rank_groups
+from reports.statistics.constants import SEED
 from reports.statistics.values import MIN_PROMPTS, prompt_means
-from reports.table import Column
-from reports.tables.measured import SEED, judged
+from reports.table import TableColumn
+from reports.tables.measured import compared_scores
 
 
-def rank_of_each(scores: StudyScores, column: Column) -> dict[str, int]:
-    """Group of each method: 0 for the best and all that cannot be distinguished from it, 1 for the best of the rest.
+def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
+    """Return the group of each method: 0 for the best and all that cannot be distinguished from it, then 1, 2, ….
 
-    ``rank_groups`` finds which pairs differ, and a method may be in several of its groups; here it has the first
-    whose leader it does not differ from, so that a table needs one mark per entry.
+    ``rank_groups`` finds which pairs differ, and a method may be in several of its groups.  Here it is in the first
+    whose best method it does not differ from, so that a table needs one mark per entry.
 
     Returns:
-        By label; empty where neither direction is better, or fewer than two methods have the prompts that it takes.
+        Groups by label; empty without a direction, or if fewer than two methods have enough prompts.
     """
-    scores, higher = judged(scores, column)
+    scores, higher = compared_scores(scores, column)
     means = {method: prompt_means(scores.method(method)) for method in scores.methods}
     if higher is None or sum(len(each) >= MIN_PROMPTS for each in means.values()) < 2:
         return {}

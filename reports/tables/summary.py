@@ -8,43 +8,38 @@ from typing import Final
 
 import numpy as np
 
-from reports.frames import DIVERGED, FAILED
+from reports.costs import MEMORY, Cost, memory_kinds, study_costs
+from reports.frames import DIVERGED, FAILED, listed
 from reports.means import common_prompts
 from reports.statistics import StudyScores, share, with_blank_for_diverged
+from reports.statistics.constants import ALPHA_TEXT, LEVEL_TEXT, SEED
 from reports.statistics.values import MIN_PROMPTS
-from reports.table import Column, Entry, Row, Table
-from reports.tables.columns import Cost, cost_columns, headline_scores, memory_kinds
+from reports.table import Entry, Row, Table, TableColumn
+from reports.tables.columns import headline_scores
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
-from reports.tables.measured import SEED, Measured, entry_of, estimate_entry
+from reports.tables.measured import Measured, entry_of, estimate_entry
 from reports.tables.ranks import rank_of_each
 
-#: Controls in the order of their rows, and what a reader calls them.
-CONTROLS: Final = {
-    "blank": "blank picture",
-    "noise": "pixel noise",
-    "other_prompt": "render of another prompt",
-    "prior_2d": "the prior's own pictures",
-}
-CONTROLS_PART: Final = "Controls: pictures that no method made, never ranked"
-DIVERGENCE: Final = Column("divergence", "Div.", "%", "down", decimals=1)
+CONTROLS_PART: Final = "Controls: images that no method made, never ranked"
+DIVERGENCE: Final = TableColumn("divergence", "Div.", "%", "down", decimals=1)
 
 
 def summary_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """Scores, divergence and cost of what each method completed: the table to read first.
+    """Build the main table: scores, divergence and cost of the cells that each method completed.
 
     Args:
         measured: The study's numbers.
-        notes: Sentences that the caption must carry, such as whose scorers these are.
+        notes: Sentences for the caption, such as the suite of the scorers.
     """
     sentences = ["Scores, time and memory are of completed cells only, so n falls where cells diverged."]
     sentences += [coverage(measured), *_without_blank(measured), *notes]
-    prompts, costs = list(measured.frames.prompts), cost_columns(measured.frames)
+    prompts, costs = list(measured.frames.prompts), study_costs(measured.frames)
     return _table(measured, "summary", "Results", prompts, costs, sentences)
 
 
 def common_table(measured: Measured, notes: Sequence[str]) -> Table | None:
-    """The same over the prompts that every method completed; None where these are all, or there are none."""
+    """Build the same table over the prompts that every method completed; None if these are all, or none."""
     common = common_prompts(measured.frames)
     if len(common) in (0, len(measured.frames.prompts)):
         return None
@@ -55,15 +50,15 @@ def common_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         *notes,
     )
     title = "Results on the common prompts"
-    return _table(measured, "summary-common", title, common, cost_columns(measured.frames), sentences)
+    return _table(measured, "summary-common", title, common, study_costs(measured.frames), sentences)
 
 
 def all_prompts_table(measured: Measured, notes: Sequence[str]) -> Table | None:
-    """Scores over all prompts, a diverged cell scored as the blank control; None without either of the two."""
+    """Build the table over all prompts, with diverged cells scored as the blank control; None if either is missing."""
     if not _any_diverged(measured) or not _has_blank(measured):
         return None
     sentences = (
-        "A cell that diverged has the score of a blank picture of its prompt, where the metric gives it one; cells "
+        "A cell that diverged has the score of a blank image for its prompt, if the metric gives it one; cells "
         "that ran out of memory or time or crashed are left out.",
         *notes,
     )
@@ -73,7 +68,7 @@ def all_prompts_table(measured: Measured, notes: Sequence[str]) -> Table | None:
 
 
 def divergence_entry(measured: Measured, method: str) -> Entry:
-    """Share of diverged cells in %, with its count ``k/n`` and its interval over prompts; failures are a note."""
+    """Make the entry of the share of diverged cells in %, with count ``k/n`` and interval; failures are a note."""
     cells = measured.frames.cells[measured.frames.cells["method"] == method]
     status = cells["status"]
     failed = status[status.isin(FAILED)]
@@ -87,12 +82,12 @@ def divergence_entry(measured: Measured, method: str) -> Entry:
     return entry if len(measured.divergence.seeds) > 1 else replace(entry, n=None)  # the count has it
 
 
-def _completed(measured: Measured, column: Column) -> StudyScores:
+def _completed(measured: Measured, column: TableColumn) -> StudyScores:
     return measured.scores(column.key)
 
 
-def _imputed(measured: Measured, column: Column) -> StudyScores:
-    """The scores with blanks for diverged cells; those stay without, for whose prompt the control has no score."""
+def _imputed(measured: Measured, column: TableColumn) -> StudyScores:
+    """Return the scores with those of blank images for diverged cells, if the control has a score of the prompt."""
     blank, scores = measured.controls("blank", column.key), measured.scores(column.key)
     known = {prompt: blank.get(prompt, np.nan) for prompt in scores.prompts}
     return with_blank_for_diverged(scores, measured.divergence, known)
@@ -106,13 +101,13 @@ def _table(
     costs: Sequence[Cost],
     sentences: Sequence[str],
     *,
-    scores: Callable[[Measured, Column], StudyScores] = _completed,
+    scores: Callable[[Measured, TableColumn], StudyScores] = _completed,
 ) -> Table:
     images, truth = (headline_scores(measured.frames, group) for group in ("image", "truth"))
     of_column = {column.key: scores(measured, column).of_prompts(prompts) for column in (*images, *truth)}
     groups = {column.key: rank_of_each(of_column[column.key], column) for column in (*images, *truth)}
 
-    def scored(columns: Sequence[Column], method: str) -> list[Entry]:
+    def scored(columns: Sequence[TableColumn], method: str) -> list[Entry]:
         keys = [column.key for column in columns]
         return [measured.mean_entry(of_column[key], method, group=groups[key].get(method)) for key in keys]
 
@@ -122,9 +117,8 @@ def _table(
         entries = [*scored(images, method), divergence_entry(measured, method), *paid, *scored(truth, method)]
         rows.append(Row(method, tuple(entries)))
     between = [Entry() for _ in range(1 + len(costs))]
-    for control in _controls(measured):
+    for control, label in measured.frames.control_titles.items():
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
-        label = CONTROLS.get(control, control)
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
     caption = (*_how_to_read(rows, costs=bool(costs)), *sentences)
@@ -133,22 +127,25 @@ def _table(
 
 
 def _how_to_read(rows: Sequence[Row], *, costs: bool) -> list[str]:
-    """Only the sentences that something in the table needs."""
+    """Return the sentences that something in the table needs."""
     entries = [entry for row in rows for entry in row.entries]
     sentences = ["Mean ± SD over prompts (n); an asset's views are averaged first, then a prompt's seeds."]
     if any(entry.low is not None and entry.sd is not None for entry in entries):
-        sentences.append("The interval is the mean's at 95 %, bootstrapped over prompts.")
+        sentences.append(f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts.")
     else:
         sentences.append(f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on.")
     if any(entry.group for entry in entries):
         sentences.append(
-            "Methods marked a cannot be told from the best of the column, b not from the best of the rest, and so on "
-            "(paired sign-flip tests, Holm over all pairs, 5 %); a column without marks ranks nothing."
+            "Methods marked a cannot be distinguished from the best of the column, b not from the best of the rest, "
+            f"and so on (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT}); a column without marks has no "
+            "ranking."
         )
     elif any(entry.group == 0 for entry in entries):
-        sentences.append("No two methods can be told apart (paired sign-flip tests, Holm over all pairs, 5 %).")
+        sentences.append(
+            f"No two methods can be distinguished (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT})."
+        )
     sentences.append(
-        "Div. is the share of cells that ended nan, empty, opaque or frozen, its interval Wilson's; cells that ran out "
+        f"Div. is the share of cells that ended {listed(DIVERGED)}, its interval Wilson's; cells that ran out "
         "of memory or time or crashed are noted and not counted."
     )
     if costs:
@@ -162,17 +159,12 @@ def _how_to_read(rows: Sequence[Row], *, costs: bool) -> list[str]:
 def _cost_entry(measured: Measured, cost: Cost, method: str, prompts: list[str]) -> Entry:
     scores = measured.cost(cost.source).of_prompts(prompts)
     note = ""
-    if cost.source == "peak_bytes" and "+" in memory_kinds(measured.frames.cells):
+    if cost.source == MEMORY.source and "+" in memory_kinds(measured.frames.cells):
         note = memory_kinds(measured.completed[measured.completed["method"] == method])
     return entry_of(scores.method(method) / cost.size, note=note, cells=measured.cells(scores, method))
 
 
-def _controls(measured: Measured) -> list[str]:
-    present = set(measured.frames.controls["control"])
-    return [name for name in CONTROLS if name in present] + sorted(present - set(CONTROLS))
-
-
-def _control_entry(measured: Measured, control: str, column: Column, prompts: Collection[str]) -> Entry:
+def _control_entry(measured: Measured, control: str, column: TableColumn, prompts: Collection[str]) -> Entry:
     found = measured.controls(control, column.key)
     return entry_of(np.array([found[prompt] for prompt in prompts if prompt in found], dtype=np.float64))
 

@@ -1,4 +1,4 @@
-"""Where the scores' spread comes from: prompts, seeds or views."""
+"""Sources of the scores' spread: prompts, seeds and views."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from reports.statistics import VarianceComponents, variance_components
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import headline_scores
 from reports.tables.measured import Measured
 
@@ -16,8 +16,8 @@ _SOURCES = ("prompt", "seed", "view")
 
 
 def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """SD between prompts, between seeds and between views of each score, pooled over the methods."""
-    columns = tuple(Column(source, f"SD between {source}s") for source in _SOURCES)
+    """Build the table of the SD between prompts, seeds and views of each score, pooled over the methods."""
+    columns = tuple(TableColumn(source, f"SD between {source}s") for source in _SOURCES)
     rows, reasons = [], []
     for column in headline_scores(measured.frames):
         parts = _components(measured, column)
@@ -26,19 +26,19 @@ def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
         printed = tuple(replace(each, decimals=max(2, column.decimals)) for each in columns)
         label = f"{column.title} [{column.unit}]" if column.unit else column.title
         rows.append(Row(label, tuple(entries), columns=printed))
-    untold = sorted(set.union(set(), *reasons))
+    joint = sorted(set.union(set(), *reasons))
     caption = (
         "Square roots of the variance components of score = mean + prompt + seed in prompt + view in asset, by the "
         "method of moments, of completed cells; variances are averaged over the methods.",
-        "More prompts make an interval narrower by the first, more seeds by the second. Where a component's estimate "
-        "is not above 0, this study is too small to see it.",
-        *([f"Not told apart: {'; '.join(untold)}."] if untold else []),
+        "More prompts reduce the first part of an interval's width, more seeds the second. If a component's "
+        "estimate is not above 0, this study is too small to detect it.",
+        *([f"Not separated: {'; '.join(joint)}."] if joint else []),
         *notes,
     )
-    return Table("variance", "Where the spread comes from", caption, "Score", columns, tuple(rows))
+    return Table("variance", "Sources of the spread", caption, "Score", columns, tuple(rows))
 
 
-def _components(measured: Measured, column: Column) -> list[VarianceComponents]:
+def _components(measured: Measured, column: TableColumn) -> list[VarianceComponents]:
     scores = measured.frames.scores
     rows = scores[(scores["metric"] == column.key) & scores["cell"].isin(measured.completed["cell"])]
     rows = rows.assign(value=rows["value"].astype(float) * measured.scales[column.key])

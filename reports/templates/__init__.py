@@ -1,4 +1,4 @@
-"""The HTML templates, and the one way to load them: everything escaped, every name defined."""
+"""The HTML templates; everything is escaped, and an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from markupsafe import Markup
 
 
 def template(name: str) -> Template:
-    """The template in file ``name`` of this folder."""
+    """Load the template in file ``name`` of this folder."""
     return _environment().get_template(name)
 
 
 def page(name: str, *, scripts: Sequence[str], **context: object) -> str:
-    """A whole page, with the style sheet and the scripts of this folder in it.
+    """Render a whole page with the style sheet and the scripts of this folder.
 
-    Its Content-Security-Policy allows these scripts and this style sheet by their hashes, pictures and frames from
-    where the page lies, and nothing else: no network, no script that came in with the data.
+    Its Content-Security-Policy allows these scripts and this style sheet by their hashes, images and frames from the
+    page's own folder, and nothing else: no network, no script from the data.
 
     Args:
-        name: The template, which extends ``base.html.j2``.
-        scripts: File names, in their order.
-        context: What the template prints.
+        name: Template that extends ``base.html.j2``.
+        scripts: File names of the scripts, in their order.
+        context: Variables of the template.
     """
     style, script = _source("page.css"), "".join(map(_source, scripts))
     policy = (

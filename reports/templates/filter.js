@@ -1,4 +1,4 @@
-// Shows the prompts that have all words of the box.
+// Shows the prompts that contain all words of the box.
 (() => {
   "use strict";
   const box = document.getElementById("filter");
@@ -18,5 +18,5 @@
     found.textContent = `${count} of ${prompts.length}`;
   };
   box.addEventListener("input", apply);
-  apply(); // a browser may keep what was typed before
+  apply(); // a browser may restore the text of an earlier visit
 })();

@@ -1,4 +1,4 @@
-// The meshes, which are loaded only when asked for.
+// Meshes, which are loaded when they are opened.
 (() => {
   "use strict";
   const mesh = document.querySelector("details.mesh");

@@ -1,4 +1,4 @@
-// Turns all turntables together: each is a strip of frames of which object-position shows one.
+// Turns all turntables together: each is a strip of frames, and object-position selects one.
 (() => {
   "use strict";
   const player = document.querySelector(".player");

@@ -1,7 +1,7 @@
-// Tables: sorting, what stands behind a figure, and the pictures in full.
+// Tables: sorting, the interval and the cells of a number; and full images.
 (() => {
   "use strict";
-  // Sorting: the better end first, then the other, then as it was.
+  // Sorting: better values first, then the other way round, then the original order.
   const NEXT = { ascending: "descending", descending: "ascending" };
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -27,11 +27,11 @@
     }));
   }
 
-  // The tip: what is to be said of the figure under the pointer or with the focus; Escape puts it away.
+  // The tip shows the interval of the number under the pointer or with the focus; Escape hides it.
   const tip = document.getElementById("tip");
   const figures = [...document.querySelectorAll("button.figure")];
   const hide = () => { tip.hidden = true; };
-  const tell = (figure) => {
+  const showTip = (figure) => {
     const words = figure.querySelector(".asked");
     if (!words) return hide();
     tip.textContent = words.textContent;
@@ -48,17 +48,17 @@
   tip.addEventListener("mouseenter", stay);
   tip.addEventListener("mouseleave", soon);
   for (const figure of figures) {
-    figure.addEventListener("mouseenter", () => { stay(); tell(figure); });
+    figure.addEventListener("mouseenter", () => { stay(); showTip(figure); });
     figure.addEventListener("mouseleave", soon);
-    figure.addEventListener("focus", () => { stay(); tell(figure); });
+    figure.addEventListener("focus", () => { stay(); showTip(figure); });
     figure.addEventListener("blur", hide);
     figure.addEventListener("click", () => { hide(); explain(figure); });
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   addEventListener("scroll", hide, { capture: true, passive: true });
 
-  // The origin of a figure: what all of its cells share is said once, the rest is a table of them.
-  const { fields, rows: cells } = JSON.parse(document.getElementById("ledger").textContent);
+  // The cells of a number: fields that all of them share are printed once, the others in a table.
+  const { fields, rows: cells } = JSON.parse(document.getElementById("cell-list").textContent);
   const dialog = document.getElementById("origin");
   const make = (tag, text, children = []) => {
     const element = document.createElement(tag);
@@ -104,19 +104,19 @@
     dialog.showModal();
   };
 
-  // Pictures in full, on the page; the link itself works without.
-  const picture = document.getElementById("picture");
+  // Full images in a dialog; the link works without the script.
+  const image = document.getElementById("image");
   for (const link of document.querySelectorAll("a.full")) {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       const { alt } = link.querySelector("img");
-      Object.assign(picture.querySelector("img"), { src: link.href, alt });
-      picture.querySelector("figcaption").textContent = alt;
-      picture.showModal();
+      Object.assign(image.querySelector("img"), { src: link.href, alt });
+      image.querySelector("figcaption").textContent = alt;
+      image.showModal();
     });
   }
-  for (const opened of [dialog, picture]) {
+  for (const opened of [dialog, image]) {
     opened.addEventListener("click", (event) => { if (event.target === opened || event.target.closest("a")) opened.close(); });
   }
 })();

@@ -19,6 +19,7 @@ from bench.watch.divergence import Status
 from bench.watch.environment import describe_environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds
 from methods.cameras import evaluation_ring
+from metrics.card import Column, MetricCard
 from prompts import load_prompt_set
 
 #: The quick study's methods, steps, views and metrics on prompts that have no ground truth to be rendered.
@@ -55,8 +56,16 @@ def write_finished_run(folder: Path, count: int) -> RunStore:
         record = written.model_copy(update={"cell": cell, "identity": cell.identity})
         (target / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _scores(cells).to_parquet(folder / "scores.parquet", index=False)
-    columns = pd.DataFrame({"metric": METRICS, "title": METRICS, "unit": "", "higher_is_better": True})
-    columns.assign(decimals=2, scale=1.0, card="{}").to_parquet(folder / "metric_columns.parquet", index=False)
+    card = MetricCard(
+        name="many",
+        title="Drawn numbers",
+        checkpoint="none",
+        preprocessing="none",
+        description="Random numbers in the shape of scores, to measure how long a report takes.",
+        columns=tuple(Column(name=name, title=name) for name in METRICS),
+    )
+    columns = pd.DataFrame([column.model_dump() for column in card.columns]).rename(columns={"name": "metric"})
+    columns.assign(card=card.model_dump_json()).to_parquet(folder / "metric_columns.parquet", index=False)
     return store
 
 

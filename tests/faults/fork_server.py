@@ -27,13 +27,14 @@ def main() -> None:
         importlib.import_module(late)
     import bench.cli
     import bench.commands.run
+    from bench.study.study import load_study
     from methods.distillation import methods
     from methods.priors.loading import cached_prior
     from metrics import metrics
 
     methods.names()
     metrics.names()
-    study = bench.cli.load_study("tiny.toml")
+    study = load_study("tiny.toml")
     bench.commands.run.expand(study)  # what it imports on the way
     cached_prior(study.prior.name, study.prior.posterior)
     answer = os.fdopen(os.dup(1), "w", buffering=1)

@@ -28,7 +28,7 @@ PROMPTS = ("a red striped car", "a blue duck", "a green mug")
 
 
 def _scramble(network: nn.Module, seed: int) -> dict[str, torch.Tensor]:
-    """Random weights large enough that no layer is idle; a copy of each, as a file needs it."""
+    """Draw random weights that are large enough for every layer to matter, and copy them for a file."""
     generator = torch.Generator().manual_seed(seed)
     for value in network.parameters():
         if value.ndim:
@@ -87,7 +87,7 @@ def suite(clip_folder: Path, reward_folder: Path) -> Suite:
 
 @pytest.fixture
 def make_views() -> Callable[..., Views]:
-    """``make_views(count, height, width)``: random pictures on a ring."""
+    """``make_views(count, height, width)``: random images on a ring."""
 
     def make(count: int = 5, height: int = SIDE, width: int = SIDE) -> Views:
         rng = np.random.default_rng(7)

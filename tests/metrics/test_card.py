@@ -1,4 +1,4 @@
-"""Every registered metric says what it is, and gives the columns that it says."""
+"""Every registered metric has a card, and its scores have the columns of the card."""
 
 from __future__ import annotations
 

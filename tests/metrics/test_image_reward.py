@@ -29,7 +29,7 @@ def _by_hand(suite: Suite, rgb: np.ndarray) -> np.ndarray:
         module.load_state_dict({k.removeprefix(name): v for k, v in weights.items() if k.startswith(name)})
     steps = [Resize(32, InterpolationMode.BICUBIC), CenterCrop(32), ToTensor(),
              Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))]  # fmt: skip
-    pixels = torch.stack([Compose(steps)(Image.fromarray(picture)) for picture in rgb])
+    pixels = torch.stack([Compose(steps)(Image.fromarray(image)) for image in rgb])
     ids = torch.tensor([[2, 5, 6, 9, 10, 3]])  # [CLS] a red striped car [SEP]
     with torch.no_grad():
         states = vision(pixels).last_hidden_state

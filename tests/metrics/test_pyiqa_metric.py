@@ -94,7 +94,7 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.M
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("brihgt", "did you mean bright"), ("clipscore", "scores a picture alone")])
+@pytest.mark.parametrize(("name", "hint"), [("brihgt", "did you mean bright"), ("clipscore", "scores a single image")])
 def test_wrong_name_is_answered(stand_in: ModuleType, name: str, hint: str) -> None:
     with pytest.raises(UnknownNameError, match=hint):
         metrics[f"pyiqa:{name}"]

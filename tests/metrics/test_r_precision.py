@@ -30,5 +30,7 @@ def test_repeated_candidates_change_nothing(suite: Suite, make_views: Callable[.
 
 
 def test_own_prompt_must_be_a_candidate(suite: Suite, make_views: Callable[..., Views]) -> None:
-    with pytest.raises(ValueError, match=r"candidates: 'a green mug' is not among the 2 given"):
+    with pytest.raises(
+        ValueError, match=r"candidates: 'a green mug' must be one of them, but is not among the 2 given"
+    ):
         RPrecision(suite).score(make_views(1), "a green mug", PROMPTS[:2])

@@ -1,4 +1,4 @@
-"""The suite of the published scorers: its missing weights, its folders, CLIP-IQA at the pictures' own size."""
+"""The suite of the published scorers: missing weights, folders, and CLIP-IQA at the images' own size."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def native(suite: Suite, resnet_folder: Path) -> Suite:
                                               ("image_reward", "reward")])  # fmt: skip
 def test_missing_weights_are_one_line_that_says_what_to_run(tmp_path: Path, metric: str, role: str) -> None:
     with pytest.raises(
-        WeightsMissingError, match=rf"sd21.{role}: .*'{role}' are not there; run `sdibench fetch sd21`"
+        WeightsMissingError, match=rf"sd21.{role}: .*'{role}' are missing; run `sdibench fetch sd21`"
     ) as error:
         metrics[metric](sd21_suite(tmp_path))
     assert "\n" not in str(error.value)
@@ -118,25 +118,25 @@ def test_size_is_part_of_the_native_metric_and_the_card_says_so(
     assert metric.card.checkpoint == "tiny: a narrow RN50 (random weights)"
 
 
-def test_native_pictures_are_scored_in_batches_of_bounded_size(
+def test_native_images_are_scored_in_batches_of_bounded_size(
     resnet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    whole = ClipModel(resnet_folder, native=True).image_features(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    whole = ClipModel(resnet_folder, native=True).image_features(images)
     model = ClipModel(resnet_folder, native=True)
     sizes = []
     encode = model._network.encode_image
     monkeypatch.setattr(model._network, "encode_image", lambda x, **kwargs: sizes.append(len(x)) or encode(x, **kwargs))
     monkeypatch.setattr("metrics.models.batches._CPU_PIXELS", 2 * 64**2)
-    torch.testing.assert_close(model.image_features(pictures), whole)
+    torch.testing.assert_close(model.image_features(images), whole)
     assert sizes == [2, 2, 1]
 
 
 def test_native_size_needs_a_resnet_and_a_picture(clip_folder: Path, resnet_folder: Path) -> None:
-    with pytest.raises(WeightsError, match="a CLIP with a ResNet is needed"):
+    with pytest.raises(WeightsError, match="only a CLIP with a ResNet takes images"):
         ClipModel(clip_folder, native=True)
     model = ClipModel(resnet_folder, native=True)
-    with pytest.raises(ValueError, match="31 × 64 pixels, right is 32 or more"):
+    with pytest.raises(ValueError, match="31 × 64 pixels, must have 32 or more a side"):
         model.image_features(np.zeros((1, 31, 64, 3), dtype=np.uint8))
     with pytest.raises(TypeError, match="float32, right is uint8"):
         model.image_features(np.zeros((1, 64, 64, 3), dtype=np.float32))
@@ -165,12 +165,12 @@ def test_open_clips_own_name_with_a_local_file_of_weights(
 def test_folder_without_any_clip_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "weights.safetensors").write_bytes(b"")
     write_card(tmp_path, title="no name")
-    with pytest.raises(WeightsError, match="no CLIP: it has neither") as error:
+    with pytest.raises(WeightsError, match="is not a CLIP: it has neither") as error:
         ClipModel(tmp_path)
     assert "\n" not in str(error.value)
 
 
-def _pil(picture: np.ndarray) -> object:
+def _pil(image: np.ndarray) -> object:
     from PIL import Image
 
-    return Image.fromarray(picture)
+    return Image.fromarray(image)

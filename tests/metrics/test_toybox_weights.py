@@ -1,4 +1,4 @@
-"""The scorers that come with the package, on pictures whose order is known."""
+"""The scorers that come with the package, on images whose order is known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OTHERS = [PROMPT, "a red striped car", "a yellow robot", "a pink house", "a gree
 
 
 def _views(rgb: torch.Tensor) -> Views:
-    pictures = (rgb.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
-    return Views(pictures, np.full(pictures.shape[:3], 255, dtype=np.uint8), np.arange(len(pictures)) * 90.0)
+    images = (rgb.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+    return Views(images, np.full(images.shape[:3], 255, dtype=np.uint8), np.arange(len(images)) * 90.0)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def _spoilt(clean: torch.Tensor, name: str, strength: float) -> Views:
         pytest.param(
             "real_margin",
             "warp",
-            marks=pytest.mark.xfail(reason="this CLIP's 'real' pair is right of 80 % of held-out pictures only"),
+            marks=pytest.mark.xfail(reason="this CLIP's 'real' pair is right of 80 % of held-out images only"),
         ),
     ],
 )

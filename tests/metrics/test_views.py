@@ -1,4 +1,4 @@
-"""What metrics refuse to look at."""
+"""Views that metrics refuse."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_number_of_views() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_pictures_are_uint8_or_refused(dtype: type) -> None:
-    with pytest.raises(TypeError, match=rf"views\.rgb: dtype {np.dtype(dtype)}, right is uint8"):
+def test_images_are_uint8_or_refused(dtype: type) -> None:
+    with pytest.raises(TypeError, match=rf"views\.rgb: dtype {np.dtype(dtype)}, must be uint8"):
         Views(RGB.astype(dtype), OPACITY, AZIMUTH)
     with pytest.raises(TypeError, match=r"truth 'duck'\.opacity: dtype"):
         TruthViews("duck", RGB, OPACITY.astype(dtype))
@@ -27,10 +27,10 @@ def test_pictures_are_uint8_or_refused(dtype: type) -> None:
 @pytest.mark.parametrize(
     ("rgb", "opacity", "azimuth", "message"),
     [
-        (RGB[..., :2], OPACITY, AZIMUTH, r"views\.rgb: shape \(2, 4, 5, 2\), right is \(n, h, w, 3\)"),
+        (RGB[..., :2], OPACITY, AZIMUTH, r"views\.rgb: shape \(2, 4, 5, 2\), must be \(n, h, w, 3\)"),
         (RGB[0], OPACITY, AZIMUTH, r"views\.rgb: shape \(4, 5, 3\)"),
-        (RGB, OPACITY[:, :3], AZIMUTH, r"views\.opacity: shape \(2, 3, 5\), right is \(2, 4, 5\)"),
-        (RGB, OPACITY, AZIMUTH[:1], r"views\.azimuth_deg: shape \(1,\), right is \(2,\)"),
+        (RGB, OPACITY[:, :3], AZIMUTH, r"views\.opacity: shape \(2, 3, 5\), must be \(2, 4, 5\)"),
+        (RGB, OPACITY, AZIMUTH[:1], r"views\.azimuth_deg: shape \(1,\), must be \(2,\)"),
     ],
 )
 def test_shapes_fit_or_are_refused(rgb: np.ndarray, opacity: np.ndarray, azimuth: np.ndarray, message: str) -> None:
@@ -39,7 +39,7 @@ def test_shapes_fit_or_are_refused(rgb: np.ndarray, opacity: np.ndarray, azimuth
 
 
 def test_truth_is_seen_from_the_same_cameras() -> None:
-    with pytest.raises(ValueError, match=r"truth 'car'\.rgb: shape \(1, 4, 5, 3\), right is \(2, 4, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"truth 'car'\.rgb: shape \(1, 4, 5, 3\), must be \(2, 4, 5, 3\)"):
         Views(RGB, OPACITY, AZIMUTH, [TruthViews("car", RGB[:1], OPACITY[:1])])
 
 
@@ -52,5 +52,5 @@ def test_truth_from_a_whole_ring_is_looked_up_by_azimuth() -> None:
     assert len(Views(RGB, OPACITY, AZIMUTH, [truth])) == 2
     with pytest.raises(ValueError, match="truth 'car': has no view from azimuth 45°"):
         Views(RGB, OPACITY, np.array([0.0, 45.0]), [truth])
-    with pytest.raises(ValueError, match=r"azimuth_deg: shape \(2,\), right is \(4,\)"):
+    with pytest.raises(ValueError, match=r"azimuth_deg: shape \(2,\), must be \(4,\)"):
         TruthViews("car", rgb, rgb[..., 0], AZIMUTH)

@@ -39,7 +39,7 @@ def test_toybox_marks_what_was_held_out() -> None:
         (HEAD, "prompts: Field required"),
         (HEAD + 'prompts = [{ id = "A", text = "x" }]', r"prompts.0.id: .*pattern.*found 'A'"),
         (HEAD + 'prompts = [{ id = "a", text = "" }]', r"prompts.0.text"),
-        (HEAD + 'prompts = [{ id = "a", text = "x" }, { id = "a", text = "y" }]', "prompt id 'a' stands twice"),
+        (HEAD + 'prompts = [{ id = "a", text = "x" }, { id = "a", text = "y" }]', "prompt id 'a' is there twice"),
         (HEAD + 'prompts = [{ id = "a", text = "x", truth = { kind = "cow" } }]', "'cow' is not in the toybox"),
         (HEAD + 'prompts = [{ id = "a", text = "x", colour = 1 }]', "prompts.0.colour: Extra inputs"),
         ("version = ", "not a prompt set in TOML"),
@@ -75,8 +75,8 @@ def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "prompts: Tuple should have at least 1 item"),
-        (b"a hat\nA hat!\n", "prompt id 'a-hat' stands twice"),
-        (b"caf\xe9\n", "not in UTF-8"),
+        (b"a hat\nA hat!\n", "prompt id 'a-hat' is there twice"),
+        (b"caf\xe9\n", "is not UTF-8"),
     ],
 )
 def test_a_wrong_text_file_gets_one_line(tmp_path: Path, content: bytes, message: str) -> None:

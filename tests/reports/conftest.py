@@ -1,4 +1,4 @@
-"""A made-up study: frames with pictures on disk, in the shapes that the harness writes."""
+"""A synthetic study: frames with images on disk, in the format of the harness."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ METRICS = [
     ("janus", "Janus", "%", "lower", 0, 100.0, None, "truth", True, None),
 ]
 PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a green mug"}
-CONTROLS = {"blank": 18.0, "noise": 20.0, "other_prompt": 24.0, "prior_2d": 34.0}
+CONTROLS = {
+    "blank": ("blank image", 18.0),
+    "noise": ("pixel noise", 20.0),
+    "other_prompt": ("render of another prompt", 24.0),
+    "prior_2d": ("the prior's own images", 34.0),
+}
 FramesFactory = Callable[..., ReportFrames]
 
 
@@ -60,9 +65,16 @@ def _snapshots(cells: list[dict[str, Any]]) -> list[dict[str, object]]:
 def _controls(prompts: Mapping[str, str]) -> list[dict[str, object]]:
     rng = np.random.default_rng(2)
     return [
-        {"control": control, "prompt_id": prompt_id, "prompt": prompt, "view": view, "azimuth_deg": 180.0 * view}
+        {
+            "control": control,
+            "title": title,
+            "prompt_id": prompt_id,
+            "prompt": prompt,
+            "view": view,
+            "azimuth_deg": 180.0 * view,
+        }
         | {"metric": metric, "value": float(rng.normal(level, 1)), "rgb_path": f"{control}.png"}
-        for control, level in CONTROLS.items()
+        for control, (title, level) in CONTROLS.items()
         for prompt_id, prompt in prompts.items()
         for view in range(2)
         for metric in ("clip_score", "quality", "image_reward")
@@ -71,7 +83,7 @@ def _controls(prompts: Mapping[str, str]) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="session")
 def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
-    """Factory of frames; ``statuses`` maps (method, prompt id) to what is not ``completed``."""
+    """Factory of frames; ``statuses`` maps (method, prompt id) to statuses other than ``completed``."""
 
     def make(
         *,
@@ -83,9 +95,9 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
         statuses: Mapping[tuple[str, str], str] | None = None,
         snapshots: bool = False,
         controls: bool = False,
-        pictures: bool = True,
+        images: bool = True,
     ) -> ReportFrames:
-        rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("pictures")
+        rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("images")
         azimuths = np.arange(views) * 360.0 / views
         azimuths = np.where(azimuths > 180, azimuths - 360, azimuths)
         rows: dict[str, list[dict[str, object]]] = {"cells": [], "scores": [], "events": [], "views": []}
@@ -95,7 +107,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 key = {"cell": cell, "method": method, "prompt_id": prompt_id, "seed": seed}
                 for view, azimuth in enumerate(azimuths):
                     rgb, opacity = (folder / f"{k}-{method}-{prompt_id}-{seed}-{view}.png" for k in "ro")
-                    _save_noise({rgb: (side, side, 3), opacity: (side, side)} if pictures else {}, rng)
+                    _save_noise({rgb: (side, side, 3), opacity: (side, side)} if images else {}, rng)
                     at = {"view": view, "azimuth_deg": azimuth}
                     rows["views"].append({**key, **at, "rgb_path": str(rgb), "opacity_path": str(opacity)})
                     rows["views"][-1]["normal_path"] = None

@@ -26,11 +26,11 @@ def test_each_missing_column_is_named_in_one_line(make_frames, name):
             "scores",
             "metric",
             "beauty",
-            "scores: {'cell': 'sds-red-car-0', 'view': 0, 'metric': 'beauty'} is there twice",
+            "scores: {'cell': 'sds-red-car-0', 'view': 0, 'metric': 'beauty'} occurs twice",
         ),
-        ("cells", "cell", "one", "cells: {'cell': 'one'} is there twice"),
+        ("cells", "cell", "one", "cells: {'cell': 'one'} occurs twice"),
         ("metric_columns", "metric", [f"m{i}" for i in range(7)], "scores.metric: 'clip_score' is not one of m0, m1"),
-        ("metric_columns", "metric", "psnr", "metric_columns: {'metric': 'psnr'} is there twice"),
+        ("metric_columns", "metric", "psnr", "metric_columns: {'metric': 'psnr'} occurs twice"),
     ],
 )
 def test_contradictory_frames_are_refused(make_frames, name, column, value, message):
@@ -58,7 +58,7 @@ def test_methods_and_prompts_keep_the_order_of_the_study(make_frames):
     as_categories=st.booleans(),
     far=st.sampled_from([1, 2**40]),
 )
-def test_rows_that_are_there_twice_are_found_as_pandas_finds_them(rows, as_categories, far):
+def test_duplicate_rows_are_those_of_pandas(rows, as_categories, far):
     frame = pd.DataFrame(rows, columns=["cell", "view", "metric"]).astype({"view": int})
     frame["view"] *= far
     expected = bool(frame.duplicated().any())

@@ -28,7 +28,7 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium of this machine, with a profile of its own that is thrown away."""
+    """A headless Chromium of this machine, with a temporary profile."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
@@ -42,7 +42,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """``visit(path)`` opens a page with the network off; nothing may be asked of a network or fail."""
+    """``visit(path)`` opens a page without a network; no request may go to a network or fail."""
     seen, troubles, contexts = [], [], []
 
     def go(path, *, viewport=DESKTOP, **options):
@@ -58,15 +58,15 @@ def visit(chromium):
         return page
 
     yield go
-    left = [trouble for trouble in troubles if "ERR_ABORTED" not in trouble]  # pictures of a page that was left
+    left = [trouble for trouble in troubles if "ERR_ABORTED" not in trouble]  # images of a page that was left
     for context in contexts:
         context.close()
     assert left == []
     assert [url for url in seen if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
-def told(table, frames):
-    """The table with intervals, groups and cells, whatever the study could tell of them."""
+def with_details(table, frames):
+    """Give every entry of a table an interval, a rank group and cells."""
     rows = []
     for row in table.rows:
         cells = tuple(frames.cells.loc[frames.cells["method"] == row.label, "cell"])
@@ -94,14 +94,14 @@ def report(make_frames, tmp_path_factory):
         cells=frames.cells.assign(mesh_path=str(ball)),
         views=frames.views.assign(normal_path=frames.views["rgb_path"]),
     )
-    tables = [told(table, frames) for table in all_tables(frames, ["Toy scorers."], baseline="sds")]
+    tables = [with_details(table, frames) for table in all_tables(frames, ["Toy scorers."], baseline="sds")]
     words = {"title": "Toy", "notes": ["Toy scorers."], "provenance": {}}
     return write_pages(frames, folder / "report", tables=tables, figures=[], **words).parent
 
 
 @pytest.fixture(scope="module")
 def large(make_frames, tmp_path_factory):
-    """43 prompts × 8 methods of 24 views, which share their pictures."""
+    """43 prompts × 8 methods of 24 views, which share their images."""
     one = make_frames(methods=[f"method-{index}" for index in range(8)], prompts={"p": "p"}, views=24, side=12)
     columns = ("cells", "scores", "events", "views")
     copies: dict[str, list[pd.DataFrame]] = {name: [] for name in columns}
@@ -114,7 +114,7 @@ def large(make_frames, tmp_path_factory):
             copies[name].append(frame.assign(cell=cells, **known))
     frames = dataclasses.replace(one, **{name: pd.concat(parts, ignore_index=True) for name, parts in copies.items()})
     folder = tmp_path_factory.mktemp("large") / "report"
-    tables = [told(table, frames) for table in all_tables(frames, [], baseline="method-0")]
+    tables = [with_details(table, frames) for table in all_tables(frames, [], baseline="method-0")]
     return write_pages(frames, folder, tables=tables, figures=[], title="Large", notes=[], provenance={}).parent
 
 
@@ -131,7 +131,7 @@ def test_sorting_by_click_and_by_keyboard_reorders_the_rows(report, visit):
     heading = page.locator("#table-summary thead th").nth(1)
     values = dict(zip(before, page.eval_on_selector_all("#table-summary tbody td:nth-child(2)", VALUES), strict=True))
     heading.locator("button").click()
-    assert labels(page) == sorted(before, key=values.get, reverse=True)  # CLIP: the better first
+    assert labels(page) == sorted(before, key=values.get, reverse=True)  # better CLIP scores first
     assert heading.get_attribute("aria-sort") == "descending"
     page.keyboard.press("Enter")
     assert labels(page) == sorted(before, key=values.get)
@@ -149,7 +149,7 @@ def test_the_interval_shows_on_hover_and_on_focus_and_goes_on_escape(report, vis
     tip, figures = page.locator("#tip"), page.locator("#table-summary button.figure")
     assert tip.is_hidden()
     figures.nth(1).scroll_into_view_if_needed()
-    page.wait_for_timeout(700)  # the page scrolls smoothly, and scrolling puts the tip away
+    page.wait_for_timeout(700)  # the page scrolls smoothly, and scrolling hides the tip
     figures.nth(1).hover()
     assert tip.inner_text().startswith("95 % interval [")
     inside = tip.bounding_box()
@@ -165,7 +165,7 @@ def test_the_interval_shows_on_hover_and_on_focus_and_goes_on_escape(report, vis
     assert tip.is_visible()
 
 
-def test_a_press_shows_where_a_number_comes_from_and_leads_to_the_cell(report, visit):
+def test_a_press_shows_the_cells_of_a_number_with_links(report, visit):
     page = visit(report / "index.html")
     page.locator("#table-summary tbody tr", has_text="sdi").locator("button.figure").first.focus()
     page.keyboard.press("Enter")
@@ -184,7 +184,7 @@ def test_a_press_shows_where_a_number_comes_from_and_leads_to_the_cell(report, v
     assert page.locator("#sdi-0").is_visible()
 
 
-def test_on_a_phone_a_tap_tells_the_interval_too(report, visit):
+def test_on_a_phone_a_tap_shows_the_interval(report, visit):
     page = visit(report / "index.html", viewport=PHONE, has_touch=True, is_mobile=True)
     page.locator("#table-summary button.figure").first.tap()
     assert "95 % interval" in page.locator("#origin").inner_text()
@@ -219,7 +219,7 @@ def test_the_switch_shows_normals_and_opacity_of_all_methods_and_loads_them_only
         assert any(f"turntables/thing-0/sds-0/{mode}.webp" in url for url in page.requests)
 
 
-def test_turntables_turn_together_and_rest_where_less_motion_is_wished(report, visit):
+def test_turntables_turn_together_and_rest_with_reduced_motion(report, visit):
     page = visit(report / "prompts" / "thing-0.html", reduced_motion="reduce")
     positions = "all => all.filter(one => one.checkVisibility()).map(one => one.style.objectPosition)"
     button, slider = page.locator(".player button"), page.locator(".player input")
@@ -236,17 +236,17 @@ def test_turntables_turn_together_and_rest_where_less_motion_is_wished(report, v
     assert button.inner_text() == "Pause"
 
 
-def test_a_picture_is_shown_in_full_on_the_page(report, visit):
+def test_a_full_image_is_shown_on_the_page(report, visit):
     page = visit(report / "prompts" / "thing-0.html")
     page.locator("#sds-0 a.full.rgb").first.click()
-    assert page.locator("#picture").is_visible()
-    assert page.locator("#picture img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 24
-    assert page.locator("#picture figcaption").inner_text().startswith("sds, a thing of number 0: rgb from 0°")
+    assert page.locator("#image").is_visible()
+    assert page.locator("#image img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 24
+    assert page.locator("#image figcaption").inner_text().startswith("sds, a thing of number 0: rgb from 0°")
     page.keyboard.press("Escape")
-    assert page.locator("#picture").is_hidden()
+    assert page.locator("#image").is_hidden()
 
 
-def test_meshes_are_loaded_only_when_asked_for_and_then_drawn(report, visit):
+def test_meshes_are_loaded_and_drawn_when_they_are_opened(report, visit):
     page = visit(report / "prompts" / "thing-0.html")
     page.wait_for_load_state("networkidle")
     assert not [url for url in page.requests if "meshes/" in url]
@@ -285,16 +285,15 @@ def test_everything_can_be_reached_by_keyboard(report, visit):
     assert page.locator("[tabindex]:not([tabindex='0'])").count() == 0
 
 
-def test_43_prompts_of_8_methods_open_in_3_seconds_and_load_pictures_as_they_come_in_sight(large, visit):
+def test_43_prompts_of_8_methods_open_in_3_seconds_and_load_images_when_they_become_visible(large, visit):
     start = time.perf_counter()
     page = visit(large / "index.html")
     seconds = time.perf_counter() - start
     assert seconds < 3
     thumbnails = [url for url in page.requests if "/thumbnails/" in url]
     assert len(thumbnails) < 43 * 9 / 4
-    page.locator(".prompts > li").last.scroll_into_view_if_needed()
-    page.wait_for_load_state("networkidle")
-    assert any("/thumbnails/prompt-42/" in url for url in page.requests)
+    with page.expect_request(lambda request: "/thumbnails/prompt-42/" in request.url):
+        page.locator(".prompts > li").last.scroll_into_view_if_needed()
     tile = page.locator(".prompts > li").last.locator(f"img[alt^='{GROUND_TRUTH}']")
     assert tile.evaluate("one => one.decode().then(() => one.naturalWidth)") == 12
     assert sum(path.stat().st_size for path in large.rglob("*") if path.is_file()) < 150e6

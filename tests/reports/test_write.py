@@ -8,12 +8,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from PIL import Image
 
-from reports import Drawing, ReportError, write_report
+from reports import FigureSpec, ReportError, write_report
 from reports.frames import ReportFrames
 from reports.render import FORMATS
 
 HOSTILE = "</title><script>alert(1)</script> & 50% of_a 'mug' \"x\" http://evil.example/"
-#: Ids that are no file names, or the same one where case is not told apart.
+#: Ids that are not file names, or equal on file systems that ignore case.
 IDS = {"car": "../../car", "mug": "CON", "duck": 'A "<b>', "robot": 'a "<b>', "boat": "an id of " + "many " * 60}
 LABELS = {"sds": "../sds", "sdi": "<i>sdi</i> http://evil.example/"}
 VOID = {"meta", "img", "input", "source", "link", "br", "path", "rect"}
@@ -21,7 +21,7 @@ MODES = ("rgb", "normals", "opacity")
 
 
 class Page(HTMLParser):
-    """Collects elements and their text, and fails where tags are not nested."""
+    """Collect elements and their text, and fail if tags are not nested."""
 
     def __init__(self, text):
         super().__init__()
@@ -61,13 +61,14 @@ class Page(HTMLParser):
 
     @property
     def references(self):
-        """Everything that a browser might load or go to."""
+        """Everything that a browser might load or open."""
         names = ("src", "href", "srcset", "data-src", "action", "poster", "data", "xlink:href", "formaction")
         return [value for _, attrs in self.elements for name, value in attrs.items() if name in names]
 
 
 def written(frames, folder, **changes):
     options = {"title": "Toy", "notes": ["Toy scorers."], "baseline": "sds", "provenance": {"torch": "2.13"}}
+    options["cards"] = [("Metric quality", [("definition", "definition of CLIP-IQA")])]
     return write_report(frames, folder, **(options | changes)).page
 
 
@@ -76,18 +77,18 @@ def contents(folder):
 
 
 def size(path):
-    with Image.open(path) as picture:
-        return picture.size
+    with Image.open(path) as image:
+        return image.size
 
 
 def with_normals(frames):
-    """The colours once more, as if they were normals; the ground truth has none."""
+    """Use the colours as normals too; the ground truth has none."""
     known = frames.views["cell"] != ""
     return dataclasses.replace(frames, views=frames.views.assign(normal_path=frames.views["rgb_path"].where(known)))
 
 
 def renamed(frames, **names):
-    """The same study with other ids or labels."""
+    """Rename ids or labels of a study."""
     changed = {
         frame.name: getattr(frames, frame.name).replace(
             {column: new for column, new in names.items() if column in getattr(frames, frame.name)}
@@ -99,7 +100,7 @@ def renamed(frames, **names):
 
 @pytest.fixture(scope="module")
 def study(make_frames, tmp_path_factory):
-    """A study with two seeds, a diverged method of one prompt, and texts that try to be marks; and its report."""
+    """A study with two seeds, a method that diverged on one prompt, and texts with markup; and its report."""
     prompts = {"car": "a car", "mug": HOSTILE, "duck": "a duck", "robot": "a robot", "boat": "a boat"}
     frames = make_frames(prompts=prompts, seeds=(0, 1), statuses={("sdi", "mug"): "empty"}, views=4)
     frames = renamed(with_normals(frames), prompt_id=IDS, method=LABELS)
@@ -115,7 +116,7 @@ def pages(study):
 
 
 def page_of(pages, heading):
-    """The page of the prompt with that text, by its title."""
+    """Find the page of a prompt by its title."""
     return next(page for page in pages.values() if "".join(page.text).strip().startswith(f"{heading} · "))
 
 
@@ -130,13 +131,13 @@ def test_the_report_is_one_folder_of_known_parts(study):
     names = set(contents(folder))
     for table in ("summary", "differences"):
         assert {f"tables/{table}.{suffix}" for suffix in FORMATS} <= names
-    assert {"index.html", "figures/curves.svg", "figures/curves-dark.svg", "pictures/grid.png"} <= names
+    assert {"index.html", "figures/curves.svg", "figures/curves-dark.svg", "images/grid.png"} <= names
     assert len([name for name in names if name.startswith("prompts/")]) == 5
     assert all(re.fullmatch(r"[a-z0-9./_-]+", name) for name in names)
     assert len({name.lower() for name in names}) == len(names)
 
 
-def test_a_table_that_there_is_no_longer_is_removed(make_frames, tmp_path):
+def test_a_table_that_no_longer_exists_is_removed(make_frames, tmp_path):
     written(make_frames(views=1, statuses={("sdi", "mug"): "empty"}), tmp_path)
     assert (tmp_path / "tables" / "failures.md").exists()
     written(make_frames(views=1), tmp_path)
@@ -167,7 +168,7 @@ def test_pages_allow_neither_the_network_nor_scripts_of_the_data(pages):
         assert policy.startswith("default-src 'none'; ")
         assert not re.search(r"http|unsafe|\*|connect-src", policy)
         data, script = page.sources["script"]  # the first is data, by its type
-        assert page.all("script") == [{"type": "application/json", "id": "ledger"}, {}]
+        assert page.all("script") == [{"type": "application/json", "id": "cell-list"}, {}]
         assert "<" not in data
         (style,) = page.sources["style"]
         for source, directive in ((script, "script-src"), (style, "style-src")):
@@ -182,11 +183,11 @@ def test_hostile_text_is_shown_as_text(pages):
         assert HOSTILE in "".join(page.text)  # the title
         assert not page.all("i")
         assert not page.all("b")
-    assert "".join(page_of(pages, HOSTILE).text).count(HOSTILE) >= 4  # of the study twice, and of the prompt twice
+    assert "".join(page_of(pages, HOSTILE).text).count(HOSTILE) >= 4  # twice for the study, twice for the prompt
     assert all(attrs.get("alt") for page in pages.values() for attrs in page.all("img") if "src" in attrs)
 
 
-def test_ids_are_unique_and_named_parts_are_there(pages):
+def test_ids_are_unique_and_referenced_ids_exist(pages):
     for page in pages.values():
         assert len(page.ids) == len(set(page.ids))
         assert {attrs["aria-labelledby"] for _, attrs in page.elements if "aria-labelledby" in attrs} <= set(page.ids)
@@ -203,21 +204,28 @@ def test_every_cell_is_shown_with_four_views_and_a_turntable_in_every_mode(study
                 assert all(alts.count(f"{label}, {prompt}: {what}") == times for what in shown)
 
 
-def test_pictures_are_lazy_and_have_a_place_kept_free(pages):
+def test_images_are_loaded_lazily(pages):
     for page in pages.values():
         shown = [attrs for attrs in page.all("img") if "src" in attrs]
         assert shown
         assert all(attrs["loading"] == "lazy" for attrs in shown)
 
 
-def test_the_page_says_what_happened_and_where_it_comes_from(study, pages):
+def test_the_page_has_outcomes_and_provenance(study, pages):
     _, folder = study
     page = pages[folder / "index.html"]
-    for expected in ("Toy scorers.", "c0ffee", "2.13", "18 of 20 cells completed", "is empty", "ab" * 32):
+    for expected in (
+        "Toy scorers.",
+        "c0ffee",
+        "2.13",
+        "18 of 20 cells completed",
+        "is empty",
+        "definition of CLIP-IQA",
+    ):
         assert expected in page.words
     assert f"{LABELS['sdi']} 8 completed, 2 empty" in page.words
     evidence = [attrs["alt"] for attrs in page.all("img") if "opacity from" in attrs.get("alt", "")]
-    assert len(evidence) == 2 * 4  # of the diverged cells, and of no other
+    assert len(evidence) == 2 * 4  # of the diverged cells only
     assert all(f"{LABELS['sdi']} · seed" in alt for alt in evidence)
 
 
@@ -247,15 +255,15 @@ def test_tables_on_disk_carry_the_notes(study):
 
 
 def test_a_figure_of_the_study_is_drawn_and_shown(make_frames, tmp_path):
-    drawing = Drawing("arms-of-clip", "arms", "The arms", "Look here.", metrics=("clip_score",))
-    page = Page(written(make_frames(views=2), tmp_path, drawings=[drawing]).read_text())
+    spec = FigureSpec("arms-of-clip", "arms", "The arms", "Look here.", metrics=("clip_score",))
+    page = Page(written(make_frames(views=2), tmp_path, figures=[spec]).read_text())
     assert "The arms" in page.words
     assert "Look here." in page.words
     assert "figures/arms-of-clip-dark.svg" in page.references
     assert (tmp_path / "figures" / "arms-of-clip.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_large_renders_have_a_thumbnail_and_the_full_picture_one_click_away(make_frames, tmp_path):
+def test_large_renders_have_a_thumbnail_and_a_link_to_the_full_image(make_frames, tmp_path):
     frames = make_frames(methods=("sds",), prompts={"mug": "a mug"}, views=2, side=200)
     written(frames, tmp_path)
     page = Page((tmp_path / "prompts" / "mug.html").read_text())
@@ -272,9 +280,9 @@ def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_pat
         frames, cells=cells, scores=frames.scores.iloc[:0], views=frames.views.iloc[:0], events=frames.events.iloc[:0]
     )
     text = Page(written(bare, tmp_path).read_text()).words
-    assert text.count("no pictures") == 6
+    assert text.count("no images") == 6
     assert "why" in text
-    assert Page((tmp_path / "prompts" / "mug.html").read_text()).words.count("no pictures") == 2
+    assert Page((tmp_path / "prompts" / "mug.html").read_text()).words.count("no images") == 2
 
 
 def test_many_failures_are_folded_and_none_is_lost(make_frames, tmp_path):

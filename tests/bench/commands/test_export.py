@@ -16,7 +16,7 @@ from bench.commands.export import export_mesh, glb, linear_colours, load_scene
 from bench.errors import InputError
 from bench.records.atomic import write_atomically
 from bench.records.store import RunStore, read_record
-from bench.scores.truth import read_picture
+from bench.scores.truth import read_image
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
@@ -42,7 +42,7 @@ def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) ->
         opacity = scene.render(
             evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
         ).opacity
-    opacities = np.stack([read_picture(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
+    opacities = np.stack([read_image(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
     assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), opacities)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,7 +12,11 @@ from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.settings import FigureSettings
 from bench.study.study import Study
+from methods.card import card_of
+from methods.distillation import methods
+from metrics import metrics
 from reports import ReportError
+from reports.figures.spec import KINDS
 
 
 def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study, finished: RunStore) -> None:
@@ -23,7 +29,7 @@ def test_the_report_says_whose_scores_they_are_and_what_is_missing(study: Study,
     assert study.key[:12] in page.read_text()
 
 
-def test_completed_cells_without_scores_are_told(study: Study, finished: RunStore) -> None:
+def test_completed_cells_without_scores_are_counted(study: Study, finished: RunStore) -> None:
     import pandas as pd
 
     path = finished.folder / "scores.parquet"
@@ -33,11 +39,11 @@ def test_completed_cells_without_scores_are_told(study: Study, finished: RunStor
     assert "1 completed cells are not scored yet" in (page.parent / "tables" / "summary.md").read_text()
 
 
-def test_published_figures_stand_beside_results_of_the_same_models_only(study: Study, finished: RunStore) -> None:
+def test_published_numbers_are_shown_only_for_the_same_models(study: Study, finished: RunStore) -> None:
     assert study.model_copy(update={"published": ("table1",)}).key == study.key
     page = report_study(study.model_copy(update={"published": ("table1",)}), finished).page
     assert (
-        "Table 1 of the SDI paper is not set beside these results"
+        "Table 1 of the SDI paper is not shown next to these results"
         in (page.parent / "tables" / "summary.md").read_text()
     )
     assert not (page.parent / "tables" / "published-table1.md").exists()
@@ -77,10 +83,29 @@ def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(
     study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {}
-    monkeypatch.setattr("bench.commands.report.write_report", lambda *_, drawings, **__: given.update(drawn=drawings))
+    monkeypatch.setattr("bench.commands.report.write_report", lambda *_, figures, **__: given.update(drawn=figures))
     figure = FigureSettings(name="arms", kind="arms", title="Arms", metrics=("clip_score", "psnr", "optimise_seconds"))
     report_study(study.model_copy(update={"figures": (figure,)}), finished)
     assert given["drawn"][0].metrics == ("psnr", "optimise_seconds")
     misspelt = figure.model_copy(update={"metrics": ("psnrr",)})
     report_study(study.model_copy(update={"figures": (misspelt,)}), finished)
     assert given["drawn"][0].metrics == ("psnrr",)  # for the report to refuse
+
+
+def test_the_page_has_the_whole_cards_of_the_methods_and_metrics(study: Study, finished: RunStore) -> None:
+    page = unescape(report_study(study, finished).page.read_text())
+    for name in study.methods:
+        card = card_of(name, methods[name])
+        assert f"Method {name}: {card.title}" in page
+        assert all(text in page for _, text in card.facts)
+    for name in study.metrics:
+        card = metrics[name](study.scorer_suite).card
+        assert f"Metric {name}: {card.title}" in page
+        assert all(text in page for _, text in card.facts)
+
+
+def test_a_study_can_ask_for_kinds_of_figures_that_exist() -> None:
+    asked = get_args(FigureSettings.model_fields["kind"].annotation)
+    assert set(asked) <= set(KINDS)
+    needed = {option for kind in asked for option in KINDS[kind].options}
+    assert needed <= set(FigureSettings.model_fields)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from bench.commands.report import report_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
 from bench.study.expand import expand
@@ -18,9 +19,12 @@ from methods.priors.pipeline.settings import choose_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
 from metrics import metrics
+from metrics.card import MetricCard
 from metrics.ground_truth import GroundTruth
+from metrics.r_precision import RPrecision
 from metrics.suites import find_suite
 from metrics.views import Views
+from prompts import load_prompt_set
 
 
 @pytest.fixture
@@ -106,3 +110,28 @@ def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, m
     assert str(caught.value) == (
         "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
     )
+
+
+def test_the_printed_card_of_r_precision_agrees_with_the_candidates_of_scoring(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card counts the texts that were passed, which are those of the whole prompt set, and chance is printed."""
+    passed: list[Sequence[str]] = []
+    score = RPrecision.score
+
+    def recorded(self: RPrecision, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+        passed.append(candidates)
+        return score(self, views, prompt, candidates)
+
+    monkeypatch.setattr(RPrecision, "score", recorded)
+    ranked = study.model_copy(update={"metrics": ("r_precision",)})
+    score_study(ranked, finished, console)
+    [text] = pd.read_parquet(finished.folder / "metric_columns.parquet")["card"]
+    card = MetricCard.model_validate_json(text)
+    whole = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
+    assert all(list(candidates) == whole for candidates in passed)
+    assert len(whole) > len(study.chosen_prompts())
+    assert card.candidates == len(set(whole))
+    assert dict(card.facts)["candidates"] == f"16, so chance is {100 / 16:.1f} %"
+    table = report_study(ranked, finished).tables[0]
+    assert any("16 candidates, so chance is 6.2 %" in footnote for footnote in table.footnotes)

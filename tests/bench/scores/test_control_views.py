@@ -16,7 +16,7 @@ from bench.commands.score import score_study
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores import control_views as module
-from bench.scores.control_views import PUBLISHED_SCALE, Control, control_views
+from bench.scores.control_views import PUBLISHED_SCALE, ControlViews, control_views
 from bench.scores.frames import build_frames
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -38,7 +38,7 @@ def records(study: Study, finished: RunStore) -> list[Record]:
     return finished.read_all(expand(study))
 
 
-def pictures(controls: Sequence[Control], name: str, prompt_id: str) -> np.ndarray:
+def images(controls: Sequence[ControlViews], name: str, prompt_id: str) -> np.ndarray:
     [found] = [each.views for each in controls if (each.name, each.views.prompt.id) == (name, prompt_id)]
     return np.stack([np.asarray(Image.open(path)) for path in found.rgb])
 
@@ -71,7 +71,7 @@ def test_the_report_reads_them_with_paths_that_hold(
     assert all(Path(path).is_file() for path in controls["rgb_path"])
 
 
-def test_a_run_scored_before_there_were_controls_has_none(study: Study, finished: RunStore) -> None:
+def test_a_run_without_tables_of_controls_and_snapshots_has_none(study: Study, finished: RunStore) -> None:
     for name in ("controls", "snapshots"):
         (finished.folder / f"{name}.parquet").unlink()
     records = finished.read_all(expand(study))
@@ -80,7 +80,7 @@ def test_a_run_scored_before_there_were_controls_has_none(study: Study, finished
     assert frames.snapshots.empty
 
 
-def test_pictures_are_made_once_and_scored_once(
+def test_images_are_made_once_and_scored_once(
     controlled: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score_study(controlled, finished, console)
@@ -90,7 +90,7 @@ def test_pictures_are_made_once_and_scored_once(
     pd.testing.assert_frame_equal(pd.read_parquet(finished.folder / "controls.parquet"), before)
 
 
-def test_a_half_made_picture_is_none(
+def test_an_interrupted_control_leaves_no_image(
     controlled: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -110,20 +110,20 @@ def test_other_prompt_shows_the_baseline_s_render_of_the_other(
     [render] = [r for r in records if (r.cell.label, r.cell.prompt_id) == ("sds", "red-striped-car")]
     folder = finished.cell_folder(render.cell)
     expected = np.stack([np.asarray(Image.open(folder / view.rgb)) for view in render.views])
-    np.testing.assert_array_equal(pictures(controls, "other_prompt", "blue-duck"), expected)
-    assert (pictures(controls, "blank", "blue-duck") == 255).all()
+    np.testing.assert_array_equal(images(controls, "other_prompt", "blue-duck"), expected)
+    assert (images(controls, "blank", "blue-duck") == 255).all()
 
 
 def test_other_prompt_waits_for_renders(controlled: Study, finished: RunStore, records: list[Record]) -> None:
     out = io.StringIO()
     few = [record for record in records if record.cell.prompt_id == "blue-duck"]
     controls = control_views(controlled, few, controlled.chosen_prompts(), finished, Console(file=out, width=300))
-    assert "no other_prompt for 2 of 2 prompts: it needs completed renders of sds" in out.getvalue()
+    assert "no other_prompt for 2 of 2 prompts: it needs completed renders of the study's baseline" in out.getvalue()
     assert {control.name for control in controls} == {"blank", "noise", "prior_2d"}
 
 
 @pytest.mark.parametrize("guidance", ["calibrated", "published"])
-def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
+def test_prior_2d_has_the_prompts_and_the_guidance_of_a_method(
     controlled: Study, records: list[Record], finished: RunStore, console: Console, prior: Prior, guidance: str
 ) -> None:
     asked = controlled.model_copy(update={"guidance": guidance})
@@ -134,7 +134,7 @@ def test_prior_2d_is_what_the_prior_gives_for_what_a_method_asks(
     expected = sample_images(prior, texts, generator=generator, scale=scale, steps=25).permute(0, 2, 3, 1)
     small = [Image.fromarray(each) for each in (255 * expected).round().to(torch.uint8).numpy()]
     resized = np.stack([np.asarray(each.resize((8, 8), Image.Resampling.BICUBIC)) for each in small])
-    np.testing.assert_array_equal(pictures(controls, "prior_2d", "blue-duck"), resized)
+    np.testing.assert_array_equal(images(controls, "prior_2d", "blue-duck"), resized)
 
 
 def test_a_control_has_a_view_for_each_camera_of_the_ring(study, finished, console) -> None:
@@ -145,7 +145,7 @@ def test_a_control_has_a_view_for_each_camera_of_the_ring(study, finished, conso
     assert controls[0].views.azimuth_deg[:3] == (0.0, 15.0, 30.0)
 
 
-def test_what_pictures_depend_on_is_in_the_name_of_their_folder(
+def test_the_folder_name_depends_on_everything_that_decides_the_images(
     controlled: Study, finished: RunStore, records: list[Record], console: Console
 ) -> None:
     def folders(study: Study, of: list[Record]) -> dict[str, Path]:

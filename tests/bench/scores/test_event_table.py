@@ -107,17 +107,17 @@ def test_events_that_cannot_be_read_are_told_by_their_file(
         event_table(records, finished)
 
 
-@pytest.mark.parametrize("spoilt", [b"x", b""])
-def test_a_table_that_cannot_be_read_is_made_anew(records: list[Record], finished: RunStore, spoilt: bytes) -> None:
-    (finished.folder / EVENTS_TABLE).write_bytes(spoilt)
+@pytest.mark.parametrize("content", [b"x", b""])
+def test_a_table_that_cannot_be_read_is_built_again(records: list[Record], finished: RunStore, content: bytes) -> None:
+    (finished.folder / EVENTS_TABLE).write_bytes(content)
     _assert_same(event_table(records, finished), _one_by_one(records, finished))
 
 
 def test_a_run_without_a_step_has_an_empty_table(study: Study, tmp_path: Path, records: list[Record]) -> None:
     store = RunStore(tmp_path / "other")
     empty = records[0].model_copy(update={"steps_done": 0})
-    pictures = np.zeros((0, 8, 8, 3), np.uint8)
-    written = store.write(Outcome(empty, [], Images([], pictures, pictures[..., 0]), {}))
+    images = np.zeros((0, 8, 8, 3), np.uint8)
+    written = store.write(Outcome(empty, [], Images([], images, images[..., 0]), {}))
     assert (store.cell_folder(written.cell) / RECORD_FILE).is_file()
     frame = event_table([written], store)
     assert frame.empty

@@ -56,7 +56,7 @@ def test_snapshots_are_scored_as_views_are(
     assert frame.groupby(["step", "seconds", "view"]).size().to_dict() == {
         (1, 0.1, 0): 4, (1, 0.1, 1): 4, (2, 0.2, 0): 4, (2, 0.2, 1): 4,
     }  # fmt: skip
-    # the second snapshot has the pictures of the last two views, so their silhouettes
+    # the second snapshot has the images of the last two views, so their silhouettes
     last = scores[(scores["cell"] == with_snapshots.identity) & (scores["view"] > 0)]
     [silhouettes, halfway] = (
         rows[rows["metric"] == "iou"]["value"].to_list() for rows in (last, frame[frame.step == 2])

@@ -1,4 +1,4 @@
-"""Pictures in batches: what fits, and what goes together."""
+"""Sizes and composition of batches of images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.models.batches import in_passes, pictures_at_once
+from metrics.models.batches import compute_in_passes, images_at_once
 
 
 @pytest.mark.parametrize(
@@ -24,23 +24,23 @@ def test_a_gpus_batch_is_what_its_free_memory_holds(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(free_bytes * 3 / 4), int(80e9)))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: int(free_bytes))
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: int(free_bytes * 3 / 4))
-    assert pictures_at_once(torch.device("cuda"), side, side) == count
+    assert images_at_once(torch.device("cuda"), side, side) == count
 
 
 def test_a_cpus_batch_is_of_one_size() -> None:
-    assert pictures_at_once(torch.device("cpu"), 224, 224) == 64
-    assert pictures_at_once(torch.device("cpu"), 512, 512) == 12
+    assert images_at_once(torch.device("cpu"), 224, 224) == 64
+    assert images_at_once(torch.device("cpu"), 512, 512) == 12
 
 
-def test_passes_follow_from_the_pictures_alone() -> None:
+def test_passes_follow_from_the_images_alone() -> None:
     passes: list[int] = []
 
     def mean(some: np.ndarray) -> torch.Tensor:
         passes.append(len(some))
         return torch.from_numpy(some.mean(axis=(1, 2, 3)))
 
-    pictures = np.random.default_rng(0).integers(0, 256, (30, 2, 2, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (30, 2, 2, 3), dtype=np.uint8)
     for _ in range(2):  # asked again, it is done again
-        found = in_passes(mean, pictures, torch.device("cpu"), 512, 512)
-        np.testing.assert_array_equal(found.numpy(), pictures.mean(axis=(1, 2, 3)))
+        found = compute_in_passes(mean, images, torch.device("cpu"), 512, 512)
+        np.testing.assert_array_equal(found.numpy(), images.mean(axis=(1, 2, 3)))
     assert passes == [12, 12, 6] * 2

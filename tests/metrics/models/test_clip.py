@@ -1,4 +1,4 @@
-"""Loading a CLIP: only the files that its card names, only uint8 pictures, each text encoded once."""
+"""Loading a CLIP: only the files that its card names, only uint8 images, each text encoded once."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ def test_missing_folder_is_one_line(tmp_path: Path) -> None:
 
 
 def test_floats_are_refused(clip_folder: Path) -> None:
-    with pytest.raises(TypeError, match="rgb: dtype float32, right is uint8"):
+    with pytest.raises(TypeError, match="rgb: dtype float32, must be uint8"):
         ClipModel(clip_folder).image_features(np.zeros((1, 32, 32, 3), dtype=np.float32))
 
 
 def test_features_are_kept_for_the_next_metric(clip_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = ClipModel(clip_folder)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 2, 32, 32, 3), dtype=np.uint8)
-    first, texts = model.image_features(pictures[0]), model.text_features(["a duck", "a car", "a duck"])
+    images = np.random.default_rng(0).integers(0, 256, (2, 2, 32, 32, 3), dtype=np.uint8)
+    first, texts = model.image_features(images[0]), model.text_features(["a duck", "a car", "a duck"])
     assert torch.equal(texts[0], texts[2])
     seen, said = Mock(wraps=model._network.encode_image), Mock(wraps=model._network.encode_text)
     monkeypatch.setattr(model._network, "encode_image", seen)
     monkeypatch.setattr(model._network, "encode_text", said)
-    assert torch.equal(model.image_features(pictures[0]), first)
+    assert torch.equal(model.image_features(images[0]), first)
     assert torch.equal(model.text_features(["a car"])[0], texts[1])
     assert (seen.call_count, said.call_count) == (0, 0)
-    assert not torch.equal(model.image_features(pictures[1]), first)
-    assert torch.equal(model.image_features(pictures[0]), first)  # forgotten, and found again
+    assert not torch.equal(model.image_features(images[1]), first)
+    assert torch.equal(model.image_features(images[0]), first)  # dropped from the cache and computed again
     assert seen.call_count == 2
 
 
 def test_features_do_not_depend_on_what_was_asked_before(clip_folder: Path) -> None:
     """To the bit: a scoring that was cut short ends in the numbers of one that was not."""
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     texts = ["a duck", "a car", "a red mug with white dots"]
     one, other = ClipModel(clip_folder), ClipModel(clip_folder)
-    other.image_features(pictures[:2])
+    other.image_features(images[:2])
     other.text_features(texts[1:])
-    assert torch.equal(one.image_features(pictures), other.image_features(pictures))
+    assert torch.equal(one.image_features(images), other.image_features(images))
     assert torch.equal(one.text_features(texts), other.text_features(texts))
 
 
-def test_more_pictures_than_a_batch_and_unit_length(clip_folder: Path) -> None:
-    pictures = np.random.default_rng(1).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
-    features = ClipModel(clip_folder).image_features(pictures)
+def test_more_images_than_a_batch_and_unit_length(clip_folder: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
+    features = ClipModel(clip_folder).image_features(images)
     torch.testing.assert_close(features.norm(dim=1), torch.ones(70))

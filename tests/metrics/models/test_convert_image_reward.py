@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from methods.weights import WeightsError
-from metrics.models.convert_image_reward import Options, convert, renamed_weights, reward_config
+from metrics.models.convert_image_reward import Options, convert, rename_weights, reward_config
 
 
 def test_names_that_are_not_image_rewards_are_refused() -> None:
-    with pytest.raises(WeightsError, match=r"'visual.proj' is no weight of ImageReward"):
-        renamed_weights({"visual.proj": torch.zeros(2, 2)})
-    with pytest.raises(WeightsError, match="is missing, so this is no checkpoint"):
-        reward_config(renamed_weights({"mlp.layers.7.bias": torch.zeros(1)}), {})
+    with pytest.raises(WeightsError, match=r"'visual.proj' is not a weight of ImageReward"):
+        rename_weights({"visual.proj": torch.zeros(2, 2)})
+    with pytest.raises(WeightsError, match="is missing, so this is not a checkpoint"):
+        reward_config(rename_weights({"mlp.layers.7.bias": torch.zeros(1)}), {})
 
 
 def test_last_layer_keeps_its_place_and_what_the_score_does_not_use_is_left_out() -> None:
     names = ["mlp.layers.6.bias", "mlp.layers.7.bias", "blip.vision_proj.weight", "blip.text_proj.bias",
              "blip.text_encoder.embeddings.position_ids", "blip.visual_encoder.blocks.11.norm2.weight"]  # fmt: skip
-    found = renamed_weights({name: torch.zeros(1) for name in names})
+    found = rename_weights({name: torch.zeros(1) for name in names})
     assert list(found) == ["head.6.bias", "head.8.bias", "vision.encoder.layers.11.layer_norm2.weight"]
 
 
@@ -40,7 +40,7 @@ def test_pickled_code_is_not_run(tmp_path, capsys) -> None:
     torch.save({"mlp.layers.7.bias": Call()}, tmp_path / "ImageReward.pt")
     for name in ("med_config.json", "vocab.txt"):
         (tmp_path / name).write_text("{}")
-    with pytest.raises(WeightsError, match="is no file of weights alone") as error:
+    with pytest.raises(WeightsError, match="is not a file of weights only") as error:
         convert(Options(tmp_path / "ImageReward.pt", tmp_path / "out"))
     assert "\n" not in str(error.value)
     assert "called" not in capsys.readouterr().out

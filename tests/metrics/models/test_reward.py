@@ -22,7 +22,7 @@ def test_changed_file_is_refused(reward_folder: Path, tmp_path: Path) -> None:
 
 
 def test_floats_are_refused(reward_folder: Path) -> None:
-    with pytest.raises(TypeError, match="rgb: dtype float64, right is uint8"):
+    with pytest.raises(TypeError, match="rgb: dtype float64, must be uint8"):
         RewardModel(reward_folder).rewards(np.zeros((1, 32, 32, 3)), "a duck")
 
 

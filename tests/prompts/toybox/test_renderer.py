@@ -50,11 +50,11 @@ def test_picture_parts_agree(ring) -> None:
 
 
 def test_pattern_and_colour_change_paint_only(ring) -> None:
-    pictures = {
+    images = {
         pattern: render_object(ToyObject("duck", "green", pattern), ring.origins[1], ring.directions[1])
         for pattern in ("plain", "striped", "dotted", "checked")
     }
-    plain = pictures.pop("plain")
-    for other in pictures.values():
+    plain = images.pop("plain")
+    for other in images.values():
         assert torch.equal(other.opacity, plain.opacity)
         assert float((other.rgb - plain.rgb).abs().mean()) > 0.005

@@ -1,4 +1,4 @@
-"""Made-up studies that figures must stand: large, small, tiny, all lost, and with labels that no panel has room for."""
+"""Synthetic studies: large, small, tiny, without a completed cell, and with labels that are longer than a panel."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _spread(frames: ReportFrames) -> ReportFrames:
 
 @pytest.fixture(scope="session")
 def cases(make_frames: Callable[..., ReportFrames]) -> dict[str, ReportFrames]:
-    """Frames by name; none has pictures on disk."""
-    everything = {"views": 2, "snapshots": True, "controls": True, "pictures": False}
+    """Frames by name; none has images on disk."""
+    everything = {"views": 2, "snapshots": True, "controls": True, "images": False}
     lost = make_frames(
         prompts=_prompts(3), statuses={(m, f"p{i}"): "nan" for m in ("sds", "sdi") for i in range(3)}, **everything
     )

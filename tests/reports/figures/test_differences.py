@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from reports.figures.differences import differences
-from reports.figures.nothing_to_draw import NothingToDraw
-from reports.figures.style import LIGHT
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import LIGHT
 from reports.frames import ReportError
 from reports.statistics import prompt_bootstrap
 

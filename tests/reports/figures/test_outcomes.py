@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import LIGHT
 from reports.figures.outcomes import FILLS, outcomes
-from reports.figures.style import LIGHT
 from reports.frames import DIVERGED, FAILED, STATUSES
 
 #: Full protanopia, deuteranopia and tritanopia in linear RGB (Machado, Oliveira & Fernandes 2009, table 1).
@@ -22,7 +22,7 @@ BLIND = {
 
 
 def seen(colour, matrix):
-    """The colour as those who lack a cone see it, in CIE Lab."""
+    """Convert a colour to CIE Lab as seen without one kind of cone."""
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.array(matrix) @ linear, 0, 1)
@@ -67,7 +67,7 @@ def test_every_count_is_written_once(cases):
             assert sorted(written) == sorted(own.tolist())
 
 
-def test_failures_of_the_machine_stand_apart_and_a_cell_is_as_long_in_both(cases):
+def test_failures_have_a_panel_of_their_own_with_the_same_scale(cases):
     figure = outcomes(cases["large"])(LIGHT)
     ended, not_ended = figure.axes
     assert {status for _, status in bars(ended)} == {"completed", *DIVERGED}
@@ -78,7 +78,7 @@ def test_failures_of_the_machine_stand_apart_and_a_cell_is_as_long_in_both(cases
 
 def test_all_completed_is_nothing_to_draw(make_frames):
     with pytest.raises(NothingToDraw, match="every cell completed"):
-        outcomes(make_frames(views=1, pictures=False))
+        outcomes(make_frames(views=1, images=False))
 
 
 def test_statuses_differ_for_the_colour_blind_and_without_colour():

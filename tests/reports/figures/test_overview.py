@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import LIGHT, styled
 from reports.figures.overview import overview
-from reports.figures.style import LIGHT, styled
 from reports.statistics import prompt_bootstrap
 
 
@@ -58,7 +58,7 @@ def test_seeds_are_averaged_before_prompts_and_resampled_within_them(cases):
     assert drawn == pytest.approx((expected.interval.low, expected.interval.high))
 
 
-def test_controls_are_lines_at_their_means_or_named_where_they_are_far_off(cases):
+def test_controls_are_lines_at_their_means_or_named_if_they_are_far_off(cases):
     frames = cases["large"]
     clip, top1 = overview(frames, metrics=["clip_score", "clip_top1"])(LIGHT).axes
     controls = frames.controls.query("metric == 'clip_score'")
@@ -79,28 +79,15 @@ def test_a_single_method_shows_all_controls_in_place(cases):
     assert axis.get_xlabel() == ""
 
 
-def test_a_control_that_somebody_added_goes_by_its_name_and_one_panel_has_room_for_the_legend(cases):
+def test_a_foreign_control_has_its_title_and_one_panel_has_room_for_the_legend(cases):
     frames = cases["one"]
-    controls = frames.controls.replace({"control": {"blank": "grey_square"}})
+    controls = frames.controls.replace({"control": {"blank": "grey_square"}, "title": {"blank image": "grey square"}})
     with styled(LIGHT):
         figure = overview(dataclasses.replace(frames, controls=controls), metrics=["clip_score"])(LIGHT)
         box = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
     assert lines(figure.axes[0], "_grey_square")
-    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "grey square"
+    assert next(text.get_text() for text in figure.legends[0].get_texts()) == "grey square"
     assert min(box.x0, box.y0, *(figure.get_size_inches() - (box.x1, box.y1))) > -0.01
-
-
-def test_published_figures_stand_on_their_methods_row_with_their_sd(cases):
-    frames = cases["small"]
-    published = {"clip_score": {"sdi": (33.47, 2.49), "sds": (29.81, None), "vsd": (33.31, 2.39)}}
-    figure = overview(frames, metrics=["clip_score", "psnr"], published=published)(LIGHT)
-    marks = lines(figure.axes[0], "_published")
-    assert [line.get_xdata().tolist() if len(line.get_xdata()) > 1 else line.get_xdata()[0] for line in marks] == [
-        29.81, pytest.approx([30.98, 35.96]), 33.47,
-    ]  # fmt: skip
-    assert {round(line.get_ydata()[0]) for line in marks} == {0, 3}
-    assert not lines(figure.axes[1], "_published")
-    assert figure.legends[0].get_texts()[-1].get_text() == "published mean ± SD"
 
 
 def test_metrics_and_methods_without_a_score_are_left_out(cases):

@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import LIGHT
 from reports.figures.pareto import front, pareto
-from reports.figures.style import LIGHT
 from reports.frames import ReportError
 from reports.statistics import prompt_bootstrap
 
 
 def marks(axis):
-    """Where each method's mark is, by its label."""
+    """Return the place of each method's mark, by its label."""
     return {
         line.get_label()[1:]: (line.get_xdata()[0], line.get_ydata()[0], line.get_markerfacecolor())
         for line in axis.lines
@@ -32,7 +32,7 @@ def per_prompt(frames, metric, method):
 
 
 @pytest.mark.parametrize("higher_is_better", [True, False])
-def test_the_front_is_what_no_other_point_beats(higher_is_better):
+def test_no_other_point_beats_a_point_of_the_front(higher_is_better):
     rng = np.random.default_rng(0)
     for _ in range(200):
         costs, values = rng.integers(0, 6, (2, rng.integers(1, 9))).astype(float)
@@ -48,7 +48,7 @@ def test_the_front_is_what_no_other_point_beats(higher_is_better):
         assert np.all(np.diff(costs[kept]) > 0)
 
 
-def test_marks_are_means_over_prompts_with_intervals_both_ways(cases):
+def test_marks_are_means_over_prompts_with_intervals_in_both_directions(cases):
     frames = cases["large"]
     axis = pareto(frames, metrics=["clip_score"], costs=["optimise_seconds"])(LIGHT).axes[0]
     shown = marks(axis)
@@ -103,7 +103,7 @@ def test_costs_that_span_decades_are_logarithmic_in_plain_numbers(cases):
     assert {"50", "100", "200"} <= {label.get_text() for label in axis.get_xticklabels()}
 
 
-def test_what_cannot_be_compared_is_told(cases):
+def test_without_two_methods_there_is_nothing_to_draw(cases):
     for case in ("one", "lost"):
         with pytest.raises(NothingToDraw):
             pareto(cases[case], metrics=["clip_score"])

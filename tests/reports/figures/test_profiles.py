@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reports.figures.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
+from reports.figures.drawing.style import LIGHT
 from reports.figures.profiles import profiles
-from reports.figures.style import LIGHT
 from reports.statistics import wilson_interval
 
 

@@ -10,14 +10,14 @@ import trimesh
 from reports import ReportError
 from reports.pages.meshes import mesh_viewer
 
-#: Linear, and as a screen shows them: 18 % grey is 118 of 255.
+#: Linear colours, and the same in sRGB: 18 % grey is 118 of 255.
 COLOURS = {"sds": (255, 46, 0), "sdi": (0, 255, 46), "vsd": (46, 0, 255)}
 SHOWN = [(255, 118, 0), (0, 255, 118), (118, 0, 255)]
 
 
 @pytest.fixture
 def meshes(tmp_path):
-    """A box for each method in a colour of its own, the last one larger and away from the middle."""
+    """A box per method in a colour of its own, the last one larger and off the centre."""
     paths = {}
     for index, (label, colour) in enumerate(COLOURS.items()):
         box = trimesh.creation.box((1.0 + index / 2, 1.0, 1.0))
@@ -33,7 +33,7 @@ def scene_of(content):
     return trimesh.load_scene(io.BytesIO(base64.b64decode(encoded)), file_type="glb", skip_materials=True)
 
 
-def test_all_meshes_stand_side_by_side_in_order_and_scale_in_their_colours(meshes):
+def test_meshes_are_side_by_side_in_order_scale_and_colour(meshes):
     parts = [scene_of(mesh_viewer(meshes)).geometry[f"mesh-{index}"] for index in range(3)]
     for index, (part, colour) in enumerate(zip(parts, SHOWN, strict=True)):
         assert part.extents == pytest.approx([1 + index / 2, 1, 1])
@@ -42,7 +42,7 @@ def test_all_meshes_stand_side_by_side_in_order_and_scale_in_their_colours(meshe
     assert parts[1].bounds[1, 0] < parts[2].bounds[0, 0]
 
 
-def test_many_meshes_stand_in_rows_that_the_camera_sees_whole(meshes):
+def test_many_meshes_are_in_rows_inside_the_cameras_view(meshes):
     many = {f"{label}-{copy}": path for label, path in meshes.items() for copy in range(3)}
     scene = scene_of(mesh_viewer(many))
     rows = {round(float(part.bounds.mean(axis=0)[1]), 3) for part in scene.geometry.values()}
@@ -66,13 +66,13 @@ def test_the_viewer_may_not_use_the_network(meshes):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a mesh", b"glTF\x02\x00\x00\x00"])
-def test_a_file_that_is_no_mesh_is_named(tmp_path, content):
+def test_a_file_that_is_not_a_mesh_is_named(tmp_path, content):
     path = tmp_path / "bad.glb"
     path.write_bytes(content)
     with pytest.raises(ReportError, match=rf"cells\.mesh_path: {path} "):
         mesh_viewer({"sds": path})
 
 
-def test_a_file_that_is_not_there_is_named():
+def test_a_missing_file_is_named():
     with pytest.raises(ReportError, match=r"cells\.mesh_path: /nowhere\.glb "):
         mesh_viewer({"sds": Path("/nowhere.glb")})

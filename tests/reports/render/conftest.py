@@ -1,18 +1,18 @@
-"""A table whose texts hold the marks of all formats, and whose entries have every part."""
+"""A table whose texts contain the marks of all formats, and whose entries have every part."""
 
 from __future__ import annotations
 
 import pytest
 
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 
 HOSTILE = '<script>alert("1")</script> & a_b 50% $x$ #1 {y} ~ ^ \\ `c` *d* [e](f) | g κ ≤ … –'
 COLUMNS = (
-    Column("clip_score", "CLIP", direction="up"),
-    Column("divergence", "Div.", "%", "down", decimals=1),
-    Column("gain", HOSTILE, "dB", signed=True),
-    Column("p", "p", decimals=4, kind="p"),
-    Column("verdict", "verdict", kind="words"),
+    TableColumn("clip_score", "CLIP", direction="up"),
+    TableColumn("divergence", "Div.", "%", "down", decimals=1),
+    TableColumn("gain", HOSTILE, "dB", signed=True),
+    TableColumn("p", "p", decimals=4, kind="p"),
+    TableColumn("verdict", "verdict", kind="words"),
 )
 TABLE = Table(
     name="hostile",
@@ -47,8 +47,8 @@ TABLE = Table(
             (Entry(7.123456, 0.25), Entry(), Entry(2.0), Entry(), Entry()),
             part=f"Part {HOSTILE}",
             columns=(
-                Column("clip_score", "CLIP", decimals=0, sd_decimals=1),
-                *(Column(column.key, column.title, kind=column.kind) for column in COLUMNS[1:]),
+                TableColumn("clip_score", "CLIP", decimals=0, sd_decimals=1),
+                *(TableColumn(column.key, column.title, kind=column.kind) for column in COLUMNS[1:]),
             ),
         ),
     ),

@@ -1,16 +1,19 @@
-"""The live table of the page: what it sorts by, what it tells on demand, and that it is the same table."""
+"""The interactive table of the page: its sorting, its details on demand, and its static form."""
 
 import re
 
 from reports.render import html
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 
 TABLE = Table(
     name="t",
     title="T",
     caption=("One.",),
     stub="Method",
-    columns=(Column("clip", "CLIP", direction="up"), Column("time", "time", "s", "down", decimals=1, signed=True)),
+    columns=(
+        TableColumn("clip", "CLIP", direction="up"),
+        TableColumn("time", "time", "s", "down", decimals=1, signed=True),
+    ),
     rows=(
         Row("sds", (Entry(29.814, 2.49, 43, low=29.1, high=30.5, group=0, cells=("x", "y")), Entry(-0.01, n=1))),
         Row("sdi", (Entry(28.0, why="<one> prompt", group=27), Entry(note="oom", cells=("gone",)))),
@@ -26,7 +29,7 @@ def cells(text):
     return re.findall(r"<td.*?</td>", text, re.DOTALL)
 
 
-def test_columns_are_sorted_by_full_values_the_better_end_first():
+def test_columns_are_sorted_by_full_values_better_ones_first():
     text = live()
     assert re.findall(r'data-first="(\w+)"', text) == ["ascending", "descending", "ascending"]
     assert text.count('aria-sort="none"') == 3
@@ -34,7 +37,7 @@ def test_columns_are_sorted_by_full_values_the_better_end_first():
     assert values == [["29.814"], ["-0.01"], ["28"], []]
 
 
-def test_only_figures_with_more_to_say_are_buttons():
+def test_only_numbers_with_details_are_buttons():
     asked, plain, why, nothing = cells(live())
     assert "<button" in asked
     assert 'data-cells="0-1"' in asked

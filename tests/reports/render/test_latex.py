@@ -1,4 +1,4 @@
-"""LaTeX is read by LaTeX itself where there is one."""
+"""LaTeX compiles the tables, if it is installed."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
-def test_no_mark_of_the_data_is_left_alive(table):
+def test_marks_of_the_data_are_escaped(table):
     text = latex.render(table)
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
     assert not re.search(r"(?<!\\)[%#_]", body)
@@ -37,7 +37,7 @@ def test_the_packages_named_are_those_of_the_document(table):
 
 @pytest.fixture(scope="module")
 def typeset(tmp_path_factory):
-    """Runs LaTeX on a document and returns its log."""
+    """Run LaTeX on a document and return its log."""
     if not (engine := shutil.which("pdflatex")):
         pytest.skip("no pdflatex: install texlive-latex-recommended and texlive-science")
     if subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False).returncode:
@@ -57,12 +57,12 @@ def typeset(tmp_path_factory):
     return run
 
 
-def test_latex_sets_texts_that_hold_every_mark(typeset, table):
+def test_latex_compiles_texts_with_every_mark(typeset, table):
     log = typeset(latex.render(table))
     assert "Missing character" not in log
 
 
-def test_latex_sets_every_table_of_a_study(typeset, make_frames):
+def test_latex_compiles_every_table_of_a_study(typeset, make_frames):
     prompts = {f"p{index}": f"object {index}" for index in range(8)}
     frames = make_frames(methods=("sds", "sdi", "ism"), prompts=prompts, views=2, statuses={("ism", "p2"): "nan"})
     wanted = Reproduction(("table1", "table2"), "sd21", "sd21")

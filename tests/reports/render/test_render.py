@@ -1,4 +1,4 @@
-"""Every format against its golden file, on a table whose texts hold the marks of all formats."""
+"""Every format against its golden file, on a table whose texts contain the marks of all formats."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ import pytest
 
 from reports.render import FORMATS
 from reports.render import json as render_json
-from reports.render.printed import letter, number, printed, printed_rows
-from reports.table import Column, Entry, Row, Table
+from reports.render.printed import letter, number, print_entry, printed_rows
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables import Measured, Reproduction, all_tables
 from reports.tables.summary import summary_table
 
@@ -69,7 +69,7 @@ def test_json_is_what_its_schema_says(table):
 
 def test_json_has_no_number_that_is_none_and_twelve_digits():
     rows = (Row("a", (Entry(mean=float("nan"), sd=1 / 3),)),)
-    content = json.loads(FORMATS["json"](Table("t", "T", (), "", (Column("x", "x"),), rows)))
+    content = json.loads(FORMATS["json"](Table("t", "T", (), "", (TableColumn("x", "x"),), rows)))
     assert content["rows"][0]["entries"] == [{"sd": 0.333333333333}]
 
 
@@ -92,7 +92,7 @@ def test_markdown_has_the_same_number_of_cells_in_every_line(table):
 def test_marks_of_rank_groups_stand_only_where_something_is_ranked():
     def texts(*groups):
         rows = tuple(Row(str(group), (Entry(1.0, group=group),)) for group in groups)
-        return [entries[0].mark for _, entries in printed_rows(Table("t", "T", (), "", (Column("x", "x"),), rows))]
+        return [entries[0].mark for _, entries in printed_rows(Table("t", "T", (), "", (TableColumn("x", "x"),), rows))]
 
     assert texts(0, 0, None) == ["", "", ""]
     assert texts(0, 1, None) == ["a", "b", ""]
@@ -101,7 +101,7 @@ def test_marks_of_rank_groups_stand_only_where_something_is_ranked():
 
 @pytest.mark.parametrize(("p", "text"), [(1e-5, "<0.0001"), (0.0001, "0.0001"), (1.0, "1.0000"), (None, "—")])
 def test_p_values_are_never_printed_as_zero(p, text):
-    assert printed(Entry(p), Column("p", "p", decimals=4, kind="p")).mean == text
+    assert print_entry(Entry(p), TableColumn("p", "p", decimals=4, kind="p")).mean == text
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
-"""The table of the terminal: it fits, the best is bold, and text with brackets is text."""
+"""The table of the terminal: it fits, nothing is left out, the best is bold, and text is never markup."""
 
 from __future__ import annotations
 
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from reports.render.terminal import best_rows, print_table
-from reports.table import Column, Entry, Row, Table
+from reports.table import Entry, Row, Table, TableColumn
 
-COLUMNS = tuple(Column(f"c{index}", f"Column {index}", "%", "up", decimals=1) for index in range(12))
+COLUMNS = tuple(TableColumn(f"c{index}", f"Column {index}", "%", "up", decimals=1) for index in range(12))
 TABLE = Table(
     "summary",
     "Results of [odd]",
@@ -18,27 +19,43 @@ TABLE = Table(
     "Method",
     COLUMNS,
     (
-        Row("sds[1]", tuple(Entry(mean=60.0 + index, sd=1.0, n=4) for index in range(12))),
+        Row("[bold]sds[/bold]", tuple(Entry(mean=60.0 + index, sd=1.0, n=4) for index in range(12))),
         Row("sdi", tuple(Entry(mean=70.0 - index, sd=1.0, n=4) for index in range(12))),
         Row("noise", tuple(Entry(mean=99.0) for _ in range(12)), part="Controls"),
     ),
 )
 
 
-def written(width: int, **options: bool) -> str:
+def written(width: int | None, table: Table = TABLE, **options: bool) -> str:
     console = Console(file=io.StringIO(), width=width, **options)
-    print_table(TABLE, console)
+    print_table(table, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
-def test_it_fits_the_terminal_and_names_what_does_not(width: int) -> None:
+def test_it_fits_the_terminal_and_has_every_column(width: int) -> None:
     text = written(width)
-    assert max(map(len, text.splitlines())) <= width
-    assert "sds[1]" in text
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert all(f"Column {index}" in text for index in range(12))
+    assert text.count("60.0 ± 1.0") == 2  # of sds in the first column, of sdi in the one before the last
+    assert "[bold]sds[/bold]" in text
     assert "Results of [odd]" in text
-    assert ("not shown here: " in text) == (width < 200)
     assert "noise" not in text  # controls are in the files
+    assert text.count("Method") == {40: 6, 80: 3, 120: 2, 200: 1}[width]
+
+
+def test_a_pipe_gets_80_columns_without_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = written(None)
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+
+
+def test_long_labels_and_wide_characters_are_folded() -> None:
+    rows = (Row("方法" * 40, (Entry(mean=1.0),)), Row("a-label-of-a-method-" * 9, (Entry(mean=2.0),)))
+    text = written(80, Table("t", "T", (), "Method", COLUMNS[:1], rows))
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert text.count("方法") == 40
 
 
 def test_the_best_of_each_column_is_bold() -> None:
@@ -49,7 +66,7 @@ def test_the_best_of_each_column_is_bold() -> None:
 
 def test_the_best_is_what_the_direction_says() -> None:
     rows = [Row("a", (Entry(mean=1.0),)), Row("b", (Entry(mean=3.0),)), Row("c", (Entry(),))]
-    assert best_rows(rows, 0, Column("x", "x", direction="up")) == {"b"}
-    assert best_rows(rows, 0, Column("x", "x", direction="down")) == {"a"}
-    assert best_rows(rows, 0, Column("x", "x", direction="target", target=2.9)) == {"b"}
-    assert best_rows(rows, 0, Column("x", "x")) == set()
+    assert best_rows(rows, 0, TableColumn("x", "x", direction="up")) == {"b"}
+    assert best_rows(rows, 0, TableColumn("x", "x", direction="down")) == {"a"}
+    assert best_rows(rows, 0, TableColumn("x", "x", direction="target", target=2.9)) == {"b"}
+    assert best_rows(rows, 0, TableColumn("x", "x")) == set()

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from reports.statistics import interquartile_mean, paired_differences, prompt_bootstrap
-from reports.statistics.bootstrap import resampled_prompts
+from reports.statistics.bootstrap import resample_prompts
 
 PROMPTS, SD, CORRELATION = 43, 2.4, 0.5  # as Table 1 of arXiv 2405.15891
 NAN = float("nan")
@@ -44,7 +44,7 @@ def test_intervals_of_means_over_seeds_cover():
 
 
 def test_views_as_samples_would_not_cover():
-    """The mistake that the suite must not make: 50 views of a prompt are one prompt, not 50."""
+    """50 views of a prompt are one prompt, not 50."""
     rng, wrong, right = np.random.default_rng(4), 0, 0
     for _ in range(100):
         views = rng.normal(30, SD, (PROMPTS, 1)) + rng.normal(0, 1, (PROMPTS, 50))
@@ -58,14 +58,14 @@ def test_seeds_are_resampled_within_their_prompts():
     rng = np.random.default_rng(6)
     values = rng.normal(0, 1, (12, 4)) + rng.normal(0, 1, (12, 1))
     values[0, 1:], values[1, 2], values[2, :2] = NAN, NAN, NAN
-    means = resampled_prompts(values, rng, 60_000).mean(axis=1)
-    within = [np.nanvar(row) / np.sum(~np.isnan(row)) for row in values]  # of the mean of as many draws as seeds
+    means = resample_prompts(values, rng, 60_000).mean(axis=1)
+    within = [
+        np.nanvar(row) / np.sum(~np.isnan(row)) for row in values
+    ]  # variance of the mean of as many draws as seeds
     expected = (np.var(np.nanmean(values, axis=1)) + np.mean(within)) / len(values)
     assert means.mean() == pytest.approx(np.nanmean(values, axis=1).mean(), abs=5 * np.sqrt(expected / 60_000))
     assert means.var() == pytest.approx(expected, rel=0.03)
-    one_level = prompt_bootstrap(values, 1, resample_seeds=False)
-    assert one_level == prompt_bootstrap(np.nanmean(values, axis=1), 1)
-    both = prompt_bootstrap(values, 1)
+    one_level, both = prompt_bootstrap(np.nanmean(values, axis=1), 1), prompt_bootstrap(values, 1)
     assert both.value == one_level.value
     assert both.interval.high - both.interval.low > one_level.interval.high - one_level.interval.low
 
@@ -99,11 +99,11 @@ def test_missing_scores_are_left_out():
         ([1.0, 2.0, 3.0, 4.0], 4, "4 prompts, at least 6 are needed"),
         ([30.0] * 8, 8, "all values are the same"),
         ([0.0] * 8, 8, "all values are the same"),
-        ((np.arange(20.0) + 30.01) - (np.arange(20.0) + 30), 20, "all values are the same"),  # but for round-off
+        ((np.arange(20.0) + 30.01) - (np.arange(20.0) + 30), 20, "all values are the same"),  # apart from round-off
         ([*range(7), np.inf], 8, "infinite values"),
     ],
 )
-def test_what_cannot_be_told_is_not_told(values, n, reason, method, statistic):
+def test_without_enough_data_there_is_a_reason(values, n, reason, method, statistic):
     got = prompt_bootstrap(values, 0, method=method, statistic=statistic)
     assert (got.interval.low, got.interval.high, got.interval.reason, got.n) == (None, None, reason, n)
     finite = n > 0 and np.isfinite(values).all()

@@ -24,12 +24,12 @@ def test_decisions_are_those_of_the_step_down_procedure():
         assert (np.array(holm(p.tolist())) <= 0.05).tolist() == rejected.tolist()
 
 
-def test_lies_between_benjamini_hochberg_and_bonferroni():
+def test_adjusted_values_lie_between_benjamini_hochberg_and_bonferroni():
     p = np.random.default_rng(1).beta(0.4, 3, 20)
     adjusted = np.array(holm(p.tolist()))
     assert (adjusted >= stats.false_discovery_control(p) - 1e-15).all()
     assert (adjusted <= np.minimum(1, 20 * p)).all()
 
 
-def test_tests_that_could_not_tell_do_not_count():
+def test_tests_without_a_p_value_do_not_count():
     assert holm([None, 0.01, None, 0.04]) == [None, pytest.approx(0.02), None, pytest.approx(0.04)]

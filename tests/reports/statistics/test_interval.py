@@ -19,7 +19,6 @@ def test_an_interval_is_bounds_or_a_reason():
         ({"low": 0.0, "high": float("inf")}, "encloses nothing"),
         ({"low": 1.0}, "both bounds"),
         ({"low": 1.0, "high": 2.0, "reason": "x"}, "both bounds"),
-        ({"low": 1.0, "high": 2.0, "level": 95.0}, "level"),
     ],
 )
 def test_anything_else_is_refused(arguments, message):

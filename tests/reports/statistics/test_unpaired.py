@@ -21,7 +21,7 @@ def test_newcombes_own_example():
     assert (turned.low, turned.high) == pytest.approx((-got.high, -got.low))
 
 
-def test_nothing_and_one_value_tell_nothing():
+def test_too_few_values_give_a_reason():
     assert newcombe_interval((0, 0), (2, 43)).reason == "nothing was counted"
     assert welch_interval(Moments(1.0, 0.0, 1), Moments(2.0, 1.0, 43)).reason == "fewer than two values on one side"
     assert welch_interval(Moments(1.0, 0.0, 5), Moments(2.0, 0.0, 43)).reason == "no spread on either side"

@@ -31,7 +31,7 @@ def test_balanced_study_has_the_textbooks_mean_squares():
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.5])
-def test_estimates_are_unbiased_with_missing_views_and_seeds_too(drop):
+def test_estimates_are_unbiased_also_with_missing_views_and_seeds(drop):
     rng = np.random.default_rng(1)
     found = []
     for _ in range(100):
@@ -43,20 +43,20 @@ def test_estimates_are_unbiased_with_missing_views_and_seeds_too(drop):
     assert (np.abs(np.mean(found, axis=0) - [4.0, 1.0, 0.25]) < 3.5 * error).all()
 
 
-def test_seed_noise_of_one_seed_is_inside_the_prompts():
+def test_the_prompts_variance_includes_the_noise_of_a_single_seed():
     rows = study(np.random.default_rng(2), prompts=400, seeds=1)
     got = variance_components(rows)
-    assert (got.seed, got.reason) == (None, "one seed a prompt: the noise of seeds is inside the prompts' variance")
+    assert (got.seed, got.reason) == (None, "one seed per prompt: the prompts' variance includes the noise of seeds")
     assert got.prompt == pytest.approx(5.0, rel=0.2)  # 2² + 1²
 
 
-def test_view_noise_of_one_view_is_inside_the_seeds():
+def test_the_seeds_variance_includes_the_noise_of_a_single_view():
     got = variance_components(study(np.random.default_rng(3), prompts=400, views=1, sds=(2.0, 1.0, 1.0)))
-    assert (got.view, got.reason) == (None, "one view an asset: the noise of views is inside the seeds' variance")
+    assert (got.view, got.reason) == (None, "one view per asset: the seeds' variance includes the noise of views")
     assert (got.prompt, got.seed) == pytest.approx((4.0, 2.0), rel=0.2)
 
 
-def test_what_cannot_be_told_is_not_told():
+def test_components_that_cannot_be_separated_are_none():
     rows = study(np.random.default_rng(4), prompts=2, seeds=2, views=2)
     none = variance_components(rows.assign(value=NAN))
     assert (none.prompt, none.seed, none.view, none.reason) == (None, None, None, "no view has a score")

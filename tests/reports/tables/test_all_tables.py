@@ -14,7 +14,7 @@ from reports.tables import Reproduction, all_tables
 MANY = {f"p{index}": f"object {index}" for index in range(8)}
 
 
-def test_a_study_in_which_all_went_well_has_no_table_of_what_did_not(make_frames):
+def test_a_study_without_failures_has_no_table_of_failures(make_frames):
     names = [table.name for table in all_tables(make_frames(views=2), [], baseline="sds")]
     assert names == ["summary", "differences", "divergence", "cost", "robust", "comparisons", "variance"]
 
@@ -37,15 +37,13 @@ def test_published_figures_of_other_models_are_refused_in_a_sentence(make_frames
     tables = all_tables(make_frames(views=1), [], baseline="sds", reproduction=wanted)
     assert not any(table.name.startswith("published") for table in tables)
     assert (
-        "Table 1 of the SDI paper is not set beside these results: its figures are of the prior sd21 and the scorers "
-        "sd21, these of toybox and toybox." in tables[0].caption
+        "Table 1 of the SDI paper is not shown next to these results: its numbers belong to the prior sd21 and the "
+        "scorers sd21, these to toybox and toybox." in tables[0].caption
     )
 
 
 def test_an_unknown_published_table_is_named(make_frames):
-    with pytest.raises(
-        ReportError, match=r"published = 'tabel1': no such table; did you mean 'table1'\? there are fig11"
-    ):
+    with pytest.raises(ReportError, match=r"published = 'tabel1': no such table; did you mean 'table1'\? known: fig11"):
         all_tables(make_frames(views=1), [], baseline="sds", reproduction=Reproduction(("tabel1",), "sd21", "sd21"))
 
 

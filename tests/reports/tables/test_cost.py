@@ -35,7 +35,7 @@ def test_ratios_are_geometric_means_over_the_pairs(make_frames):
     assert len(got.cells) == 58
 
 
-def test_the_baseline_is_one_and_a_ratio_that_all_prompts_share_has_no_interval(make_frames):
+def test_the_baseline_is_one_and_a_constant_ratio_has_no_interval(make_frames):
     frames = make_frames(prompts=MANY, views=1)
     frames = with_cells(frames, unet_rows=np.where(frames.cells["method"] == "sds", 400, 1200))
     table = cost_table(Measured(frames, "sds"), [])

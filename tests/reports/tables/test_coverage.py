@@ -4,7 +4,7 @@ from reports.tables import Measured
 from reports.tables.coverage import failures_table
 
 
-def test_every_cell_that_is_not_there_is_listed_with_its_reason(make_frames):
+def test_every_missing_cell_is_listed_with_its_reason(make_frames):
     frames = make_frames(methods=("sds", "sdi"), statuses={("sds", "mug"): "empty", ("sdi", "red-car"): "oom"})
     why = frames.cells["failure"].where(frames.cells["status"] != "oom", "MemoryError: " + "x" * 300 + "\nmore")
     cells = frames.cells.assign(failure=why)
@@ -22,7 +22,7 @@ def test_every_cell_that_is_not_there_is_listed_with_its_reason(make_frames):
     assert reason.startswith("MemoryError: xxx")
     assert reason.endswith("x…")
     assert len(reason) == 200
-    assert table.caption == ("3 of 6 cells; steps are those done before the end.", "Toy scorers.")
+    assert table.caption == ("3 of 6 cells; steps are those before the end.", "Toy scorers.")
 
 
 def test_seeds_are_named_where_there_are_several(make_frames):

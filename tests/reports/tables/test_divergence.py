@@ -36,7 +36,7 @@ def test_a_method_that_alone_loses_ten_prompts_diverges_more_often(make_frames):
     assert reverse["verdict"].text == "less often"
 
 
-def test_seeds_of_a_prompt_are_one_thing(make_frames):
+def test_seeds_of_a_prompt_count_as_one_prompt(make_frames):
     statuses = {("sdi", f"p{index}"): "nan" for index in range(6)}
     measured = Measured(make_frames(prompts=MANY, seeds=(0, 1), views=1, statuses=statuses), "sds")
     table = divergence_table(measured, [])
@@ -46,7 +46,7 @@ def test_seeds_of_a_prompt_are_one_thing(make_frames):
     assert any("sign-flip" in sentence for sentence in table.caption)
 
 
-def test_methods_that_lose_nothing_cannot_be_told_apart(make_frames):
+def test_methods_that_lose_nothing_have_no_verdict(make_frames):
     got = entries(divergence_table(Measured(make_frames(), "sds"), []), "sdi")
     assert (got["p"].mean, got["p"].why) == (None, "no prompt is lost by one method alone")
     assert got["verdict"].text == "cannot tell"

@@ -11,7 +11,7 @@ def test_columns_of_one_card_share_a_footnote_and_columns_without_have_none(make
     assert metric_footnotes(frames, [column for column in columns if column.key == "psnr"]) == ()
 
 
-def test_what_a_card_does_not_know_is_not_said(make_frames):
+def test_fields_that_a_card_lacks_are_left_out(make_frames):
     frames = make_frames(views=1)
     cards = frames.metric_columns.assign(card='{"title": "PSNR", "weights_sha256": "", "preprocessing": "none"}')
     frames = dataclasses.replace(frames, metric_columns=cards)

@@ -1,4 +1,4 @@
-"""Measured figures beside published ones."""
+"""Measured numbers next to published ones."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def rows(table, part):
     return {row.label: dict(zip(keys, row.entries, strict=True)) for row in table.rows if row.part == part}
 
 
-def test_the_published_row_stands_beside_the_measured_one(like_the_paper):
+def test_the_published_row_is_next_to_the_measured_one(like_the_paper):
     table = published_table(like_the_paper(), load_published("table1"), ["A note."])
     sds = rows(table, "SDS")
     assert list(sds) == ["published", "measured", "difference"]
@@ -78,7 +78,7 @@ def test_divergence_is_compared_as_counts_and_counts_out_of_memory_as_the_paper_
     assert (got.low, got.high, got.text) == (100 * expected.low, 100 * expected.high, "consistent")
 
 
-def test_without_a_spread_prompts_or_the_same_steps_nothing_can_be_told(like_the_paper):
+def test_without_a_spread_prompts_or_the_same_steps_there_is_no_verdict(like_the_paper):
     def difference(measured, name, part, key):
         got = rows(published_table(measured, load_published(name), []), part)["difference"][key]
         assert (got.low, got.text) == (None, "cannot tell")
@@ -108,13 +108,13 @@ def test_another_unit_or_definition_is_not_compared(like_the_paper):
     assert got["difference"]["quality"].text == ""
 
 
-def test_several_seeds_are_no_counts_of_prompts(like_the_paper):
+def test_several_seeds_are_not_compared_as_counts(like_the_paper):
     measured = like_the_paper(prompts=dict(list(PROMPTS.items())[:20]), seeds=(0, 1))
     got = rows(published_table(measured, load_published("table1"), []), "SDS")["difference"]["divergence"]
-    assert (got.text, got.why) == ("cannot tell", "the paper has one run a prompt, this study several")
+    assert (got.text, got.why) == ("cannot tell", "the paper has one run per prompt, this study several")
 
 
-def test_two_arms_of_one_method_are_told_apart(make_frames):
+def test_two_arms_of_one_method_have_rows_of_their_own(make_frames):
     frames = make_frames(methods=("sdi", "sdi-code"), views=1)
     assert list(rows(published_table(Measured(frames, "sdi"), load_published("table1"), []), "SDI")) == [
         "published",

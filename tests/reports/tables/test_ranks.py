@@ -1,11 +1,11 @@
 import numpy as np
 
 from reports.statistics import StudyScores, rank_groups
-from reports.table import Column
+from reports.table import TableColumn
 from reports.tables.ranks import rank_of_each
 
-UP = Column("clip_score", "CLIP", direction="up")
-DOWN = Column("janus", "Janus", direction="down")
+UP = TableColumn("clip_score", "CLIP", direction="up")
+DOWN = TableColumn("janus", "Janus", direction="down")
 
 
 def scores(prompts=43, **shifts):
@@ -28,7 +28,7 @@ def test_a_method_between_two_that_differ_has_the_group_of_the_better():
 
 
 def test_nothing_is_ranked_without_a_direction_or_enough_prompts():
-    assert rank_of_each(scores(a=0.0, b=9.0), Column("steps", "steps")) == {}
+    assert rank_of_each(scores(a=0.0, b=9.0), TableColumn("steps", "steps")) == {}
     assert rank_of_each(scores(5, a=0.0, b=9.0), UP) == {}
     assert rank_of_each(scores(a=0.0), UP) == {}
 

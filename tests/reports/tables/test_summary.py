@@ -11,12 +11,20 @@ from reports.tables import Measured
 from reports.tables.summary import all_prompts_table, common_table, divergence_entry, summary_table
 
 MANY = {f"p{index}": f"object {index}" for index in range(8)}
+TITLES = {"blank": "blank image", "noise": "pixel noise"}
 
 
 def with_controls(frames, means):
     """Controls of two views each, whose mean is that of ``means`` plus the number of the prompt."""
     rows = [
-        {"control": control, "prompt_id": prompt, "prompt": text, "view": view, "azimuth_deg": 0.0}
+        {
+            "control": control,
+            "title": TITLES[control],
+            "prompt_id": prompt,
+            "prompt": text,
+            "view": view,
+            "azimuth_deg": 0.0,
+        }
         | {"metric": metric, "value": mean + index + 2 * view - 1, "rgb_path": "x.png"}
         for control, mean in means.items()
         for index, (prompt, text) in enumerate(frames.prompts.items())
@@ -59,7 +67,7 @@ def test_means_and_sd_are_those_computed_by_hand(make_frames, method, metric, sc
     assert (got.mean, got.sd, got.n) == (pytest.approx(mean), pytest.approx(sd), n)
 
 
-def test_columns_are_the_papers_then_the_ground_truths(make_frames):
+def test_scores_of_the_truth_are_the_last_columns(make_frames):
     keys = [column.key for column in summary_table(Measured(make_frames(), "sds"), []).columns]
     scores = ["clip_score", "quality", "sharpness", "image_reward", "clip_top1"]
     assert keys == [*scores, "divergence", "time", "memory", "unet_rows", "psnr", "janus"]
@@ -94,7 +102,7 @@ def test_only_failures_give_no_share_at_all(make_frames):
     assert (got.mean, got.text, got.note, got.low) == (None, "0/0", "3 crashed", None)
 
 
-def test_divergence_has_wilsons_interval_and_tells_of_retries(make_frames):
+def test_divergence_has_wilsons_interval_and_notes_retries(make_frames):
     """The published counts of SDS: 8 of 43 is 18.6 % [9.7, 32.6]."""
     prompts = {f"p{index}": f"object {index}" for index in range(43)}
     frames = make_frames(prompts=prompts, views=1, statuses={("sds", f"p{index}"): "empty" for index in range(8)})
@@ -115,7 +123,7 @@ def test_cost_is_of_completed_cells_in_the_columns_unit(make_frames):
     assert entry(summary_table(Measured(long, "sds"), []), "sdi", "time").mean == 119.0  # minutes, as in the paper
 
 
-def test_memory_says_what_it_counts(make_frames):
+def test_the_kind_of_memory_is_printed(make_frames):
     frames = make_frames(views=1)
     assert "memory (rss)" in [column.title for column in summary_table(Measured(frames, "sds"), []).columns]
     mixed = frames.cells["peak_kind"].where(frames.cells["method"] == "sds", "cuda")
@@ -153,7 +161,7 @@ def test_all_diverged_is_a_table_of_gaps(make_frames):
     assert common_table(measured, []) is None
 
 
-def test_tables_that_would_say_the_same_are_left_out(make_frames):
+def test_tables_that_would_be_equal_are_left_out(make_frames):
     measured = Measured(make_frames(), "sds")
     assert common_table(measured, []) is None
     assert all_prompts_table(measured, []) is None
@@ -171,23 +179,23 @@ def test_means_have_the_bootstraps_interval_from_six_prompts_on(make_frames):
     assert few.why == "3 prompts, at least 6 are needed"
     caption = " ".join(summary_table(Measured(make_frames(), "sds"), []).caption)
     assert "from 6 prompts on" in caption
-    assert "told from the best" not in caption
+    assert "distinguished from the best" not in caption
 
 
-def test_controls_stand_below_and_are_never_ranked(make_frames):
-    frames = with_controls(make_frames(prompts=MANY, views=2), {"noise": 90.0, "blank": 80.0})
+def test_controls_are_below_in_their_order_and_never_ranked(make_frames):
+    frames = with_controls(make_frames(prompts=MANY, views=2), {"blank": 80.0, "noise": 90.0})
     table = summary_table(Measured(frames, "sds"), [])
     assert [(row.label, bool(row.part)) for row in table.rows] == [
         ("sds", False),
         ("sdi", False),
-        ("blank picture", True),
+        ("blank image", True),
         ("pixel noise", True),
     ]
-    got = entry(table, "blank picture", "clip_score")
+    got = entry(table, "blank image", "clip_score")
     assert (got.mean, got.n, got.group) == (pytest.approx(80.0 + 3.5), 8, None)
-    assert entry(table, "blank picture", "clip_top1").mean == pytest.approx(8350.0)  # as the metric is scaled
-    assert entry(table, "blank picture", "divergence").mean is None
-    assert entry(table, "sds", "clip_score").group == 0  # though both controls score higher
+    assert entry(table, "blank image", "clip_top1").mean == pytest.approx(8350.0)  # as the metric is scaled
+    assert entry(table, "blank image", "divergence").mean is None
+    assert entry(table, "sds", "clip_score").group == 0  # although both controls score higher
 
 
 def test_diverged_cells_score_as_blank_and_failed_ones_do_not(make_frames):
@@ -201,7 +209,7 @@ def test_diverged_cells_score_as_blank_and_failed_ones_do_not(make_frames):
     assert "time" not in [column.key for column in table.columns]
 
 
-def test_energy_is_a_column_where_it_is_known(make_frames):
+def test_energy_is_a_column_if_it_is_known(make_frames):
     frames = make_frames(views=1)
     assert "energy" not in [column.key for column in summary_table(Measured(frames, "sds"), []).columns]
     frames = dataclasses.replace(frames, cells=frames.cells.assign(energy_joules=2500.0, unet_rows=12_000))

@@ -10,7 +10,7 @@ def entries(table, label):
     return dict(zip([column.key for column in table.columns], row.entries, strict=True))
 
 
-def test_known_spreads_are_found_again_pooled_over_methods(make_frames):
+def test_known_spreads_are_estimated_pooled_over_methods(make_frames):
     prompts = {f"p{index}": "x" for index in range(40)}
     frames = make_frames(prompts=prompts, seeds=(0, 1, 2), views=4, side=1)
     scores, rng = frames.scores, np.random.default_rng(0)
@@ -20,19 +20,19 @@ def test_known_spreads_are_found_again_pooled_over_methods(make_frames):
         drawn = rng.normal(0, sd, group.max() + 1)[group]
         scores.loc[own, "value"] = drawn + (0 if sd == 3.0 else scores.loc[own, "value"])
     table = variance_table(Measured(frames, "sds"), [])
-    assert not any("Not told apart" in sentence for sentence in table.caption)
+    assert not any("Not separated" in sentence for sentence in table.caption)
     got = entries(table, "PSNR [dB]")
     assert got["prompt"].mean == pytest.approx(3.0, rel=0.3)
     assert got["seed"].mean == pytest.approx(2.0, rel=0.15)
     assert got["view"].mean == pytest.approx(1.0, rel=0.1)
 
 
-def test_what_one_seed_and_one_view_cannot_tell_is_said(make_frames):
+def test_components_that_are_not_separated_are_named(make_frames):
     table = variance_table(Measured(make_frames(views=1), "sds"), ["Toy scorers."])
     got = entries(table, "CLIP")
     assert (got["seed"].mean, got["view"].mean) == (None, None)
-    assert "one seed a prompt" in table.caption[-2]
-    assert "one view an asset" in table.caption[-2]
+    assert "one seed per prompt" in table.caption[-2]
+    assert "one view per asset" in table.caption[-2]
     assert table.caption[-1] == "Toy scorers."
 
 

@@ -4,11 +4,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
-from reports.figures.layout import broken, legend_below, legend_height, panels, text_width
-from reports.figures.style import LIGHT, styled
+from reports.figures.drawing.layout import broken, legend_below, legend_height, panels, text_width
+from reports.figures.drawing.style import LIGHT, styled
 
 
-def test_panels_stand_in_rows_of_the_size_that_was_asked_for():
+def test_panels_are_in_rows_and_have_the_given_size():
     figure, axes = panels(5, across=3, width=2.0, height=1.5, left=0.5, right=0.1, gap=0.4, top=0.3, bottom=0.4, foot=1)
     assert figure.get_size_inches() == pytest.approx((0.5 + 3 * 2 + 2 * 0.4 + 0.1, 2 * (0.3 + 1.5 + 0.4) + 1))
     boxes = [
@@ -41,7 +41,7 @@ def test_long_labels_are_broken_and_cut_after_three_lines():
 
 
 @pytest.mark.parametrize("count", [1, 5, 16])
-def test_a_legend_fits_the_room_that_was_measured_for_it(count):
+def test_a_legend_fits_its_measured_height(count):
     labels = [f"method-{index}" + "\nin two lines" * (index % 3 == 0) for index in range(count)]
     with styled(LIGHT):
         room = legend_height(labels, 5.0)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from reports.figures.looks import looks
-from reports.figures.style import DARK, LIGHT
+from reports.figures.drawing.looks import looks
+from reports.figures.drawing.style import DARK, LIGHT
 
 
-def test_no_two_of_many_methods_look_alike_even_without_colour_side_by_side():
+def test_looks_are_distinct_and_neighbours_also_without_colour():
     methods = [f"method-{index}" for index in range(64)]
     found = looks(methods, LIGHT)
     assert len({(look.colour, look.marker) for look in found.values()}) == 64

@@ -1,4 +1,4 @@
-"""The one look of all figures, and the only place that knows how they become bytes."""
+"""Themes of all figures, and their output as SVG and PDF."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Theme:
 
     ink: str
     faint: str
-    line: str  # the data
+    line: str  # data
     warning: str  # data of diverged cells
-    paper: str  # the page behind
-    series: tuple[str, ...]  # data of several methods in one panel, apart for the colour-blind too
+    paper: str  # background
+    series: tuple[str, ...]  # data of several methods in one panel, distinct for the colour-blind
 
 
-#: Draws a figure in the colours of a theme, from data that it already has.
+#: A function that draws a figure in the colours of a theme, from data that it already has.
 Draw = Callable[[Theme], Figure]
 FONT: Final = "DejaVu Sans"  # ships with matplotlib, so that widths do not depend on the machine
 FONT_SIZE: Final = 8  # points
@@ -48,18 +48,18 @@ DARK: Final = Theme(
 
 
 def svg(draw: Draw, theme: Theme) -> bytes:
-    """What ``draw`` draws in ``theme``, as SVG without date or random ids: the same data give the same bytes."""
-    return _drawn(draw, theme, "svg", {"Date": None, "Creator": None}, transparent=True)
+    """Draw as SVG without date or random ids: the same data give the same bytes."""
+    return _save(draw, theme, "svg", {"Date": None, "Creator": None}, transparent=True)
 
 
 def pdf(draw: Draw, theme: Theme = LIGHT) -> bytes:
-    """The same as PDF for papers: text stays text (TrueType), white behind it, neither date nor random ids."""
-    return _drawn(draw, theme, "pdf", dict.fromkeys(("CreationDate", "Creator", "Producer")))
+    """Draw as PDF for papers: text as text (TrueType), a white background, no date and no random ids."""
+    return _save(draw, theme, "pdf", dict.fromkeys(("CreationDate", "Creator", "Producer")))
 
 
 @contextmanager
 def styled(theme: Theme) -> Iterator[None]:
-    """Matplotlib with this module's look; figures must be both drawn and saved inside."""
+    """Set matplotlib's style; figures must be drawn and saved inside."""
     settings: dict[Any, Any] = {
         "svg.hashsalt": "reports",
         "svg.fonttype": "path",
@@ -89,7 +89,7 @@ def styled(theme: Theme) -> Iterator[None]:
         yield
 
 
-def _drawn(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
+def _save(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
     out = io.BytesIO()
     with styled(theme):
         draw(theme).savefig(out, format=kind, metadata=metadata, transparent=transparent, facecolor=theme.paper)

@@ -1,4 +1,4 @@
-"""Labels beside their marks without overlap: each takes the first free place around its mark."""
+"""Labels next to their marks without overlap: each takes the first free place around its mark."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final, NamedTuple
 
 from matplotlib.axes import Axes
 
-from reports.figures.layout import LINE, broken, text_width
-from reports.figures.style import Theme
+from reports.figures.drawing.layout import LINE, broken, text_width
+from reports.figures.drawing.style import Theme
 
 _SIZE: Final = 7  # points
-_MARK: Final = 4.5  # points from a mark's middle that are its own
+_MARK: Final = 4.5  # half a mark's side, points
 _RINGS: Final = (7.0, 14.0, 24.0, 36.0, 50.0, 66.0)  # points from the mark to the label, nearest first
 _PAD: Final = 0.7  # points around a label
-_FAR: Final = 3.0  # square points of a crossed bar that a point nearer to the mark is worth
-_DIRECTIONS: Final = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200)  # degrees, the most usual first
+_FAR: Final = 3.0  # square points of a crossed bar that weigh as much as one point of distance to the mark
+_DIRECTIONS: Final = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200)  # degrees, the preferred first
 
 #: Left, bottom, right and top of a line, in data units.
 Bar = tuple[float, float, float, float]
@@ -32,7 +32,7 @@ class Box(NamedTuple):
     top: float
 
     def overlap(self, other: Box) -> float:
-        """Area that both cover."""
+        """Return the area of the intersection."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
         return max(width, 0.0) * max(height, 0.0)
@@ -40,7 +40,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """A mark that wants a label, in data units."""
+    """A mark with its label, in data units."""
 
     x: float
     y: float
@@ -49,14 +49,14 @@ class Labelled:
 
 
 def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[Bar], theme: Theme) -> list[Box]:
-    """Write each mark's label where it covers no other label, no mark and as little of the ``bars`` as can be.
+    """Write each mark's label where it covers no other label, no mark and as little of the ``bars`` as possible.
 
     Call it when the limits of the axes are final.
 
     Args:
-        axis: Where the marks are.
-        marks: In the order in which they choose.
-        bars: Lines that labels had better leave free.
+        axis: Axes of the marks.
+        marks: Marks, in the order in which they choose their places.
+        bars: Lines that labels should avoid.
         theme: Colours.
 
     Returns:
@@ -74,7 +74,7 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[Bar], the
     for mark, spot in zip(marks, spots, strict=True):
         text = broken(mark.text, 18)
         width, height = 72 * text_width(text, _SIZE), 72 * LINE * 0.9 * len(text.splitlines())
-        ring, box = min(_places(spot, width, height), key=lambda place: _badness(place, inside, [*hard, *taken], soft))
+        ring, box = min(_places(spot, width, height), key=lambda place: _penalty(place, inside, [*hard, *taken], soft))
         taken.append(box)
         middle = ((box.left + box.right) / 2 - spot[0], (box.bottom + box.top) / 2 - spot[1])
         axis.annotate(
@@ -97,7 +97,7 @@ def place_labels(axis: Axes, marks: Sequence[Labelled], bars: Sequence[Bar], the
 
 
 def _places(spot: tuple[float, ...], width: float, height: float) -> list[tuple[float, Box]]:
-    """Boxes around ``spot`` and how far they are off, in points, the nearest first."""
+    """List boxes around ``spot`` with their distances, in points, the nearest first."""
     x, y = spot
     places = []
     for ring in _RINGS:
@@ -109,8 +109,8 @@ def _places(spot: tuple[float, ...], width: float, height: float) -> list[tuple[
     return places
 
 
-def _badness(place: tuple[float, Box], inside: Box, hard: Sequence[Box], soft: Sequence[Box]) -> tuple[float, float]:
-    """What must not be covered first, then what had better not and how far the label is off."""
+def _penalty(place: tuple[float, Box], inside: Box, hard: Sequence[Box], soft: Sequence[Box]) -> tuple[float, float]:
+    """Rate a place: first what must not be covered, then what should not, with the distance of the label."""
     ring, box = place
     outside = (box.right - box.left) * (box.top - box.bottom) - box.overlap(inside)
     crossed = sum(map(box.overlap, soft)) + _FAR * ring

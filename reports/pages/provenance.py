@@ -1,4 +1,4 @@
-"""Where every number comes from: the cells, listed once on a page, and figures that point to them."""
+"""Provenance of every number: the cells, listed once per page, and numbers that point to them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from typing import Any, Final
 
 import pandas as pd
 
+from reports.costs import TIME
 from reports.frames import ReportFrames
-from reports.pages.exhibits import PromptExhibits, code
+from reports.pages.cell_rows import PromptRows, code_of
 from reports.render.printed import number
 
-_FIELDS: Final = ("prompt", "method", "seed", "status", "optimisation", "code", "prior", "device", "cell")
+_FIELDS: Final = ("prompt", "method", "seed", "status", TIME.title, "code", "prior", "device", "cell")
 
 
-class Ledger:
-    """The cells of a page in one order, those of a method together, so that a figure needs but a few numbers.
+class CellList:
+    """The cells of a page in one order, those of a method together, so that a number needs few indices.
 
     Args:
         frames: The study's results.
-        prompts: Their rows on the pages.
-        root: How the report's folder is reached from the page: "" or "../".
+        prompts: The rows of the page.
+        root: Path from the page to the report's folder: "" or "../".
     """
 
-    def __init__(self, frames: ReportFrames, prompts: Sequence[PromptExhibits], root: str) -> None:
+    def __init__(self, frames: ReportFrames, prompts: Sequence[PromptRows], root: str) -> None:
         shown = [prompt.prompt_id for prompt in prompts]
-        links = {
-            exhibit.cell: f"{root}{prompt.page}#{exhibit.name}" for prompt in prompts for exhibit in prompt.exhibits
-        }
+        links = {row.cell: f"{root}{prompt.page}#{row.name}" for prompt in prompts for row in prompt.rows}
         rank = {method: index for index, method in enumerate(frames.methods)}
         cells = [cell for cell in frames.cells.to_dict("records") if cell["prompt_id"] in shown]
         cells.sort(key=lambda cell: rank[cell["method"]])
@@ -38,7 +37,7 @@ class Ledger:
         }
 
     def places(self, cells: Iterable[str]) -> str:
-        """The cells as runs of their places, such as ``0-42 86``; cells of other pages are left out."""
+        """Write the indices of cells as ranges, such as ``0-42 86``; cells of other pages are left out."""
         runs: list[list[int]] = []
         for place in sorted({self._index[cell] for cell in cells if cell in self._index}):
             if runs and place == runs[-1][-1] + 1:
@@ -49,14 +48,14 @@ class Ledger:
 
 
 def _row(cell: Mapping[Any, Any]) -> list[str]:
-    seconds = cell["optimise_seconds"]
+    seconds = cell[TIME.source]
     return [
         str(cell["prompt"]),
         str(cell["method"]),
         str(cell["seed"]),
         str(cell["status"]),
-        "" if pd.isna(seconds) else number(float(seconds), 1) + " s",
-        code(cell),
+        "" if pd.isna(seconds) else f"{number(float(seconds), TIME.decimals)} {TIME.unit}",
+        code_of(cell),
         str(cell["prior_sha256"])[:12],
         str(cell["device"]),
         str(cell["cell"])[:12],

@@ -8,19 +8,19 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.layout import LINE, broken, panels, text_width
+from reports.figures.drawing.layout import LINE, broken, panels, text_width
 
 ACROSS: Final = 4  # panels in a row
 
 
 def row_panels(methods: Sequence[str], count: int, *, under: int = 0, foot: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """``count`` panels with a row for each of ``methods``, the first at the top.
+    """Make ``count`` panels with a row for each of ``methods``, the first at the top.
 
     Args:
-        methods: Labels, which are broken where they are long.
+        methods: Labels, which are broken if they are long.
         count: Number of panels.
-        under: Lines of text that have room under each panel.
-        foot: Inches that are left free below all panels.
+        under: Lines of text below each panel.
+        foot: Inches below all panels.
     """
     words = [broken(method) for method in methods]
     lines = max((len(text.splitlines()) for text in words), default=1)

@@ -1,4 +1,4 @@
-"""What a method looks like: the same colour, mark and dashes in every figure of a report."""
+"""Colour, marker and dashes of a method, the same in every figure of a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reports.figures.style import Theme
+from reports.figures.drawing.style import Theme
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "p")
 _DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
@@ -14,7 +14,7 @@ _DASHES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 
 
 @dataclass(frozen=True)
 class Look:
-    """Told apart by colour, and without it by mark or dashes."""
+    """Style that is distinct by colour, and without it by marker or dashes."""
 
     colour: str
     marker: str
@@ -22,7 +22,7 @@ class Look:
 
 
 def looks(methods: Sequence[str], theme: Theme) -> dict[str, Look]:
-    """A look for each method, by its place in the study; no two of the first 64 are alike."""
+    """Assign a look to each method, by its place in the study; the first 64 are all different."""
     found = {}
     for index, method in enumerate(methods):
         turn, place = divmod(index, len(theme.series))

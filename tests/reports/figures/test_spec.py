@@ -1,21 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from bench.study.settings import FigureSettings
-from reports.figures.drawing import Drawing, Kind, draw
-from reports.figures.style import DARK, LIGHT, svg
+from reports.figures.drawing.style import DARK, LIGHT, svg
+from reports.figures.spec import KINDS, FigureSpec, make_figure, make_or_explain
 from reports.frames import ReportError
 
-SWEEP = Drawing("sizes", "sweep", "Sizes", metrics=("quality", "optimise_seconds"), x="size.value", x_label="size")
-ARMS = Drawing("arms", "arms", "Arms", metrics=("quality", "psnr"))
-ERRORS = Drawing("errors", "error_by_timestep", "Errors")
-COURSE = Drawing("course", "time_to_quality", "Course", metrics=("clip_score",))
+SWEEP = FigureSpec("sizes", "sweep", "Sizes", metrics=("quality", "optimise_seconds"), x="size.value", x_label="size")
+ARMS = FigureSpec("arms", "arms", "Arms", metrics=("quality", "psnr"))
+ERRORS = FigureSpec("errors", "error_by_timestep", "Errors")
+COURSE = FigureSpec("course", "time_to_quality", "Course", metrics=("clip_score",))
 LABELS = ("sds-16", "sds-32", "sdi-16", "sdi-32", "sdi")
 
 
@@ -26,7 +23,7 @@ def frames(make_frames):
 
 
 def test_a_sweep_has_a_line_for_each_method_through_the_means_over_prompts(frames):
-    quality, seconds = draw(frames, SWEEP, LIGHT).axes
+    quality, seconds = make_or_explain(frames, SWEEP)(LIGHT).axes
     lines = {line.get_label(): line for line in quality.lines}
     assert set(lines) == {"sds", "sdi"} | {"sdi"}
     scores = frames.scores.merge(frames.cells[["cell", "status"]], on="cell").query("status == 'completed'")
@@ -40,14 +37,14 @@ def test_a_sweep_has_a_line_for_each_method_through_the_means_over_prompts(frame
 
 
 def test_a_mean_over_fewer_prompts_because_of_divergence_is_hollow(frames):
-    marks = draw(frames, SWEEP, LIGHT).axes[0].collections
+    marks = make_or_explain(frames, SWEEP)(LIGHT).axes[0].collections
     fills = [mark.get_facecolors() for mark in marks if len(mark.get_offsets()) == 2]
     hollow = [[tuple(colour[:3]) == (1.0, 1.0, 1.0) for colour in fill] for fill in fills]
     assert hollow == [[False, True], [False, False]]
 
 
-def test_arms_stand_in_the_studys_order_and_tell_of_divergence(frames):
-    axis = draw(frames, ARMS, LIGHT).axes[0]
+def test_arms_are_in_the_studys_order_and_have_a_remark_on_divergence(frames):
+    axis = make_or_explain(frames, ARMS)(LIGHT).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == [
         "sds-16", "sds-32\n(1 of 3 diverged)", "sdi-16", "sdi-32", "sdi",
     ]  # fmt: skip
@@ -57,42 +54,47 @@ def test_arms_stand_in_the_studys_order_and_tell_of_divergence(frames):
 
 
 def test_the_error_is_averaged_in_bins_of_t_from_high_to_low(frames):
-    axis = draw(frames, ERRORS, LIGHT).axes[0]
+    axis = make_or_explain(frames, ERRORS)(LIGHT).axes[0]
     mean = next(line for line in axis.lines if line.get_label() == "sdi")
     t, error = mean.get_xdata(), mean.get_ydata()
     assert len(t) == 10
     assert axis.xaxis_inverted()
-    np.testing.assert_allclose(np.diff(error), np.diff(error)[0])  # 0.1 · step, and t falls with the step
+    np.testing.assert_allclose(np.diff(error), np.diff(error)[0])  # 0.1 · step, while t falls with the step
     assert (np.diff(t) > 0).all()
     assert (np.diff(error) < 0).all()
 
 
-def test_what_cannot_be_drawn_is_named(frames):
+def test_unknown_names_are_named(frames):
     with pytest.raises(ReportError, match=r"figure 'sizes': x: no cell has a number at 'size.vlaue'"):
-        draw(frames, dataclasses.replace(SWEEP, x="size.vlaue"), LIGHT)
+        make_or_explain(frames, dataclasses.replace(SWEEP, x="size.vlaue"))(LIGHT)
     with pytest.raises(ReportError, match="figure 'arms': metrics: 'qualty' is not one of"):
-        draw(frames, dataclasses.replace(ARMS, metrics=("qualty",)), LIGHT)
+        make_or_explain(frames, dataclasses.replace(ARMS, metrics=("qualty",)))(LIGHT)
     with pytest.raises(ReportError, match="figure 'pareto': metrics: 'qualty' is not one of"):
-        draw(frames, Drawing("pareto", "pareto", "Pareto", metrics=("qualty",)), LIGHT)
+        make_or_explain(frames, FigureSpec("pareto", "pareto", "Pareto", metrics=("qualty",)))(LIGHT)
 
 
-def test_a_figure_that_the_cells_left_no_data_for_says_so(frames):
+def test_a_figure_without_data_says_so(frames):
     silent = dataclasses.replace(frames, events=frames.events.assign(fixed_point_error=np.nan))
-    for drawing, why in ((ERRORS, "no method of the study logged its fixed_point_error"), (COURSE, "no snapshots")):
-        figure = draw(silent, drawing, LIGHT)
+    for spec, why in ((ERRORS, "no method of the study logged its fixed_point_error"), (COURSE, "no snapshots")):
+        figure = make_or_explain(silent, spec)(LIGHT)
         assert not figure.axes
         assert why in figure.texts[0].get_text()
 
 
-def test_every_kind_is_drawn_and_is_what_a_study_may_ask_for(make_frames):
-    assert get_args(FigureSettings.model_fields["kind"].annotation) == get_args(Kind)
-    frames = make_frames(views=1, snapshots=True, pictures=False)
-    for kind in ("pareto", "profiles", "time_to_quality"):
-        assert draw(frames, Drawing("x", kind, "X", metrics=("clip_score",)), LIGHT).axes[0].lines
+def test_every_kind_draws_a_study_that_has_everything(make_frames):
+    frames = make_frames(methods=LABELS, views=1, snapshots=True, statuses={("sdi", "mug"): "nan"}, images=False)
+    for kind in KINDS:
+        spec = FigureSpec("x", kind, "X", metrics=("clip_score",), x="size.value", baseline="sdi")
+        assert make_figure(frames, spec)(LIGHT).axes, kind
 
 
-@pytest.mark.parametrize("drawing", [SWEEP, ARMS, ERRORS], ids=lambda drawing: drawing.kind)
-def test_figures_are_the_same_bytes_every_time(frames, drawing):
-    light = svg(partial(draw, frames, drawing), LIGHT)
-    assert light == svg(partial(draw, frames, drawing), LIGHT)
-    assert light != svg(partial(draw, frames, drawing), DARK)
+def test_an_unknown_kind_is_refused(frames):
+    with pytest.raises(ReportError, match="figure 'x': kind 'pie' is not one of overview, differences"):
+        make_figure(frames, FigureSpec("x", "pie", "X"))
+
+
+@pytest.mark.parametrize("spec", [SWEEP, ARMS, ERRORS], ids=lambda spec: spec.kind)
+def test_figures_are_the_same_bytes_every_time(frames, spec):
+    light = svg(make_figure(frames, spec), LIGHT)
+    assert light == svg(make_figure(frames, spec), LIGHT)
+    assert light != svg(make_figure(frames, spec), DARK)

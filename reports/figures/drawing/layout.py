@@ -1,7 +1,7 @@
-"""Where things stand in a figure, in inches: panels in rows, room for labels before them and for a legend below.
+"""Layout of a figure in inches: panels in rows, with room for labels at their left and for a legend below.
 
-Margins are measured from the texts and set outright.  Matplotlib's layout engines solve for them, with round-off that
-depends on the process, and give up with a warning where a label is very long.
+Margins are measured from the texts and set directly.  Matplotlib's layout engines solve for them, with round-off that
+depends on the process, and fail with a warning for a very long label.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from reports.figures.style import FONT, FONT_SIZE
+from reports.figures.drawing.style import FONT, FONT_SIZE
 
 LINE: Final = 0.155  # inches from a line of text to the next
-_LABEL: Final = 24  # characters of a label before it is broken
-_HANDLE: Final = 0.42  # inches of a legend's entry beside its text
+_LABEL: Final = 24  # characters of a label's line
+_HANDLE: Final = 0.42  # width of a legend's entry without its text, inches
 T = TypeVar("T", int, float)
 
 
@@ -39,19 +39,19 @@ def panels(
     gap: float = 0.4,
     foot: float = 0.0,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels, ``across`` of them (all, where None) in a row.
+    """Make a figure of ``count`` panels, ``across`` of them (all, if None) in a row.
 
     Args:
         count: Number of panels.
         across: Panels in a row.
-        width: Of a panel's axes, inches, as all that follow.
-        height: Of a panel's axes.
-        left: For what stands before the first panel of a row.
-        right: For what stands behind the last.
-        top: Above the axes of each row, for the title.
-        bottom: Below the axes of each row, for the ticks and the label.
-        gap: Between the axes of a row.
-        foot: Below all rows, for a legend.
+        width: Width of a panel's axes, inches, as everything below.
+        height: Height of a panel's axes.
+        left: Space at the left of the first panel of a row.
+        right: Space at the right of the last panel.
+        top: Space above the axes of each row, for the title.
+        bottom: Space below the axes of each row, for ticks and label.
+        gap: Space between the axes of a row.
+        foot: Space below all rows, for a legend.
     """
     across = min(across or count, count)
     rows = -(-count // across)
@@ -67,16 +67,21 @@ def panels(
     return figure, axes
 
 
+def metrics_across(count: int) -> int:
+    """Return how many of ``count`` metrics with several panels each share a row: two, if there are more than two."""
+    return 2 if count > 2 else 1
+
+
 @cache
 def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """Inches that the widest line of ``text`` takes."""
+    """Measure the widest line of ``text``, in inches."""
     font = FontProperties(family=FONT, size=size)
     widths = (text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in text.splitlines())
     return float(max(widths, default=0.0)) / 72
 
 
 def broken(label: str, width: int = _LABEL) -> str:
-    """A label in lines of at most ``width`` characters; what needs more than three keeps its beginning and its end."""
+    """Break a label into lines of at most ``width`` characters, at most three, of which the last one is its end."""
     return "\n".join(line for own in label.splitlines() for line in _wrapped(own, width))
 
 
@@ -86,7 +91,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def legend_height(labels: Sequence[str], width: float) -> float:
-    """Inches that a legend of ``labels`` takes at the foot of a figure ``width`` inches wide."""
+    """Return the height of a legend of ``labels`` at the foot of a figure of ``width`` inches, in inches."""
     if not labels:
         return 0.0
     lines = [len(label.splitlines()) for label in labels]
@@ -94,7 +99,7 @@ def legend_height(labels: Sequence[str], width: float) -> float:
 
 
 def legend_below(figure: Figure, labels: Sequence[str], handles: Sequence[Artist]) -> None:
-    """A legend of all panels at the figure's foot, which must have room for its ``legend_height``."""
+    """Draw a legend of all panels at the figure's foot, which must have room for its ``legend_height``."""
     if not labels:
         return
     figure.legend(
@@ -110,7 +115,7 @@ def legend_below(figure: Figure, labels: Sequence[str], handles: Sequence[Artist
 
 
 def _columns(labels: Sequence[str], width: float) -> int:
-    """Columns of a legend that fit into ``width`` inches, and no more than its rows need."""
+    """Return the number of columns of a legend that fit into ``width`` inches and that its rows need."""
     widths = [_HANDLE + 0.14 + text_width(label) for label in labels]
     for columns in range(len(widths), 1, -1):
         if sum(map(max, _split(widths, columns))) <= width - 0.15:
@@ -120,5 +125,5 @@ def _columns(labels: Sequence[str], width: float) -> int:
 
 
 def _split(values: Sequence[T], columns: int) -> list[list[T]]:
-    """Columns filled downwards, the first ones longer by one, as matplotlib fills them."""
+    """Fill columns downwards, the first ones longer by one, as matplotlib does."""
     return [list(part) for part in np.array_split(np.asarray(values), columns)]

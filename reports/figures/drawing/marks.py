@@ -1,20 +1,17 @@
-"""Means over prompts with their intervals, as marks in a figure."""
+"""Means over prompts with their intervals, as marks of a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from matplotlib.axes import Axes
 
-from reports.figures.looks import Look
-from reports.figures.style import Theme
+from reports.figures.drawing.looks import Look
+from reports.figures.drawing.style import Theme
 from reports.statistics import Estimate, prompt_bootstrap
+from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
-
-#: Of the resamples: figures of one report and another resample the same prompts.
-SEED: Final = 0
 
 
 @dataclass(frozen=True)
@@ -22,29 +19,29 @@ class Mark:
     """A number of one method."""
 
     method: str
-    prompts: Floats  # mean over seeds of each prompt that has a value
-    estimate: Estimate  # of the mean over prompts
-    whole: bool  # whether every prompt of the study is behind it
+    prompts: Floats  # means over seeds of the prompts that have a value
+    estimate: Estimate  # the mean over prompts
+    whole: bool  # whether every prompt of the study has a value
 
     @classmethod
     def of(cls, method: str, values: Floats) -> Mark:
-        """The mark of ``values``, (prompts, seeds), NaN where a cell has none."""
+        """Make the mark of ``values``, (prompts, seeds), NaN for cells without a value."""
         means = prompt_means(values)
         return cls(method, means, prompt_bootstrap(values, SEED), len(means) == len(values))
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Ends of the interval; None where the prompts cannot tell."""
+        """Ends of the interval; None without one."""
         low, high = self.estimate.interval.low, self.estimate.interval.high
         return None if low is None or high is None else (low, high)
 
     def fill(self, look: Look, theme: Theme) -> str:
-        """Of the mark: hollow where prompts are missing, whose mean is over other prompts than the rest's."""
+        """Return the colour of the mark: hollow if prompts are missing, because its mean is over other prompts."""
         return look.colour if self.whole else theme.paper
 
 
 def draw_rows(axis: Axes, marks: Sequence[Mark], rows: Sequence[float], looks: dict[str, Look], theme: Theme) -> None:
-    """A mark with its interval on each row; its prompts as faint points where there is no interval."""
+    """Draw a mark with its interval on each row, or its prompts as faint points without an interval."""
     for mark, row in zip(marks, rows, strict=True):
         look = looks[mark.method]
         if mark.estimate.value is None:
@@ -62,7 +59,7 @@ def draw_rows(axis: Axes, marks: Sequence[Mark], rows: Sequence[float], looks: d
 
 
 def draw_prompts(axis: Axes, mark: Mark, row: float, look: Look) -> None:
-    """The method's prompts as faint points."""
+    """Draw the method's prompts as faint points."""
     axis.plot(
         mark.prompts, [row] * len(mark.prompts), ".", color=look.colour, alpha=0.35, markersize=4, markeredgewidth=0,
         label="_prompts",

@@ -1,4 +1,4 @@
-"""Logarithmic axes with plain numbers: labels are never read as mathematics, in which matplotlib writes powers."""
+"""Logarithmic axes with plain numbers, because labels are not parsed as mathematics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 
 def make_logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
-    """Make an axis of ``axes`` logarithmic, once its data are drawn; ticks at 1, 2 and 5 below two decades."""
+    """Make an axis of ``axes`` logarithmic, after its data are drawn; ticks at 1, 2 and 5 below two decades."""
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()

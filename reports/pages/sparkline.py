@@ -1,4 +1,4 @@
-"""A curve small enough to stand in a line of text."""
+"""A curve that is small enough for a line of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WIDTH, HEIGHT = 120, 28
 
 
 def sparkline(values: pd.Series) -> str:
-    """The ``d`` of an SVG path in a box of ``WIDTH × HEIGHT``; empty where fewer than two values are finite."""
+    """Return the ``d`` of an SVG path in a box of ``WIDTH × HEIGHT``; empty with fewer than two finite values."""
     finite = values.to_numpy(dtype=float)
     finite = finite[np.isfinite(finite)]
     if len(finite) < 2:

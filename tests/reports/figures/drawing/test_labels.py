@@ -5,9 +5,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from reports.figures.labels import Labelled, place_labels
-from reports.figures.layout import panels
-from reports.figures.style import LIGHT, styled
+from reports.figures.drawing.labels import Labelled, place_labels
+from reports.figures.drawing.layout import panels
+from reports.figures.drawing.style import LIGHT, styled
 
 
 def scattered(count, seed):
@@ -39,7 +39,7 @@ def test_labels_of_eight_methods_cover_neither_each_other_nor_a_mark(seed):
         assert box.x1 <= inside.x1 + 1
 
 
-def test_a_label_alone_stands_right_of_its_mark_and_leaves_bars_free():
+def test_a_single_label_is_next_to_its_mark_and_avoids_bars():
     with styled(LIGHT):
         _, _, (box,) = placed([Labelled(0.5, 0.5, "sds", "#000000")])
         figure, (axis,) = panels(1)
@@ -51,7 +51,7 @@ def test_a_label_alone_stands_right_of_its_mark_and_leaves_bars_free():
     assert free.right <= x or free.bottom >= y or free.top <= y
 
 
-def test_the_place_does_not_depend_on_the_labels_colours_or_the_day():
+def test_places_are_deterministic():
     marks = scattered(6, 3)
     with styled(LIGHT):
         assert placed(marks)[2] == placed(marks)[2]

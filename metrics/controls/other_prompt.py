@@ -1,0 +1,39 @@
+"""The render of another prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from metrics.controls import Control, ControlSources, controls
+from metrics.views import Views
+
+
+@controls.register("other_prompt")
+@dataclass(frozen=True)
+class OtherPrompt(Control):
+    """The baseline's render of the prompt half the list away: an image of equal quality that shows something else."""
+
+    title = "render of another prompt"
+    needs = "completed renders of the study's baseline, of the prompt and of one more"
+
+    def available(self, prompt: str, sources: ControlSources) -> bool:
+        """Say whether the prompt has a render, and another prompt has one too."""
+        return prompt in sources.renders and len(sources.renders) > 1
+
+    def identity(self, sources: ControlSources) -> list[JsonValue]:
+        """List all renders, because their number and order decide which one is taken."""
+        return [render.identity for render in sources.renders.values()]
+
+    def views(self, prompt: str, sources: ControlSources) -> Views:
+        """Read the render of the other prompt, without the truth of what it shows.
+
+        Raises:
+            ValueError: If ``prompt`` has no render, or no other prompt has one.
+        """
+        prompts = list(sources.renders)
+        if not self.available(prompt, sources):
+            raise ValueError(f"other_prompt: needs the render of {prompt!r} and of one more prompt, has {len(prompts)}")
+        other = prompts[(prompts.index(prompt) + len(prompts) // 2) % len(prompts)]
+        return replace(sources.renders[other].read(), truths=())

@@ -1,0 +1,79 @@
+"""Costs of a cell, each declared once: time, memory, energy and evaluations of the prior's network.
+
+Tables, figures and pages take title, unit and decimals from here.  ``study_costs`` gives the costs of one study: in
+minutes if its optimisations are long, with the kind of its memory, and without what no cell knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pandas as pd
+
+from reports.frames import ReportFrames
+from reports.table import TableColumn
+
+#: Seconds from which a study's times are printed in minutes.
+_LONG: Final = 1200.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A number that every cell has."""
+
+    source: str
+    """Column of ``ReportFrames.cells``."""
+    key: str
+    """Key of the column in tables."""
+    title: str
+    """Heading."""
+    unit: str
+    """Printed unit."""
+    size: float
+    """One printed unit, in the unit of the source."""
+    decimals: int
+    """Printed digits after the point."""
+
+    @property
+    def column(self) -> TableColumn:
+        """The column of a table; lower is better."""
+        return TableColumn(self.key, self.title, self.unit, "down", decimals=self.decimals)
+
+    def in_minutes(self) -> Cost:
+        """Return the same cost in minutes; its source must be in seconds."""
+        return replace(self, unit="min", size=60.0)
+
+
+TIME: Final = Cost("optimise_seconds", "time", "time", "s", 1.0, 1)
+MEMORY: Final = Cost("peak_bytes", "memory", "memory", "GB", 1e9, 2)
+ENERGY: Final = Cost("energy_joules", "energy", "energy", "kJ", 1e3, 1)
+UNET_ROWS: Final = Cost("unet_rows", "unet_rows", "UNet rows", "10³", 1e3, 1)
+
+#: The costs that tables, figures and prompt pages show, in their order.
+COSTS: Final = (TIME, MEMORY, ENERGY, UNET_ROWS)
+
+RESERVED: Final = Cost("reserved_bytes", "reserved", "memory reserved", "GB", 1e9, 2)
+UNET_CALLS: Final = Cost("unet_calls", "unet_calls", "UNet calls", "10³", 1e3, 1)
+TOTAL: Final = Cost("seconds", "hours", "in all", "h", 3600.0, 2)
+
+#: Further costs, which only the table of costs and the facts of a cell show.
+MORE_COSTS: Final = (RESERVED, UNET_CALLS, TOTAL)
+
+
+def study_costs(frames: ReportFrames) -> list[Cost]:
+    """Return the ``COSTS`` that any cell of a study has."""
+    cells = frames.cells
+    completed = cells.loc[cells["status"] == "completed", TIME.source].astype(float)
+    kinds = memory_kinds(cells)
+    suited = {
+        TIME: TIME.in_minutes() if (completed >= _LONG).any() else TIME,
+        MEMORY: replace(MEMORY, title=f"{MEMORY.title} ({kinds})") if kinds and "+" not in kinds else MEMORY,
+    }
+    known = [cost for cost in COSTS if cost is not ENERGY or cells[cost.source].notna().any()]
+    return [suited.get(cost, cost) for cost in known]
+
+
+def memory_kinds(cells: pd.DataFrame) -> str:
+    """Name what the peak memory of cells counts: ``rss``, ``cuda``, or both if machines differ."""
+    return " + ".join(sorted(set(cells["peak_kind"].dropna())))

@@ -1,0 +1,1 @@
+"""Elements that figures share: layout in inches, colours and markers, marks with intervals, labels, themes."""

@@ -1,0 +1,40 @@
+"""The files of a figure, as the pages show it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reports.figures.drawing.style import DARK, LIGHT, Draw, pdf, svg
+from reports.figures.spec import FigureSpec
+from reports.pages.images import Put
+
+
+@dataclass(frozen=True)
+class FigureFiles:
+    """A figure as files of the report; paths are relative to its folder, sizes in points."""
+
+    title: str
+    caption: str
+    light: str
+    dark: str
+    width: int
+    height: int
+    files: tuple[tuple[str, str], ...]  # name of the format, path
+
+
+def write_figure(spec: FigureSpec, draw: Draw, put: Put) -> FigureFiles:
+    """Draw a figure for light pages, dark pages and paper, and write its files to ``figures``."""
+    light, dark, paper = (f"figures/{spec.name}{end}" for end in (".svg", "-dark.svg", ".pdf"))
+    drawn = svg(draw, LIGHT)
+    put(light, drawn)
+    put(dark, svg(draw, DARK))
+    put(paper, pdf(draw))
+    width, height = _size(drawn)
+    return FigureFiles(spec.title, spec.caption, light, dark, width, height, (("SVG", light), ("PDF", paper)))
+
+
+def _size(drawn: bytes) -> tuple[int, int]:
+    """Read width and height from the view box, so that a page can reserve the space."""
+    found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn[:2000])
+    return (round(float(found[1])), round(float(found[2]))) if found else (640, 360)
