@@ -132,13 +132,13 @@ def test_native_images_are_scored_in_batches_of_bounded_size(
     assert sizes == [2, 2, 1]
 
 
-def test_native_size_needs_a_resnet_and_a_picture(clip_folder: Path, resnet_folder: Path) -> None:
+def test_native_size_needs_a_resnet_and_an_image(clip_folder: Path, resnet_folder: Path) -> None:
     with pytest.raises(WeightsError, match="only a CLIP with a ResNet takes images"):
         ClipModel(clip_folder, native=True)
     model = ClipModel(resnet_folder, native=True)
     with pytest.raises(ValueError, match="31 × 64 pixels, must have 32 or more a side"):
         model.image_features(np.zeros((1, 31, 64, 3), dtype=np.uint8))
-    with pytest.raises(TypeError, match="float32, right is uint8"):
+    with pytest.raises(TypeError, match="float32, must be uint8"):
         model.image_features(np.zeros((1, 64, 64, 3), dtype=np.float32))
 
 
