@@ -102,7 +102,7 @@ def check_files(record: Record, folder: Path) -> None:
     side = record.cell.evaluation.resolution
     for view in _views(record):
         for name in filter(None, (view.rgb, view.opacity, view.normals)):
-            _check_picture(folder / name, side)
+            _check_image(folder / name, side)
     if SCENE_FILE in record.file_bytes:
         try:
             with safe_open(folder / SCENE_FILE, framework="pt") as file:
@@ -120,7 +120,7 @@ def _views(record: Record) -> Iterator[RecordedView]:
         yield from snapshot.views
 
 
-def _check_picture(path: Path, side: int) -> None:
+def _check_image(path: Path, side: int) -> None:
     height, width, *_ = read_image(path).shape
     if (height, width) != (side, side):
         raise InputError(f"{path}: corrupt record: is of {width} × {height} pixels, not {side} × {side}")

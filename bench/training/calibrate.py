@@ -59,12 +59,12 @@ def calibrate(options: Options) -> None:
     prior, judge = load_prior(str(options.folder)), load(options.classifier)
     trials = {}
     for scale in options.scales:
-        pictures, wanted = sample(prior, scale, options.samples, options.trial_steps, options.seed)
-        trials[scale] = recognised(judge, pictures, wanted)
+        images, wanted = sample(prior, scale, options.samples, options.trial_steps, options.seed)
+        trials[scale] = recognised(judge, images, wanted)
         Console().print(f"scale {scale}: {trials[scale]}")
     best = max(options.scales, key=lambda scale: (trials[scale]["all"], -scale))
-    pictures, wanted = sample(prior, best, options.final_samples, options.steps, options.seed + 1)
-    figures = recognised(judge, pictures, wanted)
+    images, wanted = sample(prior, best, options.final_samples, options.steps, options.seed + 1)
+    figures = recognised(judge, images, wanted)
     Console().print(f"chosen {best}: {figures} over {options.final_samples} samples of held-out prompts")
     card = {key: value for key, value in read_card(options.folder).items() if key != "files"}
     card.update(
@@ -81,7 +81,7 @@ def calibrate(options: Options) -> None:
             **{str(scale): trial for scale, trial in trials.items()},
         },
     )
-    _sheet(pictures[:48]).save(options.folder / "sample_sheet.png")
+    _sheet(images[:48]).save(options.folder / "sample_sheet.png")
     write_card(options.folder, **card)
 
 
@@ -92,17 +92,17 @@ def sample(prior: Prior, scale: float, count: int, steps: int, seed: int) -> tup
     order = [toys[index] for index in rng.permutation(len(toys))]
     wanted = [(order[index % len(order)], VIEWS[rng.integers(len(VIEWS))]) for index in range(count)]
     generator = torch.Generator().manual_seed(seed)
-    pictures = []
+    images = []
     for start in range(0, count, _BATCH):
         texts = [f"{with_article(toy.name)}, {view}" for toy, view in wanted[start : start + _BATCH]]
-        pictures.append(sample_images(prior, texts, generator=generator, scale=scale, steps=steps))
-    return torch.cat(pictures), wanted
+        images.append(sample_images(prior, texts, generator=generator, scale=scale, steps=steps))
+    return torch.cat(images), wanted
 
 
 @torch.no_grad()
-def recognised(judge: Classifier, pictures: Tensor, wanted: list[tuple[ToyObject, str]]) -> dict[str, float]:
-    """Share of pictures whose attributes the judge names as wanted."""
-    said = {name: logits.argmax(dim=-1) for name, logits in judge(pictures).items()}
+def recognised(judge: Classifier, images: Tensor, wanted: list[tuple[ToyObject, str]]) -> dict[str, float]:
+    """Share of images whose attributes the judge names as wanted."""
+    said = {name: logits.argmax(dim=-1) for name, logits in judge(images).items()}
     right = {
         name: said[name] == torch.tensor([classes(toy)[name] for toy, _ in wanted])
         for name in ("kind", "colour", "pattern")
@@ -113,8 +113,8 @@ def recognised(judge: Classifier, pictures: Tensor, wanted: list[tuple[ToyObject
     return {name: round(float(hits.float().mean()), 4) for name, hits in right.items()}
 
 
-def _sheet(pictures: Tensor, columns: int = 12) -> Image.Image:
-    rows = [torch.cat(list(pictures[start : start + columns]), dim=2) for start in range(0, len(pictures), columns)]
+def _sheet(images: Tensor, columns: int = 12) -> Image.Image:
+    rows = [torch.cat(list(images[start : start + columns]), dim=2) for start in range(0, len(images), columns)]
     sheet = torch.cat(rows, dim=1).permute(1, 2, 0)
     return Image.fromarray((sheet * 255).round().to(torch.uint8).numpy())
 

@@ -1,7 +1,7 @@
-"""What a caption says of a picture, and whether it is so.
+"""What a caption says of an image, and whether it is so.
 
-Captions leave attributes out, so one caption can be right for many pictures of a batch.  A contrast that took
-only the picture it was written for as right would teach a CLIP that "a red car" is wrong of other red cars.
+Captions leave attributes out, so one caption can be right for many images of a batch.  A contrast that took
+only the image it was written for as right would teach a CLIP that "a red car" is wrong of other red cars.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ STRONG, WEAK = 0.5, 0.3
 OBJECTS = tuple(all_objects())
 
 _OPEN = -1
-_NOTHING = -2  # no object in the picture: no claim about one fits
+_NOTHING = -2  # no object in the image: no claim about one fits
 _ATTRIBUTES = (tuple(KINDS), tuple(COLOURS), PATTERNS, VIEWS)
 _FIELDS = ("kind", "colour", "pattern")
 _WORDS = tuple(QUALITY)
 
 
 class Facts(NamedTuple):
-    """What is true of the pictures of a batch."""
+    """What is true of the images of a batch."""
 
     attributes: Tensor  # (b 4) int: kind, colour, pattern, view
     strengths: Tensor  # (b, number of DAMAGE)
 
 
 def facts_of(toy: np.ndarray, view: np.ndarray, strengths: Tensor, nothing: np.ndarray | None = None) -> Facts:
-    """Facts from indices into ``all_objects()`` and ``VIEWS``; ``nothing`` marks pictures without an object."""
+    """Facts from indices into ``all_objects()`` and ``VIEWS``; ``nothing`` marks images without an object."""
     attributes = torch.tensor([[*_toy_attributes()[index], int(seen)] for index, seen in zip(toy, view, strict=True)])
     if nothing is not None:
         attributes[torch.from_numpy(nothing)] = _NOTHING
@@ -73,17 +73,17 @@ def claims_of(texts: Sequence[str]) -> Tensor:
 
 
 class Fit(NamedTuple):
-    """Captions against pictures, each ``(captions, pictures)`` bool."""
+    """Captions against images, each ``(captions, images)`` bool."""
 
     right: Tensor
     unclear: Tensor  # all but the quality word is right, and the damage lies between the word and its opposite
 
 
 def fit(claims: Tensor, facts: Facts) -> Fit:
-    """Which captions ``(n 5)`` are right of which pictures."""
+    """Which captions ``(n 5)`` are right of which images."""
     said, seen = claims[:, None, :4], facts.attributes[None]
     agrees = ((said == seen) | (said == _OPEN)).all(dim=-1)
-    states = quality_states(facts.strengths)  # (pictures, words)
+    states = quality_states(facts.strengths)  # (images, words)
     silent = torch.ones(len(states), 1, dtype=torch.int64)
     state = torch.cat([states, silent], dim=1)[:, claims[:, 4]].T  # column −1 is the silent one
     return Fit(agrees & (state == 1), agrees & (state == -1))
@@ -102,7 +102,7 @@ def quality_states(strengths: Tensor) -> Tensor:
 def write_captions(
     toy: np.ndarray, view: np.ndarray, strengths: Tensor, rng: np.random.Generator, *, quality_share: float
 ) -> list[str]:
-    """A right caption of each picture, with view words on some and quality words on a share of them."""
+    """A right caption of each image, with view words on some and quality words on a share of them."""
     texts = []
     for index, seen, states in zip(toy, view, quality_states(strengths).tolist(), strict=True):
         fitting = [word for word, state in zip(_WORDS, states, strict=True) if state == 1]
@@ -119,7 +119,7 @@ def wrong_caption(toy: ToyObject, view: str | None, seed: Sequence[int]) -> tupl
     The wrong one never describes a held-out combination: to have met those words as wrong only would be known.
 
     Args:
-        toy: The object in the picture.
+        toy: The object in the image.
         view: View words to say, if any.
         seed: The same seed gives the same pair.
     """

@@ -1,4 +1,4 @@
-"""A small classifier of toybox pictures, trained on ground-truth renders only: the judge of the prior's samples.
+"""A small classifier of toybox images, trained on ground-truth renders only: the judge of the prior's samples.
 
 python -m bench.training.classifier
 """
@@ -16,7 +16,7 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench.training.dataset import ToyPictures, toy_pictures
+from bench.training.dataset import ToyImages, toy_images
 from bench.training.loop import use_cpu
 from prompts.toybox import COLOURS, DEGRADATIONS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects
 
@@ -28,14 +28,14 @@ ATTRIBUTES = {"kind": len(KINDS), "colour": len(COLOURS), "pattern": len(PATTERN
 class Options:
     """How the classifier is trained."""
 
-    pictures: Path = Path(".cache/toybox-pictures")
-    """Where the training pictures are kept."""
+    images: Path = Path(".cache/toybox-images")
+    """Where the training images are kept."""
     out: Path = Path(".cache/classifier.safetensors")
     """The file to write."""
     steps: int = 1000
     """Optimiser steps."""
     batch: int = 64
-    """Pictures a step."""
+    """Images a step."""
     learning_rate: float = 2e-3
     """Of AdamW, one cycle."""
     seed: int = 0
@@ -45,7 +45,7 @@ class Options:
 
 
 class Classifier(nn.Module):
-    """Logits of each attribute from pictures ``(b 3 64 64)`` in [0, 1]."""
+    """Logits of each attribute from images ``(b 3 64 64)`` in [0, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,20 +74,20 @@ def classes(toy: ToyObject) -> dict[str, int]:
 def train(options: Options) -> Classifier:
     """Train a classifier on every combination of attributes and write it."""
     use_cpu(options.threads)
-    pictures = toy_pictures(options.pictures)
+    images = toy_images(options.images)
     labels = {
-        name: np.array([classes(toy)[name] for toy in all_objects()])[pictures.toy]
+        name: np.array([classes(toy)[name] for toy in all_objects()])[images.toy]
         for name in ATTRIBUTES
         if name != "view"
     }
-    labels["view"] = np.asarray(pictures.view)
+    labels["view"] = np.asarray(images.view)
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(options.seed)  # nn.Module initialises from the global generator
         network = Classifier()
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=options.steps)
     for step in track(range(options.steps), description="classifier"):
-        rgb, index = _batch(pictures, options, step)
+        rgb, index = _batch(images, options, step)
         logits = network(rgb)
         loss = sum(
             (nn.functional.cross_entropy(logits[name], torch.from_numpy(labels[name][index])) for name in ATTRIBUTES),
@@ -111,11 +111,11 @@ def load(path: Path) -> Classifier:
     return network.eval()
 
 
-def _batch(pictures: ToyPictures, options: Options, step: int) -> tuple[Tensor, np.ndarray]:
+def _batch(images: ToyImages, options: Options, step: int) -> tuple[Tensor, np.ndarray]:
     rng = np.random.default_rng([options.seed, step])
     generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
-    index = np.sort(rng.choice(len(pictures), options.batch, replace=False))
-    rgb = pictures.over(index, 0.5 + 0.5 * torch.rand(options.batch, generator=generator))
+    index = np.sort(rng.choice(len(images), options.batch, replace=False))
+    rgb = images.over(index, 0.5 + 0.5 * torch.rand(options.batch, generator=generator))
     # Mild blur and noise, so that it judges what is shown rather than how crisply.
     rgb = DEGRADATIONS["blur"](rgb, float(rng.uniform(0, 0.3)), generator)
     return DEGRADATIONS["noise"](rgb, float(rng.uniform(0, 0.3)), generator), index

@@ -1,7 +1,7 @@
 """Train the toybox's CLIP and write it in open_clip's folder format.
 
-Two losses: a contrast between pictures and captions that knows which captions fit several pictures of the
-batch, and the antonym pairs of CLIP-IQA against the known damage of each picture.
+Two losses: a contrast between images and captions that knows which captions fit several images of the
+batch, and the antonym pairs of CLIP-IQA against the known damage of each image.
 
     python -m bench.training.clip
 
@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from bench.training.claims import OBJECTS, Fit, claims_of, facts_of, fit, write_captions, wrong_caption
 from bench.training.clip_figures import held_out_figures, sample_sheet
-from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
+from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.wear import DAMAGE, damage, random_backgrounds, wear
 from methods.weights import write_card
@@ -48,8 +48,8 @@ _NOTHING_SHARE = 0.03
 class Options:
     """How the CLIP is trained."""
 
-    pictures: Path = Path(".cache/toybox-pictures")
-    """Where the training pictures are kept."""
+    images: Path = Path(".cache/toybox-images")
+    """Where the training images are kept."""
     work: Path = Path(".cache/train-clip")
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("metrics/weights/toybox_clip")
@@ -57,7 +57,7 @@ class Options:
     steps: int = 600
     """Optimiser steps in all."""
     batch: int = 128
-    """Pictures a step."""
+    """Images a step."""
     learning_rate: float = 1e-3
     """Of AdamW at its highest."""
     seed: int = 0
@@ -117,22 +117,22 @@ def build(folder: Path, seed: int) -> tuple[CLIP, open_clip.tokenizer.HFTokenize
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures and captions of one step."""
+    """Images and captions of one step."""
 
     rgb: Tensor  # (b 3 h w) in [0, 1]
-    texts: list[str]  # c captions: one right for each picture, then some wrong in one attribute of a picture
-    fit: Fit  # (c captions, b pictures)
+    texts: list[str]  # c captions: one right for each image, then some wrong in one attribute of an image
+    fit: Fit  # (c captions, b images)
     goodness: Tensor  # (b, pairs of CLIP-IQA), share of the positive word in [0, 1]
 
 
-def draw_batch(pictures: ToyPictures, seen: np.ndarray, *, count: int, seed: int, step: int) -> Batch:
+def draw_batch(images: ToyImages, seen: np.ndarray, *, count: int, seed: int, step: int) -> Batch:
     """The batch of a step: all worn, half of them damaged, a few without an object."""
     rng = np.random.default_rng([seed, step])
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     index = rng.choice(seen, count, replace=len(seen) < count)
     ground = random_backgrounds(count, generator)
-    worn = damage(wear(pictures.over(index, ground), ground, generator), rng, generator, least=0.0, share=0.5)
-    toy, view = pictures.toy[index], pictures.view[index]
+    worn = damage(wear(images.over(index, ground), ground, generator), rng, generator, least=0.0, share=0.5)
+    toy, view = images.toy[index], images.view[index]
     nothing = rng.random(count) < _NOTHING_SHARE
     rgb = worn.rgb.clone()
     rgb[torch.from_numpy(nothing)] = ground[torch.from_numpy(nothing), None, None, None]
@@ -157,17 +157,17 @@ def pair_targets(strengths: Tensor) -> Tensor:
 
 
 def contrast(logits: Tensor, pairs: Fit) -> Tensor:
-    """InfoNCE with several right answers, for logits ``(captions, pictures)``.
+    """InfoNCE with several right answers, for logits ``(captions, images)``.
 
-    A caption's target is uniform over the pictures that it fits; a picture's is in proportion to how few
-    pictures each of its captions fits, as sampling a caption of each picture would give on average.  Pictures
+    A caption's target is uniform over the images that it fits; an image's is in proportion to how few
+    images each of its captions fits, as sampling a caption of each image would give on average.  Images
     whose damage is neither one word nor its opposite are left out of a caption's contrast.
     """
     logits = logits.masked_fill(pairs.unclear, -1e4)
     by_caption = pairs.right / pairs.right.sum(dim=1, keepdim=True).clamp_min(1)
-    by_picture = by_caption / by_caption.sum(dim=0, keepdim=True).clamp_min(1e-6)
+    by_image = by_caption / by_caption.sum(dim=0, keepdim=True).clamp_min(1e-6)
     captions = -(by_caption * logits.log_softmax(dim=1)).sum() / pairs.right.any(dim=1).sum()
-    seen = -(by_picture * logits.log_softmax(dim=0)).sum() / pairs.right.any(dim=0).sum()
+    seen = -(by_image * logits.log_softmax(dim=0)).sum() / pairs.right.any(dim=0).sum()
     return (captions + seen) / 2
 
 
@@ -188,8 +188,8 @@ def loss_of(network: CLIP, tokenize: open_clip.tokenizer.HFTokenizer, batch: Bat
 def main(options: Options) -> None:
     """Train, write the folder, measure it on held-out objects, and write its card and sample sheet."""
     use_cpu(options.threads)
-    pictures = toy_pictures(options.pictures)
-    seen = np.flatnonzero(~np.asarray(pictures.held_out))
+    images = toy_images(options.images)
+    seen = np.flatnonzero(~np.asarray(images.held_out))
     options.out.mkdir(parents=True, exist_ok=True)
     write_folder(options.out)
     network, tokenize = build(options.out, options.seed)
@@ -197,7 +197,7 @@ def main(options: Options) -> None:
     train(
         network,
         lambda step: loss_of(
-            network, tokenize, draw_batch(pictures, seen, count=options.batch, seed=options.seed, step=step)
+            network, tokenize, draw_batch(images, seen, count=options.batch, seed=options.seed, step=step)
         ),
         steps=options.steps,
         learning_rate=options.learning_rate,
@@ -210,15 +210,15 @@ def main(options: Options) -> None:
     about = {
         "title": "Toybox CLIP",
         "script": "python -m bench.training.clip",
-        "data": f"{len(seen)} toybox pictures of seen combinations, captions of the grammar, wear and damage",
+        "data": f"{len(seen)} toybox images of seen combinations, captions of the grammar, wear and damage",
         "parameters": sum(value.numel() for value in network.parameters()),
         "precision": "stored in float16, read in float32",
         "training": settings,
     }
     write_card(options.out, **about)
-    figures = held_out_figures(options.out, pictures)
+    figures = held_out_figures(options.out, images)
     write_card(options.out, **about, held_out=figures)
-    sample_sheet(options.out, pictures).save(options.out / "samples.png", optimize=True)
+    sample_sheet(options.out, images).save(options.out / "samples.png", optimize=True)
     Console().print(figures)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from bench.training.claims import OBJECTS, claims_of, facts_of, fit
-from bench.training.dataset import RESOLUTION, ToyPictures
+from bench.training.dataset import RESOLUTION, ToyImages
 from bench.training.wear import DAMAGE
 from methods.cameras import evaluation_ring
 from metrics.clip_iqa import PROMPT_PAIRS
@@ -22,25 +22,25 @@ from prompts.toybox import DEGRADATIONS, ToyObject, develop, is_held_out, trace,
 
 _RING = 24
 _SUPERSAMPLE = 2
-_PICTURES = 1000
+_IMAGES = 1000
 
 #: The damage that each pair of CLIP-IQA is about.
 _PAIR_DAMAGE = {"quality": DAMAGE, "sharpness": ("blur",), "real": ("warp",)}
 
 
-def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> dict[str, float]:
+def held_out_figures(folder: Path, images: ToyImages, *, seed: int = 1) -> dict[str, float]:
     """Shares in [0, 1] on combinations of kind, colour and pattern that training left out."""
     model = ClipModel(folder)
     rng = np.random.default_rng(seed)
-    unseen = np.flatnonzero(pictures.held_out)
-    index = np.sort(rng.choice(unseen, min(_PICTURES, len(unseen)), replace=False))
-    rgb = to_uint8(pictures.over(index, torch.ones(len(index))))
+    unseen = np.flatnonzero(images.held_out)
+    index = np.sort(rng.choice(unseen, min(_IMAGES, len(unseen)), replace=False))
+    rgb = to_uint8(images.over(index, torch.ones(len(index))))
     names = [with_article(toy.name) for toy in OBJECTS]
     nearest = (model.image_features(rgb) @ model.text_features(names).T).argmax(dim=1).numpy()
     return {
         "retrieval_top1_study_prompts": study_retrieval(model),
-        "retrieval_top1_all_objects": float((nearest == pictures.toy[index]).mean()),
-        **antonym_accuracy(model, pictures.over(index[:400], torch.ones(min(400, len(index)))), seed),
+        "retrieval_top1_all_objects": float((nearest == images.toy[index]).mean()),
+        **antonym_accuracy(model, images.over(index[:400], torch.ones(min(400, len(index)))), seed),
     }
 
 
@@ -58,7 +58,7 @@ def study_retrieval(model: ClipModel) -> float:
 
 
 def _fitting(claims: Tensor, toy: ToyObject) -> Tensor:
-    """Which of the claims ``(n 5)`` are right of an undamaged picture of ``toy``, ``(n,)`` bool."""
+    """Which of the claims ``(n 5)`` are right of an undamaged image of ``toy``, ``(n,)`` bool."""
     number, view = np.array([OBJECTS.index(toy)]), np.zeros(1, dtype=np.int64)
     return fit(claims, facts_of(number, view, torch.zeros(1, len(DAMAGE)))).right[:, 0]
 
@@ -75,7 +75,7 @@ def ring_views(toys: list[ToyObject]) -> list[np.ndarray]:
 
 
 def antonym_accuracy(model: ClipModel, clean: Tensor, seed: int) -> dict[str, float]:
-    """For each pair of words: how often the clean one of two pictures scores higher, and how often both are right."""
+    """For each pair of words: how often the clean one of two images scores higher, and how often both are right."""
     generator = torch.Generator().manual_seed(seed)
     figures = {}
     for pair in PROMPT_PAIRS:
@@ -94,12 +94,12 @@ def antonym_accuracy(model: ClipModel, clean: Tensor, seed: int) -> dict[str, fl
     return figures
 
 
-def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image.Image:
-    """Twelve held-out pictures, half of them damaged, with the nearest object name and the shares of CLIP-IQA."""
+def sample_sheet(folder: Path, images: ToyImages, *, seed: int = 2) -> Image.Image:
+    """Twelve held-out images, half of them damaged, with the nearest object name and the shares of CLIP-IQA."""
     model = ClipModel(folder)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    index = rng.choice(np.flatnonzero(pictures.held_out), 12)
-    rgb = pictures.over(index, torch.ones(12))
+    index = rng.choice(np.flatnonzero(images.held_out), 12)
+    rgb = images.over(index, torch.ones(12))
     for row, name in zip(range(1, 12, 2), [*DAMAGE, *DAMAGE], strict=False):
         rgb[row : row + 1] = DEGRADATIONS[name](rgb[row : row + 1], 0.7, generator)
     seen = model.image_features(to_uint8(rgb))
@@ -117,11 +117,11 @@ def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image
 
 
 def sheet(rgb: Tensor, titles: list[str], *, columns: int = 6) -> Image.Image:
-    """Pictures ``(n 3 h w)`` in a grid, each under its title."""
+    """Images ``(n 3 h w)`` in a grid, each under its title."""
     figure = Figure(figsize=(1.5 * columns, 1.75 * -(-len(rgb) // columns)), dpi=72, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    for axes, picture, title in zip(figure.subplots(-(-len(rgb) // columns), columns).flat, rgb, titles, strict=False):
-        axes.imshow(picture.permute(1, 2, 0).clamp(0, 1).numpy())
+    for axes, image, title in zip(figure.subplots(-(-len(rgb) // columns), columns).flat, rgb, titles, strict=False):
+        axes.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy())
         axes.set_title(title, fontsize=7)
         axes.set_axis_off()
     canvas.draw()
@@ -130,5 +130,5 @@ def sheet(rgb: Tensor, titles: list[str], *, columns: int = 6) -> Image.Image:
 
 def to_uint8(rgb: Tensor) -> np.ndarray:
     """``(n 3 h w)`` in [0, 1] to uint8 ``(n h w 3)``."""
-    pictures: np.ndarray = (rgb.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    return pictures
+    images: np.ndarray = (rgb.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return images

@@ -1,4 +1,4 @@
-"""The pictures that the toybox's models are trained on, rendered once and kept in a folder.
+"""The images that the toybox's models are trained on, rendered once and kept in a folder.
 
 A surface is traced once for a kind and a camera and then painted in many colours and patterns, since
 tracing costs twenty times what painting does.
@@ -30,8 +30,8 @@ _CHUNK = 25  # surfaces of one kind rendered by a worker at a time
 
 
 @dataclass(frozen=True)
-class ToyPictures:
-    """A set of pictures in memory-mapped arrays; ``n`` pictures, index by index."""
+class ToyImages:
+    """A set of images in memory-mapped arrays; ``n`` images, index by index."""
 
     rgba: np.ndarray  # (n 64 64 4) uint8, colour premultiplied by opacity
     toy: np.ndarray  # (n,) int, index into prompts.toybox.all_objects()
@@ -44,13 +44,13 @@ class ToyPictures:
         return len(self.toy)
 
     def over(self, index: np.ndarray, background: Tensor) -> Tensor:
-        """Pictures ``(b 3 64 64)`` in [0, 1] over grey backgrounds ``(b,)``."""
+        """Images ``(b 3 64 64)`` in [0, 1] over grey backgrounds ``(b,)``."""
         rgba = torch.from_numpy(np.ascontiguousarray(self.rgba[index])).permute(0, 3, 1, 2).float() / 255
         return rgba[:, :3] + (1 - rgba[:, 3:]) * background[:, None, None, None]
 
 
-def toy_pictures(folder: Path, *, surfaces_per_kind: int = 300, paintings: int = 14, seed: int = 0) -> ToyPictures:
-    """The picture set in ``folder``, rendered on all cores if it is not there.
+def toy_images(folder: Path, *, surfaces_per_kind: int = 300, paintings: int = 14, seed: int = 0) -> ToyImages:
+    """The image set in ``folder``, rendered on all cores if it is not there.
 
     Args:
         folder: Where the arrays are kept; one folder holds one set.
@@ -67,9 +67,9 @@ def toy_pictures(folder: Path, *, surfaces_per_kind: int = 300, paintings: int =
         _render_all(folder, surfaces_per_kind, paintings, seed)
         note.write_text(json.dumps(settings))
     if (found := json.loads(note.read_text())) != settings:
-        raise ValueError(f"{folder}: holds a picture set made with {found}, not {settings}; name another folder")
+        raise ValueError(f"{folder}: holds an image set made with {found}, not {settings}; name another folder")
     names = ("rgba", "toy", "azimuth_deg", "elevation_deg", "view", "held_out")
-    return ToyPictures(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
+    return ToyImages(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
 def _render_all(folder: Path, surfaces_per_kind: int, paintings: int, seed: int) -> None:
@@ -81,7 +81,7 @@ def _render_all(folder: Path, surfaces_per_kind: int, paintings: int, seed: int)
         for index, kind in enumerate(KINDS, start=start * len(KINDS))
     ]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for _ in track(pool.map(_render_part, jobs), total=len(jobs), description="toybox pictures"):
+        for _ in track(pool.map(_render_part, jobs), total=len(jobs), description="toybox images"):
             pass
     loaded = [dict(np.load(job[0])) for job in jobs]
     for name in loaded[0]:
@@ -94,23 +94,23 @@ def _render_part(job: tuple[Path, str, int, int, int]) -> None:
     if path.exists():
         return
     torch.set_num_threads(1)
-    pictures = list(_pictures(kind, surfaces, paintings, seed))
+    images = list(_images(kind, surfaces, paintings, seed))
     toys = all_objects()
     words = ("front view", "side view", "back view")
     unfinished = path.with_suffix(".tmp.npz")
     np.savez(
         unfinished,
-        rgba=np.stack([picture[0] for picture in pictures]),
-        toy=np.array([toys.index(picture[1]) for picture in pictures]),
-        azimuth_deg=np.array([picture[2] for picture in pictures]),
-        elevation_deg=np.array([picture[3] for picture in pictures]),
-        view=np.array([words.index(picture[4]) for picture in pictures]),
-        held_out=np.array([is_held_out(picture[1]) for picture in pictures]),
+        rgba=np.stack([image[0] for image in images]),
+        toy=np.array([toys.index(image[1]) for image in images]),
+        azimuth_deg=np.array([image[2] for image in images]),
+        elevation_deg=np.array([image[3] for image in images]),
+        view=np.array([words.index(image[4]) for image in images]),
+        held_out=np.array([is_held_out(image[1]) for image in images]),
     )
     unfinished.replace(path)
 
 
-def _pictures(
+def _images(
     kind: str, surfaces: int, paintings: int, seed: int
 ) -> Iterator[tuple[np.ndarray, ToyObject, float, float, str]]:
     generator = torch.Generator().manual_seed(seed)
@@ -122,8 +122,8 @@ def _pictures(
         surface = trace(kind, rays.origins[index], rays.directions[index])
         chosen = torch.randperm(len(toys), generator=generator)[:paintings].tolist()
         for toy in (toys[number] for number in chosen):
-            picture = develop(surface, toy, _SUPERSAMPLE)
-            rgba = torch.cat([picture.rgb, picture.opacity]).permute(1, 2, 0)
+            image = develop(surface, toy, _SUPERSAMPLE)
+            rgba = torch.cat([image.rgb, image.opacity]).permute(1, 2, 0)
             yield (
                 (rgba * 255).round().to(torch.uint8).numpy(),
                 toy,

@@ -1,6 +1,6 @@
 """Train the toybox's text-to-image diffusion prior and write it in diffusers' folder format.
 
-Pictures of 64 × 64 are written as 16 × 16 patches of 16 principal components (``PatchCodec``), so the network
+Images of 64 × 64 are written as 16 × 16 patches of 16 principal components (``PatchCodec``), so the network
 works on 16 × 16 positions and no autoencoder has to be trained, shipped or differentiated through.
 
     python -m bench.training.prior
@@ -26,7 +26,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
+from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.weights import write_card
@@ -42,7 +42,7 @@ from prompts.toybox import (
 )
 
 _PATCH, _CHANNELS = 4, 16
-_CODEC_PICTURES = 1500
+_CODEC_IMAGES = 1500
 _TIMESTEPS = 1000
 _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than the last weights
 
@@ -51,8 +51,8 @@ _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than th
 class Options:
     """How the prior is trained."""
 
-    pictures: Path = Path(".cache/toybox-pictures")
-    """Where the training pictures are kept."""
+    images: Path = Path(".cache/toybox-images")
+    """Where the training images are kept."""
     work: Path = Path(".cache/train-prior")
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("methods/priors/weights/toybox")
@@ -60,11 +60,11 @@ class Options:
     steps: int = 10_000
     """Optimiser steps in all."""
     batch: int = 16
-    """Pictures a step."""
+    """Images a step."""
     learning_rate: float = 7e-4
     """Of AdamW at its highest."""
     seed: int = 0
-    """Of the initialisation, the pictures' order and the noise."""
+    """Of the initialisation, the images' order and the noise."""
     threads: int = 2
     """CPU threads."""
 
@@ -105,15 +105,15 @@ class PriorNetwork(nn.Module):
 
 
 class Batches:
-    """Training batches: latents of pictures and token numbers, each batch seeded by its step."""
+    """Training batches: latents of images and token numbers, each batch seeded by its step."""
 
-    def __init__(self, pictures: ToyPictures, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
-        self._pictures, self._tokenizer, self._batch, self._seed = pictures, tokenizer, batch, seed
-        self._seen = np.flatnonzero(~np.asarray(pictures.held_out))
+    def __init__(self, images: ToyImages, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
+        self._images, self._tokenizer, self._batch, self._seed = images, tokenizer, batch, seed
+        self._seen = np.flatnonzero(~np.asarray(images.held_out))
         self._toys = all_objects()
-        some = np.sort(np.random.default_rng(seed).choice(self._seen, _CODEC_PICTURES, replace=False))
+        some = np.sort(np.random.default_rng(seed).choice(self._seen, _CODEC_IMAGES, replace=False))
         background = 0.5 + 0.5 * torch.rand(len(some), generator=torch.Generator().manual_seed(seed))
-        self.codec = PatchCodec.fit(pictures.over(some, background), patch=_PATCH, channels=_CHANNELS)
+        self.codec = PatchCodec.fit(images.over(some, background), patch=_PATCH, channels=_CHANNELS)
 
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
         """The batch of a step; the same step gives the same batch."""
@@ -121,16 +121,16 @@ class Batches:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         index = np.sort(rng.choice(self._seen, self._batch, replace=False))
         background = 0.5 + 0.5 * torch.rand(self._batch, generator=generator)
-        rgb = self._pictures.over(index, background)
+        rgb = self._images.over(index, background)
         texts = []
-        for row, picture in enumerate(index):
+        for row, image in enumerate(index):
             quality = str(rng.choice(GOOD_WORDS)) if rng.random() < 0.08 else None
             if rng.random() < 0.08:
                 kind = str(rng.choice(list(DEGRADATIONS)))
                 quality = str(rng.choice(BAD_WORDS[kind]))
                 rgb[row : row + 1] = DEGRADATIONS[kind](rgb[row : row + 1], rng.uniform(0.3, 1.0), generator)
-            view = VIEWS[self._pictures.view[picture]] if rng.random() < 0.7 else None
-            text = caption(self._toys[self._pictures.toy[picture]], rng=rng, view=view, quality=quality)
+            view = VIEWS[self._images.view[image]] if rng.random() < 0.7 else None
+            text = caption(self._toys[self._images.toy[image]], rng=rng, view=view, quality=quality)
             if quality in ("bad", "blurry", "noisy", "dull", "abstract") and rng.random() < 0.3:
                 text = f"{quality} photo"
             texts.append("" if rng.random() < 0.1 else text)
@@ -157,7 +157,7 @@ def velocity_loss(
 ) -> Tensor:
     """Mean squared error of the predicted velocity, at one timestep from each of equal slices of the schedule.
 
-    v-prediction: an error in predicted noise would be blown up √((1−ᾱ)/ᾱ)-fold in the clean picture, thirteenfold
+    v-prediction: an error in predicted noise would be blown up √((1−ᾱ)/ᾱ)-fold in the clean image, thirteenfold
     at the noisy end, where a small network would spend itself on copying its input.
     """
     clean, tokens = batch
@@ -178,7 +178,7 @@ def main(options: Options) -> None:
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
         network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
-    batches = Batches(toy_pictures(options.pictures), tokenizer, options.batch, options.seed)
+    batches = Batches(toy_images(options.images), tokenizer, options.batch, options.seed)
     alphas = scheduler().alphas_cumprod
     train(
         network,
@@ -214,7 +214,7 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
     write_card(
         options.out,
         name="toybox prior",
-        description="Text-conditional diffusion of 64 x 64 toybox pictures, 16 principal components a 4 x 4 patch.",
+        description="Text-conditional diffusion of 64 x 64 toybox images, 16 principal components a 4 x 4 patch.",
         script="python -m bench.training.prior, then python -m bench.training.calibrate",
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),
@@ -222,7 +222,7 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
         steps=options.steps,
         batch=options.batch,
         learning_rate=options.learning_rate,
-        data="toybox pictures, seed 0, held-out combinations left out, 8 % degraded with words that say so",
+        data="toybox images, seed 0, held-out combinations left out, 8 % degraded with words that say so",
     )
     Console().print(f"wrote {options.out}")
 

@@ -1,7 +1,7 @@
 """Train the toybox's reward model, ImageReward's architecture, on preferences that are known by construction.
 
-Each step shows two versions of a picture, one damaged more than the other, with a caption that is right and
-one that is wrong in a single attribute.  The loss is that of ImageReward: −log σ(better − worse).  The picture
+Each step shows two versions of an image, one damaged more than the other, with a caption that is right and
+one that is wrong in a single attribute.  The loss is that of ImageReward: −log σ(better − worse).  The image
 encoder starts from the toybox CLIP's (ImageReward's BLIP was trained beforehand too).
 
     python -m bench.training.reward
@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from bench.training.claims import OBJECTS, Facts, claims_of, facts_of, fit, wrong_caption
 from bench.training.clip import IMAGE_MEAN, IMAGE_STD
-from bench.training.dataset import RESOLUTION, ToyPictures, toy_pictures
+from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.reward_figures import held_out_figures, sample_sheet
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
@@ -42,10 +42,10 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 class Options:
     """How the reward model is trained."""
 
-    pictures: Path = Path(".cache/toybox-pictures")
-    """Where the training pictures are kept."""
+    images: Path = Path(".cache/toybox-images")
+    """Where the training images are kept."""
     clip: Path = Path("metrics/weights/toybox_clip")
-    """The CLIP whose picture encoder this one starts from."""
+    """The CLIP whose image encoder this one starts from."""
     work: Path = Path(".cache/train-reward")
     """Where checkpoints are kept; delete it to start anew."""
     out: Path = Path("metrics/weights/toybox_reward")
@@ -53,7 +53,7 @@ class Options:
     steps: int = 450
     """Optimiser steps in all."""
     batch: int = 48
-    """Pictures a step; each is seen in two versions and with two captions."""
+    """Images a step; each is seen in two versions and with two captions."""
     learning_rate: float = 6e-4
     """Of AdamW at its highest."""
     seed: int = 0
@@ -125,26 +125,26 @@ def blip_vision_weights(clip: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Preferences of one step, ``b`` pictures in two versions."""
+    """Preferences of one step, ``b`` images in two versions."""
 
     better: Tensor  # (b 3 h w) in [0, 1]
     worse: Tensor  # (b 3 h w), the same with more damage
     right: list[str]  # b captions
     wrong: list[str]  # b captions, each wrong in one attribute
-    stranger: Tensor  # (b,) bool, the next picture of the batch is wrong for the right caption too
+    stranger: Tensor  # (b,) bool, the next image of the batch is wrong for the right caption too
     visible: Tensor  # (b,) bool, the worse version still shows what it is
 
 
-def draw_batch(pictures: ToyPictures, among: np.ndarray, *, count: int, seed: int, step: int) -> Batch:
+def draw_batch(images: ToyImages, among: np.ndarray, *, count: int, seed: int, step: int) -> Batch:
     """The batch of a step."""
     rng = np.random.default_rng([seed, step])
     generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
     index = rng.choice(among, count, replace=len(among) < count)
     ground = random_backgrounds(count, generator)
-    worn = wear(pictures.over(index, ground), ground, generator)
+    worn = wear(images.over(index, ground), ground, generator)
     better = _weakly_damaged(worn, rng, generator)
     worse = damage(better, rng, generator, least=0.3, share=1.0)
-    toy, view = pictures.toy[index], pictures.view[index]
+    toy, view = images.toy[index], images.view[index]
     captions = [
         wrong_caption(OBJECTS[number], VIEWS[seen] if rng.random() < 0.4 else None, [seed, step, row])
         for row, (number, seen) in enumerate(zip(toy, view, strict=True))
@@ -156,7 +156,7 @@ def draw_batch(pictures: ToyPictures, among: np.ndarray, *, count: int, seed: in
 
 
 def _weakly_damaged(worn: Worn, rng: np.random.Generator, generator: torch.Generator) -> Worn:
-    """A third of the pictures a little damaged, so that worse is not simply damaged at all."""
+    """A third of the images a little damaged, so that worse is not simply damaged at all."""
     spoilt = damage(worn, rng, generator, least=0.3, share=1.0)
     share = torch.from_numpy(rng.uniform(0.1, 0.4, len(worn.rgb))).float() * torch.from_numpy(
         rng.random(len(worn.rgb)) < 1 / 3
@@ -165,13 +165,13 @@ def _weakly_damaged(worn: Worn, rng: np.random.Generator, generator: torch.Gener
 
 
 def rewards_of(network: RewardNetwork, tokenize: RewardTokenizer, states: Tensor, texts: list[str]) -> Tensor:
-    """Rewards ``(b,)`` of encoded pictures ``(b p d)`` for their texts."""
+    """Rewards ``(b,)`` of encoded images ``(b p d)`` for their texts."""
     rewards: Tensor = network(states, *tokenize(texts, shortest=True))
     return rewards
 
 
 def normalised(rgb: Tensor) -> Tensor:
-    """Pictures as the network takes them."""
+    """Images as the network takes them."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGE_MEAN, IMAGE_STD))
     return (rgb - mean) / std
 
@@ -196,7 +196,7 @@ def loss_of(network: RewardNetwork, tokenize: RewardTokenizer, batch: Batch) -> 
 
 @torch.no_grad()
 def normalisation(network: RewardNetwork, tokenize: RewardTokenizer, batches: list[Batch]) -> tuple[float, float]:
-    """Mean and standard deviation of the raw rewards over better and worse pictures with right and wrong captions."""
+    """Mean and standard deviation of the raw rewards over better and worse images with right and wrong captions."""
     raw = []
     for batch in batches:
         for rgb in (batch.better, batch.worse):
@@ -209,8 +209,8 @@ def normalisation(network: RewardNetwork, tokenize: RewardTokenizer, batches: li
 def main(options: Options) -> None:
     """Train, write the folder, measure it on held-out objects, and write its card and sample sheet."""
     use_cpu(options.threads)
-    pictures = toy_pictures(options.pictures)
-    seen = np.flatnonzero(~np.asarray(pictures.held_out))
+    images = toy_images(options.images)
+    seen = np.flatnonzero(~np.asarray(images.held_out))
     options.out.mkdir(parents=True, exist_ok=True)
     config = write_folder(options.out)
     clip_sha256 = verify_weights(options.clip)
@@ -222,7 +222,7 @@ def main(options: Options) -> None:
     settings = {name: getattr(options, name) for name in ("steps", "batch", "learning_rate", "seed")}
 
     def batch(step: int) -> Batch:
-        return draw_batch(pictures, seen, count=options.batch, seed=options.seed, step=step)
+        return draw_batch(images, seen, count=options.batch, seed=options.seed, step=step)
 
     train(
         network,
@@ -240,16 +240,16 @@ def main(options: Options) -> None:
     about = {
         "title": "Toybox reward model",
         "script": "python -m bench.training.reward",
-        "data": f"{len(seen)} toybox pictures of seen combinations; preferences by damage ({', '.join(DAMAGE)}) and by "
+        "data": f"{len(seen)} toybox images of seen combinations; preferences by damage ({', '.join(DAMAGE)}) and by "
         "captions wrong in one attribute",
         "parameters": sum(value.numel() for value in network.parameters()),
         "precision": "stored in float16, read in float32",
         "training": {**settings, "started_from_clip_sha256": clip_sha256},
     }
     write_card(options.out, **about)
-    figures = held_out_figures(options.out, pictures)
+    figures = held_out_figures(options.out, images)
     write_card(options.out, **about, held_out=figures)
-    sample_sheet(options.out, pictures).save(options.out / "samples.png", optimize=True)
+    sample_sheet(options.out, images).save(options.out / "samples.png", optimize=True)
     Console().print(figures)
 
 

@@ -1,4 +1,4 @@
-"""What the toybox's reward model prefers among pictures it never saw: figures and a sample sheet for its card."""
+"""What the toybox's reward model prefers among images it never saw: figures and a sample sheet for its card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from bench.training.claims import OBJECTS, wrong_caption
 from bench.training.clip_figures import sheet, to_uint8
-from bench.training.dataset import ToyPictures
+from bench.training.dataset import ToyImages
 from bench.training.wear import DAMAGE
 from metrics.models.reward import RewardModel
 from prompts.toybox import DEGRADATIONS, VIEWS
@@ -18,21 +18,21 @@ from prompts.toybox import DEGRADATIONS, VIEWS
 _PAIRS = 200  # of each kind of preference
 
 
-def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> dict[str, float]:
+def held_out_figures(folder: Path, images: ToyImages, *, seed: int = 1) -> dict[str, float]:
     """Shares of pairs in [0, 1] whose better side gets the higher reward, on combinations left out of training.
 
-    ``damage_…``: the clean picture against one damaged at a strength in [0.4, 1].  ``caption_…``: the right
-    caption against one wrong in a single attribute, for a clean picture.  ``pairs``: their mean, each half.
+    ``damage_…``: the clean image against one damaged at a strength in [0.4, 1].  ``caption_…``: the right
+    caption against one wrong in a single attribute, for a clean image.  ``pairs``: their mean, each half.
     """
     model = RewardModel(folder)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    index = rng.choice(np.flatnonzero(pictures.held_out), _PAIRS)
+    index = rng.choice(np.flatnonzero(images.held_out), _PAIRS)
     damage: dict[str, list[bool]] = {name: [] for name in DAMAGE}
     captions: list[bool] = []
-    for row, picture in enumerate(index):
-        clean = pictures.over(np.array([picture]), torch.ones(1))
-        view = VIEWS[pictures.view[picture]] if row % 3 == 0 else None
-        right, wrong = wrong_caption(OBJECTS[pictures.toy[picture]], view, [seed, row])
+    for row, image in enumerate(index):
+        clean = images.over(np.array([image]), torch.ones(1))
+        view = VIEWS[images.view[image]] if row % 3 == 0 else None
+        right, wrong = wrong_caption(OBJECTS[images.toy[image]], view, [seed, row])
         spoilt = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
         best, *worse = model.rewards(to_uint8(torch.cat([clean, *spoilt])), right)
         for name, reward in zip(DAMAGE, worse, strict=True):
@@ -47,19 +47,19 @@ def held_out_figures(folder: Path, pictures: ToyPictures, *, seed: int = 1) -> d
     }
 
 
-def sample_sheet(folder: Path, pictures: ToyPictures, *, seed: int = 2) -> Image.Image:
-    """Six held-out pictures, clean above and damaged below, with their rewards for a right caption."""
+def sample_sheet(folder: Path, images: ToyImages, *, seed: int = 2) -> Image.Image:
+    """Six held-out images, clean above and damaged below, with their rewards for a right caption."""
     model = RewardModel(folder)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    index = rng.choice(np.flatnonzero(pictures.held_out), 6)
-    clean = pictures.over(index, torch.ones(6))
+    index = rng.choice(np.flatnonzero(images.held_out), 6)
+    clean = images.over(index, torch.ones(6))
     names = [DAMAGE[row % len(DAMAGE)] for row in range(6)]
     spoilt = torch.cat([DEGRADATIONS[name](rgb[None], 0.6, generator) for name, rgb in zip(names, clean, strict=True)])
     titles = []
     for rgb, words in ((clean, [""] * 6), (spoilt, names)):
-        for picture, number, word in zip(rgb, pictures.toy[index], words, strict=True):
+        for image, number, word in zip(rgb, images.toy[index], words, strict=True):
             right, wrong = wrong_caption(OBJECTS[number], None, [seed, int(number)])
-            rewards = [model.rewards(to_uint8(picture[None]), text)[0] for text in (right, wrong)]
+            rewards = [model.rewards(to_uint8(image[None]), text)[0] for text in (right, wrong)]
             lines = [f"{text}: {reward:.1f}" for text, reward in zip((right, wrong), rewards, strict=True)]
             titles.append("\n".join([word, *lines]).replace("a photo of ", ""))
     return sheet(torch.cat([clean, spoilt]), titles)

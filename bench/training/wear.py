@@ -1,6 +1,6 @@
-"""What the toybox's scorers are shown beside clean pictures: the marks of a NeRF's render, and known damage.
+"""What the toybox's scorers are shown beside clean images: the marks of a NeRF's render, and known damage.
 
-Scorers that have seen clean pictures alone judge renders by what all renders share.  Wear is light, has no
+Scorers that have seen clean images alone judge renders by what all renders share.  Wear is light, has no
 word in the captions and must not change a score much; damage is strong, has words, and must.
 """
 
@@ -25,7 +25,7 @@ _GROUP = 8  # neighbours that are damaged in the same way, since a degradation t
 
 
 class Worn(NamedTuple):
-    """Pictures with wear or damage."""
+    """Images with wear or damage."""
 
     rgb: Tensor  # (b 3 h w) in [0, 1]
     strengths: Tensor  # (b, number of DAMAGE), in [0, 1]
@@ -38,7 +38,7 @@ def random_backgrounds(count: int, generator: torch.Generator, *, plain_share: f
 
 
 def wear(rgb: Tensor, background: Tensor, generator: torch.Generator) -> Worn:
-    """Light faults, each on about half of the pictures ``(b 3 h w)`` over ``background`` ``(b,)``.
+    """Light faults, each on about half of the images ``(b 3 h w)`` over ``background`` ``(b,)``.
 
     Moved and scaled, partly transparent, off in colour, misty, slightly soft.
     """
@@ -70,7 +70,7 @@ def wear(rgb: Tensor, background: Tensor, generator: torch.Generator) -> Worn:
 
 
 def damage(worn: Worn, rng: np.random.Generator, generator: torch.Generator, *, least: float, share: float) -> Worn:
-    """Damage of one random kind each, stronger than ``least``, on about a ``share`` of the pictures."""
+    """Damage of one random kind each, stronger than ``least``, on about a ``share`` of the images."""
     rgb, strengths = worn.rgb.clone(), worn.strengths.clone()
     for start in range(0, len(rgb), _GROUP):
         some = slice(start, start + _GROUP)
@@ -82,7 +82,7 @@ def damage(worn: Worn, rng: np.random.Generator, generator: torch.Generator, *, 
 
 
 def _moved(rgb: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Scaled and shifted pictures, 0 where nothing was; ``scale`` (b 1 1 1), ``shift`` (b 2 1 1) of half a side."""
+    """Scaled and shifted images, 0 where nothing was; ``scale`` (b 1 1 1), ``shift`` (b 2 1 1) of half a side."""
     matrix = torch.cat([torch.eye(2)[None] / scale[:, 0], shift[:, :, 0]], dim=-1)
     grid = functional.affine_grid(matrix, list(rgb.shape), align_corners=False)
     return functional.grid_sample(rgb, grid, align_corners=False)

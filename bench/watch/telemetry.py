@@ -49,7 +49,7 @@ class PhaseSeconds(Section):
     evaluate: float = 0.0
     """The ring of evaluation views, and snapshots on the way."""
     write: float = 0.0
-    """Pictures, scene and events to disk."""
+    """Images, scene and events to disk."""
 
     @property
     def total(self) -> float:

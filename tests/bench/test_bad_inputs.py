@@ -111,7 +111,7 @@ KINDS: dict[str, tuple[str, dict[str, Spoil], tuple[str, ...]]] = {
         ("run", "verify", "merge", "compare", "export"),
     ),
     "events.jsonl": ("cells/sdi--blue*/events.jsonl", ACCIDENTS | MALICE, ("verify", "report")),
-    "picture": ("cells/sdi--blue*/views/rgb_001.png", ACCIDENTS, ("verify", "score", "report")),
+    "image": ("cells/sdi--blue*/views/rgb_001.png", ACCIDENTS, ("verify", "score", "report")),
     "scene": ("cells/sdi--blue*/scene.safetensors", ACCIDENTS, ("verify", "export")),
     "scores": ("scores.parquet", ACCIDENTS | MALICE, ("verify", "compare", "report")),
     "columns": ("metric_columns.parquet", ACCIDENTS, ("verify", "compare", "report")),

@@ -1,4 +1,4 @@
-"""Every method that ships optimises a NeRF and a picture under the toybox's own diffusion prior."""
+"""Every method that ships optimises a NeRF and an image under the toybox's own diffusion prior."""
 
 from __future__ import annotations
 

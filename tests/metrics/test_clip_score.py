@@ -110,7 +110,7 @@ def test_each_view_is_scored_for_itself(suite: Suite, make_views: Callable[..., 
     assert np.ptp(together) > 0.1
 
 
-def test_the_same_pictures_score_the_same_bits(suite: Suite, make_views: Callable[..., Views]) -> None:
+def test_the_same_images_score_the_same_bits(suite: Suite, make_views: Callable[..., Views]) -> None:
     first, second = (ClipScore(suite).score(make_views(4), PROMPT, [])["clip_score"] for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.dtype == np.float64

@@ -125,13 +125,13 @@ def clip_weights(seed: int, *, resnet: bool) -> dict[str, Tensor]:
 
 def clip_config(*, resnet: bool) -> dict[str, object]:
     """The same model for open_clip."""
-    picture = (
+    image = (
         {"image_size": 64, "layers": [1, 2, 1, 1], "width": 8, "patch_size": None}
         if resnet
         else {"image_size": 64, "layers": 2, "width": 64, "patch_size": 16}
     )
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1}
-    return {"embed_dim": 16, "quick_gelu": True, "vision_cfg": picture, "text_cfg": text}
+    return {"embed_dim": 16, "quick_gelu": True, "vision_cfg": image, "text_cfg": text}
 
 
 def mend_torchvision() -> None:
@@ -145,7 +145,7 @@ def mend_torchvision() -> None:
             del sys.modules[name]
 
 
-def pictures(count: int, height: int, width: int, seed: int) -> np.ndarray:
+def images(count: int, height: int, width: int, seed: int) -> np.ndarray:
     """Uint8 ``(count height width 3)``: coarse blocks of colour under noise, each in its own colours."""
     rng = np.random.default_rng(seed)
     blocks = rng.integers(0, 200, (count, -(-height // 16), -(-width // 16), 3))

@@ -1,4 +1,4 @@
-"""Scores of OpenAI's clip and of pyiqa's clipiqa for a folder of weights and pictures; run by their own Python.
+"""Scores of OpenAI's clip and of pyiqa's clipiqa for a folder of weights and images; run by their own Python.
 
 python reference_clip.py FOLDER > scores.json
 """
@@ -47,11 +47,11 @@ def archived(folder: Path, name: str) -> str:
 
 @torch.no_grad()
 def clip_scores(folder: Path) -> list[list[float]]:
-    """100 · cosine of OpenAI's ViT, a list of pictures for each prompt."""
+    """100 · cosine of OpenAI's ViT, a list of images for each prompt."""
     import clip
 
     model, preprocess = clip.load(archived(folder, "vit"), device="cpu")
-    seen = torch.stack([preprocess(Image.fromarray(picture)) for picture in np.load(folder / "pictures.npy")])
+    seen = torch.stack([preprocess(Image.fromarray(image)) for image in np.load(folder / "images.npy")])
     images = nn.functional.normalize(model.encode_image(seen))
     texts = nn.functional.normalize(model.encode_text(clip.tokenize(list(PROMPTS), truncate=True)))
     return (100 * texts @ images.T).tolist()
@@ -59,13 +59,13 @@ def clip_scores(folder: Path) -> list[list[float]]:
 
 @torch.no_grad()
 def iqa_scores(folder: Path) -> dict[str, list[list[float]]]:
-    """Shares in percent of pyiqa's clipiqa, and its logits' margins, a list of pictures for each pair."""
+    """Shares in percent of pyiqa's clipiqa, and its logits' margins, a list of images for each pair."""
     import clip
     import pyiqa
 
     metric = pyiqa.create_metric("clipiqa", device="cpu", backbone=archived(folder, "resnet"))
     model = metric.net.clip_model[0]
-    pixels = torch.from_numpy(np.load(folder / "pictures.npy")).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(np.load(folder / "images.npy")).permute(0, 3, 1, 2).float() / 255
     shares, margins = [], []
     for pair in PAIRS:
         metric.net.prompt_pairs = clip.tokenize(list(pair))

@@ -1,8 +1,8 @@
-"""Scores of the package image-reward for a folder of weights, pictures and prompts; run by its own Python.
+"""Scores of the package image-reward for a folder of weights, images and prompts; run by its own Python.
 
     python reference_image_reward.py FOLDER WIDTH LAYERS PATCH > scores.json
 
-Only the picture encoder's sizes and the tokenizer's source are replaced: the package knows two sizes, and fetches.
+Only the image encoder's sizes and the tokenizer's source are replaced: the package knows two sizes, and fetches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 
 
 def main(folder: Path, width: int, layers: int, patch: int) -> None:
-    """Print the scores, a list of pictures for each prompt."""
+    """Print the scores, a list of images for each prompt."""
     import ImageReward
     from ImageReward.models.BLIP import blip, blip_pretrain, vit
 
@@ -33,10 +33,10 @@ def main(folder: Path, width: int, layers: int, patch: int) -> None:
     out, sys.stdout = sys.stdout, sys.stderr  # the package prints
     model = ImageReward.load(str(folder / "ImageReward.pt"), device="cpu", med_config=str(folder / "med_config.json"))
     model.load_state_dict(torch.load(folder / "ImageReward.pt", weights_only=True), strict=True)
-    pictures = [Image.fromarray(picture) for picture in np.load(folder / "pictures.npy")]
+    images = [Image.fromarray(image) for image in np.load(folder / "images.npy")]
     prompts = json.loads((folder / "prompts.json").read_text())
     with torch.no_grad():
-        scores = [[model.score(prompt, picture) for picture in pictures] for prompt in prompts]
+        scores = [[model.score(prompt, image) for image in images] for prompt in prompts]
     json.dump(scores, out)
 
 

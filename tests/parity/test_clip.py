@@ -21,7 +21,7 @@ from metrics.clip_score import ClipScore
 from metrics.suites import Suite, sd21_suite
 from metrics.views import Views
 
-SEED, PICTURE_SEED = 3, 12
+SEED, IMAGE_SEED = 3, 12
 CUDA = pytest.param(
     "cuda",
     marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
@@ -46,8 +46,8 @@ def suite(layouts: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Suit
 
 @pytest.fixture(scope="module")
 def views(layouts: ModuleType) -> Views:
-    """Three pictures that no model was trained for: wide, and larger than the network's."""
-    rgb = layouts.pictures(3, 160, 224, PICTURE_SEED)
+    """Three images that no model was trained for: wide, and larger than the network's."""
+    rgb = layouts.images(3, 160, 224, IMAGE_SEED)
     return Views(rgb, np.full(rgb.shape[:3], 255, dtype=np.uint8), np.arange(3) * 120.0)
 
 
@@ -68,10 +68,10 @@ def test_equals_the_recorded_scores(
     kind: str, device: str, suite: Suite, views: Views, layouts: ModuleType, recorded: Callable[..., Any]
 ) -> None:
     golden = recorded("clip")
-    assert (golden["seed"], golden["picture_seed"]) == (SEED, PICTURE_SEED)
+    assert (golden["seed"], golden["image_seed"]) == (SEED, IMAGE_SEED)
     tolerance = 1e-4 if device == "cpu" else 1e-3  # TensorFloat-32 would be off by more
     np.testing.assert_allclose(_ours(suite, views, layouts, device)[kind], golden[kind], atol=tolerance, rtol=0)
-    assert np.ptp(golden[kind], axis=1).min() > 0.01  # the pictures matter
+    assert np.ptp(golden[kind], axis=1).min() > 0.01  # the images matter
     if kind == "shares":
         assert np.all((np.array(golden[kind]) > 1) & (np.array(golden[kind]) < 99))
 
@@ -83,11 +83,11 @@ def test_equals_the_packages(
     run = reference("clip")
     for name, resnet in (("vit", False), ("resnet", True)):
         torch.save(layouts.clip_weights(SEED, resnet=resnet), tmp_path / f"{name}.pt")
-    np.save(tmp_path / "pictures.npy", views.rgb)
+    np.save(tmp_path / "images.npy", views.rgb)
     scores = run(tmp_path)
     for kind, found in _ours(suite, views, layouts).items():
         np.testing.assert_allclose(found, scores[kind], atol=1e-4, rtol=0)
-    golden = recorded("clip", {"seed": SEED, "picture_seed": PICTURE_SEED, **scores})
+    golden = recorded("clip", {"seed": SEED, "image_seed": IMAGE_SEED, **scores})
     for kind in ("clip", "shares", "margins"):
         np.testing.assert_allclose(golden[kind], scores[kind], atol=1e-4, rtol=0)
 

@@ -15,7 +15,7 @@ import torch
 from metrics.models.convert_image_reward import Options, convert
 from metrics.models.reward import RewardModel
 
-SEED, PICTURE_SEED = 5, 11
+SEED, IMAGE_SEED = 5, 11
 CUDA = pytest.param(
     "cuda",
     marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
@@ -23,20 +23,20 @@ CUDA = pytest.param(
 
 
 def _published(folder: Path, layouts: ModuleType, sizes: Any) -> Path:
-    """A folder with the files that the model was published in, and pictures."""
+    """A folder with the files that the model was published in, and images."""
     torch.save(layouts.reward_weights(sizes, SEED), folder / "ImageReward.pt")
     (folder / "med_config.json").write_text(json.dumps(sizes.med_config()))
     (folder / "vocab.txt").write_text("\n".join(layouts.WORDS) + "\n")
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
     (folder / "prompts.json").write_text(json.dumps(layouts.PROMPTS))
-    np.save(folder / "pictures.npy", layouts.pictures(3, 300, 256, PICTURE_SEED))
+    np.save(folder / "images.npy", layouts.images(3, 300, 256, IMAGE_SEED))
     return folder
 
 
 def _ours(folder: Path, layouts: ModuleType, device: str = "cpu") -> np.ndarray:
     convert(Options(folder / "ImageReward.pt", folder / "ours"))
     model = RewardModel(folder / "ours", device)
-    return np.stack([model.rewards(np.load(folder / "pictures.npy"), prompt) for prompt in layouts.PROMPTS])
+    return np.stack([model.rewards(np.load(folder / "images.npy"), prompt) for prompt in layouts.PROMPTS])
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
@@ -44,7 +44,7 @@ def test_equals_the_recorded_scores(
     device: str, tmp_path: Path, layouts: ModuleType, recorded: Callable[..., Any]
 ) -> None:
     golden = recorded("image_reward")
-    assert (golden["seed"], golden["picture_seed"]) == (SEED, PICTURE_SEED)
+    assert (golden["seed"], golden["image_seed"]) == (SEED, IMAGE_SEED)
     found = _ours(_published(tmp_path, layouts, layouts.RewardSizes()), layouts, device)
     np.testing.assert_allclose(found, golden["scores"], atol=1e-4 if device == "cpu" else 1e-3, rtol=0)
     assert np.ptp(golden["scores"], axis=0).min() > 0.01
@@ -58,7 +58,7 @@ def test_equals_the_package(
     folder = _published(tmp_path, layouts, sizes)
     scores = run(folder, sizes.vision_width, sizes.vision_layers, sizes.patch)
     np.testing.assert_allclose(_ours(folder, layouts), scores, atol=1e-4, rtol=0)
-    golden = recorded("image_reward", {"seed": SEED, "picture_seed": PICTURE_SEED, "scores": scores})
+    golden = recorded("image_reward", {"seed": SEED, "image_seed": IMAGE_SEED, "scores": scores})
     np.testing.assert_allclose(golden["scores"], scores, atol=1e-4, rtol=0)
 
 

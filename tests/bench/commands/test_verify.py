@@ -61,15 +61,15 @@ def _drop_event(folder: Path) -> None:
 
 
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a bit of a picture": (lambda folder: _flip(folder / "views" / "rgb_001.png"), r"rgb_001.png: .*SHA-256 is"),
+    "a bit of an image": (lambda folder: _flip(folder / "views" / "rgb_001.png"), r"rgb_001.png: .*SHA-256 is"),
     "a bit of the scene": (lambda folder: _flip(folder / "scene.safetensors"), r"scene.safetensors: .*SHA-256 is"),
     "a bit of the events": (lambda folder: _flip(folder / "events.jsonl"), r"events.jsonl: .*SHA-256 is"),
     "a cut record": (lambda folder: (folder / "record.json").write_text("{"), r"record.json: corrupt record"),
     "a missing file": (lambda folder: (folder / "views" / "rgb_001.png").unlink(), r"rgb_001.png: .*missing"),
-    "no picture, no hash": (lambda folder: _garble(folder, "views/rgb_000.png"), r"rgb_000.png: cannot be read as a"),
+    "no image, no hash": (lambda folder: _garble(folder, "views/rgb_000.png"), r"rgb_000.png: cannot be read as a"),
     "no scene, no hash": (lambda folder: _garble(folder, "scene.safetensors"), r"scene.safetensors: .*no safetensors"),
     "no events, no hash": (lambda folder: _garble(folder, "events.jsonl"), r"events.jsonl: corrupt record"),
-    "a small picture": (_shrink, r"is of 4 × 4 pixels, not 8 × 8"),
+    "a small image": (_shrink, r"is of 4 × 4 pixels, not 8 × 8"),
     "a lost event": (_drop_event, r"has 3 steps, the record 4"),
 }
 

@@ -28,7 +28,7 @@ def test_snapshots_need_no_truth_of_their_own(tmp_path: Path) -> None:
     assert truth_folders(prompt, RING, tmp_path) == truth_folders(prompt, asked, tmp_path)
 
 
-def test_pictures_are_over_the_evaluation_background(tmp_path: Path) -> None:
+def test_images_are_over_the_evaluation_background(tmp_path: Path) -> None:
     prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
     grey = RING.model_copy(update={"background": 0.5})
     truth = read_truth(truth_folders(prompt, grey, tmp_path)[0])

@@ -1,4 +1,4 @@
-"""A handful of toybox pictures, small enough to render while a test waits."""
+"""A handful of toybox images, small enough to render while a test waits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.training.dataset import ToyPictures
+from bench.training.dataset import ToyImages
 from methods.cameras import evaluation_ring
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
 
 
 @pytest.fixture(scope="session")
-def pictures() -> ToyPictures:
+def images() -> ToyImages:
     """Front and back of a duck in all its 28 paints."""
     rays = evaluation_ring(2).rays(64)
     toys = [toy for toy in all_objects() if toy.kind == "duck"]
@@ -22,7 +22,7 @@ def pictures() -> ToyPictures:
         seen += [_rgba(surface, toy) for toy in toys]
     toy = np.array([all_objects().index(toy) for toy in toys] * 2)
     sides = np.repeat([0, 1], len(toys))
-    return ToyPictures(
+    return ToyImages(
         rgba=np.stack(seen),
         toy=toy,
         azimuth_deg=180.0 * sides,
@@ -33,6 +33,6 @@ def pictures() -> ToyPictures:
 
 
 def _rgba(surface: object, toy: ToyObject) -> np.ndarray:
-    picture = develop(surface, toy, 1)  # type: ignore[arg-type]
-    rgba: np.ndarray = (torch.cat([picture.rgb, picture.opacity]).permute(1, 2, 0) * 255).round().byte().numpy()
+    image = develop(surface, toy, 1)  # type: ignore[arg-type]
+    rgba: np.ndarray = (torch.cat([image.rgb, image.opacity]).permute(1, 2, 0) * 255).round().byte().numpy()
     return rgba

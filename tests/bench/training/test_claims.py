@@ -1,4 +1,4 @@
-"""Which captions are right of which pictures."""
+"""Which captions are right of which images."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_between_two_quality_words_neither_is_clear() -> None:
     assert other.tolist() == [False, False]  # wrong already, whatever its sharpness
 
 
-def test_nothing_fits_an_empty_picture() -> None:
+def test_nothing_fits_an_empty_image() -> None:
     facts = facts_of(np.array([_number(PLAIN)]), np.array([0]), _strengths({}), np.array([True]))
     assert not fit(claims_of(["a duck", "a blue duck, front view"]), facts).right.any()
 
 
-def test_written_captions_are_right_of_their_pictures() -> None:
+def test_written_captions_are_right_of_their_images() -> None:
     rng = np.random.default_rng(0)
     toy, view = rng.integers(0, len(all_objects()), 300), rng.integers(0, len(VIEWS), 300)
     strengths = torch.from_numpy(rng.random((300, len(DAMAGE)))) * torch.from_numpy(rng.random((300, 1)) < 0.5)

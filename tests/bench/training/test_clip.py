@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from bench.training.claims import Fit
 from bench.training.clip import Batch, build, contrast, draw_batch, loss_of, pair_targets, write_folder
 from bench.training.clip_figures import antonym_accuracy, sheet, to_uint8
-from bench.training.dataset import ToyPictures
+from bench.training.dataset import ToyImages
 from bench.training.wear import DAMAGE
 from methods.weights import write_card
 from metrics.models.clip import ClipModel
@@ -37,7 +37,7 @@ def test_contrast_of_single_right_answers_is_clips_own_loss() -> None:
 
 
 def test_contrast_is_least_where_all_right_answers_share() -> None:
-    """Two pictures fit the first caption: its loss is least with equal logits, not with one of them alone."""
+    """Two images fit the first caption: its loss is least with equal logits, not with one of them alone."""
     right = torch.tensor([[True, True, False], [False, False, True]])
     pairs = Fit(right, torch.zeros_like(right))
     shared = contrast(torch.tensor([[9.0, 9.0, 0.0], [0.0, 0.0, 9.0]]), pairs)
@@ -46,7 +46,7 @@ def test_contrast_is_least_where_all_right_answers_share() -> None:
     assert shared == pytest.approx(np.log(2) / 4, abs=1e-3)
 
 
-def test_unclear_pictures_and_captions_without_any_do_not_count() -> None:
+def test_unclear_images_and_captions_without_any_do_not_count() -> None:
     right = torch.tensor([[True, False, False], [False, True, False], [False, False, False]])
     unclear = torch.tensor([[False, False, True], [False, False, False], [False, False, False]])
     logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
@@ -86,18 +86,18 @@ def test_initialisation_depends_on_the_seed_alone(folder: Path) -> None:
     assert not torch.equal(first["visual.proj"], other["visual.proj"])
 
 
-def test_batch_is_a_function_of_its_step(pictures: ToyPictures) -> None:
-    seen = np.flatnonzero(~pictures.held_out)
-    first, second, other = (draw_batch(pictures, seen, count=16, seed=0, step=step) for step in (4, 4, 5))
+def test_batch_is_a_function_of_its_step(images: ToyImages) -> None:
+    seen = np.flatnonzero(~images.held_out)
+    first, second, other = (draw_batch(images, seen, count=16, seed=0, step=step) for step in (4, 4, 5))
     assert torch.equal(first.rgb, second.rgb)
     assert first.texts == second.texts != other.texts
-    assert first.fit.right.shape == (24, 16)  # a caption for each picture, and wrong ones for half of them
+    assert first.fit.right.shape == (24, 16)  # a caption for each image, and wrong ones for half of them
     assert first.goodness.shape == (16, 3)
 
 
-def test_a_few_steps_lower_the_loss_of_a_batch(folder: Path, pictures: ToyPictures) -> None:
+def test_a_few_steps_lower_the_loss_of_a_batch(folder: Path, images: ToyImages) -> None:
     network, tokenize = build(folder, 0)
-    batch: Batch = draw_batch(pictures, np.arange(len(pictures)), count=8, seed=0, step=0)
+    batch: Batch = draw_batch(images, np.arange(len(images)), count=8, seed=0, step=0)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     losses = []
     for _ in range(6):
@@ -110,13 +110,13 @@ def test_a_few_steps_lower_the_loss_of_a_batch(folder: Path, pictures: ToyPictur
     assert all(value.grad is not None for value in network.parameters())
 
 
-def test_figures_are_shares_and_sheet_is_a_picture(folder: Path, pictures: ToyPictures, tmp_path: Path) -> None:
+def test_figures_are_shares_and_sheet_is_a_image(folder: Path, images: ToyImages, tmp_path: Path) -> None:
     network, _ = build(folder, 0)
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     save_file(network.state_dict(), tmp_path / "open_clip_model.safetensors")
     write_card(tmp_path, title="untrained")
-    rgb = pictures.over(np.arange(4), torch.ones(4))
+    rgb = images.over(np.arange(4), torch.ones(4))
     figures = antonym_accuracy(ClipModel(tmp_path), rgb, 0)
     assert set(figures) == {f"{name}_{what}" for name in ("quality", "sharpness", "real")
                             for what in ("prefers_clean", "right_side")}  # fmt: skip

@@ -11,7 +11,7 @@ import torch
 from bench.training.claims import claims_of, facts_of, fit
 from bench.training.clip import build as build_clip
 from bench.training.clip import write_folder as write_clip_folder
-from bench.training.dataset import ToyPictures
+from bench.training.dataset import ToyImages
 from bench.training.loop import initialise
 from bench.training.reward import (
     Batch,
@@ -40,12 +40,12 @@ def _network(config: RewardConfig) -> RewardNetwork:
     return network
 
 
-def test_blip_sees_what_the_clip_saw(config: tuple[RewardConfig, Path], tmp_path: Path, pictures: ToyPictures) -> None:
+def test_blip_sees_what_the_clip_saw(config: tuple[RewardConfig, Path], tmp_path: Path, images: ToyImages) -> None:
     write_clip_folder(tmp_path)
     clip = build_clip(tmp_path, 3)[0].eval()
     network = _network(config[0])
     network.vision.load_state_dict(blip_vision_weights(clip.state_dict()))
-    pixels = normalised(pictures.over(np.arange(2), torch.ones(2)))
+    pixels = normalised(images.over(np.arange(2), torch.ones(2)))
     with torch.no_grad():
         projected = network.encode_image(pixels)[:, 0] @ clip.visual.proj
         torch.testing.assert_close(projected, clip.encode_image(pixels), rtol=1e-4, atol=1e-5)
@@ -59,23 +59,23 @@ def test_vocabulary_has_every_word_of_the_grammar(config: tuple[RewardConfig, Pa
     assert sum(value.numel() for value in _network(config[0]).parameters()) < 2.5e6
 
 
-def test_batch_holds_preferences_that_are_true(pictures: ToyPictures) -> None:
-    rows = np.arange(len(pictures))
-    batch = draw_batch(pictures, rows, count=24, seed=0, step=2)
+def test_batch_holds_preferences_that_are_true(images: ToyImages) -> None:
+    rows = np.arange(len(images))
+    batch = draw_batch(images, rows, count=24, seed=0, step=2)
     index = np.random.default_rng([0, 2]).choice(rows, 24, replace=False)
-    facts = facts_of(pictures.toy[index], pictures.view[index], torch.zeros(24, len(DAMAGE)))
+    facts = facts_of(images.toy[index], images.view[index], torch.zeros(24, len(DAMAGE)))
     assert fit(claims_of(batch.right), facts).right.diagonal().all()
     assert not fit(claims_of(batch.wrong), facts).right.diagonal().any()
     assert ((batch.better - batch.worse).abs().amax(dim=(1, 2, 3)) > 0.02).all()
-    again = draw_batch(pictures, rows, count=24, seed=0, step=2)
+    again = draw_batch(images, rows, count=24, seed=0, step=2)
     assert torch.equal(batch.worse, again.worse)
     assert batch.wrong == again.wrong
 
 
-def test_loss_is_the_preference_loss_of_image_reward(config: tuple[RewardConfig, Path], pictures: ToyPictures) -> None:
+def test_loss_is_the_preference_loss_of_image_reward(config: tuple[RewardConfig, Path], images: ToyImages) -> None:
     """−log σ(better − worse), computed pair by pair in numpy."""
     network, tokenize = _network(config[0]), RewardTokenizer(config[1], 35)
-    batch = draw_batch(pictures, np.arange(len(pictures)), count=8, seed=0, step=0)
+    batch = draw_batch(images, np.arange(len(images)), count=8, seed=0, step=0)
     with torch.no_grad():
         better, worse = (network.encode_image(normalised(rgb)) for rgb in (batch.better, batch.worse))
         best, wrong, damaged, both, stranger = (
@@ -103,9 +103,9 @@ def test_loss_is_the_preference_loss_of_image_reward(config: tuple[RewardConfig,
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_few_steps_lower_the_loss_of_a_batch(config: tuple[RewardConfig, Path], pictures: ToyPictures) -> None:
+def test_a_few_steps_lower_the_loss_of_a_batch(config: tuple[RewardConfig, Path], images: ToyImages) -> None:
     network, tokenize = _network(config[0]), RewardTokenizer(config[1], 35)
-    batch: Batch = draw_batch(pictures, np.arange(len(pictures)), count=6, seed=0, step=0)
+    batch: Batch = draw_batch(images, np.arange(len(images)), count=6, seed=0, step=0)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     losses = []
     for _ in range(6):
@@ -118,10 +118,10 @@ def test_a_few_steps_lower_the_loss_of_a_batch(config: tuple[RewardConfig, Path]
 
 
 def test_normalisation_is_mean_and_deviation_of_raw_rewards(
-    config: tuple[RewardConfig, Path], pictures: ToyPictures
+    config: tuple[RewardConfig, Path], images: ToyImages
 ) -> None:
     network, tokenize = _network(config[0]), RewardTokenizer(config[1], 35)
-    batches = [draw_batch(pictures, np.arange(len(pictures)), count=4, seed=0, step=step) for step in range(2)]
+    batches = [draw_batch(images, np.arange(len(images)), count=4, seed=0, step=step) for step in range(2)]
     mean, std = normalisation(network, tokenize, batches)
     raw = _raw(network, tokenize, batches)
     assert mean == pytest.approx(np.mean(raw), abs=1e-4)

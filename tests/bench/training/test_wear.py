@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bench.training.dataset import ToyPictures
+from bench.training.dataset import ToyImages
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
 
 
-def _clean(pictures: ToyPictures) -> tuple[torch.Tensor, torch.Tensor]:
-    ground = torch.full((len(pictures),), 0.8)
-    return pictures.over(np.arange(len(pictures)), ground), ground
+def _clean(images: ToyImages) -> tuple[torch.Tensor, torch.Tensor]:
+    ground = torch.full((len(images),), 0.8)
+    return images.over(np.arange(len(images)), ground), ground
 
 
-def test_wear_stays_near_the_picture_and_in_range(pictures: ToyPictures) -> None:
-    clean, ground = _clean(pictures)
+def test_wear_stays_near_the_image_and_in_range(images: ToyImages) -> None:
+    clean, ground = _clean(images)
     worn = wear(clean, ground, torch.Generator().manual_seed(0))
     assert worn.rgb.shape == clean.shape
     assert 0 <= worn.rgb.min() <= worn.rgb.max() <= 1
@@ -26,14 +26,14 @@ def test_wear_stays_near_the_picture_and_in_range(pictures: ToyPictures) -> None
     assert (worn.strengths[:, [DAMAGE.index(name) for name in DAMAGE if name != "blur"]] == 0).all()
 
 
-def test_same_generator_same_wear(pictures: ToyPictures) -> None:
-    clean, ground = _clean(pictures)
+def test_same_generator_same_wear(images: ToyImages) -> None:
+    clean, ground = _clean(images)
     first, second = (wear(clean, ground, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first.rgb, second.rgb)
 
 
-def test_damage_is_strong_where_it_says_so(pictures: ToyPictures) -> None:
-    clean, _ = _clean(pictures)
+def test_damage_is_strong_where_it_says_so(images: ToyImages) -> None:
+    clean, _ = _clean(images)
     undamaged = Worn(clean, torch.zeros(len(clean), len(DAMAGE)))
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
     spoilt = damage(undamaged, rng, generator, least=0.5, share=0.6)

@@ -23,7 +23,7 @@ def test_nothing_at_strength_zero_and_more_with_more(name, rgb) -> None:
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
-def test_pictures_stay_pictures(name, rgb) -> None:
+def test_images_stay_images(name, rgb) -> None:
     out = DEGRADATIONS[name](rgb, 1.0, torch.Generator().manual_seed(1))
     assert out.shape == rgb.shape
     assert float(out.min()) >= -1e-6

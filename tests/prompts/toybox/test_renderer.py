@@ -38,7 +38,7 @@ def test_objects_are_inside_their_ball_and_their_front_is_not_their_back(kind, r
     assert float((front.over(1.0) - mirrored).abs().mean()) > 0.01
 
 
-def test_picture_parts_agree(ring) -> None:
+def test_image_parts_agree(ring) -> None:
     toy = ToyObject("car", "blue", "striped")
     out = render_object(toy, ring.origins[1], ring.directions[1])
     assert out.rgb.shape == (3, 24, 24)
