@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from methods.atomic import replace_file
+
 CARD = "card.json"
 
 #: Files of this size in bytes and more are hashed once, and again only if their size or times change.
@@ -61,7 +63,7 @@ def write_card(folder: Path, **fields: Any) -> None:
         for name, path in paths.items()
         if path.name != CARD and path.suffix != ".png" and not any(part.startswith(".") for part in name.parts)
     }
-    _replace(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
+    _write(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
     verify_weights.cache_clear()
 
 
@@ -108,8 +110,7 @@ def known_sha256(path: Path) -> str:
         return str(entry["sha256"])
     found = file_sha256(path)
     with contextlib.suppress(OSError):
-        known.parent.mkdir(parents=True, exist_ok=True)
-        _replace(known, json.dumps({**hashes, key: {"state": now, "sha256": found}}, indent=1) + "\n")
+        _write(known, json.dumps({**hashes, key: {"state": now, "sha256": found}}, indent=1) + "\n")
     return found
 
 
@@ -143,8 +144,6 @@ def _combined(files: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{name} {found}\n" for name, found in sorted(files.items())).encode()).hexdigest()
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+def _write(path: Path, text: str) -> None:
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

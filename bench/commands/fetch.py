@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
+from methods.atomic import replace_file
 from methods.priors.pipeline.folder import files_in
 from methods.priors.pipeline.stable_diffusion import Origin
 from methods.weights import CARD, WeightsError, file_sha256, read_card, reverify_weights, write_card
@@ -133,11 +134,8 @@ def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) ->
     _check(source, mirror, str(mirror))
     _demand_room(folder, sum((mirror / name).stat().st_size for name in names))
     for name in names:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.part")
-        shutil.copyfile(mirror / name, temporary)
-        temporary.replace(target)
+        with replace_file(folder / name) as temporary:
+            shutil.copyfile(mirror / name, temporary)
     if (mirror / CARD).is_file():
         kept = {key: value for key, value in read_card(mirror).items() if key != "files"}
         _write_card(folder, {**fields, **kept})

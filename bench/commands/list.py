@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from bench.errors import InputError
 from bench.study.study import load_study, study_names
+from methods.registry import Registry
 
 
 def list_kind(kind: str, console: Console) -> None:
@@ -39,19 +41,29 @@ def bibtex_of(name: str) -> str:
     return card.paper.bibtex
 
 
-def _registered(package: str, name: str) -> Iterator[tuple[str, str]]:
-    registry = getattr(importlib.import_module(package), name)
-    for key in registry.names():
-        thing = registry[key]
-        text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
-        yield key, text.split("\n\n")[0].replace("\n", " ")
+def registry_of_kind(kind: str) -> Registry[Any]:
+    """The registry of a kind in ``REGISTRIES``, imported now."""
+    package, name = REGISTRIES[kind]
+    registry: Registry[Any] = getattr(importlib.import_module(package), name)
+    return registry
+
+
+def describe(thing: Any) -> str:
+    """What a registered thing says of itself."""
+    return getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
+
+
+def _registered(kind: str) -> Iterator[tuple[str, str]]:
+    registry = registry_of_kind(kind)
+    for name in registry.names():
+        yield name, describe(registry[name]).split("\n\n")[0].replace("\n", " ")
 
 
 def _methods() -> Iterator[tuple[str, str]]:
     from methods.card import card_of
     from methods.distillation import methods
 
-    for name, words in _registered("methods.distillation", "methods"):
+    for name, words in _registered("methods"):
         card = card_of(name, methods[name])
         if card is None:
             yield name, f"{words}\nno card"
@@ -73,19 +85,25 @@ def _studies() -> Iterator[tuple[str, str]]:
         yield name, f"{study.title}: {study.description}"
 
 
-#: How the things of each kind are found; imports wait until they are asked for, since torch takes seconds.
+#: Registries by kind, as module and name: importing them takes seconds, so it waits until they are asked for.
+REGISTRIES = {
+    "methods": ("methods.distillation", "methods"),
+    "metrics": ("metrics", "metrics"),
+    "priors": ("methods.priors", "priors"),
+    "strategies": ("methods.inversion", "strategies"),
+    "schedules": ("methods.diffusion.schedules", "schedules"),
+    "scenes": ("methods.scenes", "scenes"),
+    "materials": ("methods.scenes.nerf.materials", "materials"),
+    "backgrounds": ("methods.scenes.nerf.backgrounds", "backgrounds"),
+    "marchings": ("methods.scenes.nerf.marching", "marchings"),
+    "encodings": ("methods.scenes.nerf.encodings", "encodings"),
+    "engines": ("bench.engines", "engines"),
+}
+
+#: How the names of each kind are found, with a description each.
 KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
+    **{kind: partial(_registered, kind) for kind in REGISTRIES},
     "methods": _methods,
-    "metrics": partial(_registered, "metrics", "metrics"),
     "prompts": _prompt_sets,
     "studies": _studies,
-    "priors": partial(_registered, "methods.priors", "priors"),
-    "strategies": partial(_registered, "methods.inversion", "strategies"),
-    "schedules": partial(_registered, "methods.diffusion.schedules", "schedules"),
-    "scenes": partial(_registered, "methods.scenes", "scenes"),
-    "materials": partial(_registered, "methods.scenes.nerf.materials", "materials"),
-    "backgrounds": partial(_registered, "methods.scenes.nerf.backgrounds", "backgrounds"),
-    "marchings": partial(_registered, "methods.scenes.nerf.marching", "marchings"),
-    "encodings": partial(_registered, "methods.scenes.nerf.encodings", "encodings"),
-    "engines": partial(_registered, "bench.engines", "engines"),
 }

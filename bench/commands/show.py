@@ -16,24 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bench.commands.list import KINDS
+from bench.commands.list import KINDS, REGISTRIES, describe, registry_of_kind
 from bench.errors import InputError, nearest
 from bench.study.study import load_study, study_names
-
-#: Registries by kind, and where they are; studies and prompt sets are files.
-_REGISTRIES = {
-    "methods": "methods.distillation:methods",
-    "metrics": "metrics:metrics",
-    "priors": "methods.priors:priors",
-    "strategies": "methods.inversion:strategies",
-    "schedules": "methods.diffusion.schedules:schedules",
-    "scenes": "methods.scenes:scenes",
-    "encodings": "methods.scenes.nerf.encodings:encodings",
-    "materials": "methods.scenes.nerf.materials:materials",
-    "backgrounds": "methods.scenes.nerf.backgrounds:backgrounds",
-    "marchings": "methods.scenes.nerf.marching:marchings",
-    "engines": "bench.engines:engines",
-}
 
 #: Labels and texts, in the order to read.
 Facts = list[tuple[str, str]]
@@ -57,16 +42,16 @@ def show(name: str, console: Console) -> None:
 
 
 def _kinds() -> dict[str, Callable[[str], Facts | None]]:
-    registered = {kind: partial(_registered, kind, *place.split(":")) for kind, place in _REGISTRIES.items()}
+    registered = {kind: partial(_registered, kind) for kind in REGISTRIES}
     return {**registered, "studies": _study, "prompts": _prompt_set}
 
 
-def _registered(kind: str, package: str, registry_name: str, name: str) -> Facts | None:
-    registry = getattr(importlib.import_module(package), registry_name)
+def _registered(kind: str, name: str) -> Facts | None:
+    registry = registry_of_kind(kind)
     if name not in registry:
         return None
     thing = registry[name]
-    facts = [("description", " ".join((getattr(thing, "summary", None) or inspect.getdoc(thing) or "").split()))]
+    facts = [("description", " ".join(describe(thing).split()))]
     if kind == "methods":
         from methods.card import card_of
 

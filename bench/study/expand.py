@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from bench.errors import InputError
 from bench.study.cell import Cell
-from bench.study.resolve import named_table, plain_part, plain_settings, resolve_part, resolve_settings
+from bench.study.resolve import plain_part, plain_settings, resolve_part, resolve_settings
 from bench.study.scorers import scorer_roles
-from bench.study.settings import CellSettings
+from bench.study.settings import CellSettings, named_table
 from bench.study.study import Study
 from methods.contracts import Method, Prior
 from methods.distillation import methods

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 
 from bench.errors import InputError, nearest
 from bench.study.cell import Cell
+from bench.study.settings import named_table
 from methods.contracts import Method
 from methods.distillation import methods
 from methods.registry import Registry, UnknownNameError, registry_of
@@ -17,11 +18,6 @@ from methods.scenes import scenes
 from methods.scenes.scene import SceneSettings
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
-
-
-def named_table(value: Any) -> Any:
-    """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 def cell_method(cell: Cell) -> Method:

@@ -70,6 +70,11 @@ def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
     return found
 
 
+def named_table(value: Any) -> Any:
+    """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Section(BaseModel):
     """A frozen table of a study file, in which an unknown key or a wrong type is an error."""
 
@@ -174,7 +179,7 @@ class PriorChoice(Section):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        return named_table(value)
 
 
 class CellSettings(Section):

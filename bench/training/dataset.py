@@ -19,6 +19,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from methods.atomic import replace_file
 from methods.camera_range import CameraRange
 from methods.cameras import sample_cameras, view_words
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
@@ -97,17 +98,16 @@ def _render_part(job: tuple[Path, str, int, int, int]) -> None:
     images = list(_images(kind, surfaces, paintings, seed))
     toys = all_objects()
     words = ("front view", "side view", "back view")
-    unfinished = path.with_suffix(".tmp.npz")
-    np.savez(
-        unfinished,
-        rgba=np.stack([image[0] for image in images]),
-        toy=np.array([toys.index(image[1]) for image in images]),
-        azimuth_deg=np.array([image[2] for image in images]),
-        elevation_deg=np.array([image[3] for image in images]),
-        view=np.array([words.index(image[4]) for image in images]),
-        held_out=np.array([is_held_out(image[1]) for image in images]),
-    )
-    unfinished.replace(path)
+    with replace_file(path) as unfinished:
+        np.savez(
+            unfinished,
+            rgba=np.stack([image[0] for image in images]),
+            toy=np.array([toys.index(image[1]) for image in images]),
+            azimuth_deg=np.array([image[2] for image in images]),
+            elevation_deg=np.array([image[3] for image in images]),
+            view=np.array([words.index(image[4]) for image in images]),
+            held_out=np.array([is_held_out(image[1]) for image in images]),
+        )
 
 
 def _images(

@@ -11,6 +11,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from methods.atomic import replace_file
+
 _KEEP_EVERY = 100  # steps
 _WARM_UP = 100  # steps
 
@@ -125,8 +127,6 @@ def _save(
     settings: dict[str, Any],
     step: int,
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
     state = {
         "settings": settings,
         "step": step,
@@ -134,8 +134,8 @@ def _save(
         "optimiser": optimiser.state_dict(),
         "average": average,
     }
-    torch.save(state, unfinished)
-    unfinished.replace(path)
+    with replace_file(path) as unfinished:
+        torch.save(state, unfinished)
 
 
 def _load(

@@ -9,7 +9,7 @@ from methods.contracts import Prior
 from methods.priors import priors
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
 from methods.priors.pipeline.folder import INDEX
-from methods.priors.pipeline.settings import Posterior, choose_device
+from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.weights import CARD
@@ -119,7 +119,6 @@ def prior_device(name: str) -> str | None:
 def _from_folder(folder: Path, posterior: Posterior) -> Prior:
     # Imported here: diffusers takes seconds to import, and looking a name up should not.
     from methods.priors.pipeline.diffusers_prior import DiffusersPrior
-    from methods.priors.pipeline.settings import PipelineSettings
 
     uses_gpu = not has_patch_codec(folder)
     return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, uses_gpu=uses_gpu))
