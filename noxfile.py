@@ -77,7 +77,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def train_toybox(session: nox.Session) -> None:
-    """Train the toybox's models anew (hours on a CPU; goes on from checkpoints)."""
+    """Train the toybox's models from the beginning (hours on a CPU; continues from checkpoints)."""
     install(session)
     for script in session.posargs or ("prior", "classifier", "calibrate", "clip", "reward"):
         session.run("python", "-m", f"bench.training.{script}")

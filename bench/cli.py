@@ -57,9 +57,9 @@ class Run(Selection):
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
     budget_hours: float = 24.0
-    """Ask before more hours of the device than this are begun; without a terminal, refuse."""
+    """Ask before starting more device-hours than this; without a terminal, refuse."""
     yes: bool = False
-    """Begin without asking, whatever the forecast of time and memory."""
+    """Start without asking, whatever the forecast of time and memory."""
     engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
     """How the engine runs them."""
 
@@ -132,7 +132,7 @@ class Benchmark(Run):
 
 @dataclass(frozen=True)
 class Verify:
-    """Check a run folder: every record, file and hash, and some scores anew; exit status 1 if anything is wrong."""
+    """Check a run folder: records, files, hashes, and some scores computed again; exit status 1 if any is wrong."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
@@ -191,7 +191,7 @@ class Compare:
         failures = comparison.judge(self.fail_if)
         sys.stdout.write(comparison.markdown)  # plain, for a file: a console would wrap its lines
         for line in failures:
-            _tell(line)
+            _complain(line)
         return 1 if failures else 0
 
 
@@ -254,6 +254,7 @@ class List:
             "materials",
             "backgrounds",
             "encodings",
+            "controls",
             "engines",
         ]
     ]
@@ -343,24 +344,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return command(Console())
     except KeyboardInterrupt:
-        _tell("interrupted; finished cells are kept, the same command goes on from there")
+        _complain("interrupted; finished cells are kept, the same command goes on from there")
         return 130
     except RunError as error:
-        _tell(str(error))
+        _complain(str(error))
         return 1
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
-        _tell(f"{error.filename or 'the disk'}: {error.strerror}")
+        _complain(f"{error.filename or 'the disk'}: {error.strerror}")
         return 2
     except Exception as error:
         if not isinstance(error, _input_errors()):
             raise
-        _tell(" ".join(str(error).split()))
+        _complain(" ".join(str(error).split()))
         return 2
 
 
-def _tell(line: str) -> None:
+def _complain(line: str) -> None:
     shown = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 :]}"
     sys.stderr.write(f"sdibench: {shown}\n")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 
 class InputError(Exception):
     """One line that names the field, the value and what would be right.  Exit status 2 at the command line."""
@@ -19,16 +16,3 @@ class StorageError(InputError):
 
 class RunError(Exception):
     """A run that ended without all of its cells.  One line; exit status 1 at the command line."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the nearest right names, or all of them.
-
-    >>> nearest("stesp", ["steps", "views"])
-    'did you mean steps?'
-    >>> nearest("x", ["steps", "views"])
-    'known: steps, views'
-    """
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"

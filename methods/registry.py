@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +24,19 @@ _BY_BASE: dict[Any, Registry[Any]] = {}
 
 class UnknownNameError(LookupError):
     """A name that nothing is registered under; the message is one line with the most similar known names."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the nearest right names, or all of them.
+
+    >>> nearest("stesp", ["steps", "views"])
+    'did you mean steps?'
+    >>> nearest("x", ["steps", "views"])
+    'known: steps, views'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 class Registry(Generic[T]):
@@ -69,9 +82,7 @@ class Registry(Generic[T]):
         try:
             return self._found[name]
         except KeyError:
-            near = difflib.get_close_matches(name, self._found, n=3, cutoff=0.4)
-            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(self.names())}"
-            raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}") from None
+            raise UnknownNameError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}") from None
 
     def __contains__(self, name: str) -> bool:
         self._load()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from methods.registry import UnknownNameError
+from methods.registry import UnknownNameError, nearest
 from methods.weights import WeightsError
 from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite
@@ -94,9 +93,7 @@ def pyiqa_metric(name: str) -> type[Metric]:
         )
     known = sorted(set(_package().list_models(metric_mode="NR")) - _OTHERS)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
-        raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a single image: {hint}")
+        raise UnknownNameError(f"pyiqa has no metric {name!r} that scores a single image: {nearest(name, known)}")
     column = Column(name=f"pyiqa:{name}", title=name.upper())  # the direction is known once it is loaded
     fields = {"metric": name, "columns": (column,), "__doc__": f"pyiqa's {name}.", "__module__": __name__}
     return type(f"Pyiqa_{name}", (PyiqaMetric,), fields)

@@ -35,6 +35,11 @@ class Suite:
     remedy: str = "restore it from the repository"  # instruction for the user if a folder is missing
     uses_gpu: bool = True  # whether it computes on a GPU by default
 
+    @property
+    def is_packaged(self) -> bool:
+        """Whether the weights come with the package; those of other suites are fetched."""
+        return self.clip.is_relative_to(WEIGHTS)
+
     def folder(self, role: Role) -> Path:
         """Return the folder of the model for ``role``.
 

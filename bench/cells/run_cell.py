@@ -28,8 +28,10 @@ from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import Prior
 
-#: A function that is called with the event of each step, for progress.
+#: Functions that are called with the event of each step, and with the images of each snapshot, for progress; their
+#: time is not charged to the optimisation.
 OnStep = Callable[[Event], None]
+OnSnapshot = Callable[[SnapshotImages], None]
 
 #: Parts of the messages of out-of-memory errors of other types: torch's allocator on the CPU, CUDA, cuBLAS.
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
@@ -48,6 +50,7 @@ def run_cell(
     prior: Prior,
     *,
     on_step: OnStep | None = None,
+    on_snapshot: OnSnapshot | None = None,
     time_limit_seconds: float | None = None,
     memory_limit_gb: float | None = None,
     checkpoint: Checkpoint | None = None,
@@ -60,6 +63,7 @@ def run_cell(
         cell: The cell.
         prior: Its diffusion prior, loaded once for many cells.
         on_step: Called with the event of each step.
+        on_snapshot: Called with the images of each snapshot.
         time_limit_seconds: Longest time for the steps; None for no limit.
         memory_limit_gb: Most memory of the process, 10⁹ bytes (``bench.watch.memory_limit``); None for no limit.
         checkpoint: The file that the cell resumes from and is saved to from time to time.  On a CPU, a cell that was
@@ -74,7 +78,7 @@ def run_cell(
     this = _CellRun(cell, prior, attempts)
     try:
         with memory_limit(memory_limit_gb, this.device):
-            this.run(on_step, time_limit_seconds, checkpoint, interrupted)
+            this.run(on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
@@ -150,6 +154,7 @@ class _CellRun:
     def run(
         self,
         on_step: OnStep | None,
+        on_snapshot: OnSnapshot | None,
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
         interrupted: Callable[[], bool],
@@ -160,7 +165,7 @@ class _CellRun:
             if checkpoint is not None:
                 self.resume(loop, checkpoint)
         with self.phase("optimise"):
-            self.optimise(loop, on_step, time_limit_seconds, checkpoint, interrupted)
+            self.optimise(loop, on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
         with self.phase("evaluate"):
             self.evaluate(loop)
 
@@ -187,6 +192,7 @@ class _CellRun:
         self,
         loop: Optimisation,
         on_step: OnStep | None,
+        on_snapshot: OnSnapshot | None,
         time_limit_seconds: float | None,
         checkpoint: Checkpoint | None,
         interrupted: Callable[[], bool],
@@ -196,7 +202,8 @@ class _CellRun:
         for event, divergence in loop:
             self.events.append(event)
             if on_step:
-                on_step(event)
+                with self.clock.phase("write"):
+                    on_step(event)
             if divergence:
                 self.diverge(divergence)
                 return
@@ -208,6 +215,9 @@ class _CellRun:
                 return
             if len(self.events) in snapshot_steps:
                 self.snapshot(loop)
+                if on_snapshot:
+                    with self.clock.phase("write"):
+                        on_snapshot(self.snapshots[-1])
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
                 self.save(loop, checkpoint)

@@ -32,15 +32,15 @@ class Backend:
     """An optional package."""
 
     name: str
-    """As people call it."""
+    """Common name."""
     module: str
-    """What is imported."""
+    """Module that is imported."""
     package: str
-    """What its version is kept under."""
+    """Distribution that has its version."""
     install: str
-    """How it comes here."""
+    """Command that installs it."""
     without: str
-    """What happens where it is missing."""
+    """Consequence if it is missing."""
     needs_gpu: bool = False
     """Whether it is of use with a CUDA device only."""
     check: Callable[[Any], None] | None = None
@@ -84,8 +84,7 @@ BACKENDS = (
     Backend(
         "NVML", "pynvml", "nvidia-ml-py", "pip install nvidia-ml-py", "a GPU's energy is not recorded", check=_begin
     ),
-    Backend("trimesh", "trimesh", "trimesh", "pip install trimesh", "scenes are not written as meshes"),
-    Backend("ray", "ray", "ray", "pip install ray", "the engine ray is not to be had"),
-    Backend("submitit", "submitit", "submitit", "pip install submitit", "the engine slurm is not to be had"),
+    Backend("ray", "ray", "ray", "pip install ray", "the engine ray is unavailable"),
+    Backend("submitit", "submitit", "submitit", "pip install submitit", "the engine slurm is unavailable"),
     Backend("pyiqa", "pyiqa", "pyiqa", "pip install pyiqa", "there are no metrics pyiqa:*"),
 )  # fmt: skip

@@ -57,7 +57,7 @@ class Comparison:
         return [line for condition in parsed for line in self._judged(condition, methods)]
 
     def _judged(self, condition: Condition, methods: Sequence[str]) -> list[str]:
-        lines, told, why = [], False, ""
+        lines, is_known, why = [], False, ""
         for method in methods if condition.method is None else [condition.method]:
             estimate = self.estimates[method, condition.column]
             interval = estimate.interval
@@ -66,10 +66,10 @@ class Comparison:
             if value is None:
                 why = interval.reason
                 continue
-            told = True
+            is_known = True
             if condition.holds(value):
                 lines.append(f"{condition.text}: holds for {method}, {condition.part} {value:.4g}")
-        if not told:
+        if not is_known:
             raise InputError(f"--fail-if {condition.text!r}: the data cannot tell: {why}")
         return lines
 

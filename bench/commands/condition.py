@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.errors import InputError, nearest
+from bench.errors import InputError
+from methods.registry import nearest
 
 Part = Literal["mean", "low", "high"]
 

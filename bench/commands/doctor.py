@@ -81,14 +81,16 @@ def _check_weights() -> Iterator[tuple[str, str, bool]]:
     def of_role(suite: str, role: Role) -> str:
         return verify_weights(suites[suite].folder(role))
 
-    checks: dict[str, Callable[[], str]] = {f"prior {name}": partial(prior_sha256, name) for name in priors.names()}
+    checks: list[tuple[str, Callable[[], str], bool]] = [  # the last: whether the weights have to be fetched
+        (f"prior {name}", partial(prior_sha256, name), priors[name].hub is not None) for name in priors.names()
+    ]
     for name in suites.names():
         for role in get_args(Role):
-            checks[f"{role} of the suite {name}"] = partial(of_role, name, role)
-    for name, check in checks.items():
+            checks.append((f"{role} of the suite {name}", partial(of_role, name, role), not suites[name].is_packaged))
+    for name, check, is_fetched in checks:
         try:
             yield name, f"right, SHA-256 {check()[:12]}", True
         except WeightsMissingError as error:
-            yield name, f"not there: {error}", "toybox" not in name  # which comes with the suite
+            yield name, f"not there: {error}", is_fetched
         except WeightsError as error:
             yield name, str(error), False

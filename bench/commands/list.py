@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -49,8 +50,9 @@ def registry_of_kind(kind: str) -> Registry[Any]:
 
 
 def describe(thing: Any) -> str:
-    """What a registered thing says of itself."""
-    return getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
+    """The description of a registered thing: its summary, or its docstring up to the first section."""
+    text = getattr(thing, "summary", None) or inspect.getdoc(thing) or ""
+    return re.split(r"\n\n(?:Args|Raises|Returns|Yields|Attributes):\n", text)[0]
 
 
 def _registered(kind: str) -> Iterator[tuple[str, str]]:
@@ -97,6 +99,7 @@ REGISTRIES = {
     "backgrounds": ("methods.scenes.nerf.backgrounds", "backgrounds"),
     "marchings": ("methods.scenes.nerf.marching", "marchings"),
     "encodings": ("methods.scenes.nerf.encodings", "encodings"),
+    "controls": ("metrics.controls", "controls"),
     "engines": ("bench.engines", "engines"),
 }
 

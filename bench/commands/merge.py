@@ -23,10 +23,10 @@ _NARROWED = ("methods", "prompt_ids", "seeds")
 def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) -> bool:
     """Copy the records of ``sources`` into ``target``, each whole or not at all; the sources stay as they are.
 
-    Records are told apart by their cells' identity.  One that the target has already stays; another of the same
-    cell with other content (it was run twice: times differ, at least) is kept in ``set-aside/``.  Kept scores come
-    along with their record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes only what is
-    missing.  Unfinished cells are left out.  A merge that was cut short goes on where it was.
+    Two records are of the same cell if their identities are equal.  One that the target has already stays; another
+    of the same cell with other content (it was run twice: times differ, at least) is kept in ``set-aside/``.  Kept
+    scores come along with their record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes
+    only what is missing.  Unfinished cells are left out.  A merge that was cut short goes on where it was.
 
     Args:
         sources: Run folders of the same study, or of the same study narrowed to some methods, prompts or seeds.

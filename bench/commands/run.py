@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.options import EngineOptions
-from bench.engines.work import FAILED, set_failure_aside
+from bench.engines.work import set_failure_aside
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
 from bench.records.store import RunStore
@@ -37,9 +37,9 @@ def run_study(
         console: Where progress goes.
         engine: Registered name of the engine.
         retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
-        budget_hours: Hours of the device that are begun without asking; None to begin whatever the forecast of time
-            and memory is.
-        options: What the engine is told.
+        budget_hours: Device-hours that are started without asking; None to start whatever the forecast of time and
+            memory is.
+        options: The engine's options.
 
     Raises:
         RunError: If as many cells have failed as the options allow, or cells are without a record for another reason.
@@ -51,7 +51,7 @@ def run_study(
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
     done = {record.identity for record in records}
-    again = {record.identity for record in records if retry_failed and record.status in FAILED}
+    again = {record.identity for record in records if retry_failed and record.status.failed}
     missing = [cell for cell in cells if cell.identity not in done - again]
     if missing:
         check_ready(study)
@@ -74,7 +74,7 @@ def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> No
     missing = sum(cell.folder_name not in finished for cell in cells)
     if options.fail_after is not None:
         records = store.read_all(cells)
-        failed = sum(record.status in FAILED for record in records)
+        failed = sum(record.status.failed for record in records)
         if failed >= options.fail_after:
             raise RunError(
                 f"{failed} of {len(records)} cells failed (--fail-after {options.fail_after}), {missing} were not "

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.commands.list import KINDS, REGISTRIES, describe, registry_of_kind
-from bench.errors import InputError, nearest
+from bench.errors import InputError
 from bench.study.study import load_study, study_names
+from methods.registry import nearest
 
 #: Labels and texts, in the order to read.
 Facts = list[tuple[str, str]]

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.errors import InputError, nearest
+from bench.errors import InputError
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.folder import check_pipeline, needed_files, read_json, small_files
 from methods.priors.pipeline.stable_diffusion import (
@@ -21,6 +21,7 @@ from methods.priors.pipeline.stable_diffusion import (
     origin_of,
     suite_folder,
 )
+from methods.registry import nearest
 from methods.weights import WeightsError
 
 #: From the paths of all files of a repository, and its name for an error's line, to the paths that are wanted.

@@ -82,10 +82,10 @@ class Board:
             return
         done = self._all - len(self._left)
         left = (time.monotonic() - self._start) / done * len(self._left)
-        why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
         attempt = f", attempt {record.attempts}" * (record.attempts > 1)
+        why = f" ({record.reason})" if record.reason else ""
         line = (
-            f"[{done}/{self._all}] {title(record.cell)}: {record.status}{f' ({why})' if why else ''}"
+            f"[{done}/{self._all}] {title(record.cell)}: {record.status}{why}"
             f", {record.seconds.total:.1f} s{attempt}, about {duration(left)} left"
         )
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -36,7 +36,7 @@ def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
     """Run ``cells`` here.  A cell that is killed goes on from its checkpoint."""
     count = min(options.workers or 1, len(cells))
     threads = max(1, study.threads // count)
-    job = partial(work, study, cells, store, threads=threads, fail_after=options.fail_after)
+    job = partial(work, study, cells, store, threads=threads, options=options)
     with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
         if count == 1:
             job(interrupted=interrupt.__bool__)
@@ -96,9 +96,9 @@ class _Worker:
         try:
             self.job.result()
         except BrokenProcessPool as error:
-            if error.__cause__ is not None:  # nobody died: what was raised there cannot be built anew here
+            if error.__cause__ is not None:  # nobody died: what was raised there cannot be unpickled here
                 last = str(error.__cause__).strip("'\n").splitlines()[-1]
-                raise RunError(f"a worker process failed with an error that cannot be told ({last})") from error
+                raise RunError(f"a worker process failed with an error that cannot be serialised ({last})") from error
             if self._is_interrupted:
                 return False
             if self._ready.exception() is not None:

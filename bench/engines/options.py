@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.errors import InputError
 
+#: The trackers: those of accelerate that also take images.  Each has the name of its package.
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What an engine is told; each takes what it knows of."""
+    """The options of all engines; each uses its own."""
 
     workers: int | None = None
     """Worker processes, each with its own prior: 1 for local, as many as find room for ray, array tasks for slurm."""
     fail_after: int | None = None
-    """Begin no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
+    """Start no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
+    track: TrackerName | None = None
+    """Also log loss, opacity, seconds and images of the running cells to this experiment tracker."""
     ray_address: str | None = None
     """Ray cluster to run on (host:port, or auto); a cluster of this machine alone where it is not given."""
     slurm_partition: str | None = None
@@ -34,3 +40,5 @@ class EngineOptions:
             value = getattr(self, field)
             if value is not None and value <= 0:
                 raise InputError(f"--{field.replace('_', '-')} = {value:g}: must be above 0")
+        if self.track and importlib.util.find_spec(self.track) is None:
+            raise InputError(f"--track {self.track}: {self.track} is not installed; pip install {self.track}")

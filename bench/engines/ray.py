@@ -1,4 +1,4 @@
-"""The engine of a Ray cluster: tasks that are workers, begun anew elsewhere when their process or machine is lost.
+"""The engine of a Ray cluster: tasks that are workers, started again elsewhere when their process or machine is lost.
 
 Every machine of the cluster needs the run folder under the same path, and the suite installed.
 """
@@ -26,24 +26,24 @@ from bench.study.study import Study
 #: Time between two looks at the tasks, seconds.
 _SECONDS = 0.5
 
-#: What a process holds of a GPU beside torch's allocator, where NVML did not say it.
+#: Memory of a GPU that a process holds outside torch's allocator, if NVML did not say it.
 _CONTEXT_BYTES = 1_000_000_000
 
 
 @engines.register("ray")
 def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
-    """Run ``cells`` on a cluster, with as many workers as it has room for, now or later, unless told how many."""
+    """Run ``cells`` on a cluster, by default with as many workers as it has room for, now or later."""
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
         gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
         task = ray.remote(_run).options(
             name=f"sdibench {study.name}", num_cpus=study.threads, num_gpus=gpus, max_retries=-1, retry_exceptions=False
         )
-        # a worker that is begun when all is done leaves at once
+        # a worker that starts when all is done leaves at once
         count = min(options.workers or len(cells), len(cells))
         given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
         with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
-            _wait(ray, [task.remote(given, options.fail_after) for _ in range(count)], interrupt)
+            _wait(ray, [task.remote(given, options) for _ in range(count)], interrupt)
 
 
 def forecast_vram_gb(study: Study, store: RunStore) -> float | None:
@@ -73,7 +73,7 @@ def gpu_share(vram_gb: float | None, device_gb: float) -> float:
     return math.floor(10_000 / at_once) / 10_000  # Ray counts in ten-thousandths
 
 
-def _run(given: tuple[Study, list[Cell], RunStore], fail_after: int | None) -> None:
+def _run(given: tuple[Study, list[Cell], RunStore], options: EngineOptions) -> None:
     study, cells, store = given
     with interrupts(signal.SIGINT) as interrupt:  # SIGTERM is Ray's, for a machine that is taken away
         work(
@@ -82,17 +82,17 @@ def _run(given: tuple[Study, list[Cell], RunStore], fail_after: int | None) -> N
             store,
             threads=study.threads,
             interrupted=interrupt.__bool__,
-            fail_after=fail_after,
+            options=options,
             whole_log=True,
         )
 
 
 def _wait(ray: Any, tasks: list[Any], interrupt: Interrupt) -> None:
     """Wait for all tasks; raise what one of them raised."""
-    is_told = False
+    is_cancelled = False
     while tasks:
-        if interrupt and not is_told:
-            is_told = True
+        if interrupt and not is_cancelled:
+            is_cancelled = True
             for task in tasks:
                 ray.cancel(task, force=False)  # KeyboardInterrupt there: the cell is saved
         done, tasks = ray.wait(tasks, timeout=_SECONDS)

@@ -35,7 +35,7 @@ def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
     """Run ``cells`` in an array of jobs and wait for them; Ctrl-C cancels the jobs."""
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
-    worker = SlurmWorker(store.folder.resolve(), names, options.fail_after)
+    worker = SlurmWorker(store.folder.resolve(), names, options)
     with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
         with executor.batch():
             jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
@@ -58,14 +58,14 @@ class SlurmWorker:
     """The run folder."""
     names: frozenset[str]
     """Names of the record folders of the cells that it may do."""
-    fail_after: int | None
+    options: EngineOptions
 
     def __call__(self) -> None:
         """Work until every cell has a record."""
         store = RunStore(self.folder)
         study = store.read_study()
         cells = [cell for cell in expand(study) if cell.folder_name in self.names]
-        work(study, cells, store, threads=study.threads, fail_after=self.fail_after, whole_log=True)
+        work(study, cells, store, threads=study.threads, options=self.options, whole_log=True)
 
     def checkpoint(self) -> Any:
         """What is queued again when time runs out: the same, for what is done is in the folder."""

@@ -11,17 +11,16 @@ from contextlib import suppress
 from bench.cells.run_cell import give_up, run_cell
 from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
+from bench.engines.options import EngineOptions, TrackerName
+from bench.engines.tracking import CellTracker
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.record import Outcome
+from bench.records.record import Outcome, SnapshotImages
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.study import Study
-from bench.watch.divergence import Status
 from bench.watch.telemetry import Event
 from methods.priors.loading import cached_prior
-
-FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 
 #: Time between two looks at cells that other processes hold, and between two notes of progress.
 _SECONDS = 1.0
@@ -34,7 +33,7 @@ def work(
     *,
     threads: int,
     interrupted: Callable[[], bool] = lambda: False,
-    fail_after: int | None = None,
+    options: EngineOptions | None = None,
     whole_log: bool = False,
 ) -> None:
     """Do the cells that have no record, until every one of them has one.
@@ -48,10 +47,11 @@ def work(
         store: The run folder.
         threads: Torch's threads on the CPU.
         interrupted: Asked after each step; once it says True, the cell is saved and KeyboardInterrupt raised.
-        fail_after: Begin no further cell once as many of ``cells`` have failed.
+        options: The number of failures after which no further cell is started, and the experiment tracker.
         whole_log: Whether standard output and error of this process go into the cells' logs.
     """
-    budget = _Budget(store, cells, fail_after)
+    options = options or EngineOptions()
+    budget = _Budget(store, cells, options.fail_after)
     left = [cell for cell in cells if not store.has(cell)]
     with torch_settings(threads):
         while left and not budget.is_spent():
@@ -61,7 +61,7 @@ def work(
                     raise KeyboardInterrupt
                 if budget.is_spent():
                     return
-                if not do_cell(cell, study, store, interrupted=interrupted, whole_log=whole_log):
+                if not do_cell(cell, study, store, interrupted=interrupted, track=options.track, whole_log=whole_log):
                     held.append(cell)
             if len(held) == len(left):
                 time.sleep(_SECONDS)
@@ -74,6 +74,7 @@ def do_cell(
     store: RunStore,
     *,
     interrupted: Callable[[], bool] = lambda: False,
+    track: TrackerName | None = None,
     whole_log: bool = False,
 ) -> bool:
     """Claim a cell, run it from its checkpoint if it has one, and write its record.
@@ -92,8 +93,14 @@ def do_cell(
         file.write(attempts)
         heading = "given up" if attempts.is_hopeless else f"attempt {attempts.count}"
         try:
-            with cell_log(store.log(cell), f"{heading}, {attempts.worker}", whole=whole_log):
-                store.write(_outcome(cell, study, checkpoint, attempts, file, interrupted))
+            with (
+                cell_log(store.log(cell), f"{heading}, {attempts.worker}", whole=whole_log),
+                CellTracker(track, cell, study.name, store.folder / "tracking") as tracker,
+            ):
+                progress = _Progress(attempts, file, tracker)
+                outcome = _outcome(cell, study, checkpoint, attempts, progress, interrupted)
+                tracker.end(outcome)
+                store.write(outcome)
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
                 file.write(attempts.model_copy(update={"without_progress": 0}))
@@ -111,7 +118,7 @@ def set_failure_aside(cell: Cell, store: RunStore) -> bool:
     """
     with store.claim(cell) as is_mine:
         record = store.read(cell) if is_mine else None
-        if record is not None and record.status in FAILED:
+        if record is not None and record.status.failed:
             store.attempts(cell).write(Attempts(count=record.attempts))
             store.set_aside(store.cell_folder(cell))
     return not store.has(cell)
@@ -122,7 +129,7 @@ def _outcome(
     study: Study,
     checkpoint: Checkpoint,
     attempts: Attempts,
-    file: AttemptsFile,
+    progress: _Progress,
     interrupted: Callable[[], bool],
 ) -> Outcome:
     prior = cached_prior(study.prior.name, study.prior.posterior)
@@ -134,7 +141,8 @@ def _outcome(
     return run_cell(
         cell,
         prior,
-        on_step=_Progress(attempts, file),
+        on_step=progress.step,
+        on_snapshot=progress.snapshot,
         time_limit_seconds=study.time_limit_seconds,
         memory_limit_gb=study.memory_limit_gb,
         checkpoint=checkpoint,
@@ -144,14 +152,19 @@ def _outcome(
 
 
 class _Progress:
-    """Notes now and then how far a cell is, for those who look on."""
+    """Writes now and then how far a cell is, for the board of the run, and passes everything to the tracker."""
 
-    def __init__(self, attempts: Attempts, file: AttemptsFile) -> None:
+    def __init__(self, attempts: Attempts, file: AttemptsFile, tracker: CellTracker) -> None:
         self._attempts = attempts
         self._file = file
+        self._tracker = tracker
         self._noted = time.monotonic()
 
-    def __call__(self, event: Event) -> None:
+    def snapshot(self, snapshot: SnapshotImages) -> None:
+        self._tracker.snapshot(snapshot)
+
+    def step(self, event: Event) -> None:
+        self._tracker.step(event)
         now = time.monotonic()
         if now - self._noted >= _SECONDS:
             self._noted = now
@@ -174,6 +187,6 @@ class _Budget:
         finished = self._store.finished()
         for cell in [cell for cell in self._open if cell.folder_name in finished]:
             record = self._store.read(cell)
-            self._failed += record is not None and record.status in FAILED
+            self._failed += record is not None and record.status.failed
             self._open.remove(cell)
         return self._failed >= self._fail_after

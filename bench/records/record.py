@@ -109,6 +109,13 @@ class Record(Section):
     file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
     """SHA-256 of each of these files."""
 
+    @property
+    def reason(self) -> str | None:
+        """Why the cell diverged or failed, one line; None if it completed."""
+        if self.failure:
+            return f"{self.failure.kind}: {self.failure.message}"
+        return str(self.divergence) if self.divergence else None
+
 
 @dataclass(frozen=True)
 class Images:

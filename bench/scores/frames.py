@@ -154,15 +154,10 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         "git_commit": lambda record: record.environment.git_commit,
         "git_dirty": lambda record: record.environment.git_dirty,
         "folder": lambda record: str(store.cell_folder(record.cell)),
-        "failure": _why,
+        "failure": lambda record: record.reason,
     }
     # column by column: ten thousand dicts would take more memory than the frame
     return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
-
-
-def _why(record: Record) -> str | None:
-    why = record.divergence or (record.failure and f"{record.failure.kind}: {record.failure.message}")
-    return str(why) if why else None
 
 
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:

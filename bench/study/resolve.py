@@ -8,12 +8,12 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from bench.errors import InputError, nearest
+from bench.errors import InputError
 from bench.study.cell import Cell
 from bench.study.settings import named_table
 from methods.contracts import Method
 from methods.distillation import methods
-from methods.registry import Registry, UnknownNameError, registry_of
+from methods.registry import Registry, UnknownNameError, nearest, registry_of
 from methods.scenes import scenes
 from methods.scenes.scene import SceneSettings
 

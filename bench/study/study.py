@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from bench.errors import InputError, nearest
+from bench.errors import InputError
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug
+from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
     from prompts import Prompt

@@ -42,7 +42,7 @@ QUALITY: dict[str, tuple[str, ...]] = {
 #: Damage above the first is worth its bad word, below the second a good word; between them neither word is said.
 STRONG, WEAK = 0.5, 0.3
 
-#: ``all_objects()``, which is made anew at every call.
+#: ``all_objects()``, which is made again at every call.
 OBJECTS = tuple(all_objects())
 
 _OPEN = -1

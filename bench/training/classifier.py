@@ -20,7 +20,7 @@ from bench.training.dataset import ToyImages, toy_images
 from bench.training.loop import use_cpu
 from prompts.toybox import COLOURS, DEGRADATIONS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects
 
-#: What is told apart, and into how many classes.
+#: The attributes that are classified, and the number of classes of each.
 ATTRIBUTES = {"kind": len(KINDS), "colour": len(COLOURS), "pattern": len(PATTERNS), "view": len(VIEWS)}
 
 

@@ -51,7 +51,7 @@ class Options:
     images: Path = Path(".cache/toybox-images")
     """Where the training images are kept."""
     work: Path = Path(".cache/train-clip")
-    """Where checkpoints are kept; delete it to start anew."""
+    """Where checkpoints are kept; delete it to start from the beginning."""
     out: Path = Path("metrics/weights/toybox_clip")
     """The folder of weights to write."""
     steps: int = 600

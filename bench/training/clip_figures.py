@@ -82,10 +82,10 @@ def antonym_accuracy(model: ClipModel, clean: Tensor, seed: int) -> dict[str, fl
         words = model.text_features([pair.positive, pair.negative])
         higher, right = [], []
         for name in _PAIR_DAMAGE[pair.column]:
-            spoilt = DEGRADATIONS[name](clean, 0.7, generator)
+            damaged = DEGRADATIONS[name](clean, 0.7, generator)
             margins = [
                 ((model.image_features(to_uint8(rgb)) @ words.T) @ torch.tensor([1.0, -1.0])).numpy()
-                for rgb in (clean, spoilt)
+                for rgb in (clean, damaged)
             ]
             higher.append((margins[0] > margins[1]).mean())
             right.append(((margins[0] > 0).mean() + (margins[1] < 0).mean()) / 2)

@@ -54,7 +54,7 @@ class Options:
     images: Path = Path(".cache/toybox-images")
     """Where the training images are kept."""
     work: Path = Path(".cache/train-prior")
-    """Where checkpoints are kept; delete it to start anew."""
+    """Where checkpoints are kept; delete it to start from the beginning."""
     out: Path = Path("methods/priors/weights/toybox")
     """The folder of weights to write."""
     steps: int = 10_000
@@ -214,7 +214,7 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
     write_card(
         options.out,
         name="toybox prior",
-        description="Text-conditional diffusion of 64 x 64 toybox images, 16 principal components a 4 x 4 patch.",
+        description="Text-conditional diffusion of 64 x 64 toybox images, 16 principal components per 4 x 4 patch.",
         script="python -m bench.training.prior, then python -m bench.training.calibrate",
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),

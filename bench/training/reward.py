@@ -47,7 +47,7 @@ class Options:
     clip: Path = Path("metrics/weights/toybox_clip")
     """The CLIP whose image encoder this one starts from."""
     work: Path = Path(".cache/train-reward")
-    """Where checkpoints are kept; delete it to start anew."""
+    """Where checkpoints are kept; delete it to start from the beginning."""
     out: Path = Path("metrics/weights/toybox_reward")
     """The folder of weights to write."""
     steps: int = 450
@@ -157,11 +157,11 @@ def draw_batch(images: ToyImages, among: np.ndarray, *, count: int, seed: int, s
 
 def _weakly_damaged(worn: Worn, rng: np.random.Generator, generator: torch.Generator) -> Worn:
     """A third of the images a little damaged, so that worse is not simply damaged at all."""
-    spoilt = damage(worn, rng, generator, least=0.3, share=1.0)
+    damaged = damage(worn, rng, generator, least=0.3, share=1.0)
     share = torch.from_numpy(rng.uniform(0.1, 0.4, len(worn.rgb))).float() * torch.from_numpy(
         rng.random(len(worn.rgb)) < 1 / 3
     )
-    return Worn(torch.lerp(worn.rgb, spoilt.rgb, share[:, None, None, None]), worn.strengths)
+    return Worn(torch.lerp(worn.rgb, damaged.rgb, share[:, None, None, None]), worn.strengths)
 
 
 def rewards_of(network: RewardNetwork, tokenize: RewardTokenizer, states: Tensor, texts: list[str]) -> Tensor:

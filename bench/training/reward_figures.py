@@ -33,8 +33,8 @@ def held_out_figures(folder: Path, images: ToyImages, *, seed: int = 1) -> dict[
         clean = images.over(np.array([image]), torch.ones(1))
         view = VIEWS[images.view[image]] if row % 3 == 0 else None
         right, wrong = wrong_caption(OBJECTS[images.toy[image]], view, [seed, row])
-        spoilt = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
-        best, *worse = model.rewards(to_uint8(torch.cat([clean, *spoilt])), right)
+        damaged = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
+        best, *worse = model.rewards(to_uint8(torch.cat([clean, *damaged])), right)
         for name, reward in zip(DAMAGE, worse, strict=True):
             damage[name].append(bool(best > reward))
         captions.append(bool(best > model.rewards(to_uint8(clean), wrong)[0]))
@@ -54,12 +54,12 @@ def sample_sheet(folder: Path, images: ToyImages, *, seed: int = 2) -> Image.Ima
     index = rng.choice(np.flatnonzero(images.held_out), 6)
     clean = images.over(index, torch.ones(6))
     names = [DAMAGE[row % len(DAMAGE)] for row in range(6)]
-    spoilt = torch.cat([DEGRADATIONS[name](rgb[None], 0.6, generator) for name, rgb in zip(names, clean, strict=True)])
+    damaged = torch.cat([DEGRADATIONS[name](rgb[None], 0.6, generator) for name, rgb in zip(names, clean, strict=True)])
     titles = []
-    for rgb, words in ((clean, [""] * 6), (spoilt, names)):
+    for rgb, words in ((clean, [""] * 6), (damaged, names)):
         for image, number, word in zip(rgb, images.toy[index], words, strict=True):
             right, wrong = wrong_caption(OBJECTS[number], None, [seed, int(number)])
             rewards = [model.rewards(to_uint8(image[None]), text)[0] for text in (right, wrong)]
             lines = [f"{text}: {reward:.1f}" for text, reward in zip((right, wrong), rewards, strict=True)]
             titles.append("\n".join([word, *lines]).replace("a photo of ", ""))
-    return sheet(torch.cat([clean, spoilt]), titles)
+    return sheet(torch.cat([clean, damaged]), titles)

@@ -34,6 +34,11 @@ class Status(StrEnum):
         """Whether the optimisation itself went wrong."""
         return self in (Status.EMPTY, Status.OPAQUE, Status.NAN, Status.FROZEN)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the machine or the code ended the cell, which says nothing of the method."""
+        return self in (Status.OOM, Status.TIMEOUT, Status.CRASHED)
+
 
 class Divergence(Section):
     """Why an optimisation counts as diverged, in numbers."""

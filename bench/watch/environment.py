@@ -53,7 +53,7 @@ class Environment(Section):
     threads: int
     """Torch's threads."""
     deterministic: bool
-    """Whether torch was told to use deterministic algorithms."""
+    """Whether torch was set to use deterministic algorithms."""
     determinism: Determinism | None = None
     """How two runs of one cell agree here; None in records that do not say it."""
     device: str
@@ -103,7 +103,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=1)  # once a process: a commit made during a run is not the code that runs
+@lru_cache(maxsize=1)  # once per process: a commit made during a run is not the code that runs
 def _git_state() -> tuple[str | None, bool | None]:
     folder = Path(__file__).parents[2]
     try:

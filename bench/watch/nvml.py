@@ -13,7 +13,7 @@ class Nvml:
     """The counters of one GPU.  A counter that the GPU or the driver does not have is None.
 
     Args:
-        library: The module ``pynvml``, begun.
+        library: The module ``pynvml``, initialised.
         handle: Its handle of the GPU.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,12 +96,39 @@ class Memory(Section):
     """Whether the peak is the cell's, or the process's where the system cannot reset it."""
 
 
-class Clock:
-    """Adds up wall time by phase.  A phase inside another one is no part of the other's time."""
+class PhaseMeter(ABC):
+    """A meter that charges what it measures to phases; an inner phase is not counted in the outer one."""
 
     def __init__(self) -> None:
-        self._seconds = PhaseSeconds()
         self._running: list[str] = []
+
+    @property
+    def _phase(self) -> str | None:
+        """The innermost phase that is running."""
+        return self._running[-1] if self._running else None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Charge a ``with`` block to the phase ``name``, also when it raises."""
+        self._charge()
+        self._running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._running.pop()
+
+    @abstractmethod
+    def _charge(self) -> None:
+        """Charge what was measured since the last time to the phase that is running."""
+
+
+class Clock(PhaseMeter):
+    """Adds up wall time by phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = PhaseSeconds()
         self._since = 0.0
 
     @property
@@ -118,27 +146,15 @@ class Clock:
         self._seconds = PhaseSeconds.model_validate(state)
         self._since = time.perf_counter()
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time a ``with`` block as the phase ``name``, also when it raises."""
-        self._charge()
-        self._running.append(name)
-        try:
-            yield
-        finally:
-            self._charge()
-            self._running.pop()
-
     def _charge(self) -> None:
         now = time.perf_counter()
-        if self._running:
-            name = self._running[-1]
-            spent = getattr(self._seconds, name) + now - self._since
-            self._seconds = self._seconds.model_copy(update={name: spent})
+        if self._phase:
+            spent = getattr(self._seconds, self._phase) + now - self._since
+            self._seconds = self._seconds.model_copy(update={self._phase: spent})
         self._since = now
 
 
-class MemoryMeter:
+class MemoryMeter(PhaseMeter):
     """Peak memory since the meter was made, on ``device``, in all and by phase.
 
     Args:
@@ -149,8 +165,8 @@ class MemoryMeter:
     def __init__(self, device: torch.device, gpu: Nvml | None = None) -> None:
         self._device = device
         self._gpu = gpu
+        super().__init__()
         self._is_reset = False
-        self._running: list[str] = []
         self._peaks: dict[str, int] = {}  # by the name of the field, or of the phase
         if device.type == "cuda":
             torch.cuda.empty_cache()  # what the cell before left reserved is not this one's
@@ -164,17 +180,6 @@ class MemoryMeter:
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Raise the peaks to at least those of ``state``, which the same cell had in another process."""
         self._raise_to(state)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Put the peak of a ``with`` block down to the phase ``name``; a phase inside another one counts alone."""
-        self._charge()
-        self._running.append(name)
-        try:
-            yield
-        finally:
-            self._charge()
-            self._running.pop()
 
     def read(self) -> Memory:
         """The peaks so far."""
@@ -192,8 +197,8 @@ class MemoryMeter:
         )
 
     def _charge(self) -> None:
-        """Put the peak since the last time down to the phase that is running, and begin anew."""
-        phase = self._running[-1] if self._running else None
+        """Charge the peak since the last time to the phase that is running, and start again from zero."""
+        phase = self._phase
         if self._device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self._device)
             reserved = torch.cuda.max_memory_reserved(self._device)

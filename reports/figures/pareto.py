@@ -32,7 +32,7 @@ def pareto(
     distance to it.
 
     Raises:
-        NothingToDraw: If there is no method to compare with, or none has both a score and a cost.
+        NothingToDraw: If there are no methods, or each lacks a score or a cost.
         ReportError: If a metric or a cost is unknown.
     """
     scores, prices = quantities(frames, metrics, compared=True), quantities(frames, costs)

@@ -56,7 +56,7 @@ def study(study_file: Path) -> Study:
 
 @pytest.fixture
 def endless(study: Study) -> Study:
-    """Two cells that go on until they are told to stop, diverged or not."""
+    """Two cells that go on until they are asked to stop, diverged or not."""
     never = DivergenceSettings(empty_opacity=0.0, opaque_opacity=1.0, frozen_change=0.0)
     return study.narrow(steps=1_000_000, prompt_ids=["blue-duck"]).model_copy(update={"divergence": never})
 

@@ -24,10 +24,10 @@ from .conftest import TINY
 
 def _flipped(content: bytes, seed: int) -> bytes:
     rng = np.random.default_rng(seed)
-    spoilt = bytearray(content)
+    damaged = bytearray(content)
     for place in rng.integers(0, len(content), max(1, len(content) // 200)):
-        spoilt[place] ^= 1 << int(rng.integers(8))
-    return bytes(spoilt)
+        damaged[place] ^= 1 << int(rng.integers(8))
+    return bytes(damaged)
 
 
 Spoil = Callable[[bytes], bytes]
@@ -306,15 +306,15 @@ def test_a_study_with_flipped_bytes_is_told_or_planned(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(seed)
-    spoilt = bytearray(TINY.encode())
-    for place in rng.integers(0, len(spoilt), 3):
-        spoilt[place] = int(rng.integers(256))
-    (tmp_path / "bad.toml").write_bytes(spoilt)
+    damaged = bytearray(TINY.encode())
+    for place in rng.integers(0, len(damaged), 3):
+        damaged[place] = int(rng.integers(256))
+    (tmp_path / "bad.toml").write_bytes(damaged)
     _is_told(["plan", "bad.toml"], capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
 
 
-#: Command lines beside a good study.
+#: Command lines next to a good study.
 ARGUMENTS = [
     ["run", "a\0b.toml"],
     ["run", "x" * 5000],

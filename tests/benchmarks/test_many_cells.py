@@ -21,7 +21,7 @@ import bench
 
 ROOT = Path(bench.__file__).parents[1]
 
-#: Prints seconds and bytes as JSON.  The time of importing torch is told apart: no run makes it longer.
+#: Prints seconds and bytes as JSON.  The time of importing torch is printed separately: no run makes it longer.
 MEASURE = """
 import time
 start = time.perf_counter()

@@ -63,13 +63,13 @@ evaluation = { views = 2, resolution = 64 }
 COMMANDS = """
 import contextlib, io, json
 from bench.cli import main
-told = []
+results = []
 for command in (["plan", "tiny.toml"], ["run", "tiny.toml"], ["fetch", "sd21", "--from", "mirror"],
                 ["benchmark", "tiny.toml"]):
     with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()) as output:
         status = main(command)
-    told.append([status, errors.getvalue(), output.getvalue()])
-print(json.dumps(told))
+    results.append([status, errors.getvalue(), output.getvalue()])
+print(json.dumps(results))
 """
 
 

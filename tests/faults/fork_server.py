@@ -1,4 +1,4 @@
-"""Runs ``sdibench`` commands in forks of one process that has imported everything, and kills them where it is told.
+"""Runs ``sdibench`` commands in forks of one process that has imported everything, and kills them where it is asked to.
 
 A line of JSON on standard input is an order, a line on standard output its result:
 ``arguments`` are the command's, ``copies`` how many processes run it at once, ``log`` the file for their output;

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.registry import Registry, UnknownNameError
+from methods.registry import Registry, UnknownNameError, nearest
 
 
 def test_registered_things_are_found_by_name() -> None:
@@ -29,3 +29,9 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
         registry["appple"]
     with pytest.raises(UnknownNameError, match=r"^unknown thing 'zzz': known: apple, tree$"):
         registry["zzz"]
+
+
+def test_nearest_names_come_first_and_all_names_where_none_is_near() -> None:
+    assert nearest("sdii", ["sds", "sdi", "ism"]).startswith("did you mean sdi")
+    assert nearest("gauss", ["b", "a"]) == "known: a, b"
+    assert nearest("gauss", []) == "known: none"

@@ -138,7 +138,7 @@ def mend_torchvision() -> None:
     """What ``methods.torchvision_shim`` does, for a Python that has none of this project."""
     try:
         import torchvision  # noqa: F401
-    except RuntimeError:  # built for CUDA, beside a torch without it
+    except RuntimeError:  # built for CUDA, while torch is built without it
         for name in ("nms", "qnms"):
             torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:

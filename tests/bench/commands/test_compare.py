@@ -194,7 +194,7 @@ def test_a_run_of_older_code_is_compared_with_a_newer_one(pair: tuple[RunStore, 
     before = compare_runs(a, b)
     _reidentify(b, lambda record: {"code_version": record.cell.code_version + 1})
     assert compare_runs(a, b).estimates == before.estimates
-    shutil.copytree(a.folder / "cells", b.folder / "cells", dirs_exist_ok=True)  # the older ones beside the newer
+    shutil.copytree(a.folder / "cells", b.folder / "cells", dirs_exist_ok=True)  # the older ones next to the newer
     assert compare_runs(a, b).estimates == before.estimates
 
 

@@ -14,25 +14,25 @@ from bench.commands.backends import BACKENDS, Backend
 from bench.commands.doctor import run_doctor
 
 
-def _told() -> tuple[bool, str]:
+def _report() -> tuple[bool, str]:
     console = Console(file=io.StringIO(), width=400)
     healthy = run_doctor(console)
     return healthy, console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def _row(told: str, name: str) -> str:
-    [line] = [line for line in told.splitlines() if line.startswith(f"│ {name} ")]
+def _row(text: str, name: str) -> str:
+    [line] = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
     return line.split("│")[2].strip()
 
 
 def test_doctor_tells_of_machine_backends_and_determinism() -> None:
-    healthy, told = _told()
+    healthy, text = _report()
     assert healthy
     for backend in BACKENDS:
-        assert _row(told, backend.name).startswith(("there, ", "missing: pip install "))
-    assert _row(told, "same cell twice, cpu") == "bit-equal"
+        assert _row(text, backend.name).startswith(("there, ", "missing: pip install "))
+    assert _row(text, "same cell twice, cpu") == "bit-equal"
     if not torch.cuda.is_available():
-        assert _row(told, "GPU") == "none; the CPU does all the work"
+        assert _row(text, "GPU") == "none; the CPU does all the work"
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_doctor_tells_what_it_measured(monkeypatch: pytest.MonkeyPatch, answer: 
         return answer
 
     monkeypatch.setattr(bench.commands.determinism, "largest_difference", measured)
-    healthy, told = _told()
+    healthy, text = _report()
     assert healthy
-    assert _row(told, "same cell twice, cpu") == line
+    assert _row(text, "same cell twice, cpu") == line
 
 
 def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
@@ -64,9 +64,9 @@ def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> 
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(Backend, "state", lambda self: "not looked at")
     monkeypatch.setattr("bench.watch.nvml.Nvml.find", lambda device: None)
-    _, told = _told()
-    assert _row(told, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
-    assert _row(told, "same cell twice, cuda") == "bit-equal"
+    _, text = _report()
+    assert _row(text, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
+    assert _row(text, "same cell twice, cuda") == "bit-equal"
 
 
 def test_doctor_tells_of_weights_that_are_not_the_cards(
@@ -76,7 +76,7 @@ def test_doctor_tells_of_weights_that_are_not_the_cards(
     with (tmp_path / "toybox" / "tokenizer" / "merges.txt").open("a") as file:
         file.write("x")
     monkeypatch.setattr(methods.priors, "_WEIGHTS", tmp_path)
-    healthy, told = _told()
+    healthy, text = _report()
     assert not healthy
-    assert "merges.txt: SHA-256 is" in told
-    assert "but card.json says" in told
+    assert "merges.txt: SHA-256 is" in text
+    assert "but card.json says" in text

@@ -51,7 +51,7 @@ def test_methods_are_listed_with_paper_weighting_and_guidance(monkeypatch: pytes
     card = card_of("sds", registry["sds"])
     assert card is not None
     sds = MethodCard.model_validate(card.model_dump() | {"weighting": "σ_t of [another] package"})
-    monkeypatch.setitem(registry._found, "told", type("Told", (), {"__doc__": "Told.", "card": sds}))
+    monkeypatch.setitem(registry._found, "copied", type("Copied", (), {"__doc__": "Copied.", "card": sds}))
     monkeypatch.setitem(registry._found, "plain", type("Plain", (), {"__doc__": "Has a [bracket]."}))
     lines = [line.strip("│ ").replace("│", "").split() for line in methods_listed().splitlines()]
     assert ["plain", "Has", "a", "[bracket]."] in lines

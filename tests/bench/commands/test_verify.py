@@ -60,7 +60,7 @@ def _drop_event(folder: Path) -> None:
     _forget_hashes(folder)
 
 
-SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
+DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bit of an image": (lambda folder: _flip(folder / "views" / "rgb_001.png"), r"rgb_001.png: .*SHA-256 is"),
     "a bit of the scene": (lambda folder: _flip(folder / "scene.safetensors"), r"scene.safetensors: .*SHA-256 is"),
     "a bit of the events": (lambda folder: _flip(folder / "events.jsonl"), r"events.jsonl: .*SHA-256 is"),
@@ -88,22 +88,22 @@ def test_a_record_without_hashes_is_judged_by_size_and_content(study: Study, fin
     assert _verified(study, finished)[0]
 
 
-@pytest.mark.parametrize("name", SPOILT)
+@pytest.mark.parametrize("name", DAMAGED)
 def test_what_is_spoilt_is_found_set_aside_and_done_again(
     study: Study, finished: RunStore, console: Console, name: str
 ) -> None:
-    spoil, message = SPOILT[name]
+    spoil, message = DAMAGED[name]
     cell = expand(study)[1]
     folder = finished.cell_folder(cell)
     spoil(folder)
-    spoilt = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    damaged = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     is_right, text = _verified(study, finished, rescored=0)
     assert not is_right
     assert [line for line in text.splitlines() if line.startswith("corrupt: ")]
     assert re.search(message, text), text
     assert not _verified(study, finished, rescored=0, redo=True)[0]
     [kept] = (finished.folder / "set-aside").iterdir()
-    assert {path.relative_to(kept): path.read_bytes() for path in kept.rglob("*") if path.is_file()} == spoilt
+    assert {path.relative_to(kept): path.read_bytes() for path in kept.rglob("*") if path.is_file()} == damaged
     assert not _verified(study, finished, rescored=0)[0]  # missing now
     run_study(study, finished, console)
     assert _verified(study, finished)[0]

@@ -115,7 +115,7 @@ def test_an_error_that_no_other_process_can_build_ends_the_run(
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(bench.engines.local, "work", importlib.import_module("odd_job").work)
-    with pytest.raises(RunError, match=r"a worker process failed with an error that cannot be told .*OddError"):
+    with pytest.raises(RunError, match=r"a worker process failed with an error that cannot be serialised .*OddError"):
         run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
 
 

@@ -90,14 +90,14 @@ def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: S
     study = study.narrow(methods=["sds"], steps=50, prompt_ids=["blue-duck"])
     [cell], store = expand(study), RunStore(tmp_path / "run")
     store.open(study.model_copy(update={"checkpoint_seconds": 0.0}))
-    told: list[str] = []
+    seen: list[str] = []
 
     def end_time() -> None:
-        while len(told) < 2:
+        while len(seen) < 2:
             attempts = store.attempts(cell).read()
-            if attempts.step and attempts.worker not in told:
+            if attempts.step and attempts.worker not in seen:
                 os.kill(int(attempts.worker.partition(":")[2]), signal.SIGUSR2)
-                told.append(attempts.worker)
+                seen.append(attempts.worker)
             time.sleep(0.01)
 
     threading.Thread(target=end_time, daemon=True).start()

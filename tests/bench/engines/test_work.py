@@ -11,6 +11,7 @@ from filelock import FileLock
 
 import bench.engines.work
 from bench.cells.run_cell import run_cell
+from bench.engines.options import EngineOptions
 from bench.engines.work import do_cell, set_failure_aside, work
 from bench.records.attempts import LIVES, Attempts
 from bench.records.record import Record
@@ -62,10 +63,10 @@ def _die(cell: Cell, study: Study, store: RunStore) -> None:
     """As a killed process leaves it: with nothing written after its last step."""
     file = store.attempts(cell)
     before = file.read()
-    begun = before.begin(store.checkpoint(cell, study).saved_ns(), "gone:1")
+    started = before.begin(store.checkpoint(cell, study).saved_ns(), "gone:1")
     with pytest.raises(_KilledError):
         do_cell(cell, study, store)
-    file.write(begun)
+    file.write(started)
 
 
 def test_a_cell_that_is_done_leaves_its_record_and_log_alone(cell: Cell, study: Study, store: RunStore) -> None:
@@ -199,11 +200,11 @@ def test_limits_become_typed_failures(study: Study, store: RunStore) -> None:
 def test_no_cell_is_begun_after_as_many_failures_as_allowed(study: Study, store: RunStore) -> None:
     cells = expand(study)
     strict = study.model_copy(update={"time_limit_seconds": 1e-9})
-    work(strict, cells, store, threads=1, fail_after=2)
+    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=2))
     assert [store.has(cell) for cell in cells] == [True, True, False, False]
-    work(strict, cells, store, threads=1, fail_after=2)
+    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=2))
     assert [store.has(cell) for cell in cells] == [True, True, False, False]
-    work(strict, cells, store, threads=1, fail_after=3)
+    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=3))
     assert [store.has(cell) for cell in cells] == [True, True, True, False]
 
 

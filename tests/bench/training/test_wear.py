@@ -36,12 +36,12 @@ def test_damage_is_strong_where_it_says_so(images: ToyImages) -> None:
     clean, _ = _clean(images)
     undamaged = Worn(clean, torch.zeros(len(clean), len(DAMAGE)))
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    spoilt = damage(undamaged, rng, generator, least=0.5, share=0.6)
-    hurt = spoilt.strengths.amax(dim=1) > 0
+    damaged = damage(undamaged, rng, generator, least=0.5, share=0.6)
+    hurt = damaged.strengths.amax(dim=1) > 0
     assert 0 < hurt.sum() < len(clean)
-    assert torch.equal(spoilt.rgb[~hurt], clean[~hurt])
-    assert (spoilt.strengths[hurt].amax(dim=1) >= 0.5).all()
-    assert ((spoilt.rgb[hurt] - clean[hurt]).abs().amax(dim=(1, 2, 3)) > 0.05).all()
+    assert torch.equal(damaged.rgb[~hurt], clean[~hurt])
+    assert (damaged.strengths[hurt].amax(dim=1) >= 0.5).all()
+    assert ((damaged.rgb[hurt] - clean[hurt]).abs().amax(dim=(1, 2, 3)) > 0.05).all()
     assert torch.equal(undamaged.strengths, torch.zeros_like(undamaged.strengths))
 
 

@@ -25,17 +25,17 @@ class FakePynvml:
     def __init__(self, *missing: str) -> None:
         self.millijoules = 5000
         self.missing = missing
-        self.begun = False
+        self.started = False
 
     def _have(self, name: str) -> None:
-        assert self.begun
+        assert self.started
         if name in self.missing:
             raise _NVMLError(name)
 
     def nvmlInit(self) -> None:  # noqa: N802, the library's names
         if "library" in self.missing:
             raise _NVMLError
-        self.begun = True
+        self.started = True
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
         self._have("handle")
