@@ -35,7 +35,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'known: steps, views'
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     return f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
 
 

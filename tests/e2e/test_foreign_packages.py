@@ -203,7 +203,7 @@ import bench.engines.work as work
 from bench.cli import main
 
 kill_at, folder = int(sys.argv[1]), sys.argv[2]
-note = work._Progress.__call__
+note = work._Progress.step
 
 
 def noted(self, event):
@@ -212,7 +212,7 @@ def noted(self, event):
     note(self, event)
 
 
-work._Progress.__call__ = noted
+work._Progress.step = noted
 sys.exit(main(["run", "study.toml", "--out", folder]))
 """
 

@@ -22,6 +22,7 @@ EXPECTED = {
     "schedules": "warm_up",
     "marchings": "packed",
     "encodings": "dense_grid",
+    "controls": "other_prompt",
     "engines": "local",
 }
 
