@@ -141,7 +141,8 @@ class Verify:
     seed: int = 0
     """Which cells those are."""
     redo: bool = False
-    """Set what is corrupt aside, so that the next run and score do it again; nothing is deleted."""
+    """Set aside what is corrupt or damaged, so that the next run, score and report make it again; nothing is deleted,
+    and what cannot be read or is of another version stays."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -155,7 +156,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class Merge:
-    """Unite run folders of one study from several machines; exit status 1 if records differ or are corrupt."""
+    """Unite run folders of one study from several machines; exit status 1 if records differ or are left out."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders; of two records of one cell the first is kept, the other set aside."""

@@ -14,7 +14,7 @@ import torch
 
 from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
-from bench.errors import StorageError
+from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
@@ -68,14 +68,15 @@ def run_cell(
         attempts: How often the cell was started, this time included.
 
     Raises:
-        StorageError: If the disk refuses a checkpoint, which is not an error of the cell.
+        StorageError, VersionError: If the disk refuses a checkpoint, or a checkpoint is of a later version of the
+            suite, which are not errors of the cell.
         KeyboardInterrupt: If the cell is interrupted.
     """
     this = _CellRun(cell, prior, attempts)
     try:
         with memory_limit(memory_limit_gb, this.device):
             this.run(on_step, time_limit_seconds, checkpoint, interrupted)
-    except StorageError:
+    except (StorageError, VersionError):
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         this.fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trimesh.exchange.gltf import export_glb
 from bench.cells.streams import make_streams
 from bench.errors import InputError
 from bench.records.atomic import new_file
+from bench.records.reading import refusals, require_readable
 from bench.records.record import SCENE_FILE
 from bench.records.store import read_record
 from bench.study.cell import Cell
@@ -81,6 +83,7 @@ def load_scene(record_folder: Path) -> Scene:
         raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
     scene = _build(record.cell, record_folder)
     try:
+        require_readable(path)
         state = load_file(path)
         scene.resize(state)
         scene.load_state_dict(state)
@@ -97,6 +100,19 @@ def glb(mesh: Mesh) -> bytes:
     colours = np.round(255 * linear_colours(mesh.rgb)).astype(np.uint8)
     shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=colours, process=False)
     return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_make_matt)
+
+
+def is_whole_glb(path: Path) -> bool:
+    """Whether a file has the header of a GLB (glTF 2.0, section 4.4.2) and the length that it states.
+
+    Raises:
+        StorageError: If it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with refusals(path), path.open("rb") as file:
+        header = file.read(12)
+    return len(header) == 12 and struct.unpack("<4sII", header) == (b"glTF", 2, path.stat().st_size)
 
 
 def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -17,9 +17,9 @@ from rich.console import Console
 from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
-from bench.records.atomic import new_folder
 from bench.records.record import Record
 from bench.records.store import RunStore
+from bench.scores.image_folder import image_folder, image_names
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.study import Study
 from methods.cameras import view_words
@@ -110,9 +110,12 @@ class _Maker:
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         folder = self.store.folder / "controls" / name / f"{prompt.id}--{key}"
-        if not folder.is_dir():
-            with new_folder(folder) as temporary, torch_settings(self.study.threads):
+
+        def make(temporary: Path) -> None:
+            with torch_settings(self.study.threads):
                 _write(control.views(prompt.text, sources), temporary)
+
+        image_folder(folder, image_names(self.ring.views), make)
         return ViewSet(
             identity=identity,
             scores=self.store.folder / "scores" / "controls" / name / prompt.id,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bench.errors import InputError
-from bench.records.atomic import new_folder
+from bench.errors import InputError, StorageError
+from bench.records.reading import refusals
+from bench.scores.image_folder import image_folder, image_names
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
 from metrics.views import TruthViews
@@ -37,10 +39,7 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
     folders = []
     for toy in prompt.truth.objects():
         target = folder / f"{toy.name.replace(' ', '-')}--{key}"
-        if not target.is_dir():
-            with new_folder(target) as temporary:
-                _render(toy, ring, temporary)
-        folders.append(target)
+        folders.append(image_folder(target, image_names(ring.views), partial(_render, toy, ring)))
     return folders
 
 
@@ -57,11 +56,14 @@ def read_image(path: Path) -> np.ndarray:
     """Read a PNG, uint8 ``(h w 3)`` or ``(h w)``.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If it is not one, or is cut short.
+        StorageError: If the user has no right to read it, or the disk fails.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with refusals(path), Image.open(path, formats=["PNG"]) as image:
             return np.asarray(image)
+    except StorageError:
+        raise
     except Exception as error:  # Pillow raises a dozen types of errors
         raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
