@@ -181,7 +181,8 @@ class Compare:
     """Run folder that it is subtracted from."""
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
-    the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval."""
+    the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval.
+    One on a metric that is not comparable is named and does not count."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -191,7 +192,7 @@ class Compare:
         comparison = compare_runs(RunStore(self.a), RunStore(self.b))
         failures = comparison.judge(self.fail_if)
         sys.stdout.write(comparison.markdown)  # plain, for a file: a console would wrap its lines
-        for line in failures:
+        for line in [*comparison.unjudged(self.fail_if), *failures]:
             _tell(line)
         return 1 if failures else 0
 
