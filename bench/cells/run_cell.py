@@ -19,7 +19,7 @@ from bench.records.checkpoint import Checkpoint
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
 from bench.watch.call_meter import CallMeter
-from bench.watch.divergence import Divergence, Status
+from bench.watch.divergence import Divergence, Status, not_finite
 from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
@@ -209,6 +209,8 @@ class _CellRun:
                 return
             if len(self.events) in snapshot_steps:
                 self.snapshot(loop)
+                if self.divergence:
+                    return
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
                 self.save(loop, checkpoint)
@@ -216,11 +218,13 @@ class _CellRun:
                 raise KeyboardInterrupt
 
     def snapshot(self, loop: Optimisation) -> None:
-        """Render the views of a snapshot; its time is charged to the evaluation."""
+        """Render the views of a snapshot, whose colours must be finite; its time is charged to the evaluation."""
         seconds = self.clock.seconds.optimise
         with self.phase("evaluate"):
             images, _ = render_ring(loop, self.cell.evaluation.snapshot_places())
         self.snapshots.append(SnapshotImages(len(self.events), seconds, images))
+        if not images.is_finite:
+            self.diverge(not_finite(len(self.events), "colour or opacity of a snapshot"))
 
     def evaluate(self, loop: Optimisation) -> None:
         """Render the evaluation views, keep the scene, and judge whether it is lost."""
@@ -231,6 +235,8 @@ class _CellRun:
                 loop.scene.bounding_radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution
             )
             divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)
+            if divergence is None and not self.images.is_finite:
+                divergence = not_finite(len(self.events), "colour of the evaluation views")
             if divergence:
                 self.diverge(divergence)
 

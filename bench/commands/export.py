@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -22,6 +23,7 @@ from bench.records.record import SCENE_FILE
 from bench.records.store import read_record
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
+from methods.pixels import NotFiniteError, to_bytes
 from methods.priors.loading import load_prior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
 from methods.scenes.scene import Scene
@@ -64,8 +66,12 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     if mesh is None:
         what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
         raise InputError(f"{record_folder}: the scene has no surface ({what})")
+    try:
+        content = glb(mesh)
+    except NotFiniteError as error:
+        raise InputError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
     with new_file(out) as temporary:
-        temporary.write_bytes(glb(mesh))
+        temporary.write_bytes(content)
     return out
 
 
@@ -94,10 +100,14 @@ def load_scene(record_folder: Path) -> Scene:
 
 
 def glb(mesh: Mesh) -> bytes:
-    """The mesh as a binary glTF 2.0 file."""
+    """The mesh as a binary glTF 2.0 file.
+
+    Raises:
+        NotFiniteError: If a colour is NaN or infinite.
+    """
     # y up, front +z (glTF 2.0, section 3.4): a turn of the axes, which keeps the faces' sense
     vertices = mesh.vertices[:, [1, 2, 0]]
-    colours = np.round(255 * linear_colours(mesh.rgb)).astype(np.uint8)
+    colours = to_bytes(torch.from_numpy(linear_colours(mesh.rgb)))
     shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=colours, process=False)
     return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_make_matt)
 

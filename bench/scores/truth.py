@@ -14,6 +14,7 @@ from bench.records.reading import refusals
 from bench.scores.image_folder import image_folder, image_names
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
+from methods.pixels import to_bytes
 from metrics.views import TruthViews
 from prompts import Prompt
 from prompts.toybox import ToyObject, render_object
@@ -75,7 +76,6 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
     for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
         rendering = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
-        rgb = rendering.over(ring.background).clamp(0, 1).permute(1, 2, 0).numpy()
-        Image.fromarray((rgb * 255).round().astype(np.uint8)).save(folder / f"rgb_{index:03}.png")
-        opacity = rendering.opacity[0].clamp(0, 1).numpy()
-        Image.fromarray((opacity * 255).round().astype(np.uint8)).save(folder / f"opacity_{index:03}.png")
+        images = {"rgb": rendering.over(ring.background).permute(1, 2, 0), "opacity": rendering.opacity[0]}
+        for kind, values in images.items():
+            Image.fromarray(to_bytes(values)).save(folder / f"{kind}_{index:03}.png")
