@@ -132,7 +132,7 @@ class Benchmark(Run):
 
 @dataclass(frozen=True)
 class Verify:
-    """Check a run folder: every record, file and hash, and some scores anew; exit status 1 if anything is wrong."""
+    """Check a run folder: every record, file and hash, and some scores again; exit status 1 if anything is wrong."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""

@@ -76,7 +76,7 @@ class Comparison:
         return [row.label for row in self.table.rows]
 
     def _judged(self, condition: Condition) -> list[str]:
-        lines, told, why = [], False, ""
+        lines, is_known, why = [], False, ""
         for method in self._methods if condition.method is None else [condition.method]:
             estimate = self.estimates[method, condition.column]
             interval = estimate.interval
@@ -85,10 +85,10 @@ class Comparison:
             if value is None:
                 why = interval.reason
                 continue
-            told = True
+            is_known = True
             if condition.holds(value):
                 lines.append(f"{condition.text}: holds for {method}, {condition.part} {value:.4g}")
-        if not told:
+        if not is_known:
             raise InputError(f"--fail-if {condition.text!r}: the data cannot tell: {why}")
         return lines
 

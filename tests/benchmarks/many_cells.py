@@ -11,6 +11,7 @@ import torch
 
 from bench.records.record import RECORD_FILE, Images, Outcome, Record
 from bench.records.store import RunStore
+from bench.scores.frames import TABLES, table_of, write_frame
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import load_study
@@ -56,6 +57,8 @@ def write_finished_run(folder: Path, count: int) -> RunStore:
         record = written.model_copy(update={"cell": cell, "identity": cell.identity})
         (target / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _scores(cells).to_parquet(folder / "scores.parquet", index=False)
+    for name in ("snapshots", "controls"):
+        write_frame(table_of([], TABLES[name]), folder / f"{name}.parquet")
     card = MetricCard(
         name="many",
         title="Drawn numbers",
