@@ -141,7 +141,8 @@ class Verify:
     seed: int = 0
     """Which cells those are."""
     redo: bool = False
-    """Set what is corrupt aside, so that the next run and score do it again; nothing is deleted."""
+    """Set aside what is corrupt or damaged, so that the next run, score and report make it again; nothing is deleted,
+    and what cannot be read or is of another version stays."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -155,7 +156,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class Merge:
-    """Unite run folders of one study from several machines; exit status 1 if records differ or are corrupt."""
+    """Unite run folders of one study from several machines; exit status 1 if records differ or are left out."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders; of two records of one cell the first is kept, the other set aside."""
@@ -180,7 +181,8 @@ class Compare:
     """Run folder that it is subtracted from."""
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
-    the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval."""
+    the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval.
+    One on a metric that is not comparable is named and does not count."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -190,7 +192,7 @@ class Compare:
         comparison = compare_runs(RunStore(self.a), RunStore(self.b))
         failures = comparison.judge(self.fail_if)
         sys.stdout.write(comparison.markdown)  # plain, for a file: a console would wrap its lines
-        for line in failures:
+        for line in [*comparison.unjudged(self.fail_if), *failures]:
             _complain(line)
         return 1 if failures else 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 
 class InputError(Exception):
     """One line that names the field, the value and what would be right.  Exit status 2 at the command line."""
@@ -12,6 +15,18 @@ class InputError(Exception):
 
 class StorageError(InputError):
     """What the file system refuses: the disk is full, the folder read-only.  No fault of a cell's."""
+
+
+class VersionError(InputError):
+    """A file of a version of the suite that this one does not read.  It is not damaged, and nothing is moved."""
+
+    @classmethod
+    def later(cls, path: Path, field: str, value: object, known: object) -> Self:
+        """The error for a file whose ``field`` has a ``value`` above the ``known`` one."""
+        return cls(
+            f"{path}: {field} = {value!s:.40}, right is {known}: the file is of a later version of sdi-bench "
+            "and is left as it is; update this program (pip install --upgrade sdi-bench)"
+        )
 
 
 class RunError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,8 @@ PARTIAL = ".partial-"
 def replace_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary file that takes the place of ``target`` at the end of the block.
 
-    A reader sees the old content or the new one; an exception leaves the old one and no temporary file.
+    A reader sees the old content or the new one; an exception leaves the old one and no temporary file.  The file has
+    the permissions of any file that is opened here (the umask, the folder's default ACL).
 
     Args:
         target: The file to write; its folder is made if it is missing.
@@ -26,12 +27,10 @@ def replace_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
         OSError: If the folder cannot be written in.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=partial_prefix(target.name), suffix=target.suffix, dir=target.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = partial_path(target)
+    temporary.touch(exist_ok=False)  # not by tempfile, whose files and folders only their owner may read
     try:
         yield temporary
-        temporary.chmod(0o644)
         if durable:
             sync(temporary)
         temporary.replace(target)
@@ -44,6 +43,11 @@ def replace_file(target: Path, *, durable: bool = False) -> Iterator[Path]:
 def partial_prefix(name: str) -> str:
     """The beginning of the temporary names of a file or folder called ``name``."""
     return f"{PARTIAL}{name[:100]}-"
+
+
+def partial_path(target: Path) -> Path:
+    """A new temporary name next to ``target``, with its suffix."""
+    return target.with_name(f"{partial_prefix(target.name)}{secrets.token_hex(8)}{target.suffix}")
 
 
 def sync(path: Path) -> None:

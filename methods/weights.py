@@ -11,14 +11,20 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from methods.atomic import replace_file
 
+if TYPE_CHECKING:  # commands that only read cards need not wait for torch
+    from torch import Tensor
+
 CARD = "card.json"
+
+#: Of cards; one without ``format_version`` is of the first.  Raised when code of one version cannot read the others'.
+FORMAT_VERSION = 1
 
 #: Files of this size in bytes and more are hashed once, and again only if their size or times change.
 _LARGE = 32 * 2**20
@@ -41,15 +47,23 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The card of a model folder.
 
     Raises:
-        WeightsError: If there is none or it is not JSON.
+        WeightsError: If there is none, it cannot be read, is not JSON, or is of a later version of the suite.
     """
     path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WeightsError(f"{folder}: no {CARD} there, so it is not a folder of weights of this suite") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); make it readable (chmod a+rX)") from None
     except ValueError as error:
         raise WeightsError(f"{path}: not readable as JSON ({error}); restore it from the repository") from None
+    version = card.get("format_version", FORMAT_VERSION) if isinstance(card, dict) else FORMAT_VERSION
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise WeightsError(
+            f"{path}: format_version = {version!s:.40}, right is {FORMAT_VERSION}: the card is of a later "
+            "version of sdi-bench; update this program (pip install --upgrade sdi-bench)"
+        )
     if not isinstance(card, dict) or not isinstance(card.get("files"), dict):
         raise WeightsError(f"{path}: 'files' is missing; it must map each file to its SHA-256")
     return card
@@ -65,6 +79,20 @@ def write_card(folder: Path, **fields: Any) -> None:
     }
     _write(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
     verify_weights.cache_clear()
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file whole, with the permissions of any other file.
+
+    safetensors' own ``save_file`` and ``save_pretrained`` make files that only their owner may read.
+
+    Raises:
+        OSError: If the folder cannot be written in.
+    """
+    from safetensors.torch import save
+
+    with replace_file(path) as temporary:
+        temporary.write_bytes(save(dict(tensors)))
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection
 from typing import Literal, Self
 
@@ -45,6 +47,10 @@ class Column(BaseModel):
         return self.name, f"{' '.join(filter(None, (self.title, self.unit)))}: {better}{shown}"
 
 
+#: Fields of a card that decide what a score is.
+_DEFINITION = ("name", "version", "checkpoint", "weights_sha256", "preprocessing", "uses_candidates", "candidates")
+
+
 class MetricCard(BaseModel):
     """The definition of a metric, complete enough to compute it again."""
 
@@ -60,10 +66,30 @@ class MetricCard(BaseModel):
     columns: tuple[Column, ...] = Field(min_length=1)
     uses_candidates: bool = Field(default=False, description="whether the number depends on how many texts there are")
     candidates: int | None = Field(default=None, ge=1, description="how many different texts there were, if it does")
+    candidates_sha256: str = Field(default="", description="hash of these texts, in any order; empty if unknown")
 
     def scored_among(self, candidates: Collection[str]) -> Self:
         """Return the card to be printed with scores that were computed with these candidates."""
-        return self.model_copy(update={"candidates": len(set(candidates))}) if self.uses_candidates else self
+        if not self.uses_candidates:
+            return self
+        different = sorted(set(candidates))
+        digest = hashlib.sha256(json.dumps(different).encode()).hexdigest()
+        return self.model_copy(update={"candidates": len(different), "candidates_sha256": digest})
+
+    def difference(self, other: MetricCard, column: str) -> tuple[str, object, object] | None:
+        """Find a field by which scores of ``column`` mean another thing under ``other``, with both values.
+
+        Titles and texts may differ.  Cards without the hash of their candidates have the same ones if their numbers
+        agree.
+        """
+        both_known = bool(self.candidates_sha256 and other.candidates_sha256)
+        fields = [*_DEFINITION, *(["candidates_sha256"] if both_known else [])]
+        pairs = [(name, getattr(self, name), getattr(other, name)) for name in fields]
+        own, others = (next(each for each in card.columns if each.name == column) for card in (self, other))
+        pairs += [
+            (name, getattr(own, name), getattr(others, name)) for name in ("unit", "scale", "direction", "target")
+        ]
+        return next((pair for pair in pairs if pair[1] != pair[2]), None)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from bench.records.record import Images
 from bench.study.settings import EvaluationSettings
 from methods.cameras import Cameras, evaluation_ring
 from methods.contracts import Rendering, View
+from methods.pixels import mark_not_finite, to_bytes
 from methods.scenes.scene import Output
 
 #: Views, and pixels, that are rendered at once: few enough for the memory of a small device, normals included.
@@ -36,7 +37,7 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
         which: Indices of the cameras in the ring; None for all.
 
     Returns:
-        The images, and their mean opacity.
+        The images, which say whether a colour or an opacity is not finite, and their mean opacity.
     """
     settings = loop.cell.evaluation
     side = settings.resolution
@@ -54,12 +55,13 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
         if rendering.normals is not None:
             shown = (rendering.normals + rendering.opacity) / 2 + (1 - rendering.opacity) * settings.background
             normals.append(shown.cpu())
-    covered = torch.cat(opacity)
+    covered, colours = torch.cat(opacity), torch.cat(rgb)
     images = Images(
         azimuth_deg=ring.azimuth_deg.tolist(),
-        rgb=_to_bytes(torch.cat(rgb).permute(0, 2, 3, 1)),
-        opacity=_to_bytes(covered[:, 0]),
-        normals=_to_bytes(torch.cat(normals).permute(0, 2, 3, 1)) if normals else None,
+        rgb=_image(colours),
+        opacity=to_bytes(covered[:, 0].nan_to_num(nan=0.0, posinf=1.0, neginf=0.0)),  # the colours have the mark
+        normals=_image(torch.cat(normals)) if normals else None,
+        is_finite=bool(colours.isfinite().all() and covered.isfinite().all()),
     )
     return images, float(covered.mean())
 
@@ -68,7 +70,6 @@ def _colours(rendering: Rendering, cameras: Cameras, loop: Optimisation) -> torc
     return View(rendering, cameras, loop.prior).rgb.cpu()
 
 
-def _to_bytes(values: torch.Tensor) -> np.ndarray:
-    """Values in [0, 1] to 0 … 255, rounded; NaN becomes 0, so that a broken scene still gives an image."""
-    scaled = (values.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0.0, 1.0) * 255.0).round()
-    return np.asarray(scaled.to(torch.uint8).numpy())
+def _image(values: torch.Tensor) -> np.ndarray:
+    """Colours or normals ``(n 3 h w)`` as uint8 ``(n h w 3)``; a broken scene still gives an image, with marks."""
+    return to_bytes(mark_not_finite(values).permute(0, 2, 3, 1))

@@ -14,12 +14,12 @@ import torch
 
 from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
-from bench.errors import StorageError
+from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
 from bench.watch.call_meter import CallMeter
-from bench.watch.divergence import Divergence, Status
+from bench.watch.divergence import Divergence, Status, not_finite
 from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
@@ -72,14 +72,15 @@ def run_cell(
         attempts: How often the cell was started, this time included.
 
     Raises:
-        StorageError: If the disk refuses a checkpoint, which is not an error of the cell.
+        StorageError, VersionError: If the disk refuses a checkpoint, or a checkpoint is of a later version of the
+            suite, which are not errors of the cell.
         KeyboardInterrupt: If the cell is interrupted.
     """
     this = _CellRun(cell, prior, attempts)
     try:
         with memory_limit(memory_limit_gb, this.device):
             this.run(on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
-    except StorageError:
+    except (StorageError, VersionError):
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         this.fail(error)
@@ -218,6 +219,8 @@ class _CellRun:
                 if on_snapshot:
                     with self.clock.phase("write"):
                         on_snapshot(self.snapshots[-1])
+                if self.divergence:
+                    return
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
                 self.save(loop, checkpoint)
@@ -225,11 +228,13 @@ class _CellRun:
                 raise KeyboardInterrupt
 
     def snapshot(self, loop: Optimisation) -> None:
-        """Render the views of a snapshot; its time is charged to the evaluation."""
+        """Render the views of a snapshot, whose colours must be finite; its time is charged to the evaluation."""
         seconds = self.clock.seconds.optimise
         with self.phase("evaluate"):
             images, _ = render_ring(loop, self.cell.evaluation.snapshot_places())
         self.snapshots.append(SnapshotImages(len(self.events), seconds, images))
+        if not images.is_finite:
+            self.diverge(not_finite(len(self.events), "colour or opacity of a snapshot"))
 
     def evaluate(self, loop: Optimisation) -> None:
         """Render the evaluation views, keep the scene, and judge whether it is lost."""
@@ -240,6 +245,8 @@ class _CellRun:
                 loop.scene.bounding_radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution
             )
             divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)
+            if divergence is None and not self.images.is_finite:
+                divergence = not_finite(len(self.events), "colour of the evaluation views")
             if divergence:
                 self.diverge(divergence)
 

@@ -28,7 +28,6 @@ _COST = (
     TableColumn(TIME.source, f"{TIME.title} B / A", "×", decimals=3),
     TableColumn("diverged", "diverged", "points", decimals=1, signed=True),
 )
-_CARD_FIELDS = ("checkpoint", "weights_sha256", "version", "preprocessing")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,9 @@ class Comparison:
     table: Table
     """A row for each method that both have, a column for each metric; its entries hold the intervals."""
     estimates: dict[tuple[str, str], Estimate]
-    """By method and column, in the printed unit."""
+    """By method and column, in the printed unit; without the columns that are not comparable."""
+    not_comparable: dict[str, str]
+    """Why, by column, of the scores that mean another thing in B than in A."""
 
     @property
     def markdown(self) -> str:
@@ -46,19 +47,37 @@ class Comparison:
         return render(self.table)
 
     def judge(self, conditions: Sequence[str]) -> list[str]:
-        """Which conditions hold, a line for each method that one holds for.
+        """Which conditions hold, a line for each method that one holds for; none does of a column without comparison.
 
         Raises:
             InputError: If a condition is malformed, or the data cannot tell for any method.
         """
-        methods = list(dict.fromkeys(method for method, _ in self.estimates))
-        columns = list(dict.fromkeys(column for _, column in self.estimates))
-        parsed = [parse_condition(text, methods=methods, columns=columns) for text in conditions]
-        return [line for condition in parsed for line in self._judged(condition, methods)]
+        parsed = [condition for condition in self._parse(conditions) if condition.column not in self.not_comparable]
+        return [line for condition in parsed for line in self._judged(condition)]
 
-    def _judged(self, condition: Condition, methods: Sequence[str]) -> list[str]:
+    def unjudged(self, conditions: Sequence[str]) -> list[str]:
+        """Which conditions are on columns that are not comparable, a line for each with the reason.
+
+        Raises:
+            InputError: If a condition is malformed.
+        """
+        return [
+            f"{condition.text}: not judged: {self.not_comparable[condition.column]}"
+            for condition in self._parse(conditions)
+            if condition.column in self.not_comparable
+        ]
+
+    def _parse(self, conditions: Sequence[str]) -> list[Condition]:
+        columns = [column.key for column in self.table.columns]
+        return [parse_condition(text, methods=self._methods, columns=columns) for text in conditions]
+
+    @property
+    def _methods(self) -> list[str]:
+        return [row.label for row in self.table.rows]
+
+    def _judged(self, condition: Condition) -> list[str]:
         lines, is_known, why = [], False, ""
-        for method in methods if condition.method is None else [condition.method]:
+        for method in self._methods if condition.method is None else [condition.method]:
             estimate = self.estimates[method, condition.column]
             interval = estimate.interval
             parts = {"mean": estimate.value, "low": interval.low, "high": interval.high}
@@ -77,24 +96,25 @@ class Comparison:
 def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     """B − A for every method and metric, over the prompts and seeds that both runs have.
 
+    A metric whose card is not the same in both (model, preprocessing, version, candidates, columns) has no difference.
+
     Raises:
-        InputError: If a folder is no scored run, the runs have no cell in common, or a metric's model, preprocessing
-            or version is not the same in both.
+        InputError: If a folder is not a scored run, or the runs have no cell in common.
         ReportError: If the tables of a run do not fit each other.
     """
     runs = [_frames(store) for store in (a, b)]
     cards = [_cards(run, store) for run, store in zip(runs, (a, b), strict=True)]
-    _check_cards(cards, (a, b))
     _check_prompts(runs, (a, b))
     methods = [method for method in runs[0].methods if method in runs[1].methods]
     if not methods:
         raise InputError(f"{a.folder} and {b.folder} have no method in common")
     scored = [metric for metric in cards[0] if metric in cards[1]]
     columns = [_column(cards[0][metric], metric) for metric in scored]
+    not_comparable = _not_comparable(cards, (a, b))
     estimates: dict[tuple[str, str], Estimate] = {}
     assets = [asset_means(run) for run in runs]
     for method in methods:
-        for metric in scored:
+        for metric in [metric for metric in scored if metric not in not_comparable]:
             sides = [each[each["metric"] == metric] for each in assets]
             estimates[method, metric] = _difference(sides, method)
         estimates[method, TIME.source] = _time_ratio(runs, method)
@@ -102,9 +122,12 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     if all(estimate.value is None for estimate in estimates.values()):
         raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
     columns += _COST
-    rows = tuple(Row(method, tuple(_entry(estimates[method, c.key]) for c in columns)) for method in methods)
-    table = Table("comparison", f"{b.folder} − {a.folder}", _caption(runs, rows), "Method", tuple(columns), rows)
-    return Comparison(table, estimates)
+    entries = {key: _entry(estimate) for key, estimate in estimates.items()}
+    entries |= {(method, metric): Entry(text="not comparable") for method in methods for metric in not_comparable}
+    rows = tuple(Row(method, tuple(entries[method, column.key] for column in columns)) for method in methods)
+    caption = (*_caption(runs, rows), *(f"{why}." for why in not_comparable.values()))
+    table = Table("comparison", f"{b.folder} − {a.folder}", caption, "Method", tuple(columns), rows)
+    return Comparison(table, estimates, not_comparable)
 
 
 def _frames(store: RunStore) -> ReportFrames:
@@ -143,15 +166,18 @@ def _cards(run: ReportFrames, store: RunStore) -> dict[str, MetricCard]:
     return {metric: read_card(card, metric, store.folder) for metric, card in columns}
 
 
-def _check_cards(cards: Sequence[Mapping[str, MetricCard]], stores: Sequence[RunStore]) -> None:
+def _not_comparable(cards: Sequence[Mapping[str, MetricCard]], stores: Sequence[RunStore]) -> dict[str, str]:
+    """Say why, for each metric of both runs whose scores mean another thing in the second than in the first."""
+    reasons = {}
     for metric in [metric for metric in cards[0] if metric in cards[1]]:
-        for field in _CARD_FIELDS:
-            first, second = (getattr(each[metric], field) for each in cards)
-            if first != second:
-                raise InputError(
-                    f"{metric} cannot be compared: {field} is {first!r:.80} in {stores[0].folder} and {second!r:.80} "
-                    f"in {stores[1].folder}; score both with the same"
-                )
+        found = cards[0][metric].difference(cards[1][metric], metric)
+        if found is not None:
+            field, first, second = found
+            reasons[metric] = (
+                f"{metric} is not comparable: {field} of its card is {first!s:.80} in {stores[0].folder} and "
+                f"{second!s:.80} in {stores[1].folder}; score both with the same"
+            )
+    return reasons
 
 
 def _check_prompts(runs: Sequence[ReportFrames], stores: Sequence[RunStore]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import trimesh
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -16,10 +18,12 @@ from trimesh.exchange.gltf import export_glb
 from bench.cells.streams import make_streams
 from bench.errors import InputError
 from bench.records.atomic import new_file
+from bench.records.reading import refusals, require_readable
 from bench.records.record import SCENE_FILE
 from bench.records.store import read_record
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
+from methods.pixels import NotFiniteError, to_bytes
 from methods.priors.loading import load_prior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
 from methods.scenes.scene import Scene
@@ -62,8 +66,12 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     if mesh is None:
         what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
         raise InputError(f"{record_folder}: the scene has no surface ({what})")
+    try:
+        content = glb(mesh)
+    except NotFiniteError as error:
+        raise InputError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
     with new_file(out) as temporary:
-        temporary.write_bytes(glb(mesh))
+        temporary.write_bytes(content)
     return out
 
 
@@ -81,6 +89,7 @@ def load_scene(record_folder: Path) -> Scene:
         raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
     scene = _build(record.cell, record_folder)
     try:
+        require_readable(path)
         state = load_file(path)
         scene.resize(state)
         scene.load_state_dict(state)
@@ -91,12 +100,29 @@ def load_scene(record_folder: Path) -> Scene:
 
 
 def glb(mesh: Mesh) -> bytes:
-    """The mesh as a binary glTF 2.0 file."""
+    """The mesh as a binary glTF 2.0 file.
+
+    Raises:
+        NotFiniteError: If a colour is NaN or infinite.
+    """
     # y up, front +z (glTF 2.0, section 3.4): a turn of the axes, which keeps the faces' sense
     vertices = mesh.vertices[:, [1, 2, 0]]
-    colours = np.round(255 * linear_colours(mesh.rgb)).astype(np.uint8)
+    colours = to_bytes(torch.from_numpy(linear_colours(mesh.rgb)))
     shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=colours, process=False)
     return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_make_matt)
+
+
+def is_whole_glb(path: Path) -> bool:
+    """Whether a file has the header of a GLB (glTF 2.0, section 4.4.2) and the length that it states.
+
+    Raises:
+        StorageError: If it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with refusals(path), path.open("rb") as file:
+        header = file.read(12)
+    return len(header) == 12 and struct.unpack("<4sII", header) == (b"glTF", 2, path.stat().st_size)
 
 
 def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

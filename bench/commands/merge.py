@@ -65,7 +65,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
                 same += 1
     for line in wrong:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    words = f"records copied {copied}, there already {same}, differing or corrupt {len(wrong)}"
+    words = f"records copied {copied}, there already {same}, differing or left out {len(wrong)}"
     console.print(f"{study.name}: {words}: {target.folder}", markup=False, highlight=False, soft_wrap=True)
     return not wrong
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.commands.export import export_mesh
+from bench.commands.export import export_mesh, is_whole_glb
 from bench.errors import InputError
 from bench.records.record import SCENE_FILE, Record
 from bench.records.store import RunStore, refuse_links
@@ -59,7 +59,7 @@ def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
         if SCENE_FILE not in record.file_bytes:
             continue
         path = store.folder / "meshes" / f"{record.cell.folder_name}--{points}.glb"
-        if not path.is_file():
+        if not is_whole_glb(path):
             path.parent.mkdir(exist_ok=True)
             try:
                 export_mesh(store.cell_folder(record.cell), path, resolution=points)

@@ -12,7 +12,7 @@ from bench.records.record import Record, Snapshot
 from bench.records.store import RunStore
 from bench.scores.control_views import ControlViews, control_views
 from bench.scores.event_table import event_table
-from bench.scores.frames import CONTROL_COLUMNS, SCORE_COLUMNS, SNAPSHOT_COLUMNS, owner_of, write_frame
+from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, score_view_sets
 from bench.scores.view_set import ViewSet, cell_views, snapshot_views
 from bench.study.expand import expand
@@ -51,19 +51,19 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
         return score_view_sets(sets, scorers, candidates, console, what)
 
-    def write(rows: Iterator[dict[str, Any]], columns: Sequence[str], name: str) -> pd.DataFrame:
-        frame = pd.DataFrame(rows, columns=list(columns))
+    def write(rows: Iterator[dict[str, Any]], name: str) -> pd.DataFrame:
+        frame = table_of(rows, TABLES[name])
         write_frame(frame, store.folder / f"{name}.parquet")
         return frame
 
     cells = score([cell_views(record, prompts[record.cell.prompt_id], store) for record in records], "cells")
-    frame = write(_cell_rows(records, cells), SCORE_COLUMNS, "scores")
+    frame = write(_cell_rows(records, cells), "scores")
     snapshots = [(record, snapshot) for record in records for snapshot in record.snapshots]
     on_the_way = score([snapshot_views(r, s, prompts[r.cell.prompt_id], store) for r, s in snapshots], "snapshots")
-    write(_snapshot_rows(snapshots, on_the_way), SNAPSHOT_COLUMNS, "snapshots")
+    write(_snapshot_rows(snapshots, on_the_way), "snapshots")
     controls = control_views(study, records, list(prompts.values()), store, console)
     of_controls = score([control.views for control in controls], "controls")
-    write(_control_rows(controls, of_controls, scorers, store), CONTROL_COLUMNS, "controls")
+    write(_control_rows(controls, of_controls, scorers, store), "controls")
     write_frame(_columns_frame(scorers, candidates), store.folder / "metric_columns.parquet")
     event_table(records, store)  # kept for the report, which then has little left to parse
     console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from safetensors import SafetensorError, safe_open
 
-from bench.errors import InputError
+from bench.commands.derived_files import find_damage, made_with
+from bench.errors import InputError, StorageError, VersionError
+from bench.records.reading import refusals, require_readable
 from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
 from bench.records.store import RunStore, read_events
 from bench.scores.frames import read_card, read_frame
@@ -32,16 +36,28 @@ from reports.frames import METRIC_COLUMNS, SCORES
 TOLERANCE = 1e-4
 
 
+#: What can be wrong, and how a summary calls it.  What is unreadable or of another version is not known to be damaged.
+Kind = Literal["missing", "corrupt", "unreadable", "version", "damaged", "score", "weights"]
+_KINDS: Mapping[Kind, str] = {
+    "missing": "records missing",
+    "corrupt": "records corrupt",
+    "unreadable": "records and files unreadable",
+    "version": "records and files of another version",
+    "damaged": "other files damaged",
+    "weights": "scorers whose weights are others",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong."""
 
-    cell: Cell | None
-    """With which cell; None for the whole run."""
-    what: str
-    """``missing``, ``corrupt``, ``score`` or ``weights``."""
+    what: Kind
+    """What is wrong."""
     line: str
     """Where and why."""
+    path: Path | None = None
+    """What to set aside, so that it is made again; None to leave everything where it is."""
 
 
 def verify_run(
@@ -55,8 +71,8 @@ def verify_run(
         console: Where the findings go.
         rescored: Completed cells whose scores are computed again and compared with ``scores.parquet``.
         seed: Which ones.
-        redo: Set corrupt records aside, and the kept scores of cells that score otherwise, so that the next ``run``
-            and ``score`` do them again.  Nothing is deleted.
+        redo: Set aside corrupt records, damaged files that can be made again, and the kept scores of cells that score
+            otherwise, so that the next ``run``, ``score`` and ``report`` make them again.  Nothing is deleted.
 
     Returns:
         Whether every record is there and everything is right.
@@ -70,23 +86,43 @@ def verify_run(
     findings: list[Finding] = []
     records: list[Record] = []
     for cell in cells:
+        folder = store.cell_folder(cell)
         try:
             record = store.read(cell)
             if record is None:
-                findings.append(Finding(cell, "missing", f"{store.cell_folder(cell)}: no record yet"))
+                findings += [Finding("missing", f"{folder}: no record yet"), *_later_checkpoint(cell, study, store)]
                 continue
-            check_files(record, store.cell_folder(cell))
+            check_files(record, folder)
             records.append(record)
+        except StorageError as error:
+            findings.append(Finding("unreadable", str(error)))
+        except VersionError as error:
+            findings.append(Finding("version", str(error)))
         except InputError as error:
-            findings.append(Finding(cell, "corrupt", str(error)))
+            findings.append(Finding("corrupt", str(error), folder))
+    for damage in find_damage(store):
+        kind: Kind = "unreadable" if damage.is_unreadable else "damaged"
+        findings.append(Finding(kind, damage.line, None if damage.is_unreadable else made_with(damage.path, store)))
     sample = _sample(records, rescored, seed)
     scores, why = _scores(store)
     findings += [] if scores is None else _scored_otherwise(study, store, sample, scores)
-    _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again")
+    _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again", len(records))
     if redo:
-        for finding in findings:
-            _set_aside(finding, store, console)
+        for path in dict.fromkeys(finding.path for finding in findings if finding.path is not None):
+            if path.exists():
+                store.set_aside(path)
+                console.print(f"set aside: {path}", markup=False, highlight=False, soft_wrap=True)
     return not findings
+
+
+def _later_checkpoint(cell: Cell, study: Study, store: RunStore) -> Iterator[Finding]:
+    """Find a checkpoint of a later version; one that is damaged or unreadable is found with the other files."""
+    try:
+        store.checkpoint(cell, study).load()
+    except StorageError:
+        return
+    except VersionError as error:
+        yield Finding("version", str(error))
 
 
 def check_files(record: Record, folder: Path) -> None:
@@ -94,9 +130,11 @@ def check_files(record: Record, folder: Path) -> None:
 
     Raises:
         InputError: If a file has other content than was written, or is not what its name says.
+        StorageError: If the user has no right to read one, or the disk fails.
     """
     for name, expected in record.file_sha256.items():
-        found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
+        with refusals(folder / name):
+            found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
         if found != expected:
             raise InputError(f"{folder / name}: corrupt record: SHA-256 is {found:.12}…, was {expected:.12}…")
     side = record.cell.evaluation.resolution
@@ -105,6 +143,7 @@ def check_files(record: Record, folder: Path) -> None:
             _check_image(folder / name, side)
     if SCENE_FILE in record.file_bytes:
         try:
+            require_readable(folder / SCENE_FILE)
             with safe_open(folder / SCENE_FILE, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118, no dict
                     file.get_tensor(name)
@@ -138,9 +177,10 @@ def _scores(store: RunStore) -> tuple[pd.DataFrame | None, str]:
     if not path.exists():
         return None, "not scored yet"
     try:
+        read_frame(path.with_name("metric_columns.parquet"), METRIC_COLUMNS)
         return read_frame(path, SCORES), ""
-    except InputError as error:
-        return None, str(error)
+    except InputError:
+        return None, "damaged"
 
 
 def _scored_otherwise(
@@ -154,12 +194,17 @@ def _scored_otherwise(
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
         prompt = prompts[record.cell.prompt_id]
-        views = cell_views(record, prompt, store).read()
+        try:
+            views = cell_views(record, prompt, store).read()
+        except InputError as error:  # the truth's: the record's own images are right
+            yield Finding("unreadable" if isinstance(error, StorageError) else "damaged", str(error))
+            continue
         for scorer in scorers:
             for metric, values in scorer.score(views, prompt.text, candidates).items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
-                    yield Finding(record.cell, "score", f"{where}: {line}")
+                    kept = store.folder / "scores" / record.cell.folder_name
+                    yield Finding("score", f"{where}: {line}", kept)
 
 
 def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Finding]:
@@ -168,10 +213,14 @@ def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Fin
     written = dict(zip(frame["metric"], frame["card"], strict=True))
     for card in cards:
         for metric in card.column_names:
-            was = read_card(written[metric], metric, store.folder).weights_sha256 if metric in written else None
+            try:
+                was = read_card(written[metric], metric, store.folder).weights_sha256 if metric in written else None
+            except InputError as error:
+                yield Finding("damaged", str(error), store.folder / "metric_columns.parquet")
+                continue
             if was is not None and was != card.weights_sha256:
                 line = f"{metric} was scored with weights {was[:12] or 'none'}, here are {card.weights_sha256[:12]}"
-                yield Finding(None, "weights", line)
+                yield Finding("weights", line)
 
 
 def _off(written: np.ndarray | None, again: np.ndarray) -> str | None:
@@ -184,33 +233,23 @@ def _off(written: np.ndarray | None, again: np.ndarray) -> str | None:
 
 
 def _show(
-    study: Study, store: RunStore, console: Console, cells: Sequence[Cell], findings: Sequence[Finding], scores: str
+    study: Study,
+    store: RunStore,
+    console: Console,
+    cells: Sequence[Cell],
+    findings: Sequence[Finding],
+    scores: str,
+    right: int,
 ) -> None:
-    wrong = {
-        kind: sum(finding.what == kind for finding in findings) for kind in ("missing", "corrupt", "score", "weights")
-    }
+    wrong = Counter(finding.what for finding in findings)
     others = {path.name for path in store.record_folders()} - {cell.folder_name for cell in cells}
     table = Table("what", "found", title=f"{study.name}: {store.folder}")
     table.add_row("cells", str(len(cells)))
-    table.add_row("records that are right", str(len(cells) - wrong["missing"] - wrong["corrupt"]))
-    table.add_row("missing", str(wrong["missing"]))
-    table.add_row("corrupt", str(wrong["corrupt"]))
+    table.add_row("records that are right", str(right))
+    for kind, title in _KINDS.items():
+        table.add_row(title, str(wrong[kind]))
     table.add_row("scores", f"{scores}, {wrong['score']} wrong (tolerance {TOLERANCE:g})")
-    table.add_row("scorers whose weights are others", str(wrong["weights"]))
     table.add_row("records of other cells, not looked at", str(len(others)))
     console.print(table)
     for finding in findings:
         console.print(f"{finding.what}: {finding.line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _set_aside(finding: Finding, store: RunStore, console: Console) -> None:
-    if finding.cell is None:
-        return
-    folders = {
-        "corrupt": store.cell_folder(finding.cell),
-        "score": store.folder / "scores" / finding.cell.folder_name,
-    }
-    folder = folders.get(finding.what)
-    if folder is not None and folder.exists():
-        store.set_aside(folder)
-        console.print(f"set aside: {folder}", markup=False, highlight=False, soft_wrap=True)

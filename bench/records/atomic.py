@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from bench.errors import StorageError
-from methods.atomic import PARTIAL, partial_prefix, replace_file, sync
+from methods.atomic import PARTIAL, partial_path, replace_file, sync
 
 
 @contextmanager
@@ -29,10 +28,10 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     with storage_errors(target):
         make_folder(target.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=partial_prefix(target.name), dir=target.parent))
+        temporary = partial_path(target)
+        temporary.mkdir()
         try:
             yield temporary
-            temporary.chmod(0o755)
             with ThreadPoolExecutor(8) as pool:  # at once: most of it is waiting for one journal
                 list(pool.map(sync, [*temporary.rglob("*"), temporary]))
             try:

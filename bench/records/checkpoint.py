@@ -20,10 +20,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from bench.errors import VersionError
 from bench.records.atomic import new_file
+from bench.records.reading import require_readable
 
-#: Raised when the state has another form; a file of another format is ignored, and its cell starts again.
-_FORMAT = "3"
+#: Raised when the state has another form; a file of an earlier format is ignored, and its cell starts again.
+_FORMAT = 3
 
 
 class Checkpoint:
@@ -56,18 +58,26 @@ class Checkpoint:
         """
         tensors: dict[str, Tensor] = {}
         text = json.dumps(_pack(dict(state), tensors))
-        about = {"format": _FORMAT, "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
+        about = {"format": str(_FORMAT), "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
         with new_file(self.path) as partial:
             # not by save_file, whose own temporary file would outlive a kill
             partial.write_bytes(save(tensors, metadata=about))
         self._saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The state last saved; None without a file, or if it is broken, of another format or another cell's."""
+        """The state last saved; None without a file, or if it is broken, of an earlier format or another cell's.
+
+        Raises:
+            StorageError: If the user has no right to read the file, or the disk fails: the work in it is not lost.
+            VersionError: If it is of a later version of the suite.
+        """
         try:
+            require_readable(self.path)
             with safe_open(self.path, framework="pt") as file:
                 about = file.metadata() or {}
-                if about.get("format") != _FORMAT or about.get("identity") != self.identity:
+                if int(about.get("format", 0)) > _FORMAT:
+                    raise VersionError.later(self.path, "format", about["format"], _FORMAT)
+                if about.get("format") != str(_FORMAT) or about.get("identity") != self.identity:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
             if about["sha256"] != _digest(about["state"], tensors):

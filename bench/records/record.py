@@ -125,6 +125,7 @@ class Images:
     rgb: np.ndarray  # uint8 (n h w 3)
     opacity: np.ndarray  # uint8 (n h w)
     normals: np.ndarray | None = None  # uint8 (n h w 3), (n + 1) / 2 over the background; None for a scene without
+    is_finite: bool = True  # whether every colour and opacity was; a cell does not go on after others, nor complete
 
     def state_dict(self) -> dict[str, Any]:
         """The images as a checkpoint keeps them: arrays as tensors."""

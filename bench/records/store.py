@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from bench.errors import InputError, StorageError
+from bench.errors import InputError, StorageError, VersionError
 from bench.records.atomic import make_folder, new_folder, storage_errors, sweep, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
+from bench.records.reading import raise_refusal, refusals
 from bench.records.record import EVENTS_FILE, FORMAT_VERSION, RECORD_FILE, Outcome, Record
 from bench.records.writing import write_files
 from bench.study.cell import Cell
@@ -88,21 +89,28 @@ class RunStore:
         """
         with storage_errors(self.folder):
             make_folder(self.folder)
-        write_atomically(self.folder / STUDY_FILE, study.model_dump_json(indent=2) + "\n")
+        fields = {"format_version": FORMAT_VERSION, **study.model_dump(mode="json")}
+        write_atomically(self.folder / STUDY_FILE, json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
 
     def read_study(self) -> Study:
         """The study that the folder holds.
 
         Raises:
-            InputError: If there is none, it cannot be read, or it is of an earlier version.
+            InputError: If there is none, or it is not a study.
+            StorageError: If it cannot be read.
+            VersionError: If it is of another version of the suite.
         """
         path = self.folder / STUDY_FILE
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            with refusals(path):
+                fields = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
+        version = fields.pop("format_version", FORMAT_VERSION) if isinstance(fields, dict) else FORMAT_VERSION
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise VersionError.later(path, "format_version", version, FORMAT_VERSION)
         if isinstance(fields, dict) and isinstance(fields.get("prior"), str):  # before format 3
-            raise InputError(
+            raise VersionError(
                 f"{path}: the run is of an earlier version of sdi-bench; read it with that version, or give another "
                 "run folder with --out"
             )
@@ -240,8 +248,10 @@ def read_record(folder: Path, identity: str | None = None, cell: Cell | None = N
         cell: The cell, if it is known: comparing is quicker than hashing the one that was read.
 
     Raises:
-        InputError: If ``record.json`` is unreadable, of another format version or another cell's, or if a file
-            that it names is missing, of another size or a link.
+        InputError: If ``record.json`` is not a record or another cell's, or if a file that it names is missing, of
+            another size or a link.
+        StorageError: If the user has no right to read it, or the disk fails.
+        VersionError: If it is of another version of the suite.
     """
     path = folder / RECORD_FILE
     record = _parsed(path)
@@ -255,15 +265,17 @@ def read_record(folder: Path, identity: str | None = None, cell: Cell | None = N
 
 def _parsed(path: Path) -> Record:
     try:
-        text = path.read_bytes()
+        with refusals(path):
+            text = path.read_bytes()
         if _THIS_VERSION not in text[:100]:  # the first field; parsing it all twice would take half as long again
             fields = from_json(text)
             version = fields["format_version"]
             if version != FORMAT_VERSION:
-                age = "an earlier" if isinstance(version, int) and version < FORMAT_VERSION else "a later"
-                raise InputError(
-                    f"{path}: format_version = {version!r:.40}, right is {FORMAT_VERSION}: the record is of {age} "
-                    f"version of sdi-bench; read it with that version, or give another run folder with --out"
+                if not isinstance(version, int) or version > FORMAT_VERSION:
+                    raise VersionError.later(path, "format_version", version, FORMAT_VERSION)
+                raise VersionError(
+                    f"{path}: format_version = {version}, right is {FORMAT_VERSION}: the record is of an earlier "
+                    "version of sdi-bench; read it with that version, or give another run folder with --out"
                 )
         return Record.model_validate_json(text)
     except ValidationError as error:
@@ -302,7 +314,8 @@ def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:
     for name, size in file_bytes.items():
         try:
             found = os.lstat(f"{within}/{name}")
-        except OSError:
+        except OSError as error:
+            raise_refusal(error, folder / name)
             found = None
         if found is None or found.st_size != size or not stat.S_ISREG(found.st_mode):
             raise _corrupt(folder / name, f": missing or not of {size} bytes")
@@ -315,11 +328,13 @@ def read_events(folder: Path) -> list[Event]:
     """The events of a record, one per step.
 
     Raises:
-        InputError: If the file is unreadable.
+        InputError: If the file is corrupt.
+        StorageError: If it cannot be read.
     """
     path = folder / EVENTS_FILE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with refusals(path):
+            lines = path.read_text(encoding="utf-8").splitlines()
         return [Event.model_validate_json(line) for line in lines]
     except (OSError, ValueError) as error:
         what = " ".join(str(error).split())

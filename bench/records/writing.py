@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from PIL import Image
-from safetensors.torch import save_file
 
 from bench.records.record import (
     EVENTS_FILE,
@@ -18,7 +17,7 @@ from bench.records.record import (
     RecordedView,
     Snapshot,
 )
-from methods.weights import file_sha256
+from methods.weights import file_sha256, write_tensors
 
 
 def write_files(outcome: Outcome, folder: Path) -> Record:
@@ -41,7 +40,7 @@ def write_files(outcome: Outcome, folder: Path) -> Record:
         for snapshot in outcome.snapshots
     )
     if outcome.scene:
-        save_file(outcome.scene, folder / SCENE_FILE)
+        write_tensors(outcome.scene, folder / SCENE_FILE)
     lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
     (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from pydantic import JsonValue
 from rich.console import Console
@@ -17,13 +16,14 @@ from rich.console import Console
 from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
-from bench.records.atomic import new_folder
 from bench.records.record import Record
 from bench.records.store import RunStore
+from bench.scores.image_folder import image_folder, image_names
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.study import Study
 from methods.cameras import view_words
 from methods.diffusion.sampling import sample_images
+from methods.pixels import NotFiniteError, to_bytes
 from methods.priors.loading import cached_prior, known_prior
 from metrics.controls import Control, ControlSources, StoredViews, controls
 from metrics.views import Views
@@ -61,7 +61,8 @@ def control_views(
         records: The completed cells.
         prompts: The study's prompts.
         store: The run folder; images go to its folder ``controls/<name>/<prompt>--<key>``.
-        console: Receives a line for each control that is not available for all prompts.
+        console: Receives a line for each control that is not available for all prompts, or has images that are not
+            finite; those have no row.
     """
     maker = _Maker(study, records, prompts, store)
     found = []
@@ -73,7 +74,14 @@ def control_views(
                 f"{study.name}: no {name} for {len(prompts) - len(possible)} of {len(prompts)} prompts: it needs "
                 f"{control.needs}"
             )
-        found += [ControlViews(name, control.title, maker.views(name, control, prompt)) for prompt in possible]
+        broken, why = 0, ""
+        for prompt in possible:
+            try:
+                found.append(ControlViews(name, control.title, maker.views(name, control, prompt)))
+            except NotFiniteError as error:
+                broken, why = broken + 1, str(error)
+        if broken:
+            console.print(f"{study.name}: no {name} for {broken} of {len(prompts)} prompts: {why}")
     return found
 
 
@@ -110,9 +118,12 @@ class _Maker:
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         folder = self.store.folder / "controls" / name / f"{prompt.id}--{key}"
-        if not folder.is_dir():
-            with new_folder(folder) as temporary, torch_settings(self.study.threads):
+
+        def make(temporary: Path) -> None:
+            with torch_settings(self.study.threads):
                 _write(control.views(prompt.text, sources), temporary)
+
+        image_folder(folder, image_names(self.ring.views), make)
         return ViewSet(
             identity=identity,
             scores=self.store.folder / "scores" / "controls" / name / prompt.id,
@@ -141,7 +152,7 @@ class _PriorSampler:
         generator = make_streams(self._seed, self._prompt_id)["eval"]
         prior = cached_prior(self._study.prior.name, self._study.prior.posterior)
         images = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
-        return np.asarray((images.permute(0, 2, 3, 1) * 255).round().to("cpu", torch.uint8).numpy())
+        return to_bytes(images.permute(0, 2, 3, 1))
 
     def _scale(self) -> float:
         if self._study.guidance == "published":

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from bench.errors import InputError
 from bench.records.atomic import new_file
+from bench.records.reading import refusals
 from bench.records.record import EVENTS_FILE, Record
 from bench.records.store import RunStore
 from reports.frames import EVENTS
@@ -42,6 +43,7 @@ _SCHEMA = pa.schema(
 )
 _NUMBERS = ("step", "loss", "timestep", "opacity", "fixed_point_error", "seconds", "unet_calls")
 _SUMS = ["seconds", "unet_calls"]
+_WORDS = ("cell", "method", "prompt_id")
 _OWNER = "owner"
 _KEYS = b"sdibench_records"
 
@@ -53,7 +55,8 @@ def event_table(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     folder, and only new records are read from their own files.  Strings are categories.
 
     Raises:
-        InputError: If a file of events cannot be read.
+        InputError: If a file of events is corrupt.
+        StorageError: If one cannot be read.
     """
     keys = {record.identity: _key(record) for record in records}
     kept, kept_keys = _read_stored(store)
@@ -112,13 +115,17 @@ def _key(record: Record) -> list[object]:
 
 
 def _read_stored(store: RunStore) -> tuple[pd.DataFrame | None, dict[str, list[object]]]:
-    """Read the stored table and the keys of its records; None if there is no readable table."""
+    """Read the stored table and the keys of its records; None if there is none, or it is not as this code writes it."""
     path = store.folder / EVENTS_TABLE
     try:
         keys = dict(json.loads(pyarrow.parquet.read_schema(path).metadata[_KEYS]))
-        return read_columns(path)[list(EVENTS)], keys
-    except (OSError, ValueError, KeyError, TypeError):
+        frame = read_columns(path)[list(EVENTS)]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None, {}
+    is_ours = all(isinstance(frame[name].dtype, pd.CategoricalDtype) for name in _WORDS)
+    is_ours &= all(pd.api.types.is_numeric_dtype(frame[name]) for name in EVENTS if name not in _WORDS)
+    is_ours &= set(frame["cell"].unique()) <= keys.keys()
+    return (frame, keys) if is_ours and len(frame) else (None, {})  # without rows, categories are not stored as such
 
 
 def _store(frame: pd.DataFrame, keys: Mapping[str, object], store: RunStore) -> None:
@@ -160,16 +167,20 @@ def _batches(records: Sequence[Record]) -> Iterator[range]:
 
 def _parse_batch(records: Sequence[Record], batch: range, store: RunStore) -> dict[str, np.ndarray]:
     own = records[batch.start : batch.stop]
-    texts = [
-        (store.cell_folder(record.cell) / EVENTS_FILE).read_bytes() if EVENTS_FILE in record.file_bytes else b""
-        for record in own
-    ]
+    texts = [_read(store.cell_folder(record.cell) / EVENTS_FILE, record) for record in own]
     lengths = [text.count(b"\n") for text in texts]
     owner = np.repeat(np.array(batch, np.int32), lengths)
     numbers = _parse(own, texts, len(owner), store).flatten().rename_columns(list(_NUMBERS)).to_pandas()
     sums = numbers[_SUMS].astype(float).groupby(owner, sort=False).cumsum()
     numbers[_SUMS] = sums.astype(numbers[_SUMS].dtypes)
     return {name: numbers[name].to_numpy() for name in _NUMBERS} | {_OWNER: owner}
+
+
+def _read(path: Path, record: Record) -> bytes:
+    if EVENTS_FILE not in record.file_bytes:
+        return b""
+    with refusals(path):
+        return path.read_bytes()
 
 
 def _parse(records: Sequence[Record], texts: Sequence[bytes], rows: int, store: RunStore) -> pa.Table:

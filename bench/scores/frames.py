@@ -13,6 +13,7 @@ import pyarrow.compute
 
 from bench.errors import InputError
 from bench.records.atomic import new_file
+from bench.records.reading import require_readable
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.event_table import event_table, read_columns
@@ -20,11 +21,29 @@ from bench.scores.truth import truth_folders
 from metrics.card import MetricCard
 from prompts import Prompt
 from reports import ReportFrames
-from reports.frames import CELLS, CONTROLS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
+from reports.frames import CELLS, CONTROLS, EVENTS, GROUND_TRUTH, METRIC_COLUMNS, SCORES, SNAPSHOTS, VIEWS
 
-SCORE_COLUMNS = tuple(SCORES)
-SNAPSHOT_COLUMNS = tuple(SNAPSHOTS)
-CONTROL_COLUMNS = tuple(CONTROLS)
+#: The tables of a run folder, ``<name>.parquet``, and the columns of each.
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "scores": SCORES,
+    "snapshots": SNAPSHOTS,
+    "controls": CONTROLS,
+    "metric_columns": METRIC_COLUMNS,
+    "events": EVENTS,
+    "views": VIEWS,
+    "cells": CELLS,
+}
+
+#: The columns of numbers in a table of scores.
+_NUMBERS = {
+    "seed": "int64",
+    "view": "int64",
+    "step": "int64",
+    "azimuth_deg": "float64",
+    "seconds": "float64",
+    "value": "float64",
+}
+
 _OWNER = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
 _REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
@@ -43,7 +62,7 @@ def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: Ru
         "views": lambda: _views(records, prompts, store),
         "cells": lambda: cells_frame(records, store),
         "metric_columns": lambda: read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
-        "snapshots": lambda: _of(records, _read_or_empty(store.folder / "snapshots.parquet", SNAPSHOTS)),
+        "snapshots": lambda: _of(records, read_frame(store.folder / "snapshots.parquet", SNAPSHOTS)),
         "controls": lambda: _controls(store),
     }.items():
         parts[name] = build()
@@ -63,6 +82,17 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(temporary, index=False)
 
 
+def table_of(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
+    """Build a table of scores, whose columns have the same types with and without rows."""
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return _with_types(frame) if frame.empty else frame
+
+
+def _with_types(empty: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of a table without rows their types, which no value shows."""
+    return empty.astype({name: _NUMBERS.get(name, "str") for name in empty.columns})
+
+
 def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table of a scored run.
 
@@ -72,20 +102,24 @@ def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = 
         repeated: Columns of strings that recur in millions of rows; they become categories.
 
     Raises:
-        InputError: If it is missing, cannot be read or lacks one of the ``columns``.
+        InputError: If it is missing, is not a table or lacks one of the ``columns``.
+        StorageError: If the user has no right to read it, or the disk fails.
     """
     if not path.is_file():
         raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
     try:
+        require_readable(path)
         frame = read_columns(path, repeated)
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are some of these
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error!s:.200}); score the run again") from error
     for column in columns:
         if column not in frame.columns:
             raise InputError(f"{path}: has no column {column!r}; score the run again")
-    for column in {"value", "scale"} & set(frame.columns):
+    for column in [name for name in (*_NUMBERS, "scale") if name in frame.columns]:
         if len(frame) and not pd.api.types.is_numeric_dtype(frame[column]):
             raise InputError(f"{path}: column {column!r} is not of numbers; score the run again")
+    if frame.empty:  # an earlier version wrote it without types
+        frame = _with_types(frame).astype(dict.fromkeys(repeated, "category"))
     return frame
 
 
@@ -111,13 +145,8 @@ def _of(records: Sequence[Record], scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _controls(store: RunStore) -> pd.DataFrame:
-    controls = _read_or_empty(store.folder / "controls.parquet", CONTROLS)
+    controls = read_frame(store.folder / "controls.parquet", CONTROLS)
     return controls.assign(rgb_path=[_within(store.folder, path) for path in controls["rgb_path"]])
-
-
-def _read_or_empty(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read a table, or return no rows if the run has none."""
-    return read_frame(path, columns) if path.is_file() else pd.DataFrame(columns=list(columns))
 
 
 def _within(folder: Path, path: object) -> str:

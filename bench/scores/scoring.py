@@ -76,7 +76,8 @@ def _are_values(values: Any, count: int) -> bool:
 def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
     """Name the file by everything that a score depends on: images, metric card, texts and truth."""
     truth = views.prompt.truth.model_dump() if views.prompt.truth and views.truths else None
-    parts = [views.identity, scorer.card.model_dump(mode="json"), list(candidates), truth]
+    card = scorer.card.model_dump(mode="json", exclude={"candidates_sha256"})  # the texts themselves are a part
+    parts = [views.identity, card, list(candidates), truth]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, because some systems allow no colon in a name
     return views.scores / f"{name}-{key}.json"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bench.errors import InputError
-from bench.records.atomic import new_folder
+from bench.errors import InputError, StorageError
+from bench.records.reading import refusals
+from bench.scores.image_folder import image_folder, image_names
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
+from methods.pixels import to_bytes
 from metrics.views import TruthViews
 from prompts import Prompt
 from prompts.toybox import ToyObject, render_object
@@ -37,10 +40,7 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
     folders = []
     for toy in prompt.truth.objects():
         target = folder / f"{toy.name.replace(' ', '-')}--{key}"
-        if not target.is_dir():
-            with new_folder(target) as temporary:
-                _render(toy, ring, temporary)
-        folders.append(target)
+        folders.append(image_folder(target, image_names(ring.views), partial(_render, toy, ring)))
     return folders
 
 
@@ -57,11 +57,14 @@ def read_image(path: Path) -> np.ndarray:
     """Read a PNG, uint8 ``(h w 3)`` or ``(h w)``.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If it is not one, or is cut short.
+        StorageError: If the user has no right to read it, or the disk fails.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with refusals(path), Image.open(path, formats=["PNG"]) as image:
             return np.asarray(image)
+    except StorageError:
+        raise
     except Exception as error:  # Pillow raises a dozen types of errors
         raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
@@ -73,7 +76,6 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
     for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
         rendering = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
-        rgb = rendering.over(ring.background).clamp(0, 1).permute(1, 2, 0).numpy()
-        Image.fromarray((rgb * 255).round().astype(np.uint8)).save(folder / f"rgb_{index:03}.png")
-        opacity = rendering.opacity[0].clamp(0, 1).numpy()
-        Image.fromarray((opacity * 255).round().astype(np.uint8)).save(folder / f"opacity_{index:03}.png")
+        images = {"rgb": rendering.over(ring.background).permute(1, 2, 0), "opacity": rendering.opacity[0]}
+        for kind, values in images.items():
+            Image.fromarray(to_bytes(values)).save(folder / f"{kind}_{index:03}.png")

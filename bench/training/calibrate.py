@@ -21,6 +21,7 @@ from bench.training.classifier import Classifier, classes, load
 from bench.training.loop import use_cpu
 from methods.contracts import Prior
 from methods.diffusion.sampling import sample_images
+from methods.pixels import to_bytes
 from methods.priors.loading import load_prior
 from methods.weights import read_card, write_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, with_article
@@ -116,7 +117,7 @@ def recognised(judge: Classifier, images: Tensor, wanted: list[tuple[ToyObject, 
 def _sheet(images: Tensor, columns: int = 12) -> Image.Image:
     rows = [torch.cat(list(images[start : start + columns]), dim=2) for start in range(0, len(images), columns)]
     sheet = torch.cat(rows, dim=1).permute(1, 2, 0)
-    return Image.fromarray((sheet * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(to_bytes(sheet))
 
 
 if __name__ == "__main__":

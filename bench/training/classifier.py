@@ -13,11 +13,12 @@ import numpy as np
 import torch
 import tyro
 from rich.progress import track
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bench.training.dataset import ToyImages, toy_images
 from bench.training.loop import use_cpu
+from methods.weights import write_tensors
 from prompts.toybox import COLOURS, DEGRADATIONS, KINDS, PATTERNS, VIEWS, ToyObject, all_objects
 
 #: The attributes that are classified, and the number of classes of each.
@@ -98,7 +99,7 @@ def train(options: Options) -> Classifier:
         optimiser.step()
         schedule.step()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), options.out)
+    write_tensors(network.state_dict(), options.out)
     return network.eval()
 
 

@@ -24,7 +24,6 @@ import torch
 import tyro
 from open_clip.model import CLIP
 from rich.console import Console
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,7 +32,7 @@ from bench.training.clip_figures import held_out_figures, sample_sheet
 from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.wear import DAMAGE, damage, random_backgrounds, wear
-from methods.weights import write_card
+from methods.weights import write_card, write_tensors
 from metrics.clip_iqa import PROMPT_PAIRS
 from prompts.toybox import write_clip_tokenizer
 
@@ -206,7 +205,7 @@ def main(options: Options) -> None:
     )
     network.logit_scale.data.clamp_(max=float(np.log(100)))
     weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, options.out / "open_clip_model.safetensors")
+    write_tensors(weights, options.out / "open_clip_model.safetensors")
     about = {
         "title": "Toybox CLIP",
         "script": "python -m bench.training.clip",

@@ -15,6 +15,7 @@ from bench.training.claims import OBJECTS, claims_of, facts_of, fit
 from bench.training.dataset import RESOLUTION, ToyImages
 from bench.training.wear import DAMAGE
 from methods.cameras import evaluation_ring
+from methods.pixels import to_bytes
 from metrics.clip_iqa import PROMPT_PAIRS
 from metrics.models.clip import ClipModel
 from prompts import load_prompt_set
@@ -130,5 +131,4 @@ def sheet(rgb: Tensor, titles: list[str], *, columns: int = 6) -> Image.Image:
 
 def to_uint8(rgb: Tensor) -> np.ndarray:
     """``(n 3 h w)`` in [0, 1] to uint8 ``(n h w 3)``."""
-    images: np.ndarray = (rgb.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    return images
+    return to_bytes(rgb.permute(0, 2, 3, 1))

@@ -22,6 +22,7 @@ from torch import Tensor
 from methods.atomic import replace_file
 from methods.camera_range import CameraRange
 from methods.cameras import sample_cameras, view_words
+from methods.pixels import to_bytes
 from prompts.toybox import ToyObject, all_objects, develop, is_held_out, trace
 from prompts.toybox.kinds import KINDS
 
@@ -125,7 +126,7 @@ def _images(
             image = develop(surface, toy, _SUPERSAMPLE)
             rgba = torch.cat([image.rgb, image.opacity]).permute(1, 2, 0)
             yield (
-                (rgba * 255).round().to(torch.uint8).numpy(),
+                to_bytes(rgba),
                 toy,
                 float(cameras.azimuth_deg[index]),
                 float(cameras.elevation_deg[index]),

@@ -11,6 +11,7 @@ goes on from the last checkpoint in ``--work``; the folder of weights is written
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
+from methods.atomic import replace_file
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.weights import write_card
 from prompts.toybox import (
@@ -199,6 +201,9 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
     network.half()
     network.unet.save_pretrained(options.out / "unet")
     network.text_encoder.save_pretrained(options.out / "text_encoder")
+    for path in options.out.glob("*/*.safetensors"):  # which save_pretrained lets only their owner read
+        with replace_file(path) as temporary:
+            shutil.copyfile(path, temporary)
     codec.save(options.out / "vae")
     write_clip_tokenizer(options.out / "tokenizer")
     scheduler().save_pretrained(options.out / "scheduler")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import tyro
 from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,7 +29,7 @@ from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import initialise, train, use_cpu
 from bench.training.reward_figures import held_out_figures, sample_sheet
 from bench.training.wear import DAMAGE, Worn, damage, random_backgrounds, wear
-from methods.weights import verify_weights, write_card
+from methods.weights import verify_weights, write_card, write_tensors
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork, RewardTokenizer
 from prompts.toybox import VIEWS
 from prompts.toybox.captions import WORDS
@@ -236,7 +236,7 @@ def main(options: Options) -> None:
     config = config.model_copy(update={"mean": mean, "std": std})
     (options.out / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, options.out / WEIGHTS_FILE)
+    write_tensors(weights, options.out / WEIGHTS_FILE)
     about = {
         "title": "Toybox reward model",
         "script": "python -m bench.training.reward",

@@ -19,7 +19,7 @@ class Status(StrEnum):
     OPAQUE = "opaque"
     """Diverged: fog; the scene fills nearly everything that it could."""
     NAN = "nan"
-    """Diverged: the loss, the opacity or a parameter is not a finite number."""
+    """Diverged: the loss, the opacity, a colour of a view or a parameter is not a finite number."""
     FROZEN = "frozen"
     """Diverged: the parameters no longer move."""
     OOM = "oom"
@@ -87,7 +87,7 @@ class Watch:
         """
         for quantity, value in (("loss", loss), ("mean opacity", opacity)):
             if not math.isfinite(value):
-                return _nan(step, quantity)
+                return not_finite(step, quantity)
         for evidence in self._opacity_evidence(step, opacity, filled):
             crossed = self._out_of_bounds[evidence.status] + 1 if _is_crossed(evidence) else 0
             self._out_of_bounds[evidence.status] = crossed
@@ -98,7 +98,7 @@ class Watch:
     def observe_change(self, step: int, relative_change: float) -> Divergence | None:
         """Judge how far all parameters moved (2-norm, relative) in the last ``patience`` steps."""
         if not math.isfinite(relative_change):
-            return _nan(step, "parameters")
+            return not_finite(step, "parameters")
         if relative_change >= self.settings.frozen_change:
             return None
         return Divergence(
@@ -113,7 +113,7 @@ class Watch:
     def judge_result(self, step: int, *, opacity: float, filled: float) -> Divergence | None:
         """Judge the evaluation views, for a scene that was lost in its last steps."""
         if not math.isfinite(opacity):
-            return _nan(step, "mean opacity of the evaluation views")
+            return not_finite(step, "mean opacity of the evaluation views")
         for evidence in self._opacity_evidence(step, opacity, filled):
             if _is_crossed(evidence):
                 quantity = f"{evidence.quantity} of the evaluation views"
@@ -145,5 +145,6 @@ def _is_crossed(evidence: Divergence) -> bool:
     return evidence.value < evidence.bound if evidence.status is Status.EMPTY else evidence.value > evidence.bound
 
 
-def _nan(step: int, quantity: str) -> Divergence:
+def not_finite(step: int, quantity: str) -> Divergence:
+    """The divergence ``nan``: a ``quantity`` that is not a finite number was noticed at a step."""
     return Divergence(status=Status.NAN, step=step, quantity=quantity, value=None, bound=None, steps_out_of_bounds=1)

@@ -21,10 +21,9 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from safetensors.torch import save_file
 from torch import Tensor
 
-from methods.weights import WeightsError, file_sha256, write_card
+from methods.weights import WeightsError, file_sha256, write_card, write_tensors
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
 
 _HEAD_WIDTH = 64  # an attention head of BLIP's image encoder, in "base" and in "large"
@@ -160,7 +159,7 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
     if wrong:
         raise WeightsError(f"{checkpoint}: {len(wrong)} weights are missing or of another shape: {min(wrong)}")
     out.mkdir(parents=True, exist_ok=True)
-    save_file(weights, out / WEIGHTS_FILE)
+    write_tensors(weights, out / WEIGHTS_FILE)
     (out / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if vocab.resolve() != (out / "vocab.txt").resolve():
         shutil.copyfile(vocab, out / "vocab.txt")

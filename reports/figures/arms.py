@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.rows import row_panels
 from reports.figures.drawing.style import Draw, Theme
@@ -16,10 +17,13 @@ def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
     """Draw the arms from top to bottom; thin lines join a prompt's scores, arms with diverged cells have a remark.
 
     Raises:
+        NothingToDraw: If no cell has a value.
         ReportError: If a metric is unknown.
     """
     labels = frames.methods
     shown = quantities(frames, metrics)
+    if all(quantity.table.empty for quantity in shown):
+        raise NothingToDraw("no completed cell has a score")
 
     def draw(theme: Theme) -> Figure:
         figure, axes = row_panels([_label(frames, method) for method in labels], len(shown))

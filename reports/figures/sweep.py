@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from reports.figures.drawing.layout import legend_below, legend_height, panels
+from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, ReportError, ReportFrames
@@ -34,6 +35,7 @@ def sweep(
         logarithmic: Whether that axis is logarithmic.
 
     Raises:
+        NothingToDraw: If no cell has a value.
         ReportError: If no arm has a number at ``x``, or a metric is unknown.
     """
     arms = _arms(frames, x)
@@ -41,6 +43,8 @@ def sweep(
         raise ReportError(f"x: no cell has a number at {x!r}")
     names = [*arms["rule"].unique(), *arms.loc[arms["x"].isna(), "method"]]
     shown = quantities(frames, metrics)
+    if all(quantity.table.empty for quantity in shown):
+        raise NothingToDraw("no completed cell has a score")
 
     def draw(theme: Theme) -> Figure:
         foot = legend_height(names, min(_ACROSS, len(shown)) * 2.5)

@@ -55,9 +55,9 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
 
 
 def _ratio(measured: Measured, source: str, method: str) -> Entry:
-    if method == measured.baseline:
-        return Entry(mean=1.0, why="the baseline itself")
     logs = _logarithms(measured.cost(source))
+    if method == measured.baseline and not np.isnan(logs.method(method)).all():
+        return Entry(mean=1.0, why="the baseline itself")
     found = prompt_bootstrap(paired_differences(logs.method(method), logs.method(measured.baseline)), SEED)
     entry = estimate_entry(found, cells=measured.pairs(logs, method))
     mean, low, high = (None if value is None else float(np.exp(value)) for value in (entry.mean, entry.low, entry.high))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,25 @@ def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_study(study, store, console)
     score_study(study, store, console)
     return store.folder
+
+
+@pytest.fixture
+def permissions_hold() -> Iterator[None]:
+    """Let the permissions of files hold for root too, on Linux by giving up two capabilities for the test."""
+    if os.geteuid():
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, kept = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, kept):
+        pytest.skip("root may read everything here")
+    fewer = (ctypes.c_uint32 * 6)(*kept)
+    fewer[0] &= ~(1 << 1 | 1 << 2)  # the effective CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    assert not libc.capset(header, fewer)
+    try:
+        yield
+    finally:
+        libc.capset(header, kept)
 
 
 @pytest.fixture

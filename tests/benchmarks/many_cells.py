@@ -11,7 +11,7 @@ import torch
 
 from bench.records.record import RECORD_FILE, Images, Outcome, Record
 from bench.records.store import RunStore
-from bench.scores.frames import SCORE_COLUMNS
+from bench.scores.frames import TABLES, table_of, write_frame
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import load_study
@@ -21,6 +21,7 @@ from bench.watch.telemetry import Event, Memory, PhaseSeconds
 from methods.cameras import evaluation_ring
 from metrics.card import Column, MetricCard
 from prompts import load_prompt_set
+from reports.frames import SCORES
 
 #: The quick study's methods, steps, views and metrics on prompts that have no ground truth to be rendered.
 STUDY = """
@@ -56,6 +57,8 @@ def write_finished_run(folder: Path, count: int) -> RunStore:
         record = written.model_copy(update={"cell": cell, "identity": cell.identity})
         (target / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _scores(cells).to_parquet(folder / "scores.parquet", index=False)
+    for name in ("snapshots", "controls"):
+        write_frame(table_of([], TABLES[name]), folder / f"{name}.parquet")
     card = MetricCard(
         name="many",
         title="Drawn numbers",
@@ -117,4 +120,4 @@ def _scores(cells: list[Cell]) -> pd.DataFrame:
         "metric": np.tile(np.repeat(np.array(METRICS, object), views), len(cells)),
         "value": np.random.default_rng(1).random(rows * len(cells)),
     }
-    return pd.DataFrame(columns)[list(SCORE_COLUMNS)]
+    return pd.DataFrame(columns)[list(SCORES)]

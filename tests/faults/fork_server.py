@@ -17,7 +17,7 @@ from pathlib import Path
 
 OPERATIONS = {
     "open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.scandir", "fcntl.flock",
-    "tempfile.mkstemp", "tempfile.mkdtemp", "shutil.rmtree",
+    "shutil.rmtree",
 }  # fmt: skip
 
 

@@ -11,8 +11,10 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
+
+from methods.weights import write_tensors
 
 _CONFIG, _WEIGHTS = "config.json", "patch_codec.safetensors"
 
@@ -61,7 +63,7 @@ class PatchCodec:
         config = {"_class_name": "PatchCodec", "patch": self.patch, "latent_channels": len(self._scale)}
         (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         tensors = {"mean": self._mean, "components": self._components.contiguous(), "scale": self._scale}
-        save_file(tensors, folder / _WEIGHTS)
+        write_tensors(tensors, folder / _WEIGHTS)
 
     def encode(self, rgb: Tensor) -> Tensor:
         """``(b 3 ps ps)`` in [0, 1] to ``(b k s s)``; gradients flow."""

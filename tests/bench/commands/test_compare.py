@@ -21,6 +21,7 @@ from bench.records.record import Record
 from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.study import load_study
+from metrics.card import MetricCard
 from prompts import load_prompt_set
 
 from ..conftest import TINY  # noqa: TID252  (tests are no package)
@@ -153,17 +154,83 @@ def test_few_prompts_give_a_mean_and_no_interval(finished: RunStore) -> None:
         comparison.judge(["psnr.low < -0.5"])
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("version", 9), ("checkpoint", "other"), ("weights_sha256", "f" * 64), ("preprocessing", "x")]
-)
-def test_scores_of_other_metrics_are_not_compared(pair: tuple[RunStore, RunStore], field: str, value: object) -> None:
-    a, b = pair
-    path = b.folder / "metric_columns.parquet"
+def _change_cards(store: RunStore, change: Callable[[dict], object], metric: str = "") -> None:
+    path = store.folder / "metric_columns.parquet"
     frame = pd.read_parquet(path)
-    frame["card"] = [json.dumps(json.loads(card) | {field: value}) for card in frame["card"]]
+    cards = []
+    for name, text in zip(frame["metric"], frame["card"], strict=True):
+        fields = json.loads(text)
+        if name == metric or not metric:
+            change(fields)
+        cards.append(json.dumps(fields))
+    frame["card"] = cards
     frame.to_parquet(path, index=False)
-    with pytest.raises(InputError, match=rf"psnr cannot be compared: {field} is .* score both with the same"):
-        compare_runs(a, b)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("version", 9),
+        ("checkpoint", "other"),
+        ("weights_sha256", "f" * 64),
+        ("preprocessing", "x"),
+        ("candidates", 7),
+        ("uses_candidates", True),
+        ("name", "another"),
+    ],
+)
+def test_a_metric_whose_card_differs_is_not_compared_and_fails_no_gate(
+    pair: tuple[RunStore, RunStore], capsys: pytest.CaptureFixture[str], field: str, value: object
+) -> None:
+    a, b = pair
+    _change_scores(b, _shifted)
+    _change_cards(b, lambda card: card.update({field: value}), "psnr")
+    comparison = compare_runs(a, b)
+    assert ("sdi", "psnr") not in comparison.estimates
+    assert comparison.estimates["sdi", "ssim"].value == 0.0
+    row = next(line for line in comparison.markdown.splitlines() if line.startswith("| sdi |"))
+    assert row.count("not comparable") == 1
+    assert re.search(rf"^psnr is not comparable: {field} .* score both with", comparison.not_comparable["psnr"])
+    assert "psnr is not comparable: " in comparison.markdown
+    folders = [str(a.folder), str(b.folder)]
+    assert main(["compare", *folders, "--fail-if", "psnr > 0", "sdi.psnr.low > -100"]) == 0
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert all(re.search(r"psnr.* > -?\d+: not judged: psnr is not comparable", line) for line in errors)
+    assert main(["compare", *folders, "--fail-if", "psnr > 0", "ssim >= 0"]) == 1
+    assert main(["compare", *folders, "--fail-if", "psnr >"]) == 2
+
+
+@pytest.mark.parametrize(("field", "value"), [("unit", "bel"), ("scale", 3.0), ("direction", "lower")])
+def test_a_column_of_another_unit_is_not_compared(pair: tuple[RunStore, RunStore], field: str, value: object) -> None:
+    a, b = pair
+    _change_cards(b, lambda card: card["columns"][0].update({field: value}))
+    comparison = compare_runs(a, b)
+    assert list(comparison.not_comparable) == ["psnr"]
+    assert f"{field} of its card is" in comparison.not_comparable["psnr"]
+
+
+def test_titles_and_texts_of_a_card_do_not_matter(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _change_cards(b, lambda card: card.update(title="x", description="y"))
+    assert compare_runs(a, b).not_comparable == {}
+
+
+def test_other_lists_of_candidates_of_the_same_length_are_not_compared(
+    pair: tuple[RunStore, RunStore], tmp_path: Path
+) -> None:
+    b = pair[1]
+    a = RunStore(Path(shutil.copytree(b.folder, tmp_path / "a")))
+    card = MetricCard.model_validate_json(pd.read_parquet(a.folder / "metric_columns.parquet")["card"][0])
+    ranked = card.model_copy(update={"uses_candidates": True})
+    lists = (["x", "y"], ["y", "x", "y"], ["x", "z"], ["x", "y", "z"])
+    same, again, other, more = (ranked.scored_among(texts) for texts in lists)
+    assert same.difference(again, "psnr") is None
+    assert [card.difference(same, "psnr")[0] for card in (other, more)] == ["candidates_sha256", "candidates"]
+    assert same.difference(other.model_copy(update={"candidates_sha256": ""}), "psnr") is None  # of an older run
+    for store, known in ((a, same), (b, other)):
+        _change_cards(store, lambda card, known=known: card.update(known.model_dump(exclude={"columns"})))
+    assert "candidates_sha256 of its card" in compare_runs(a, b).not_comparable["psnr"]
 
 
 def test_prompts_that_share_only_an_id_are_not_compared(pair: tuple[RunStore, RunStore]) -> None:

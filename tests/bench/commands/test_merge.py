@@ -59,7 +59,7 @@ def test_parts_become_the_whole_and_stay_as_they_are(
     before = [_files(part.folder) for part in parts]
     is_right, text = _merged(target, *parts)
     assert is_right
-    assert "records copied 4, there already 1, differing or corrupt 0" in text
+    assert "records copied 4, there already 1, differing or left out 0" in text
     assert _files(target.folder / "cells") == _files(finished.folder / "cells")
     assert _files(target.folder / "scores") == _files(finished.folder / "scores")
     assert [_files(part.folder) for part in parts] == before

@@ -65,7 +65,7 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
         asked.append(record_folder.name)
         if record_folder.name.startswith("sds--blue-duck"):
             raise InputError("no surface")
-        out.write_bytes(b"glTF")
+        out.write_bytes(b"glTF" + (2).to_bytes(4, "little") + (12).to_bytes(4, "little"))
         assert resolution == FINE_POINTS
         return out
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench.cells.streams import make_streams
 from bench.commands.score import score_study
+from bench.errors import InputError
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores import control_views as module
@@ -71,13 +72,19 @@ def test_the_report_reads_them_with_paths_that_hold(
     assert all(Path(path).is_file() for path in controls["rgb_path"])
 
 
-def test_a_run_without_tables_of_controls_and_snapshots_has_none(study: Study, finished: RunStore) -> None:
-    for name in ("controls", "snapshots"):
-        (finished.folder / f"{name}.parquet").unlink()
+@pytest.mark.parametrize("name", ["controls", "snapshots"])
+def test_a_table_that_is_gone_is_reported_and_scoring_makes_it_again(
+    study: Study, finished: RunStore, console: Console, name: str
+) -> None:
+    path = finished.folder / f"{name}.parquet"
+    before = pd.read_parquet(path)
+    path.unlink()
     records = finished.read_all(expand(study))
-    frames = build_frames(records, study.chosen_prompts(), finished)
-    assert frames.controls.empty
-    assert frames.snapshots.empty
+    with pytest.raises(InputError, match=rf"{name}.parquet: is missing; score the run first"):
+        build_frames(records, study.chosen_prompts(), finished)
+    score_study(study, finished, console)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), before)
+    assert getattr(build_frames(records, study.chosen_prompts(), finished), name).empty
 
 
 def test_images_are_made_once_and_scored_once(

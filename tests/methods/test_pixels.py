@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from methods.pixels import NotFiniteError, mark_not_finite, to_bytes
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_values_are_rounded_and_clamped() -> None:
+    found = to_bytes(torch.tensor([[-1.0, 0.0, 0.5 / 255 + 1e-6, 0.5, 1.0, 7.0]]))
+    assert found.dtype == np.uint8
+    assert found.tolist() == [[0, 0, 1, 128, 255, 255]]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_value_that_is_not_finite_is_no_pixel(value: float) -> None:
+    values = torch.zeros(2, 6)
+    values[1, 2] = value
+    with pytest.raises(NotFiniteError, match=r"^1 of 12 values of its images are not finite"):
+        to_bytes(values)
+
+
+def test_pixels_without_a_colour_are_magenta() -> None:
+    rgb = torch.full((2, 3, 2, 2), 0.25)
+    rgb[1, 2, 0, 1] = torch.nan
+    marked = mark_not_finite(rgb)
+    assert marked[1, :, 0, 1].tolist() == [1.0, 0.0, 1.0]
+    marked[1, :, 0, 1] = 0.25
+    assert (marked == 0.25).all()
+
+
+def test_no_other_file_makes_bytes_of_colours() -> None:
+    """A conversion to uint8 elsewhere would turn NaN into black without a word; those of whole numbers are named."""
+    whole_numbers = {
+        "bench/records/checkpoint.py",  # bytes to hash
+        "metrics/pyiqa_metric.py",  # bytes to hash
+        "reports/pages/meshes.py",  # from uint8
+        "methods/pixels.py",
+    }
+    found = set()
+    for package in ("bench", "methods", "metrics", "prompts", "reports"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+                if called == "byte" or (called in ("to", "astype", "view") and "uint8" in ast.unparse(node)):
+                    found.add(path.relative_to(ROOT).as_posix())
+    assert found == whole_numbers
