@@ -53,7 +53,7 @@ class Run(Selection):
     """Run the cells that have no record yet."""
 
     engine: str = "local"
-    """Where to run them (sdibench list engines)."""
+    """Engine that runs them (sdibench list engines)."""
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
     budget_hours: float = 24.0
@@ -61,7 +61,7 @@ class Run(Selection):
     yes: bool = False
     """Start without asking, whatever the forecast of time and memory."""
     engine_options: tyro.conf.OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
-    """How the engine runs them."""
+    """Options of the engine."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -99,7 +99,7 @@ class Report(Selection):
     """Write tables, figures and the page of a scored run, and print the results."""
 
     format: Literal["terminal", "markdown"] = "terminal"
-    """How the results are printed: fitted to the terminal, or whole as Markdown."""
+    """Format of the printed results: fitted to the terminal, or whole as Markdown."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -139,7 +139,7 @@ class Verify:
     rescore: int = 4
     """Completed cells whose scores are computed again and compared."""
     seed: int = 0
-    """Which cells those are."""
+    """Seed of the choice of those cells."""
     redo: bool = False
     """Set aside what is corrupt or damaged, so that the next run, score and report make it again; nothing is deleted,
     and what cannot be read or is of another version stays."""
@@ -260,7 +260,7 @@ class List:
             "engines",
         ]
     ]
-    """What to list."""
+    """Kind of thing to list."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""

@@ -1,4 +1,4 @@
-"""What is wrong with something the user gave."""
+"""Errors that the command line shows in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class InputError(Exception):
 
 
 class StorageError(InputError):
-    """What the file system refuses: the disk is full, the folder read-only.  No fault of a cell's."""
+    """A refusal of the file system: the disk is full, the folder read-only.  It is not an error of a cell."""
 
 
 class VersionError(InputError):

@@ -47,7 +47,7 @@ class Backend:
     """Uses the imported module, and raises where it does not work; None to look only whether it is installed."""
 
     def state(self) -> str:
-        """Its version and whether it works, or what is wrong and what to do, in one line."""
+        """Describe the version and whether it works, or what is wrong and the remedy, in one line."""
         if importlib.util.find_spec(self.module) is None:
             return f"missing: {self.install}; without it, {self.without}"
         found = f"there, {_version(self.package)}"

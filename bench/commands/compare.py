@@ -32,7 +32,7 @@ _COST = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """What B changed against A."""
+    """The changes of run B against run A."""
 
     table: Table
     """A row for each method that both have, a column for each metric; its entries hold the intervals."""
@@ -47,7 +47,7 @@ class Comparison:
         return render(self.table)
 
     def judge(self, conditions: Sequence[str]) -> list[str]:
-        """Which conditions hold, a line for each method that one holds for; none does of a column without comparison.
+        """Find the conditions that hold, with a line per method; one on a column without comparison never holds.
 
         Raises:
             InputError: If a condition is malformed, or the data cannot tell for any method.
@@ -56,7 +56,7 @@ class Comparison:
         return [line for condition in parsed for line in self._judged(condition)]
 
     def unjudged(self, conditions: Sequence[str]) -> list[str]:
-        """Which conditions are on columns that are not comparable, a line for each with the reason.
+        """Find the conditions on columns that are not comparable, with a line and the reason for each.
 
         Raises:
             InputError: If a condition is malformed.
@@ -131,7 +131,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
 
 
 def _frames(store: RunStore) -> ReportFrames:
-    """What a run was when it was scored, without the weights or the code that made it."""
+    """The frames of a run as it was scored, read without the weights or the code that made it."""
     study = store.read_study()
     records: dict[tuple[str, str, int], Record] = {}
     for record in map(read_record, store.record_folders()):
@@ -157,7 +157,7 @@ def _frames(store: RunStore) -> ReportFrames:
 
 
 def _age(record: Record) -> tuple[int, str]:
-    """Of several records of one place in a study, the latest code's counts."""
+    """Keep the latest code's record where several are of one place in a study."""
     return record.cell.code_version, record.started_at
 
 

@@ -34,11 +34,11 @@ class Condition:
     method: str | None
     """Label of the arm; None for every arm, of which one is enough."""
     column: str
-    """What is compared."""
+    """Value that is compared."""
     part: Part
     """The mean over prompts, or an end of its interval."""
     sign: str
-    """How it is compared with the bound."""
+    """Comparison with the bound."""
     bound: float
     """In the unit that the table prints."""
 

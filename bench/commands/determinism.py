@@ -1,4 +1,4 @@
-"""How two runs of one cell agree on this machine, found out by running a short one twice."""
+"""Measurement of determinism on this machine: a short cell is run twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEPS = 5
 
 
 def largest_difference(device: torch.device) -> float:
-    """Of any parameter of the scene after a short cell of SDS on the toybox's prior, run twice; 0 to the bit.
+    """Largest difference of a scene's parameter between two runs of a short cell of SDS; 0 if they are bit-equal.
 
     Raises:
         WeightsError: If the toybox's weights are not the ones its card names.

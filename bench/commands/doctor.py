@@ -72,7 +72,7 @@ def _determinism() -> Iterator[tuple[str, str]]:
 
 
 def _check_weights() -> Iterator[tuple[str, str, bool]]:
-    """Whose weights, what was found, and whether that is right; weights that were never fetched are not wrong."""
+    """Yield each set of weights, its state, and whether that is right; weights never fetched are not wrong."""
     from methods.priors import priors
     from methods.priors.loading import prior_sha256
     from methods.weights import WeightsError, WeightsMissingError, verify_weights

@@ -1,4 +1,4 @@
-"""What the commands on a study have in common: which study, which part of it, and its run folder."""
+"""The arguments that all commands on a study share: the study, the part of it, and its run folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which study, and where its run is kept."""
+    """The study, and the folder of its run."""
 
     study: tyro.conf.Positional[str]
     """Name of a study, path of a study's TOML file, or a run folder (./quick where it has a study's name)."""

@@ -1,4 +1,4 @@
-"""Where the models of each suite are downloaded from: the table that ``sdibench fetch`` works through."""
+"""The sources of the models of each suite: the table that ``sdibench fetch`` works through."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Source:
     finish: Callable[[Path], None] | None = None
     """Given the folder with all files: writes what is loaded later, and removes what is not, before they are hashed."""
     card: Mapping[str, Any] = field(default_factory=dict)
-    """What ``card.json`` says beside origin and hashes."""
+    """Further entries of ``card.json``, next to origin and hashes."""
     variable: str = ""
     """The environment variable that names another repository; for the line of an error."""
 
@@ -162,7 +162,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
 
 
 def sources_of(name: str, only: Collection[str] = ()) -> list[tuple[Source, Path]]:
-    """What to fetch for a suite, or for a prior by the name of its repository, and into which folders.
+    """List the sources of a suite, or of a prior by the name of its repository, and their folders.
 
     Raises:
         InputError: If there is no such suite, or it has no such role.

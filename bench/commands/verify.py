@@ -53,11 +53,11 @@ class Finding:
     """One thing that is wrong."""
 
     what: Kind
-    """What is wrong."""
+    """The kind of problem."""
     line: str
-    """Where and why."""
+    """The place and the reason."""
     path: Path | None = None
-    """What to set aside, so that it is made again; None to leave everything where it is."""
+    """Path to set aside, so that it is made again; None to leave everything in place."""
 
 
 def verify_run(
@@ -224,7 +224,7 @@ def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Fin
 
 
 def _off(written: np.ndarray | None, again: np.ndarray) -> str | None:
-    """How the scores that were written differ from those computed again; None where they agree."""
+    """Describe how the scores that were written differ from those computed again; None if they agree."""
     if written is None or len(written) != len(again):
         return "not there; score the run again"
     if np.allclose(written, again, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):

@@ -1,4 +1,4 @@
-"""How far a run is, on the console: read from the run folder, so that it is the same for every engine."""
+"""Progress of a run on the console, read from the run folder, so that it is the same for every engine."""
 
 from __future__ import annotations
 

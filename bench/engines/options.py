@@ -1,4 +1,4 @@
-"""How a run is spread over processes and machines: the options of the engines."""
+"""The options of the engines, which spread a run over processes and machines."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: Engin
 
 
 def forecast_vram_gb(study: Study, store: RunStore) -> float | None:
-    """What a worker will take of a GPU, 10⁹ bytes: as the study says, else the most that its finished cells took.
+    """Forecast memory of a worker on a GPU, 10⁹ bytes: the study's setting, else the most of its finished cells.
 
     Returns:
         None where the study does not say and one of its methods has no cell yet that was run on a GPU.

@@ -52,7 +52,7 @@ def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
 
 @dataclass(frozen=True)
 class SlurmWorker:
-    """What a job does; small, for submitit writes it to a file."""
+    """The function of a job; small, because submitit writes it to a file."""
 
     folder: Path
     """The run folder."""
@@ -68,7 +68,7 @@ class SlurmWorker:
         work(study, cells, store, threads=study.threads, options=self.options, whole_log=True)
 
     def checkpoint(self) -> Any:
-        """What is queued again when time runs out: the same, for what is done is in the folder."""
+        """Return the job to queue when time runs out: the same one, since finished work is in the folder."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -93,7 +93,7 @@ def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:
 
 
 def _parameters(study: Study, options: EngineOptions) -> dict[str, Any]:
-    """What the jobs ask for, in submitit's words."""
+    """The resources of a job, by submitit's names."""
     wanted = {
         "name": f"sdibench-{study.name}",
         "timeout_min": options.slurm_minutes,

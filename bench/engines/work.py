@@ -1,4 +1,4 @@
-"""What a worker does, whichever engine started it: the cells of a study that nobody else has done or is doing."""
+"""The work of one worker of any engine: the cells of a study that no other worker has done or is doing."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class _Progress:
 
 
 class _Budget:
-    """How many of the cells may fail."""
+    """The number of cells that may fail."""
 
     def __init__(self, store: RunStore, cells: Sequence[Cell], fail_after: int | None) -> None:
         self._store = store

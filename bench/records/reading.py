@@ -1,4 +1,4 @@
-"""What the file system does not let a process read is unreadable, which is not the same as corrupt."""
+"""Reading files: one that the file system refuses is unreadable, which is not the same as corrupt."""
 
 from __future__ import annotations
 

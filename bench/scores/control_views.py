@@ -48,7 +48,7 @@ class ControlViews:
     title: str
     """Label of its row in tables."""
     views: ViewSet
-    """Its images."""
+    """The images of the control."""
 
 
 def control_views(

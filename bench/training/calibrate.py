@@ -32,7 +32,7 @@ _RULE = "most samples right in kind, colour, pattern and view at once; the small
 
 @dataclass(frozen=True)
 class Options:
-    """How the prior is calibrated."""
+    """Settings of the prior's calibration."""
 
     folder: Path = Path("methods/priors/weights/toybox")
     """The prior's folder of weights."""
@@ -49,7 +49,7 @@ class Options:
     steps: int = 50
     """DDIM steps of the figures that go into the card."""
     seed: int = 0
-    """Of the prompts and the noise."""
+    """Seed of the prompts and the noise."""
     threads: int = 2
     """CPU threads."""
 

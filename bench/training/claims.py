@@ -1,4 +1,4 @@
-"""What a caption says of an image, and whether it is so.
+"""The claims that a caption makes about an image, and their truth.
 
 Captions leave attributes out, so one caption can be right for many images of a batch.  A contrast that took
 only the image it was written for as right would teach a CLIP that "a red car" is wrong of other red cars.
@@ -53,7 +53,7 @@ _WORDS = tuple(QUALITY)
 
 
 class Facts(NamedTuple):
-    """What is true of the images of a batch."""
+    """The attributes of the images of a batch."""
 
     attributes: Tensor  # (b 4) int: kind, colour, pattern, view
     strengths: Tensor  # (b, number of DAMAGE)
@@ -80,7 +80,7 @@ class Fit(NamedTuple):
 
 
 def fit(claims: Tensor, facts: Facts) -> Fit:
-    """Which captions ``(n 5)`` are right of which images."""
+    """Say which captions ``(n 5)`` are right about which images."""
     said, seen = claims[:, None, :4], facts.attributes[None]
     agrees = ((said == seen) | (said == _OPEN)).all(dim=-1)
     states = quality_states(facts.strengths)  # (images, words)

@@ -27,10 +27,10 @@ ATTRIBUTES = {"kind": len(KINDS), "colour": len(COLOURS), "pattern": len(PATTERN
 
 @dataclass(frozen=True)
 class Options:
-    """How the classifier is trained."""
+    """Settings of the classifier's training."""
 
     images: Path = Path(".cache/toybox-images")
-    """Where the training images are kept."""
+    """Folder of the training images."""
     out: Path = Path(".cache/classifier.safetensors")
     """The file to write."""
     steps: int = 1000
@@ -38,9 +38,9 @@ class Options:
     batch: int = 64
     """Images a step."""
     learning_rate: float = 2e-3
-    """Of AdamW, one cycle."""
+    """Highest learning rate of AdamW, in one cycle."""
     seed: int = 0
-    """Of the initialisation and the batches."""
+    """Seed of the initialisation and the batches."""
     threads: int = 2
     """CPU threads."""
 

@@ -45,12 +45,12 @@ _NOTHING_SHARE = 0.03
 
 @dataclass(frozen=True)
 class Options:
-    """How the CLIP is trained."""
+    """Settings of the CLIP's training."""
 
     images: Path = Path(".cache/toybox-images")
-    """Where the training images are kept."""
+    """Folder of the training images."""
     work: Path = Path(".cache/train-clip")
-    """Where checkpoints are kept; delete it to start from the beginning."""
+    """Folder of the checkpoints; delete it to start from the beginning."""
     out: Path = Path("metrics/weights/toybox_clip")
     """The folder of weights to write."""
     steps: int = 600
@@ -58,9 +58,9 @@ class Options:
     batch: int = 128
     """Images a step."""
     learning_rate: float = 1e-3
-    """Of AdamW at its highest."""
+    """Highest learning rate of AdamW."""
     seed: int = 0
-    """Of the initialisation and the batches."""
+    """Seed of the initialisation and the batches."""
     threads: int = 2
     """CPU threads."""
 

@@ -1,4 +1,4 @@
-"""What the toybox's CLIP can do with objects that it never saw: figures and a sample sheet for its card."""
+"""Figures and a sample sheet of the toybox's CLIP on objects that it never saw, for its card."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def study_retrieval(model: ClipModel) -> float:
 
 
 def _fitting(claims: Tensor, toy: ToyObject) -> Tensor:
-    """Which of the claims ``(n 5)`` are right of an undamaged image of ``toy``, ``(n,)`` bool."""
+    """Say which of the claims ``(n 5)`` hold for an undamaged image of ``toy``, ``(n,)`` bool."""
     number, view = np.array([OBJECTS.index(toy)]), np.zeros(1, dtype=np.int64)
     return fit(claims, facts_of(number, view, torch.zeros(1, len(DAMAGE)))).right[:, 0]
 

@@ -51,12 +51,12 @@ _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than th
 
 @dataclass(frozen=True)
 class Options:
-    """How the prior is trained."""
+    """Settings of the prior's training."""
 
     images: Path = Path(".cache/toybox-images")
-    """Where the training images are kept."""
+    """Folder of the training images."""
     work: Path = Path(".cache/train-prior")
-    """Where checkpoints are kept; delete it to start from the beginning."""
+    """Folder of the checkpoints; delete it to start from the beginning."""
     out: Path = Path("methods/priors/weights/toybox")
     """The folder of weights to write."""
     steps: int = 10_000
@@ -64,9 +64,9 @@ class Options:
     batch: int = 16
     """Images a step."""
     learning_rate: float = 7e-4
-    """Of AdamW at its highest."""
+    """Highest learning rate of AdamW."""
     seed: int = 0
-    """Of the initialisation, the images' order and the noise."""
+    """Seed of the initialisation, the images' order and the noise."""
     threads: int = 2
     """CPU threads."""
 

@@ -40,14 +40,14 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 @dataclass(frozen=True)
 class Options:
-    """How the reward model is trained."""
+    """Settings of the reward model's training."""
 
     images: Path = Path(".cache/toybox-images")
-    """Where the training images are kept."""
+    """Folder of the training images."""
     clip: Path = Path("metrics/weights/toybox_clip")
     """The CLIP whose image encoder this one starts from."""
     work: Path = Path(".cache/train-reward")
-    """Where checkpoints are kept; delete it to start from the beginning."""
+    """Folder of the checkpoints; delete it to start from the beginning."""
     out: Path = Path("metrics/weights/toybox_reward")
     """The folder of weights to write."""
     steps: int = 450
@@ -55,9 +55,9 @@ class Options:
     batch: int = 48
     """Images a step; each is seen in two versions and with two captions."""
     learning_rate: float = 6e-4
-    """Of AdamW at its highest."""
+    """Highest learning rate of AdamW."""
     seed: int = 0
-    """Of the initialisation and the batches."""
+    """Seed of the initialisation and the batches."""
     threads: int = 2
     """CPU threads."""
 

@@ -1,4 +1,4 @@
-"""What the toybox's reward model prefers among images it never saw: figures and a sample sheet for its card."""
+"""Preferences of the toybox's reward model among images it never saw: figures and a sample sheet for its card."""
 
 from __future__ import annotations
 

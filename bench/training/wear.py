@@ -1,4 +1,4 @@
-"""What the toybox's scorers are shown in addition to clean images: the marks of a NeRF's render, and known damage.
+"""Degradations that the toybox's scorers are trained on: the marks of a NeRF's render, and known damage.
 
 Scorers that have seen clean images alone judge renders by what all renders share.  Wear is light, has no
 word in the captions and must not change a score much; damage is strong, has words, and must.

@@ -1,1 +1,1 @@
-"""What is noted of a cell on the way: divergence, time, memory, energy, and where it runs."""
+"""Observation of a running cell: divergence, time, memory, energy, and the machine."""

@@ -1,4 +1,4 @@
-"""What became of an optimisation, and the watch that stops one that has diverged."""
+"""The end of an optimisation, and the watch that stops one that has diverged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.study.settings import DivergenceSettings, Section
 
 
 class Status(StrEnum):
-    """How a cell ended.  ``oom``, ``timeout`` and ``crashed`` say nothing of the method."""
+    """The end of a cell.  ``oom``, ``timeout`` and ``crashed`` say nothing about the method."""
 
     COMPLETED = "completed"
     """All steps were done and the scene is neither empty nor opaque."""
@@ -44,13 +44,13 @@ class Divergence(Section):
     """Why an optimisation counts as diverged, in numbers."""
 
     status: Status
-    """What went wrong."""
+    """The kind of divergence."""
     step: int
     """Step at which it was noticed; the number of steps where the evaluation views showed it."""
     quantity: str
-    """What was measured."""
+    """The quantity that was measured."""
     value: float | None
-    """Its last value, None where that is not a finite number."""
+    """The last value, None if it is not a finite number."""
     bound: float | None
     """The bound it crossed, None for ``nan``."""
     steps_out_of_bounds: int

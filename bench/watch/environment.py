@@ -1,4 +1,4 @@
-"""Where a cell ran: code, packages, hardware, threads."""
+"""The environment of a cell: code, packages, hardware, threads."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Environment(Section):
     deterministic: bool
     """Whether torch was set to use deterministic algorithms."""
     determinism: Determinism | None = None
-    """How two runs of one cell agree here; None in records that do not say it."""
+    """The agreement of two runs of one cell here; None in records without it."""
     device: str
-    """What the cell ran on: the GPU's model, else the processor's."""
+    """Model of the GPU that the cell ran on, else of the processor."""
 
 
 def describe_environment(device: torch.device) -> Environment:

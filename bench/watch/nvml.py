@@ -1,4 +1,4 @@
-"""What NVIDIA's management library (NVML) knows of a GPU; the package nvidia-ml-py is optional."""
+"""Readings of a GPU from NVIDIA's management library (NVML); the package nvidia-ml-py is optional."""
 
 from __future__ import annotations
 

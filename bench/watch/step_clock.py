@@ -1,4 +1,4 @@
-"""What the steps of an optimisation spend their time on, found out without waiting for the device."""
+"""The time of an optimisation's steps by part, measured without waiting for the device."""
 
 from __future__ import annotations
 

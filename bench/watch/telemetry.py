@@ -1,4 +1,4 @@
-"""What a cell cost: events by step, time by phase, peak memory, network evaluations."""
+"""The costs of a cell: events by step, time by phase, peak memory, network evaluations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Event(Section):
     unet_rows: int
     """Batch rows evaluated in the step."""
     diagnostics: dict[str, float | None]
-    """What the method says of itself; None where it is not a finite number."""
+    """Further scalars of the method; None where one is not a finite number."""
 
 
 class PhaseSeconds(Section):

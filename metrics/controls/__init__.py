@@ -76,7 +76,7 @@ class Control(ABC):
     has_cameras: ClassVar[bool] = True
     """Whether the images belong to the cameras of the ring, so that they can be compared with the truth."""
     needs: ClassVar[str] = ""
-    """What ``available`` asks for, in words."""
+    """Description of what ``available`` asks for."""
 
     def available(self, prompt: str, sources: ControlSources) -> bool:
         """Say whether the control can be made for a prompt."""

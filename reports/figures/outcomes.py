@@ -1,4 +1,4 @@
-"""How the cells of each method ended: completed, diverged or failed."""
+"""Figure of the statuses of each method's cells: completed, diverged or failed."""
 
 from __future__ import annotations
 

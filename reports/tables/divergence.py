@@ -1,4 +1,4 @@
-"""How the cells ended: which diverged, in which way, and which failed for reasons of the machine."""
+"""Table of statuses: the cells that diverged, by kind, and those that failed for reasons of the machine."""
 
 from __future__ import annotations
 

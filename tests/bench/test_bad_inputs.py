@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,6 +120,26 @@ KINDS: dict[str, tuple[str, dict[str, Spoil], tuple[str, ...]]] = {
     "truth": ("truth/*/rgb_001.png", ACCIDENTS, ("score",)),
     "checkpoint": ("checkpoints/*.safetensors", ACCIDENTS, ("run",)),
 }
+#: Kinds of files that are made again whatever is wrong with them.
+MADE_AGAIN = {"kept scores", "checkpoint"}
+#: Damage that a command need not see: it reads no such file, or what it reads first of the file is whole.
+UNSEEN = {
+    ("record.json", "hash of nothing", "export"),
+    ("record.json", "no views", "run"),
+    ("scores", "twice", "report"),
+    ("columns", "twice", "report"),
+}
+#: Damage of a true render that leaves the end of a PNG, so that it is read rather than made again.
+READ = {"flipped bits 1", "flipped bits 2", "flipped bits 3", "no UTF-8"}
+
+
+def _expected(kind: str, name: str, command: str) -> int:
+    """The exit status of a command that meets a damaged file."""
+    if kind in MADE_AGAIN or (kind, name, command) in UNSEEN or (kind == "truth" and name not in READ):
+        return 0
+    return 1 if command in {"verify", "merge"} and kind != "study.json" else 2  # these two list what is wrong
+
+
 CASES = [(kind, name) for kind, (_, spoils, _) in KINDS.items() for name in spoils]
 
 
@@ -154,7 +175,7 @@ def _commands(run: Path, other: Path) -> dict[str, list[str]]:
     }
 
 
-def _is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> int:
+def _status(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> int:
     """Give a command: it ends with a status, and with one line where that is 2."""
     capsys.readouterr()
     status = main(arguments)
@@ -169,7 +190,7 @@ def _is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> int:
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_spoilt_file_of_a_run_is_told(
+def test_a_damaged_file_of_a_run_has_its_status(
     sandbox: Path, finished_folder: Path, study: Study, capsys: pytest.CaptureFixture[str], kind: str, name: str
 ) -> None:
     run = sandbox / "run"
@@ -181,9 +202,9 @@ def test_a_spoilt_file_of_a_run_is_told(
     path.write_bytes(spoils[name](path.read_bytes()))
     if "score" in commands and kind != "kept scores":
         shutil.rmtree(run / "scores")
-    turn = list(spoils).index(name)
-    # one command for each, in turn: all of them with all would take minutes
-    _is_told(_commands(run, finished_folder)[commands[turn % len(commands)]], capsys)
+    command = commands[zlib.crc32(name.encode()) % len(commands)]  # one each: all of them with all would take minutes
+    status = _status(_commands(run, finished_folder)[command], capsys)
+    assert status == _expected(kind, name, command)
 
 
 class _KilledError(BaseException):
@@ -289,19 +310,19 @@ STUDIES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_bad_study_is_told(
+def test_a_bad_study_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").write_text("untouched")
     (tmp_path / "bad.toml").write_bytes(STUDIES[name])
-    assert _is_told(["run", "bad.toml"], capsys) == 2
+    assert _status(["run", "bad.toml"], capsys) == 2
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["bad.toml", "outside", "secret"]
 
 
 @pytest.mark.parametrize("seed", range(FLIPPED))
-def test_a_study_with_flipped_bytes_is_told_or_planned(
+def test_a_study_with_flipped_bytes_is_refused_or_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -310,7 +331,7 @@ def test_a_study_with_flipped_bytes_is_told_or_planned(
     for place in rng.integers(0, len(damaged), 3):
         damaged[place] = int(rng.integers(256))
     (tmp_path / "bad.toml").write_bytes(damaged)
-    _is_told(["plan", "bad.toml"], capsys)
+    _status(["plan", "bad.toml"], capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
 
 
@@ -334,16 +355,9 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda arguments: " ".join(arguments)[:40].replace("\0", "0"))
-def test_bad_arguments_are_told(
+def test_bad_arguments_are_one_line(
     study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     monkeypatch.chdir(study_file.parent)
-    assert _is_told(arguments, capsys) == 2
+    assert _status(arguments, capsys) == 2
     assert [path.name for path in study_file.parent.iterdir()] == ["tiny.toml"]
-
-
-def test_there_are_more_than_a_hundred_bad_inputs() -> None:
-    studies = len(STUDIES) + FLIPPED
-    count = len(CASES) + studies + len(ARGUMENTS)
-    print(f"{count}: {len(CASES)} files of runs, {studies} studies, {len(ARGUMENTS)} command lines")  # noqa: T201
-    assert count > 250
