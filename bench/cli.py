@@ -15,6 +15,7 @@ from rich.console import Console
 from bench.commands.selection import Names, Selection
 from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
+from bench.output import lenient_output, print_line
 
 #: Characters of an error that are shown; someone else's file can have names of any length.
 _LONGEST_LINE = 1000
@@ -114,7 +115,7 @@ class Report(Selection):
             sys.stdout.write(FORMATS["md"](report.tables[0]))  # plain, for a file: a console would wrap its lines
         else:
             print_table(report.tables[0], console)
-        console.print(f"report: {report.page}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"report: {report.page}")
         return 0
 
 
@@ -215,7 +216,7 @@ class Export:
         from bench.commands.export import export_mesh
 
         export_mesh(self.cell, self.mesh, resolution=self.resolution, level=self.level)
-        console.print(f"mesh: {self.mesh}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"mesh: {self.mesh}")
         return 0
 
 
@@ -336,6 +337,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, verify, merge) or the
         numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
+    with lenient_output():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         command = tyro.cli(
             Command,  # type: ignore[arg-type]
@@ -344,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
-        return command(Console())
+        return command(Console(markup=False, highlight=False))
     except KeyboardInterrupt:
         _complain("interrupted; finished cells are kept, the same command goes on from there")
         return 130

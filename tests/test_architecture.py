@@ -53,7 +53,7 @@ LAYERS = (
     {"engines", "forecast", "scores"},
     {"commands"},
 )
-LEAVES = {"errors", "formatting"}
+LEAVES = {"errors", "formatting", "output"}
 
 
 @pytest.mark.parametrize("package", sorted(set().union(*LAYERS)))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.commands.verify import check_files
 from bench.errors import InputError
+from bench.output import print_line
 from bench.records.atomic import new_folder
 from bench.records.record import RECORD_FILE, Record
 from bench.records.store import STUDY_FILE, RunStore, read_record, refuse_links
@@ -64,9 +65,9 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
             else:
                 same += 1
     for line in wrong:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
     words = f"records copied {copied}, there already {same}, differing or left out {len(wrong)}"
-    console.print(f"{study.name}: {words}: {target.folder}", markup=False, highlight=False, soft_wrap=True)
+    print_line(console, f"{study.name}: {words}: {target.folder}")
     return not wrong
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
 from bench.formatting import duration, gigabytes
+from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError, check_scenes
@@ -67,10 +68,10 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     except WeightsMissingError:
         each = len(study.seeds) * len(study.chosen_prompts())
         rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
-    console.print(f"{study.name}: {study.title}, run folder {store.folder}", highlight=False)
+    print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
     console.print(_table(rows, lacking.remedy))
     for line in [*_sums(study, store, rows), *lacking.lines]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(console, line)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
     for label, row in rows.items():
         counts = (str(row.cells), "?" if row.done is None else str(row.done), str(row.missing))
         source = row.forecast.source if row.forecast.cost else remedy or row.forecast.source
-        table.add_row(label, *counts, *_costs(row)[: len(titles)], escape(source))
+        table.add_row(Text(label), *counts, *_costs(row)[: len(titles)], Text(source))
     table.add_section()
     every = list(rows.values())
     done = "?" if any(row.done is None for row in every) else str(sum(row.done or 0 for row in every))

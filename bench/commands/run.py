@@ -12,6 +12,7 @@ from bench.engines.options import EngineOptions
 from bench.engines.work import set_failure_aside
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
+from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -61,7 +62,8 @@ def run_study(
     store.open(study)
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
-    console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")
+    counts = f"{len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run"
+    print_line(console, f"{study.name}: {counts}")
     if missing:
         with Board(missing, store, console):
             run(study, missing, store, options or EngineOptions())

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from bench.output import print_line
 from bench.records.record import Record, Snapshot
 from bench.records.store import RunStore
 from bench.scores.control_views import ControlViews, control_views
@@ -66,7 +67,8 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     write(_control_rows(controls, of_controls, scorers, store), "controls")
     write_frame(_columns_frame(scorers, candidates), store.folder / "metric_columns.parquet")
     event_table(records, store)  # kept for the report, which then has little left to parse
-    console.print(f"{study.name}: {len(records)} completed cells scored, {len(frame)} values")
+    words = f"{len(records)} completed cells scored, {len(frame)} values"
+    print_line(console, f"{study.name}: {words}")
     return frame
 
 

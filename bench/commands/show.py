@@ -12,7 +12,6 @@ from functools import partial
 from itertools import pairwise
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -36,7 +35,7 @@ def show(name: str, console: Console) -> None:
         known = {known for kind in KINDS for known, _ in KINDS[kind]()}
         raise InputError(f"unknown name {name!r}: {nearest(name, known)}")
     for kind, facts in found:
-        table = Table(title=f"{escape(name)} ({kind})", show_header=False, title_justify="left")
+        table = Table(title=Text(f"{name} ({kind})", style="table.title"), show_header=False, title_justify="left")
         for label, text in facts:
             table.add_row(Text(label), Text(text))
         console.print(table)

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from bench.commands.derived_files import find_damage, made_with
 from bench.errors import InputError, StorageError, VersionError
+from bench.output import print_line
 from bench.records.reading import refusals, require_readable
 from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
 from bench.records.store import RunStore, read_events
@@ -111,7 +112,7 @@ def verify_run(
         for path in dict.fromkeys(finding.path for finding in findings if finding.path is not None):
             if path.exists():
                 store.set_aside(path)
-                console.print(f"set aside: {path}", markup=False, highlight=False, soft_wrap=True)
+                print_line(console, f"set aside: {path}")
     return not findings
 
 
@@ -252,4 +253,4 @@ def _show(
     table.add_row("records of other cells, not looked at", str(len(others)))
     console.print(table)
     for finding in findings:
-        console.print(f"{finding.what}: {finding.line}", markup=False, highlight=False, soft_wrap=True)
+        print_line(console, f"{finding.what}: {finding.line}")

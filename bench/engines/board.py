@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from bench.errors import InputError
 from bench.formatting import duration
+from bench.output import print_line
 from bench.records.attempts import Attempts
 from bench.records.record import Record
 from bench.records.store import RunStore
@@ -88,7 +89,7 @@ class Board:
             f"[{done}/{self._all}] {title(record.cell)}: {record.status}{why}"
             f", {record.seconds.total:.1f} s{attempt}, about {duration(left)} left"
         )
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(self._console, line)
 
     def _show_running(self) -> None:
         running = {cell.folder_name: (cell, attempts) for cell, attempts in self._running()}

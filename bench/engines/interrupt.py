@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: The signals that ask a run to stop: Ctrl-C, kill, and a terminal that hangs up.
+STOP = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
 _NOTE = b"\nsdibench: stopping after this step; once more stops at once\n"
 
 
@@ -33,9 +36,13 @@ class Interrupt:
 
 @contextmanager
 def interrupts(*signals: signal.Signals) -> Iterator[Interrupt]:
-    """Take the signals meanwhile; none outside the main thread, which Python sends them to."""
+    """Take the signals meanwhile; none outside the main thread, which Python sends them to.
+
+    SIGHUP that is ignored (by nohup) stays ignored.
+    """
     interrupt = Interrupt()
     mine = signals if threading.current_thread() is threading.main_thread() else ()
+    mine = tuple(each for each in mine if each.name != "SIGHUP" or signal.getsignal(each) is not signal.SIG_IGN)
     before = {each: signal.signal(each, interrupt.ask) for each in mine}
     try:
         yield interrupt

@@ -6,6 +6,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 
 from bench.engines import engines
-from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import RunError
@@ -37,7 +38,7 @@ def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
     count = min(options.workers or 1, len(cells))
     threads = max(1, study.threads // count)
     job = partial(work, study, cells, store, threads=threads, options=options)
-    with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+    with interrupts(*STOP) as interrupt:
         if count == 1:
             job(interrupted=interrupt.__bool__)
         else:
@@ -77,8 +78,8 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU that its parent has used
         self._pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._device,))
-        # Ctrl-C reaches all processes of a terminal, but it is for their parent to say how they end
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # a terminal sends Ctrl-C and its end to all of its processes, but it is for their parent to say how they end
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, set(STOP) - {signal.SIGTERM})
         self._ready: Future[int] = self._pool.submit(_load, self._prior)
         self.job: Future[None] = Future()
         try:
@@ -130,6 +131,7 @@ def _prepare(device: str | None) -> None:
     """Begin a worker process: on its own GPU, and never longer than its parent."""
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # no library's message ends a cell
     faulthandler.enable()
     parent = multiprocessing.parent_process()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from bench.engines import engines
-from bench.engines.interrupt import Interrupt, interrupts
+from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import InputError
@@ -42,7 +42,7 @@ def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: Engin
         # a worker that starts when all is done leaves at once
         count = min(options.workers or len(cells), len(cells))
         given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
-        with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+        with interrupts(*STOP) as interrupt:
             _wait(ray, [task.remote(given, options) for _ in range(count)], interrupt)
 
 

@@ -6,7 +6,6 @@ needs the run folder under the same path; submitit keeps its scripts and logs in
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engines import engines
-from bench.engines.interrupt import interrupts
+from bench.engines.interrupt import STOP, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import InputError, RunError
@@ -36,7 +35,7 @@ def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
     worker = SlurmWorker(store.folder.resolve(), names, options)
-    with interrupts(signal.SIGINT, signal.SIGTERM) as interrupt:
+    with interrupts(*STOP) as interrupt:
         with executor.batch():
             jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
         while not names <= store.finished():

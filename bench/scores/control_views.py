@@ -16,6 +16,7 @@ from rich.console import Console
 from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
+from bench.output import print_line
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.image_folder import image_folder, image_names
@@ -70,9 +71,10 @@ def control_views(
         control = controls[name]()
         possible = [prompt for prompt in prompts if control.available(prompt.text, maker.sources(prompt))]
         if len(possible) < len(prompts):
-            console.print(
+            print_line(
+                console,
                 f"{study.name}: no {name} for {len(prompts) - len(possible)} of {len(prompts)} prompts: it needs "
-                f"{control.needs}"
+                f"{control.needs}",
             )
         broken, why = 0, ""
         for prompt in possible:
@@ -81,7 +83,7 @@ def control_views(
             except NotFiniteError as error:
                 broken, why = broken + 1, str(error)
         if broken:
-            console.print(f"{study.name}: no {name} for {broken} of {len(prompts)} prompts: {why}")
+            print_line(console, f"{study.name}: no {name} for {broken} of {len(prompts)} prompts: {why}")
     return found
 
 
