@@ -46,7 +46,7 @@ def run_study(
         InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
             forecast is too much for the device's memory or the budget.
     """
-    store.check(study)
+    study = store.check(study)
     run = engines[engine]
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
@@ -58,7 +58,7 @@ def run_study(
         if budget_hours is not None:
             here = engine == "local"  # elsewhere may be another device
             check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)
-    store.open(study)
+    study = store.open(study)
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
     console.print(f"{study.name}: {len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run")

@@ -20,12 +20,13 @@ from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
 from bench.study.cell import Cell
 from bench.study.expand import expand
+from bench.study.pinning import check_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
-from methods.weights import file_sha256
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError, WeightsMissingError, file_sha256
 from metrics import metrics
 from metrics.card import MetricCard
-from prompts import load_prompt_set
 from reports.frames import METRIC_COLUMNS, SCORES
 
 #: How far a score may be from the one that was written, absolute and relative: other processors round otherwise.
@@ -47,7 +48,9 @@ class Finding:
 def verify_run(
     study: Study, store: RunStore, console: Console, *, rescored: int = 4, seed: int = 0, redo: bool = False
 ) -> bool:
-    """Check a run folder and print what was found.  The prior's weights are checked as the cells are listed.
+    """Check a run folder and print what was found.
+
+    The prior's weights are compared with those of the run if they are on this machine, and not needed otherwise.
 
     Args:
         study: What the folder should hold.
@@ -63,9 +66,9 @@ def verify_run(
 
     Raises:
         InputError: If the folder holds another study.
-        WeightsError: If the prior's or a scorer's weights are missing, or not those that their card names.
+        WeightsError: If a scorer's weights are not those that its card names.
     """
-    store.check(study)
+    study = store.check(study)
     cells = expand(study)
     findings: list[Finding] = []
     records: list[Record] = []
@@ -81,8 +84,14 @@ def verify_run(
             findings.append(Finding(cell, "corrupt", str(error)))
     sample = _sample(records, rescored, seed)
     scores, why = _scores(store)
-    findings += [] if scores is None else _scored_otherwise(study, store, sample, scores)
-    _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again")
+    if scores is not None:
+        try:
+            findings += _scored_otherwise(study, store, sample, scores)
+            why = f"{len(sample)} cells scored again"
+        except WeightsMissingError as error:
+            why = f"none scored again: {error}"
+    findings += _other_prior(study)
+    _show(study, store, console, cells, findings, why)
     if redo:
         for finding in findings:
             _set_aside(finding, store, console)
@@ -149,7 +158,7 @@ def _scored_otherwise(
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     yield from _other_weights(store, [scorer.card for scorer in scorers])
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-    candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
+    candidates = [prompt.text for prompt in study.prompt_set().prompts]
     for record in sample:
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
@@ -160,6 +169,16 @@ def _scored_otherwise(
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
                     yield Finding(record.cell, "score", f"{where}: {line}")
+
+
+def _other_prior(study: Study) -> Iterator[Finding]:
+    """The prior whose weights here are not those that the run was started with."""
+    try:
+        check_prior(study)
+    except (UnknownNameError, WeightsMissingError):  # on a machine that only scores and reports
+        return
+    except (InputError, WeightsError) as error:
+        yield Finding(None, "weights", str(error))
 
 
 def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Finding]:
@@ -196,7 +215,7 @@ def _show(
     table.add_row("missing", str(wrong["missing"]))
     table.add_row("corrupt", str(wrong["corrupt"]))
     table.add_row("scores", f"{scores}, {wrong['score']} wrong (tolerance {TOLERANCE:g})")
-    table.add_row("scorers whose weights are others", str(wrong["weights"]))
+    table.add_row("models whose weights are others", str(wrong["weights"]))
     table.add_row("records of other cells, not looked at", str(len(others)))
     console.print(table)
     for finding in findings:

@@ -16,10 +16,10 @@ from bench.records.checkpoint import Checkpoint
 from bench.records.record import Outcome
 from bench.records.store import RunStore
 from bench.study.cell import Cell
+from bench.study.pinning import loaded_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from bench.watch.telemetry import Event
-from methods.priors.loading import cached_prior
 
 FAILED = (Status.OOM, Status.TIMEOUT, Status.CRASHED)
 
@@ -125,7 +125,7 @@ def _outcome(
     file: AttemptsFile,
     interrupted: Callable[[], bool],
 ) -> Outcome:
-    prior = cached_prior(study.prior.name, study.prior.posterior)
+    prior = loaded_prior(study)
     if attempts.is_hopeless:
         why = (
             f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"

@@ -17,14 +17,17 @@ from rich.console import Console
 from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
+from bench.errors import InputError
 from bench.records.atomic import new_folder
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.view_set import ViewSet, cell_views
+from bench.study.pinning import loaded_prior, study_prior
 from bench.study.study import Study
 from methods.cameras import view_words
 from methods.diffusion.sampling import sample_images
-from methods.priors.loading import cached_prior, known_prior
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError
 from metrics.controls import Control, ControlSources, StoredViews, controls
 from metrics.views import Views
 from prompts import Prompt
@@ -51,6 +54,10 @@ class ControlViews:
     """Its images."""
 
 
+class _NoPriorError(Exception):
+    """The prior cannot be loaded here; the message says why."""
+
+
 def control_views(
     study: Study, records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore, console: Console
 ) -> list[ControlViews]:
@@ -61,7 +68,8 @@ def control_views(
         records: The completed cells.
         prompts: The study's prompts.
         store: The run folder; images go to its folder ``controls/<name>/<prompt>--<key>``.
-        console: Receives a line for each control that is not available for all prompts.
+        console: Receives a line for each control that is not available for all prompts, which leaves out its rows for
+            the others.  Images of the prior that were made where its weights are need them no more.
     """
     maker = _Maker(study, records, prompts, store)
     found = []
@@ -73,7 +81,16 @@ def control_views(
                 f"{study.name}: no {name} for {len(prompts) - len(possible)} of {len(prompts)} prompts: it needs "
                 f"{control.needs}"
             )
-        found += [ControlViews(name, control.title, maker.views(name, control, prompt)) for prompt in possible]
+        missing, why = 0, ""
+        for prompt in possible:
+            try:
+                found.append(ControlViews(name, control.title, maker.views(name, control, prompt)))
+            except _NoPriorError as error:
+                missing, why = missing + 1, str(error)
+        if missing:
+            console.print(
+                f"{study.name}: no {name} for {missing} of {len(prompts)} prompts: {why}", markup=False, soft_wrap=True
+            )
     return found
 
 
@@ -133,20 +150,22 @@ class _PriorSampler:
 
     @property
     def identity(self) -> JsonValue:
-        known = known_prior(self._study.prior.name, self._study.prior.posterior)
-        return [known.weights_sha256, self._scale(), SAMPLING_STEPS, *self._words]
+        return [study_prior(self._study).weights_sha256, self._scale(), SAMPLING_STEPS, *self._words]
 
     def __call__(self, prompt: str, count: int) -> np.ndarray:
         texts = [prompt + words for words in self._words[:count]]
         generator = make_streams(self._seed, self._prompt_id)["eval"]
-        prior = cached_prior(self._study.prior.name, self._study.prior.posterior)
+        try:
+            prior = loaded_prior(self._study)
+        except (InputError, UnknownNameError, WeightsError) as error:
+            raise _NoPriorError(str(error)) from error
         images = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
         return np.asarray((images.permute(0, 2, 3, 1) * 255).round().to("cpu", torch.uint8).numpy())
 
     def _scale(self) -> float:
         if self._study.guidance == "published":
             return PUBLISHED_SCALE
-        return known_prior(self._study.prior.name, self._study.prior.posterior).guidance_scale
+        return study_prior(self._study).guidance_scale
 
 
 def _write(views: Views, folder: Path) -> None:
