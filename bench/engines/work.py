@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,10 +13,12 @@ from contextlib import suppress
 from bench.cells.run_cell import give_up, run_cell
 from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
+from bench.errors import StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Outcome
 from bench.records.store import RunStore
+from bench.records.twice import write_second
 from bench.study.cell import Cell
 from bench.study.pinning import loaded_prior
 from bench.study.study import Study
@@ -88,15 +92,22 @@ def do_cell(
             return is_mine
         checkpoint = store.checkpoint(cell, study)
         file = store.attempts(cell)
-        attempts = file.read().begin(checkpoint.saved_ns(), f"{socket.gethostname()}:{os.getpid()}")
+        worker, claim = f"{socket.gethostname()}:{os.getpid()}", secrets.token_hex(8)
+        attempts = file.read().begin(checkpoint.saved_ns(), worker, claim)
         file.write(attempts)
         heading = "given up" if attempts.is_hopeless else f"attempt {attempts.count}"
         try:
             with cell_log(store.log(cell), f"{heading}, {attempts.worker}", whole=whole_log):
-                store.write(_outcome(cell, study, checkpoint, attempts, file, interrupted))
+                outcome = _outcome(cell, study, checkpoint, attempts, file, interrupted)
+                if store.has(cell):
+                    sys.stderr.write(f"computed twice: this record came second, {write_second(outcome, store)}\n")
+                else:
+                    store.write(outcome)
+                _check_alone(attempts, file)
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
-                file.write(attempts.model_copy(update={"without_progress": 0}))
+                if file.rival_of(attempts) is None:
+                    file.write(attempts.model_copy(update={"without_progress": 0, "claim": ""}))
             raise
         checkpoint.drop()
         file.drop()
@@ -143,8 +154,19 @@ def _outcome(
     )
 
 
+def _check_alone(attempts: Attempts, file: AttemptsFile) -> None:
+    """Raise StorageError if another process has started the cell too, although this one holds its lock."""
+    rival = file.rival_of(attempts)
+    if rival is not None:
+        raise StorageError(
+            f"{file.path}: {rival} has the same cell as this process, {attempts.worker}: the locks of this file system "
+            "hold on one machine only; mount it with locks that hold on all (Lustre: -o flock; NFS: version 4, without "
+            "local_lock), or run on one machine; the other process goes on, and no record is lost"
+        )
+
+
 class _Progress:
-    """Notes now and then how far a cell is, for those who look on."""
+    """Notes now and then how far a cell is, for those who look on, and that nobody else runs it."""
 
     def __init__(self, attempts: Attempts, file: AttemptsFile) -> None:
         self._attempts = attempts
@@ -155,6 +177,7 @@ class _Progress:
         now = time.monotonic()
         if now - self._noted >= _SECONDS:
             self._noted = now
+            _check_alone(self._attempts, self._file)
             with suppress(OSError):  # not worth a cell
                 self._file.write(self._attempts.model_copy(update={"step": event.step + 1, "loss": event.loss}))
 
