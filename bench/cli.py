@@ -90,8 +90,7 @@ class Score(Selection):
         from bench.commands.score import score_study
 
         study, store = self.resolve()
-        store.check(study)
-        score_study(study, store, console)
+        score_study(store.check(study), store, console)
         return 0
 
 
@@ -109,8 +108,7 @@ class Report(Selection):
         from reports.render.terminal import print_table
 
         study, store = self.resolve()
-        store.check(study)
-        report = report_study(study, store)
+        report = report_study(store.check(study), store)
         if self.format == "markdown":
             sys.stdout.write(FORMATS["md"](report.tables[0]))  # plain, for a file: a console would wrap its lines
         else:

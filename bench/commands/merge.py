@@ -14,6 +14,7 @@ from bench.output import print_line
 from bench.records.atomic import new_folder
 from bench.records.record import RECORD_FILE, Record
 from bench.records.store import STUDY_FILE, RunStore, read_record, refuse_links
+from bench.study.pinning import other_inputs
 from bench.study.study import Study, parse_study
 from methods.weights import file_sha256
 
@@ -75,12 +76,15 @@ def united(studies: Sequence[Study]) -> Study:
     """The study that has the methods, prompts and seeds of all; one of them itself where it has them all.
 
     Raises:
-        InputError: If the studies differ in anything else that decides which cells there are.
+        InputError: If the studies differ in anything else that decides which cells there are, their prompt lists and
+            the weights of their priors included; the names of lists and of priors may differ.
     """
-    first = studies[0]
     for index, study in enumerate(studies):
         for other in studies[:index]:
             _check_related(other, study)
+    if (pinned := next((study.pinned for study in studies if study.pinned), None)) is not None:
+        studies = [study.model_copy(update={"pinned": pinned}) for study in studies]
+    first = studies[0]
     methods = {label: study.methods[label] for study in studies for label in study.methods}
     prompt_ids = None
     if all(study.prompt_ids is not None for study in studies):
@@ -106,10 +110,12 @@ def _check_related(first: Study, study: Study) -> None:
             raise InputError(f"{first.name} and {study.name} differ in methods.{label}: they cannot be merged")
     narrowed = {name: getattr(first, name) for name in _NARROWED} | {"baseline": first.baseline}
     if study.model_copy(update=narrowed).key == first.key:
-        return
-    fields, other = (each.model_dump(mode="json") for each in (first, study))
-    names = [name for name in fields if fields[name] != other[name] and name not in (*_NARROWED, "name", "baseline")]
-    raise InputError(f"{first.name} and {study.name} differ in {', '.join(names)}: they cannot be merged")
+        names = other_inputs(first, study)
+    else:
+        fields, other = first.cell_fields(), study.cell_fields()
+        names = [name for name in fields if fields[name] != other[name] and name not in _NARROWED]
+    if names:
+        raise InputError(f"{first.name} and {study.name} differ in {', '.join(names)}: they cannot be merged")
 
 
 def _take(record: Record, folder: Path, source: RunStore, target: RunStore) -> list[str] | None:

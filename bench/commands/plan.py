@@ -12,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
+from bench.errors import InputError
+from bench.forecast.forecast import Cost, Forecast, cost_of, device_here, forecast_arms, hours_of, study_device
 from bench.formatting import duration, gigabytes
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.expand import expand
+from bench.study.pinning import check_prior
 from bench.study.readiness import NotInstalledError, check_scenes
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
+from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
 
 #: Seconds for timing steps without records: enough on a GPU, and a bound on a CPU.
@@ -31,7 +34,7 @@ class ArmPlan:
     """One row of a plan."""
 
     cells: int
-    done: int | None  # None if cells have no names, because the prior's weights are missing
+    done: int | None  # None if cells have no names, because the prior's weights are missing and were never known
     forecast: Forecast
 
     @property
@@ -61,7 +64,7 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     Raises:
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
     """
-    store.check(study)
+    study = store.check(study)
     lacking = _lacking(study)
     try:
         rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
@@ -94,10 +97,17 @@ def _lacking(study: Study) -> _Lacking:
         lines.append(f"cannot run here: {error}")
         remedy = "a package is missing, see below"
     try:
+        check_prior(study)
         study_device(study)
     except WeightsMissingError as error:
         lines.append(f"cannot run here: {error}")
-        remedy = f"no weights: sdibench fetch {study.prior.name}"
+        fetch = "see below" if Path(study.prior.name).is_absolute() else f"sdibench fetch {study.prior.name}"
+        remedy = f"no weights: {fetch}"
+    except (InputError, UnknownNameError) as error:
+        if study.pinned is None:
+            raise
+        lines.append(f"cannot run here: {error}")
+        remedy = "not its prior, see below"
     try:
         check_metrics(study)
     except WeightsMissingError as error:
@@ -161,10 +171,10 @@ def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[st
     every = list(rows.values())
     if all(row.left(lambda cost: cost.seconds) is None for row in every):
         return []
-    device = study_device(study)
     costs = [row.forecast.cost for row in every if row.missing and row.forecast.cost]
     lines = [f"left: {_total(every, lambda cost: cost.seconds / 3600, '{:.1f}'.format)} {hours_of(costs)}"]
-    if device.type == "cuda":
+    device = device_here(study)
+    if device is not None and device.type == "cuda":
         peak = max((row.forecast.cost.peak_bytes for row in every if row.forecast.cost), default=0)
         free, in_all = torch.cuda.mem_get_info(device)
         lines[0] += f"; GPU memory: {gigabytes(peak)} at the peak, {gigabytes(free)} of {gigabytes(in_all)} are free"

@@ -16,7 +16,6 @@ from methods.card import card_of
 from methods.distillation import methods
 from metrics import metrics
 from metrics.suites import find_suite
-from prompts import load_prompt_set
 from reports import FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
 
 #: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
@@ -116,7 +115,7 @@ def _metric_cards(frames: ReportFrames, store: RunStore) -> list[tuple[str, list
 def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
     """Describe the origin of the numbers, with several values if the cells differ."""
     environments = [record.environment for record in records]
-    prompt_set = load_prompt_set(study.prompts)
+    prompt_set = study.prompt_set()
 
     def each(values: Iterable[str]) -> str:
         return "; ".join(dict.fromkeys(values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
 from bench.output import print_line
 from bench.records.store import RunStore
+from bench.records.twice import cell_of_second, second_records
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.readiness import check_ready
@@ -47,7 +49,7 @@ def run_study(
         InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
             forecast is too much for the device's memory or the budget.
     """
-    store.check(study)
+    study = store.check(study)
     run = engines[engine]
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
@@ -59,15 +61,34 @@ def run_study(
         if budget_hours is not None:
             here = engine == "local"  # elsewhere may be another device
             check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)
-    store.open(study)
+    study = store.open(study)
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
     counts = f"{len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run"
     print_line(console, f"{study.name}: {counts}")
     if missing:
-        with Board(missing, store, console):
-            run(study, missing, store, options or EngineOptions())
+        before = second_records(store)
+        try:
+            with Board(missing, store, console):
+                run(study, missing, store, options or EngineOptions())
+        finally:
+            _show_twice(study, store, before, console)
         _check(missing, store, options or EngineOptions())
+
+
+def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: Console) -> None:
+    """Print a line if cells were computed twice while this run was watching, by whichever process."""
+    twice = sorted({cell_of_second(folder) for folder in second_records(store) if folder not in before})
+    if twice:
+        more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
+        console.print(
+            f"{study.name}: computed twice: {twice[0]}{more}: the locks of this file system may hold on one machine "
+            f"only, unless records were copied here meanwhile; first records are kept, second ones are in "
+            f"{store.folder / 'set-aside'}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:

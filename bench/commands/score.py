@@ -23,7 +23,6 @@ from bench.watch.divergence import Status
 from methods.priors.pipeline.settings import choose_device
 from metrics import Metric, metrics
 from metrics.suites import find_suite
-from prompts import load_prompt_set
 
 
 def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame:
@@ -47,7 +46,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
     scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
     # the whole set, so that R-precision does not depend on which of its prompts a study takes
-    candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
+    candidates = [prompt.text for prompt in study.prompt_set().prompts]
 
     def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
         return score_view_sets(sets, scorers, candidates, console, what)

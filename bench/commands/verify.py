@@ -25,12 +25,13 @@ from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
 from bench.study.cell import Cell
 from bench.study.expand import expand
+from bench.study.pinning import check_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
-from methods.weights import file_sha256
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError, WeightsMissingError, file_sha256
 from metrics import metrics
 from metrics.card import MetricCard
-from prompts import load_prompt_set
 from reports.frames import METRIC_COLUMNS, SCORES
 
 #: How far a score may be from the one that was written, absolute and relative: other processors round otherwise.
@@ -45,7 +46,7 @@ _KINDS: Mapping[Kind, str] = {
     "unreadable": "records and files unreadable",
     "version": "records and files of another version",
     "damaged": "other files damaged",
-    "weights": "scorers whose weights are others",
+    "weights": "models whose weights are others",
 }
 
 
@@ -64,7 +65,9 @@ class Finding:
 def verify_run(
     study: Study, store: RunStore, console: Console, *, rescored: int = 4, seed: int = 0, redo: bool = False
 ) -> bool:
-    """Check a run folder and print what was found.  The prior's weights are checked as the cells are listed.
+    """Check a run folder and print what was found.
+
+    The prior's weights are compared with those of the run if they are on this machine, and not needed otherwise.
 
     Args:
         study: What the folder should hold.
@@ -80,10 +83,34 @@ def verify_run(
 
     Raises:
         InputError: If the folder holds another study.
-        WeightsError: If the prior's or a scorer's weights are missing, or not those that their card names.
+        WeightsError: If a scorer's weights are not those that its card names.
     """
-    store.check(study)
+    study = store.check(study)
     cells = expand(study)
+    records, findings = _check_records(study, cells, store)
+    for damage in find_damage(store):
+        kind: Kind = "unreadable" if damage.is_unreadable else "damaged"
+        findings.append(Finding(kind, damage.line, None if damage.is_unreadable else made_with(damage.path, store)))
+    sample = _sample(records, rescored, seed)
+    scores, why = _scores(store)
+    if scores is not None:
+        try:
+            findings += _scored_otherwise(study, store, sample, scores)
+            why = f"{len(sample)} cells scored again"
+        except WeightsMissingError as error:
+            why = f"none scored again: {error}"
+    findings += _other_prior(study)
+    _show(study, store, console, cells, findings, why, len(records))
+    if redo:
+        for path in dict.fromkeys(finding.path for finding in findings if finding.path is not None):
+            if path.exists():
+                store.set_aside(path)
+                print_line(console, f"set aside: {path}")
+    return not findings
+
+
+def _check_records(study: Study, cells: Sequence[Cell], store: RunStore) -> tuple[list[Record], list[Finding]]:
+    """Read the record of every cell with all of its files; return those that are right, and what is wrong."""
     findings: list[Finding] = []
     records: list[Record] = []
     for cell in cells:
@@ -101,19 +128,7 @@ def verify_run(
             findings.append(Finding("version", str(error)))
         except InputError as error:
             findings.append(Finding("corrupt", str(error), folder))
-    for damage in find_damage(store):
-        kind: Kind = "unreadable" if damage.is_unreadable else "damaged"
-        findings.append(Finding(kind, damage.line, None if damage.is_unreadable else made_with(damage.path, store)))
-    sample = _sample(records, rescored, seed)
-    scores, why = _scores(store)
-    findings += [] if scores is None else _scored_otherwise(study, store, sample, scores)
-    _show(study, store, console, cells, findings, why or f"{len(sample)} cells scored again", len(records))
-    if redo:
-        for path in dict.fromkeys(finding.path for finding in findings if finding.path is not None):
-            if path.exists():
-                store.set_aside(path)
-                print_line(console, f"set aside: {path}")
-    return not findings
+    return records, findings
 
 
 def _later_checkpoint(cell: Cell, study: Study, store: RunStore) -> Iterator[Finding]:
@@ -190,7 +205,7 @@ def _scored_otherwise(
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     yield from _other_weights(store, [scorer.card for scorer in scorers])
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-    candidates = [prompt.text for prompt in load_prompt_set(study.prompts).prompts]
+    candidates = [prompt.text for prompt in study.prompt_set().prompts]
     for record in sample:
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
@@ -206,6 +221,16 @@ def _scored_otherwise(
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
                     kept = store.folder / "scores" / record.cell.folder_name
                     yield Finding("score", f"{where}: {line}", kept)
+
+
+def _other_prior(study: Study) -> Iterator[Finding]:
+    """The prior whose weights here are not those that the run was started with."""
+    try:
+        check_prior(study)
+    except (UnknownNameError, WeightsMissingError):  # on a machine that only scores and reports
+        return
+    except (InputError, WeightsError) as error:
+        yield Finding("weights", str(error))
 
 
 def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Finding]:

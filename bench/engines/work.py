@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,14 +15,16 @@ from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
 from bench.engines.options import EngineOptions, TrackerName
 from bench.engines.tracking import CellTracker
+from bench.errors import StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Outcome, SnapshotImages
 from bench.records.store import RunStore
+from bench.records.twice import write_second
 from bench.study.cell import Cell
+from bench.study.pinning import loaded_prior
 from bench.study.study import Study
 from bench.watch.telemetry import Event
-from methods.priors.loading import cached_prior
 
 #: Time between two looks at cells that other processes hold, and between two notes of progress.
 _SECONDS = 1.0
@@ -89,7 +93,8 @@ def do_cell(
             return is_mine
         checkpoint = store.checkpoint(cell, study)
         file = store.attempts(cell)
-        attempts = file.read().begin(checkpoint.saved_ns(), f"{socket.gethostname()}:{os.getpid()}")
+        worker, claim = f"{socket.gethostname()}:{os.getpid()}", secrets.token_hex(8)
+        attempts = file.read().begin(checkpoint.saved_ns(), worker, claim)
         file.write(attempts)
         heading = "given up" if attempts.is_hopeless else f"attempt {attempts.count}"
         try:
@@ -100,10 +105,15 @@ def do_cell(
                 progress = _Progress(attempts, file, tracker)
                 outcome = _outcome(cell, study, checkpoint, attempts, progress, interrupted)
                 tracker.end(outcome)
-                store.write(outcome)
+                if store.has(cell):
+                    sys.stderr.write(f"computed twice: this record came second, {write_second(outcome, store)}\n")
+                else:
+                    store.write(outcome)
+                _check_alone(attempts, file)
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
-                file.write(attempts.model_copy(update={"without_progress": 0}))
+                if file.rival_of(attempts) is None:
+                    file.write(attempts.model_copy(update={"without_progress": 0, "claim": ""}))
             raise
         checkpoint.drop()
         file.drop()
@@ -132,7 +142,7 @@ def _outcome(
     progress: _Progress,
     interrupted: Callable[[], bool],
 ) -> Outcome:
-    prior = cached_prior(study.prior.name, study.prior.posterior)
+    prior = loaded_prior(study)
     if attempts.is_hopeless:
         why = (
             f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"
@@ -151,8 +161,19 @@ def _outcome(
     )
 
 
+def _check_alone(attempts: Attempts, file: AttemptsFile) -> None:
+    """Raise StorageError if another process has started the cell too, although this one holds its lock."""
+    rival = file.rival_of(attempts)
+    if rival is not None:
+        raise StorageError(
+            f"{file.path}: {rival} has the same cell as this process, {attempts.worker}: the locks of this file system "
+            "hold on one machine only; mount it with locks that hold on all (Lustre: -o flock; NFS: version 4, without "
+            "local_lock), or run on one machine; the other process goes on, and no record is lost"
+        )
+
+
 class _Progress:
-    """Writes now and then how far a cell is, for the board of the run, and passes everything to the tracker."""
+    """Writes how far a cell is, for the board and the tracker, and stops if another process has the cell too."""
 
     def __init__(self, attempts: Attempts, file: AttemptsFile, tracker: CellTracker) -> None:
         self._attempts = attempts
@@ -168,6 +189,7 @@ class _Progress:
         now = time.monotonic()
         if now - self._noted >= _SECONDS:
             self._noted = now
+            _check_alone(self._attempts, self._file)
             with suppress(OSError):  # not worth a cell
                 self._file.write(self._attempts.model_copy(update={"step": event.step + 1, "loss": event.loss}))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,15 +17,21 @@ from bench.forecast.timed_steps import time_cell
 from bench.records.record import EVENTS_FILE, RECORD_FILE, Record
 from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
+from bench.study.pinning import loaded_prior
 from bench.study.study import Study
 from bench.watch.environment import device_name
 from methods.priors.loading import cached_prior, prior_device
+from methods.registry import UnknownNameError
+from methods.weights import WeightsMissingError
 
 #: Number of records of other runs that are read at most, and that are enough.
 _READ_AT_MOST, _ENOUGH = 20, 3
 
-#: Fields in which cells may differ and still cost the same per step.
-_NOT_OF_THE_COST = {"label", "prompt_id", "prompt", "seed", "steps", "divergence", "code_version"}
+#: Fields in which cells may differ and still cost the same per step; the prior is known by its weights.
+_NOT_OF_THE_COST: dict[str, Any] = {
+    **dict.fromkeys(("label", "prompt_id", "prompt", "seed", "steps", "divergence", "code_version"), True),
+    "prior": {"name"},
+}
 
 
 class Cost(NamedTuple):
@@ -57,6 +63,23 @@ def study_device(study: Study) -> torch.device:
     """
     name = prior_device(study.prior.name)
     return torch.device(name) if name else cached_prior(study.prior.name, study.prior.posterior).device
+
+
+def device_here(study: Study) -> torch.device | None:
+    """The device of :func:`study_device`; None for a run from elsewhere whose prior is not on this machine.
+
+    Raises:
+        UnknownNameError: If the study is not of a run folder, and there is no such prior.
+        WeightsError: If the prior's weights are unusable, or SDIBENCH_DEVICE names no device.
+    """
+    try:
+        return study_device(study)
+    except WeightsMissingError:
+        return None
+    except UnknownNameError:
+        if study.pinned is None:
+            raise
+        return None
 
 
 def cost_of(record: Record, steps: int) -> Cost | None:
@@ -101,9 +124,11 @@ def forecast_arms(
             time no steps.
 
     Raises:
-        WeightsError: If the prior's weights are missing or not those of their card.
+        WeightsError: If steps are to be timed and the prior's weights are missing or not those of their card.
+        InputError: If steps are to be timed and the prior's weights are not those that the run was started with.
     """
-    here = device_name(study_device(study))
+    device = device_here(study)
+    here = device_name(device) if device else ""
     found: dict[str, Forecast] = {}
     for label, cell in arms.items():
         own = costs.get(label) or []
@@ -153,7 +178,7 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
     found = {}
     cut = f", cut off after {timing_seconds:g} s in all"
     with torch_settings(study.threads):
-        prior = cached_prior(study.prior.name, study.prior.posterior)
+        prior = loaded_prior(study)
         end = time.perf_counter() + timing_seconds
         for index, (label, cell) in enumerate(arms.items()):
             left = end - time.perf_counter()

@@ -25,15 +25,23 @@ class Attempts(Section):
     """Time at which the checkpoint that the last attempt started from was saved, ns; 0 for none."""
     worker: str = ""
     """Machine and process of the last attempt, ``host:pid``."""
+    claim: str = ""
+    """Random text of the last attempt, which another process on the same cell does not have."""
     step: int = 0
     """Steps done about a second ago."""
     loss: float | None = None
     """Loss of the last of these steps; None without one, or if it is not a finite number."""
 
-    def begin(self, saved_ns: int, worker: str) -> Attempts:
+    def begin(self, saved_ns: int, worker: str, claim: str = "") -> Attempts:
         """The attempts with one more, which starts from a checkpoint that was saved at ``saved_ns``."""
         without_progress = self.without_progress if saved_ns == self.saved_ns else 0
-        return Attempts(count=self.count + 1, without_progress=without_progress + 1, saved_ns=saved_ns, worker=worker)
+        return Attempts(
+            count=self.count + 1,
+            without_progress=without_progress + 1,
+            saved_ns=saved_ns,
+            worker=worker,
+            claim=claim,
+        )
 
     @property
     def is_hopeless(self) -> bool:
@@ -67,6 +75,11 @@ class AttemptsFile:
         """
         with replace_file(self.path) as temporary:
             temporary.write_text(attempts.model_dump_json(), encoding="utf-8")
+
+    def rival_of(self, own: Attempts) -> str | None:
+        """Machine and process that has started the cell after ``own``, which locks should prevent; None if none has."""
+        found = self.read()
+        return found.worker if found.claim not in ("", own.claim) else None
 
     def drop(self) -> None:
         """Delete the file: the record says how many attempts there were."""

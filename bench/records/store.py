@@ -25,6 +25,7 @@ from bench.records.reading import raise_refusal, refusals
 from bench.records.record import EVENTS_FILE, FORMAT_VERSION, RECORD_FILE, Outcome, Record
 from bench.records.writing import write_files
 from bench.study.cell import Cell
+from bench.study.pinning import other_inputs, pin
 from bench.study.study import Study, parse_study
 from bench.watch.telemetry import Event
 from methods.atomic import PARTIAL, partial_prefix
@@ -52,11 +53,16 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def check(self, study: Study) -> None:
+    def check(self, study: Study) -> Study:
         """Check that the study can be run in the folder.
+
+        Returns:
+            The study with the prompts and the prior's card that the folder keeps, if it holds a run.
 
         Raises:
             InputError: If it holds another study, files that are not of a run, or links out of it.
+            WeightsError: If the study has another name for its prior than the run, and no weights to compare.
+            PromptSetError: If there is no such prompt set.
         """
         refuse_links(self.folder)
         if (self.folder / STUDY_FILE).is_file():
@@ -66,20 +72,33 @@ class RunStore:
                     f"{self.folder}: holds another study ({held.name}, {held.key[:6]}; this one is {study.name}, "
                     f"{study.key[:6]}); give another folder with --out"
                 )
-        elif self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
+            if others := other_inputs(held, study):
+                raise InputError(
+                    f"{self.folder}: holds {held.name} with other {' and '.join(others)}; give another folder with "
+                    "--out, or the folder in place of the study to go on with what it holds"
+                )
+            return study if held.pinned is None else study.model_copy(update={"pinned": held.pinned})
+        if self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
             raise InputError(f"{self.folder}: is not a run folder ({STUDY_FILE} is missing); give another with --out")
+        return study
 
-    def open(self, study: Study) -> None:
-        """Make the folder, write the study into it and delete abandoned temporary files.
+    def open(self, study: Study) -> Study:
+        """Make the folder, write the study with its prompts into it and delete abandoned temporary files.
+
+        Returns:
+            The study as it is written.
 
         Raises:
             InputError: If it holds another study.
             StorageError: If it cannot be written in.
+            WeightsError: If the prior's weights are missing or differ from those that its card names.
+            PromptSetError: If there is no such prompt set.
         """
-        self.check(study)
+        study = pin(self.check(study))
         self.write_study(study)
         for folder in (self.folder, *(self.folder / name for name in ("cells", "checkpoints", "truth"))):
             sweep(folder, older_than_seconds=_STALE_SECONDS)
+        return study
 
     def write_study(self, study: Study) -> None:
         """Make the folder and write ``study`` into it, in place of any other.

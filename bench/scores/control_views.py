@@ -16,16 +16,19 @@ from rich.console import Console
 from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
+from bench.errors import InputError
 from bench.output import print_line
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.image_folder import image_folder, image_names
 from bench.scores.view_set import ViewSet, cell_views
+from bench.study.pinning import loaded_prior, study_prior
 from bench.study.study import Study
 from methods.cameras import view_words
 from methods.diffusion.sampling import sample_images
 from methods.pixels import NotFiniteError, to_bytes
-from methods.priors.loading import cached_prior, known_prior
+from methods.registry import UnknownNameError
+from methods.weights import WeightsError
 from metrics.controls import Control, ControlSources, StoredViews, controls
 from metrics.views import Views
 from prompts import Prompt
@@ -52,6 +55,10 @@ class ControlViews:
     """The images of the control."""
 
 
+class _NoPriorError(Exception):
+    """The prior cannot be loaded here; the message says why."""
+
+
 def control_views(
     study: Study, records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore, console: Console
 ) -> list[ControlViews]:
@@ -63,7 +70,8 @@ def control_views(
         prompts: The study's prompts.
         store: The run folder; images go to its folder ``controls/<name>/<prompt>--<key>``.
         console: Receives a line for each control that is not available for all prompts, or has images that are not
-            finite; those have no row.
+            finite, which leaves out its rows for those.  Images of the prior that were made where its weights are
+            need them no more.
     """
     maker = _Maker(study, records, prompts, store)
     found = []
@@ -76,14 +84,14 @@ def control_views(
                 f"{study.name}: no {name} for {len(prompts) - len(possible)} of {len(prompts)} prompts: it needs "
                 f"{control.needs}",
             )
-        broken, why = 0, ""
+        missing, why = 0, ""
         for prompt in possible:
             try:
                 found.append(ControlViews(name, control.title, maker.views(name, control, prompt)))
-            except NotFiniteError as error:
-                broken, why = broken + 1, str(error)
-        if broken:
-            print_line(console, f"{study.name}: no {name} for {broken} of {len(prompts)} prompts: {why}")
+            except (NotFiniteError, _NoPriorError) as error:
+                missing, why = missing + 1, str(error)
+        if missing:
+            print_line(console, f"{study.name}: no {name} for {missing} of {len(prompts)} prompts: {why}")
     return found
 
 
@@ -146,20 +154,22 @@ class _PriorSampler:
 
     @property
     def identity(self) -> JsonValue:
-        known = known_prior(self._study.prior.name, self._study.prior.posterior)
-        return [known.weights_sha256, self._scale(), SAMPLING_STEPS, *self._words]
+        return [study_prior(self._study).weights_sha256, self._scale(), SAMPLING_STEPS, *self._words]
 
     def __call__(self, prompt: str, count: int) -> np.ndarray:
         texts = [prompt + words for words in self._words[:count]]
         generator = make_streams(self._seed, self._prompt_id)["eval"]
-        prior = cached_prior(self._study.prior.name, self._study.prior.posterior)
+        try:
+            prior = loaded_prior(self._study)
+        except (InputError, UnknownNameError, WeightsError) as error:
+            raise _NoPriorError(str(error)) from error
         images = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)
         return to_bytes(images.permute(0, 2, 3, 1))
 
     def _scale(self) -> float:
         if self._study.guidance == "published":
             return PUBLISHED_SCALE
-        return known_prior(self._study.prior.name, self._study.prior.posterior).guidance_scale
+        return study_prior(self._study).guidance_scale
 
 
 def _write(views: Views, folder: Path) -> None:

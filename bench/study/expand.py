@@ -10,13 +10,13 @@ from pydantic import JsonValue
 
 from bench.errors import InputError
 from bench.study.cell import Cell
+from bench.study.pinning import study_prior
 from bench.study.resolve import plain_part, plain_settings, resolve_part, resolve_settings
 from bench.study.scorers import scorer_roles
 from bench.study.settings import CellSettings, named_table
 from bench.study.study import Study
 from methods.contracts import Method, Prior
 from methods.distillation import methods
-from methods.priors.loading import known_prior
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.registry import UnknownNameError
 from methods.scenes import scenes
@@ -42,13 +42,14 @@ def expand(study: Study) -> list[Cell]:
     Raises:
         InputError: If a name or a value is wrong.
         UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
-        WeightsError: If the prior's weights are missing or not the ones that its card names.
-        PromptSetError: If there is no such prompt set.
+        WeightsError: If the study is not pinned, and the prior's weights are missing or not the ones that its card
+            names.
+        PromptSetError: If the study is not pinned, and there is no such prompt set.
     """
     scorer_roles(study)
     chosen = study.chosen_prompts()
     arms = arms_of(study)
-    prior = known_prior(study.prior.name, study.prior.posterior)
+    prior = study_prior(study)
     hyper_parameters = {label: _calibrated(label, arm, prior) for label, arm in arms.items()}
     scene_tables = {label: plain_part(arm.scene, scenes) for label, arm in arms.items()}
     return [

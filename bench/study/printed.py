@@ -14,7 +14,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 def study_toml(study: Study) -> str:
     """The whole study as TOML, from which a file of the same name loads the same study."""
-    fields = study.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    fields = study.model_dump(mode="json", exclude={"name", "pinned"}, exclude_none=True)
     lines = [f"# {study.name}, merged"]
     plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key != "figures"}
     lines += [f"{key} = {_value(value)}" for key, value in plain.items()]

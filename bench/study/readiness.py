@@ -6,10 +6,11 @@ import torch
 
 from bench.errors import InputError
 from bench.study.expand import arms_of
+from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.contracts import Prior
-from methods.priors.loading import cached_prior, load_prior
+from methods.priors.loading import load_prior
 from methods.scenes.scene import SceneSettings
 from methods.settings import MissingPackageError
 
@@ -22,10 +23,11 @@ def check_ready(study: Study) -> None:
     """Check before a run whether anything would stop the study, without loading a network.
 
     Raises:
-        InputError: If a scene cannot be built with its settings.
+        InputError: If a scene cannot be built with its settings, or the prior's weights are not those of the run.
         NotInstalledError: If a package for it is not installed.
-        WeightsMissingError: If a model that one of the metrics needs is missing.
+        WeightsMissingError: If the prior's weights or a model that one of the metrics needs are missing.
     """
+    check_prior(study)
     check_scenes(study)
     check_metrics(study)
 
@@ -41,7 +43,7 @@ def check_scenes(study: Study) -> None:
         # the closed-form prior avoids loading the study's, whose latents only few scenes depend on
         error = _build_error(scene, load_prior("gaussian"))
         if error is not None and not isinstance(error, MissingPackageError) and study.prior.name != "gaussian":
-            error = _build_error(scene, cached_prior(study.prior.name, study.prior.posterior))
+            error = _build_error(scene, loaded_prior(study))
         if error is not None:
             kind = NotInstalledError if isinstance(error, MissingPackageError) else InputError
             raise kind(f"{study.name}: scene: {error}") from error

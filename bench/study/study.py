@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
+from bench.study.paths import with_whole_paths
+from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug
 from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
-    from prompts import Prompt
+    from prompts import Prompt, PromptSet
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
 #: Settings that an arm may not change: all arms have the same prior, evaluation and bounds.
 _OF_ALL_ARMS = {"prior", "evaluation", "divergence"}
+
+#: Fields that are no keys of a study file.
+_NOT_IN_FILES = {"name", "pinned"}
 
 
 class Handling(Section):
@@ -67,7 +72,8 @@ class Study(CellSettings, Handling):
     name: Slug
     """Name of the study and of its run folder: the file's stem, with a hash if it was filtered."""
     prompts: str
-    """Name of a prompt set, or path of a file: TOML like the suite's own, or text with one prompt per line."""
+    """Name of a prompt set, or path of a file: TOML like the suite's own, or text with one prompt per line.  A relative
+    path is relative to the study file that has it, and absolute once that file is read."""
     prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Ids of the chosen prompts, in this order; by default all of the set."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
@@ -79,6 +85,8 @@ class Study(CellSettings, Handling):
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
     """The arms: hyper-parameters by label.  The key ``method`` names the method if it is not the label, and the table
     ``settings`` holds the arm's own settings (``render``, ``scene``, ``steps``, …)."""
+    pinned: Pinned | None = None
+    """The prompts and the prior as the run folder keeps them; None for a study that has not been run."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -112,18 +120,35 @@ class Study(CellSettings, Handling):
         for name in settings:
             if name not in known:
                 raise InputError(f"{where}: unknown key {name!r}: {nearest(name, known)}")
-        fields = self.model_dump(mode="json") | {"methods": {label: arm}, "baseline": label}
+        fields = self.model_dump(mode="json", exclude={"pinned"}) | {"methods": {label: arm}, "baseline": label}
         return parse_study(overlay(fields, settings), where=where)
+
+    def prompt_set(self) -> PromptSet:
+        """The whole prompt set of the study: the one that the run folder keeps, or the one on disk.
+
+        Raises:
+            PromptSetError: If there is no such prompt set.
+            InputError: If the run folder's is malformed.
+        """
+        from prompts import PromptSet, load_prompt_set
+
+        if self.pinned is None:
+            return load_prompt_set(self.prompts)
+        try:
+            return PromptSet.model_validate(self.pinned.prompt_set)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, ("pinned.prompt_set", *problem["loc"])))
+            raise InputError(f"the study {self.name}: {where}: {problem['msg']}") from error
 
     def chosen_prompts(self) -> list[Prompt]:
         """The prompts of the study, in its order.
 
         Raises:
             PromptSetError: If there is no such prompt set, or no such prompt in it.
+            InputError: If the run folder's prompt set is malformed.
         """
-        from prompts import load_prompt_set
-
-        prompt_set = load_prompt_set(self.prompts)
+        prompt_set = self.prompt_set()
         return [prompt_set[prompt_id] for prompt_id in self.prompt_ids] if self.prompt_ids else list(prompt_set.prompts)
 
     @property
@@ -133,9 +158,16 @@ class Study(CellSettings, Handling):
 
     @property
     def key(self) -> str:
-        """SHA-256 of all keys that decide the cells."""
-        fields = self.model_dump(mode="json", exclude={"name", *Handling.model_fields})
-        return hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode()).hexdigest()
+        """SHA-256 of :meth:`cell_fields`."""
+        return hashlib.sha256(json.dumps(self.cell_fields(), sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def cell_fields(self) -> dict[str, Any]:
+        """All keys that decide the cells as JSON has them, but for the names of the prompt set and of the prior.
+
+        A file can be spelled in many ways, and its content can change: ``bench.study.pinning`` compares the contents.
+        """
+        left_out = dict.fromkeys((*_NOT_IN_FILES, "prompts", *Handling.model_fields), True)
+        return self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
 
     def narrow(
         self,
@@ -169,7 +201,7 @@ def load_study(name_or_path: str | Path) -> Study:
 
     A file with the key ``extends`` holds only its differences to another study, or to several that are merged in order.
     Tables are merged key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace those below.  A
-    file that names a prompt set replaces ``prompt_ids`` too.
+    file that names a prompt set replaces ``prompt_ids`` too.  Relative paths in a file are relative to its folder.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -178,8 +210,9 @@ def load_study(name_or_path: str | Path) -> Study:
     return parse_study({"name": path.stem, **_read(path, ())}, where=str(path))
 
 
-def _find(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path)
+def _find(name_or_path: str | Path, folder: Path = Path()) -> Path:
+    """The file of a study; a relative path is relative to ``folder``."""
+    path = folder / name_or_path
     if path.suffix != ".toml":
         path = STUDIES / f"{name_or_path}.toml"
         if not path.is_file():
@@ -192,12 +225,15 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     fields = _parse_toml(path)
     extended = fields.pop("extends", [])
     names = [extended] if isinstance(extended, str) else extended
-    if path in seen or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    here = path.resolve()
+    if here in seen or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: extends = {extended!r}: must be the name of a study that does not extend this one")
+    if "pinned" in fields:
+        raise InputError(f"{path}: unknown key 'pinned': {nearest('pinned', _keys(()))}")
     merged: dict[str, Any] = {}
     for name in names:
-        merged = _merge(merged, _read(_find(name), (*seen, path)))
-    return _merge(merged, fields)
+        merged = _merge(merged, _read(_find(name, path.parent), (*seen, here)))
+    return _merge(merged, with_whole_paths(fields, path))
 
 
 def _parse_toml(path: Path) -> dict[str, Any]:
@@ -277,7 +313,7 @@ def _keys(path: Sequence[str]) -> list[str]:
         section = section.model_fields[part].annotation
     if dataclasses.is_dataclass(section):
         return [field.name for field in dataclasses.fields(section)]
-    return [name for name in section.model_fields if name != "name"]
+    return [name for name in section.model_fields if section is not Study or name not in _NOT_IN_FILES]
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from methods.priors.pipeline.folder import INDEX
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
-from methods.weights import CARD
+from methods.weights import CARD, WeightsMissingError
 
 
 def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
@@ -63,7 +63,7 @@ def folder_of(name: str) -> Path | None:
     """The folder with the weights of the prior ``name``; None for a prior without weights, or an unknown one.
 
     Raises:
-        WeightsMissingError: If its weights have not been fetched.
+        WeightsMissingError: If its weights have not been fetched, or an absolute path has none.
         WeightsError: If those fetched are of another repository than is set.
     """
     if name in priors:
@@ -72,7 +72,11 @@ def folder_of(name: str) -> Path | None:
     if (hub := hub_of(name)) is not None:
         return hub.local_folder()
     path = Path(name)
-    return path if any((path / file).is_file() for file in (CARD, INDEX)) else None
+    if any((path / file).is_file() for file in (CARD, INDEX)):
+        return path
+    if path.is_absolute():  # of a study file, or of a run from another machine
+        raise WeightsMissingError(f"prior = {name!r}: no weights are there (neither {INDEX} nor {CARD})")
+    return None
 
 
 def hub_of(name: str) -> HubFolder | None:

@@ -104,8 +104,31 @@ RECORDS: dict[str, Spoil] = {
     "surrogate": lambda content: content.replace(b'"a blue duck"', b'"\\ud800"'),
 }
 
+
+def _pinned(key: str, **fields: object) -> Spoil:
+    def edit(content: bytes) -> bytes:
+        found = json.loads(content)
+        found["pinned"][key] |= fields
+        return json.dumps(found).encode()
+
+    return edit
+
+
+PINNED: dict[str, Spoil] = {
+    "pinned nothing": _edited(pinned={}),
+    "pinned a list": _edited(pinned=[1]),
+    "pinned scale NaN": _pinned("prior", guidance_scale=float("nan")),
+    "pinned hash of another": _pinned("prior", weights_sha256="../../escape"),
+    "pinned hash a number": _pinned("prior", weights_sha256=3),
+    "pinned prompts none": _pinned("prompt_set", prompts=[]),
+    "pinned prompt up": _pinned("prompt_set", prompts=[{"id": "../../escape", "text": "x"}]),
+    "pinned prompt without text": _pinned("prompt_set", prompts=[{"id": "blue-duck"}]),
+    "pinned prompts text": _pinned("prompt_set", prompts="toybox"),
+    "pinned key unknown": _pinned("prompt_set", command="touch escaped"),
+}
+
 KINDS: dict[str, tuple[str, dict[str, Spoil], tuple[str, ...]]] = {
-    "study.json": ("study.json", ACCIDENTS | MALICE, ("run", "verify", "merge", "compare")),
+    "study.json": ("study.json", ACCIDENTS | MALICE | PINNED, ("run", "verify", "merge", "compare")),
     "record.json": (
         "cells/sdi--blue*/record.json",
         ACCIDENTS | MALICE | RECORDS,

@@ -101,7 +101,7 @@ def test_weights_that_are_not_the_cards_are_bad_input(
     _edit('prior = "gaussian"', 'prior = "prior"')(tmp_path)
     assert main(["run", "tiny.toml"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("sdibench: prior/model.safetensors: SHA-256 is ")
+    assert error.startswith(f"sdibench: {weights}/model.safetensors: SHA-256 is ")
     assert error.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 

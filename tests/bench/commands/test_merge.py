@@ -17,7 +17,9 @@ from bench.commands.verify import verify_run
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.expand import expand
-from bench.study.study import Study
+from bench.study.pinning import pin
+from bench.study.study import Study, load_study
+from methods.priors import priors
 
 Files = dict[str, bytes]
 
@@ -214,3 +216,45 @@ def test_the_command(parts: tuple[RunStore, RunStore], tmp_path: Path, capsys: p
     (tmp_path / "photos" / "me.jpg").touch()
     assert main(["merge", *folders, "--out", str(tmp_path / "photos")]) == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+def _on_machine(folder: Path, study_file: Path, *, prior: str, prompts: str, texts: str) -> RunStore:
+    """A run folder, with nothing done, of a study whose prior and list are called otherwise on this machine."""
+    folder.mkdir()
+    shutil.copytree(priors["toybox"].folder(), folder / prior)
+    (folder / prompts).write_text(texts)
+    text = study_file.read_text().replace('"gaussian"', f'"{prior}"').replace('"toybox"\nprompt_ids', f'"{prompts}"\n#')
+    (folder / "own.toml").write_text(text)
+    store = RunStore(folder / "run")
+    store.open(load_study(folder / "own.toml"))
+    return store
+
+
+def test_runs_of_one_list_and_prior_under_other_names_are_merged(
+    study_file: Path, tmp_path: Path, target: RunStore
+) -> None:
+    texts = "a blue duck\na red car\n"
+    first = _on_machine(tmp_path / "a", study_file, prior="sdA", prompts="mine.txt", texts=texts)
+    second = _on_machine(tmp_path / "b", study_file, prior="copy-of-sdA", prompts="list.txt", texts=texts)
+    shutil.rmtree(tmp_path / "a" / "sdA")
+    assert _merged(target, first, second)[0]
+    assert target.read_study().pinned == first.read_study().pinned
+    assert len(expand(target.read_study())) == 4
+
+
+def test_runs_of_other_lists_or_weights_are_not_merged(study_file: Path, tmp_path: Path, target: RunStore) -> None:
+    first = _on_machine(tmp_path / "a", study_file, prior="sdA", prompts="mine.txt", texts="a blue duck\na red car\n")
+    second = _on_machine(tmp_path / "b", study_file, prior="sdA", prompts="mine.txt", texts="a blue duck\na red bus\n")
+    with pytest.raises(InputError, match=r"differ in prompts \(.*first in 'a red car' and 'a red bus'\): they cannot"):
+        _merged(target, first, second)
+    one = first.read_study()
+    other = one.pinned.prior.model_copy(update={"weights_sha256": "f" * 64})
+    changed = one.model_copy(update={"pinned": one.pinned.model_copy(update={"prior": other})})
+    with pytest.raises(InputError, match=r"differ in weights of the prior \(.*and .*with SHA-256 ffffffffffff\)"):
+        united([one, changed])
+
+
+def test_a_run_of_before_there_were_pinned_studies_merges_with_a_later_one(study: Study) -> None:
+    later = pin(study)
+    for studies in ([study, later], [later, study]):
+        assert united(studies).pinned == later.pinned

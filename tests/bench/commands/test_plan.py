@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_another_run_next_to_it_is_the_forecast_of_more_steps(study: Study, fini
     assert rows[2] == ["all", "4", "0", "4", ""]
 
 
+def test_a_run_of_the_same_prior_under_another_path_is_a_forecast_too(study: Study, finished: RunStore) -> None:
+    for folder in finished.record_folders():
+        path = folder / "record.json"
+        fields = json.loads(path.read_text())
+        fields["cell"]["prior"]["name"] = "/elsewhere/gaussian"
+        path.write_text(json.dumps(fields))
+    rows, _ = _printed(study.narrow(steps=9), RunStore(finished.folder.parent / "longer"), timing_seconds=0.0)
+    assert [row[-1] for row in rows[:2]] == ["2 records of another run"] * 2
+
+
 def test_a_disk_that_is_too_small_is_reported(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.commands.plan, "free_disk_bytes", lambda folder: 10)
     _, below = _printed(study, RunStore(tmp_path / "run"))
@@ -75,7 +86,7 @@ def test_a_disk_that_is_too_small_is_reported(study: Study, tmp_path: Path, monk
 
 
 def test_gpu_memory_is_held_against_what_is_free(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.commands.plan, "study_device", lambda study: torch.device("cuda"))
+    monkeypatch.setattr(bench.commands.plan, "device_here", lambda study: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (20 * 10**9, 24 * 10**9))
     _, below = _printed(study, RunStore(tmp_path / "run"))
     assert "GB at the peak, 20.0 GB of 24.0 GB are free" in below[0]
@@ -92,6 +103,28 @@ def test_a_study_whose_weights_and_packages_are_missing_still_shows_its_cells(
     assert {tuple(row[1:4]) for row in rows[:-1]} == {("43", "?", "43")}
     assert {row[-1] for row in rows[:-1]} == {"no weights: sdibench fetch sd21"}
     assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
+
+
+@pytest.mark.parametrize(
+    ("prior", "sha256", "forecast", "line"),
+    [
+        ("/none/such", "none", "2 records, on ", "prior = '/none/such': no weights are there"),
+        ("of-a-package", "none", "2 records, on ", "unknown prior 'of-a-package'"),
+        ("gaussian", "f" * 64, "not its prior, see below", "its weights have SHA-256 none, and the"),
+    ],
+)
+def test_a_run_without_its_prior_still_shows_what_is_done(
+    finished: RunStore, prior: str, sha256: str, forecast: str, line: str
+) -> None:
+    held = finished.read_study()
+    facts = held.pinned.prior.model_copy(update={"weights_sha256": sha256})
+    pinned = held.pinned.model_copy(update={"prior": facts})
+    moved = held.model_copy(update={"prior": held.prior.model_copy(update={"name": prior}), "pinned": pinned})
+    finished.write_study(moved)
+    (sds, *_), below = _printed(moved, finished)
+    assert sds[:4] == (["sds", "2", "2", "0"] if sha256 == "none" else ["sds", "2", "0", "2"])
+    assert sds[-1].startswith(forecast)
+    assert any(text.startswith("cannot run here: ") and line in text for text in below)
 
 
 def test_a_missing_package_is_reported_and_records_are_still_counted(

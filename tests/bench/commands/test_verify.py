@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+import bench.commands.verify
 from bench.cli import main
 from bench.commands.run import run_study
 from bench.commands.score import score_study
@@ -19,7 +20,7 @@ from bench.commands.verify import verify_run
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
-from methods.weights import file_sha256
+from methods.weights import WeightsMissingError, file_sha256
 
 
 def _verified(study: Study, store: RunStore, **options) -> tuple[bool, str]:
@@ -157,6 +158,35 @@ def test_scorers_with_other_weights_are_told(study: Study, finished: RunStore) -
     is_right, text = _verified(study, finished)
     assert not is_right
     assert "weights: psnr was scored with weights ffffffffffff" in text
+
+
+def test_a_prior_with_other_weights_is_wrong_and_a_missing_one_is_not(study: Study, finished: RunStore) -> None:
+    held = finished.read_study()
+    prior = held.pinned.prior.model_copy(update={"weights_sha256": "f" * 64})
+    other = held.model_copy(update={"pinned": held.pinned.model_copy(update={"prior": prior})})
+    finished.write_study(other)
+    is_right, text = _verified(other, finished, rescored=0)
+    assert not is_right
+    assert "weights: prior = 'gaussian': its weights have SHA-256 none, and the run was started with ffffff" in text
+    for name in ("/none/such", "of-a-package-that-is-not-here"):
+        gone = held.model_copy(update={"prior": held.prior.model_copy(update={"name": name})})
+        finished.write_study(gone)
+        is_right, text = _verified(gone, finished)
+        assert is_right, text
+
+
+def test_records_are_checked_without_the_scorers_and_scores_are_not(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(suite: object) -> object:
+        raise WeightsMissingError(f"no weights of {suite}")
+
+    monkeypatch.setattr(bench.commands.verify, "metrics", {"ground_truth": lacking})
+    is_right, text = _verified(study, finished)
+    assert is_right
+    assert "none scored again: no weights of toybox" in text
+    _flip(finished.cell_folder(expand(study)[0]) / "views" / "rgb_000.png")
+    assert not _verified(study, finished)[0]
 
 
 def test_which_cells_are_scored_again_follows_the_seed(study: Study, finished: RunStore) -> None:

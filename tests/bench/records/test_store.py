@@ -338,5 +338,5 @@ def test_tidying_removes_what_only_unfinished_cells_need(store: RunStore, outcom
 def test_a_folder_whose_first_file_was_never_whole_can_become_a_run(store: RunStore, study: Study) -> None:
     store.folder.mkdir()
     (store.folder / ".partial-abc").write_text("{")
-    store.open(study)
-    assert store.read_study() == study
+    opened = store.open(study)
+    assert store.read_study() == opened

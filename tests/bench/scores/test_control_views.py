@@ -20,6 +20,7 @@ from bench.scores import control_views as module
 from bench.scores.control_views import PUBLISHED_SCALE, ControlViews, control_views
 from bench.scores.frames import build_frames
 from bench.study.expand import expand
+from bench.study.pinning import pin
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.diffusion.sampling import sample_images
@@ -142,6 +143,24 @@ def test_prior_2d_has_the_prompts_and_the_guidance_of_a_method(
     small = [Image.fromarray(each) for each in (255 * expected).round().to(torch.uint8).numpy()]
     resized = np.stack([np.asarray(each.resize((8, 8), Image.Resampling.BICUBIC)) for each in small])
     np.testing.assert_array_equal(images(controls, "prior_2d", "blue-duck"), resized)
+
+
+@pytest.mark.parametrize("name", ["/none/such", "of-a-package-that-is-not-here", "toybox"])
+def test_rows_of_the_prior_are_kept_or_left_out_without_it(
+    controlled: Study, records: list[Record], finished: RunStore, name: str
+) -> None:
+    """The third case is a prior whose weights are not those of the run: no image of it may get into the row."""
+    pinned = pin(controlled)
+    first, second = pinned.chosen_prompts()
+    control_views(pinned, records, [first], finished, Console(file=io.StringIO()))
+    elsewhere = pinned.model_copy(update={"prior": pinned.prior.model_copy(update={"name": name})})
+    out = io.StringIO()
+    controls = control_views(elsewhere, records, [first, second], finished, Console(file=out, width=400))
+    assert [each.views.prompt for each in controls if each.name == "prior_2d"] == [first]
+    assert {each.name for each in controls} == set(NAMES)
+    assert out.getvalue().startswith("tiny: no prior_2d for 1 of 2 prompts: ")
+    assert out.getvalue().count("\n") == 1
+    assert name in out.getvalue()
 
 
 def test_a_control_has_a_view_for_each_camera_of_the_ring(study, finished, console) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import bench.study.expand
+import bench.study.pinning
 import methods.priors.loading
 from bench.errors import InputError
 from bench.study.expand import expand
@@ -100,7 +100,7 @@ def test_cells_are_named_without_loading_the_prior(monkeypatch: pytest.MonkeyPat
     """Plan, score and report need nothing but names; loading Stable Diffusion takes a minute and 5 GB."""
     study = load_study("quick")
     loaded = [(cell.identity, cell.hyper_parameters) for cell in expand(study)]
-    monkeypatch.setattr(bench.study.expand, "known_prior", load_prior)
+    monkeypatch.setattr(bench.study.pinning, "known_prior", load_prior)
     assert loaded == [(cell.identity, cell.hyper_parameters) for cell in expand(study)]
     monkeypatch.undo()
 
@@ -121,7 +121,7 @@ def test_a_method_that_asks_for_more_than_the_card_gets_the_prior(monkeypatch: p
     assert cell.hyper_parameters["guidance_scale"] == 3.0 * 64
 
 
-@pytest.mark.parametrize("name", [name for name in study_names() if load_study(name).prior == "toybox"])
+@pytest.mark.parametrize("name", [name for name in study_names() if load_study(name).prior.name == "toybox"])
 def test_every_shipped_study_of_the_toybox_expands(name: str) -> None:
     study = load_study(name)
     cells = expand(study)

@@ -58,7 +58,7 @@ def test_a_scene_of_latents_is_tried_without_the_study_s_prior(
     def refuse(*names: str) -> None:
         raise AssertionError(names)
 
-    monkeypatch.setattr(bench.study.readiness, "cached_prior", refuse)
+    monkeypatch.setattr(bench.study.readiness, "loaded_prior", refuse)
     check_scenes(load_study(study_file))
 
 

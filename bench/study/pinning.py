@@ -1,0 +1,112 @@
+"""The prompts and the prior of a study: found, kept with a run, and compared by content instead of by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import zip_longest
+
+from bench.errors import InputError
+from bench.study.pinned import Pinned, PinnedPrior
+from bench.study.study import Study
+from methods.contracts import Prior
+from methods.priors.loading import cached_prior, known_prior, prior_sha256
+from methods.priors.pipeline.card import PriorCard
+from methods.priors.pipeline.unloaded import UnloadedPrior
+
+
+def pin(study: Study) -> Study:
+    """The study with its prompts and its prior's card, as its run folder keeps them; itself if it has them already.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsError: If the prior's weights are missing or differ from those that its card names.
+        PromptSetError: If there is no such prompt set.
+    """
+    if study.pinned is not None:
+        return study
+    prior = known_prior(study.prior.name, study.prior.posterior)
+    facts = {name: getattr(prior, name) for name in PinnedPrior.model_fields}
+    pinned = Pinned(prompt_set=study.prompt_set().model_dump(mode="json"), prior=PinnedPrior(**facts))
+    return study.model_copy(update={"pinned": pinned})
+
+
+def study_prior(study: Study) -> Prior | UnloadedPrior:
+    """The study's prior as far as the cells' identity needs it: from the run folder, or else from its weights here.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or differ from those that its card names.
+    """
+    if study.pinned is None:
+        return known_prior(study.prior.name, study.prior.posterior)
+    return UnloadedPrior(PriorCard(**study.pinned.prior.model_dump()), partial(loaded_prior, study))
+
+
+def loaded_prior(study: Study) -> Prior:
+    """The study's prior with its networks, loaded once per process.
+
+    Raises:
+        InputError: If its weights are not those that the run was started with.
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or differ from those that its card names.
+    """
+    prior = cached_prior(study.prior.name, study.prior.posterior)
+    _check(study, prior.weights_sha256)
+    return prior
+
+
+def check_prior(study: Study) -> None:
+    """Check, without loading it, that the prior is here with the weights that the run was started with.
+
+    Raises:
+        InputError: If its weights are others.
+        UnknownNameError: If there is no such prior.
+        WeightsError: If its weights are missing or differ from those that its card names.
+    """
+    if study.pinned is not None:
+        _check(study, prior_sha256(study.prior.name))
+
+
+def _check(study: Study, found: str) -> None:
+    if study.pinned is not None and found != study.pinned.prior.weights_sha256:
+        raise InputError(
+            f"prior = {study.prior.name!r}: its weights have SHA-256 {found:.12}, and the run was started with "
+            f"{study.pinned.prior.weights_sha256:.12}; restore those, or give another run folder with --out"
+        )
+
+
+def other_inputs(first: Study, second: Study) -> list[str]:
+    """How the prompts and the prior of two studies differ, a phrase for each; equal contents count, not equal names.
+
+    Raises:
+        UnknownNameError: If one of them is not pinned, and there is no such prior.
+        WeightsError: If the weights of one that is not pinned are needed and missing.
+        PromptSetError: If the prompt set of one that is not pinned is needed and missing.
+    """
+    return [*_other_prompts(first, second), *_other_prior(first, second)]
+
+
+def _other_prompts(first: Study, second: Study) -> list[str]:
+    if first.pinned is second.pinned is None and first.prompts == second.prompts:
+        return []
+    sets = [study.prompt_set().prompts for study in (first, second)]
+    for one, other in zip_longest(*sets):
+        if one != other:
+            texts = [repr(prompt.text) if prompt else "none" for prompt in (one, other)]
+            what = "its truth" if one and other and one.text == other.text else f"{texts[0]} and {texts[1]}"
+            same = first.prompts == second.prompts
+            names = f"{first.prompts} has changed" if same else f"{first.prompts} and {second.prompts} differ"
+            return [f"prompts ({names}, first in {what})"]
+    return []
+
+
+def _other_prior(first: Study, second: Study) -> list[str]:
+    """Weights that are not pinned are hashed only for names that differ: a run hashes its own in any case."""
+    if None in (first.pinned, second.pinned) and first.prior.name == second.prior.name:
+        return []
+    sha256 = [s.pinned.prior.weights_sha256 if s.pinned else prior_sha256(s.prior.name) for s in (first, second)]
+    if sha256[0] == sha256[1]:
+        return []
+    pairs = zip((first, second), sha256, strict=True)
+    words = " and ".join(f"{study.prior.name} with SHA-256 {sha:.12}" for study, sha in pairs)
+    return [f"weights of the prior ({words})"]
