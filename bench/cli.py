@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -336,6 +337,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
     with lenient_output():
+        if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:
+            sys.stdout.write(f"sdibench {version('sdi-bench')}\n")
+            return 0
         return _main(arguments)
 
 

@@ -34,11 +34,22 @@ class Cost:
     """One printed unit, in the unit of the source."""
     decimals: int
     """Printed digits after the point."""
+    smaller: tuple[tuple[str, float], ...] = ()
+    """Smaller units, with their sizes, for studies whose numbers would be printed as 0."""
 
     @property
     def column(self) -> TableColumn:
         """The column of a table; lower is better."""
         return TableColumn(self.key, self.title, self.unit, "down", decimals=self.decimals)
+
+    def suited(self, values: pd.Series) -> Cost:
+        """Return the same cost in the largest unit in which no positive one of ``values`` is printed as 0."""
+        known = values.dropna().astype(float)
+        least = known[known > 0].min()
+        units = [(self.unit, self.size), *self.smaller]
+        fits = [(unit, size) for unit, size in units if not least / size < 0.5 * 10**-self.decimals]
+        unit, size = (fits or units[-1:])[0]
+        return replace(self, unit=unit, size=size, decimals=self.decimals if unit else 0)
 
     def in_minutes(self) -> Cost:
         """Return the same cost in minutes; its source must be in seconds."""
@@ -46,16 +57,16 @@ class Cost:
 
 
 TIME: Final = Cost("optimise_seconds", "time", "time", "s", 1.0, 1)
-MEMORY: Final = Cost("peak_bytes", "memory", "memory", "GB", 1e9, 2)
-ENERGY: Final = Cost("energy_joules", "energy", "energy", "kJ", 1e3, 1)
-UNET_ROWS: Final = Cost("unet_rows", "unet_rows", "UNet rows", "10³", 1e3, 1)
+MEMORY: Final = Cost("peak_bytes", "memory", "memory", "GB", 1e9, 2, (("MB", 1e6),))
+ENERGY: Final = Cost("energy_joules", "energy", "energy", "kJ", 1e3, 1, (("J", 1.0),))
+UNET_ROWS: Final = Cost("unet_rows", "unet_rows", "UNet rows", "10³", 1e3, 1, (("", 1.0),))
 
 #: The costs that tables, figures and prompt pages show, in their order.
 COSTS: Final = (TIME, MEMORY, ENERGY, UNET_ROWS)
 
-RESERVED: Final = Cost("reserved_bytes", "reserved", "memory reserved", "GB", 1e9, 2)
-UNET_CALLS: Final = Cost("unet_calls", "unet_calls", "UNet calls", "10³", 1e3, 1)
-TOTAL: Final = Cost("seconds", "hours", "in all", "h", 3600.0, 2)
+RESERVED: Final = Cost("reserved_bytes", "reserved", "memory reserved", "GB", 1e9, 2, (("MB", 1e6),))
+UNET_CALLS: Final = Cost("unet_calls", "unet_calls", "UNet calls", "10³", 1e3, 1, (("", 1.0),))
+TOTAL: Final = Cost("seconds", "total", "in all", "h", 3600.0, 2, (("min", 60.0), ("s", 1.0)))
 
 #: Further costs, which only the table of costs and the facts of a cell show.
 MORE_COSTS: Final = (RESERVED, UNET_CALLS, TOTAL)
@@ -71,7 +82,7 @@ def study_costs(frames: ReportFrames) -> list[Cost]:
         MEMORY: replace(MEMORY, title=f"{MEMORY.title} ({kinds})") if kinds and "+" not in kinds else MEMORY,
     }
     known = [cost for cost in COSTS if cost is not ENERGY or cells[cost.source].notna().any()]
-    return [suited.get(cost, cost) for cost in known]
+    return [suited.get(cost, cost).suited(cells[cost.source]) for cost in known]
 
 
 def memory_kinds(cells: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from reports.figures.drawing.layout import title_panel
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.rows import row_panels
@@ -37,7 +38,7 @@ def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
                 )
             means = table.groupby("method", sort=False)["value"].mean()
             axis.scatter(means, [rows[str(label)] for label in means.index], s=24, color=theme.line, zorder=3)
-            axis.set_title(quantity.label)
+            title_panel(axis, quantity.label)
         return figure
 
     return draw

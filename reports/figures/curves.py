@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.drawing.layout import LINE, broken, panels
+from reports.figures.drawing.layout import LINE, broken, panels, title_panel
 from reports.figures.drawing.log_axis import make_logarithmic
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.style import Draw, Theme
@@ -49,7 +49,7 @@ def curves(frames: ReportFrames) -> Draw:
                 if column == 0:
                     axis.set_ylabel(quantity)
                 if quantity == "loss":
-                    axis.set_title(titles[index])
+                    title_panel(axis, titles[index])
                 else:
                     axis.set_ylim(-0.02, 1.02)
                     axis.set_xlabel("step")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from reports.figures.drawing.layout import broken
+from reports.figures.drawing.layout import broken, title_panel
 from reports.figures.drawing.looks import looks
 from reports.figures.drawing.marks import Mark, draw_prompts, draw_rows
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
@@ -48,7 +48,7 @@ def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) 
                 if mark.bounds:
                     draw_prompts(axis, mark, row, look[mark.method])
             draw_rows(axis, marks, range(len(marks)), look, theme)
-            axis.set_title(f"Δ {shown.label}")
+            title_panel(axis, f"Δ {shown.label}")
             axis.set_xlabel(words)
         return figure
 

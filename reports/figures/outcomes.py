@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.drawing.layout import LINE, broken, legend_below, legend_height, panels, text_width
+from reports.figures.drawing.layout import LINE, broken, legend_below, legend_height, panels, text_width, title_panel
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, FAILED, STATUSES, ReportFrames
@@ -64,7 +64,7 @@ def _figure(counts: pd.DataFrame, theme: Theme) -> Figure:
     for axis, kinds, cells, width in zip(axes, groups, longest, widths, strict=True):
         _bars(axis, counts[list(kinds)], scale, theme)
         axis.set_xlim(0, width / scale)
-        axis.set_title("ended" if kinds[0] == "completed" else "failed")
+        title_panel(axis, "ended" if kinds[0] == "completed" else "failed")
         axis.set_xlabel("cells")
         ticks = MaxNLocator(max(1, min(5, int(scale * cells / 0.4))), integer=True).tick_values(0, cells)
         axis.set_xticks([tick for tick in ticks if tick <= cells])

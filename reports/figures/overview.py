@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.drawing.layout import legend_below, legend_height
+from reports.figures.drawing.layout import legend_below, legend_height, title_panel
 from reports.figures.drawing.looks import looks
 from reports.figures.drawing.marks import Mark, draw_rows
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
@@ -56,7 +56,7 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             draw_rows(axis, marks, range(len(marks)), look, theme)
             squeezes = sum(mark.estimate.value is not None for mark in marks) > 1
             _draw_levels(axis, levels.get(shown.name, {}), dashes, theme, squeezes=squeezes)
-            axis.set_title(shown.label)
+            title_panel(axis, shown.label)
         legend_below(figure, labels, keys)
         return figure
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.costs import TIME, UNET_ROWS
 from reports.figures.drawing.labels import Bar, Labelled, place_labels
-from reports.figures.drawing.layout import metrics_across, panels
+from reports.figures.drawing.layout import metrics_across, panels, title_panel
 from reports.figures.drawing.log_axis import make_logarithmic
 from reports.figures.drawing.looks import Look, looks
 from reports.figures.drawing.marks import Mark
@@ -84,7 +84,7 @@ def _panel(
             names.append(method)
             points.append((x, y))
     axis.set_xlabel(price.label)
-    axis.set_title(f"{score.label} against {price.label.split(' (')[0]}")
+    title_panel(axis, f"{score.label} against {price.label.split(' (')[0]}")
     if not points:
         axis.text(0.5, 0.5, "no method has both", transform=axis.transAxes, ha="center", color=theme.ink)
         return

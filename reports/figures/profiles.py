@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.drawing.layout import broken, legend_below, legend_height, panels
+from reports.figures.drawing.layout import broken, legend_below, legend_height, panels, title_panel
 from reports.figures.drawing.looks import looks
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import Quantity, quantities
@@ -72,7 +72,7 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
                     label=f"_{name}",
                 )  # fmt: skip
             axis.set_ylim(-0.02, 1.02)
-            axis.set_title(shown.label)
+            title_panel(axis, shown.label)
             axis.set_xlabel(f"τ ({'share above' if shown.higher_is_better is not False else 'share below'})")
         for axis in axes[::across]:
             axis.set_ylabel("share of prompts")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from reports.figures.drawing.layout import legend_below, legend_height, panels
+from reports.figures.drawing.layout import legend_below, legend_height, panels, title_panel
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.style import Draw, Theme
@@ -57,7 +57,7 @@ def sweep(
                 axis.xaxis.set_minor_locator(NullLocator())
             axis.set_xticks(sorted(arms["x"].dropna().unique()))
             axis.set_xlabel(x_label or x)
-            axis.set_title(quantity.label)
+            title_panel(axis, quantity.label)
         handles, labels = axes[0].get_legend_handles_labels()
         legend_below(figure, labels, handles)
         return figure

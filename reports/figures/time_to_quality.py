@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.costs import TIME, UNET_CALLS, Cost, study_costs
-from reports.figures.drawing.layout import broken, legend_below, legend_height, metrics_across, panels
+from reports.figures.drawing.layout import broken, legend_below, legend_height, metrics_across, panels, title_panel
 from reports.figures.drawing.looks import Look, looks
 from reports.figures.drawing.marks import Mark
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
@@ -95,7 +95,7 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
             effort = efforts[index % len(efforts)]
             for name, course in courses.items():
                 _line(axis, course, effort, drawn[name])
-            axis.set_title(f"{label}, {len(prompts)} prompt{'s' * (len(prompts) != 1)}")
+            title_panel(axis, f"{label}, {len(prompts)} prompt{'s' * (len(prompts) != 1)}")
             axis.set_xlabel(efforts_as_text[effort])
         legend_below(figure, labels, keys)
         return figure

@@ -20,10 +20,13 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
     costs = study_costs(measured.frames)
     titles = {cost.source: cost.title for cost in costs}
     peaks = [
-        (replace(cost, title=titles.get(cost.source, cost.title)), key)
+        (replace(cost, title=titles.get(cost.source, cost.title)).suited(measured.completed[cost.source]), key)
         for cost, key in ((MEMORY, "peak"), (RESERVED, "reserved"))
         if measured.completed[cost.source].notna().any()
     ]
+    calls = UNET_CALLS.suited(measured.completed[UNET_CALLS.source])
+    totals = measured.frames.cells.groupby("method")[TOTAL.source].sum()
+    total = TOTAL.suited(totals)
     columns = (
         *(TableColumn(f"{cost.key}_ratio", f"{cost.title} ratio", "×", "down") for cost in costs),
         *(
@@ -31,17 +34,16 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
             for cost, key in peaks
             for how in ("mean", "max")
         ),
-        UNET_CALLS.column,
-        TOTAL.column,
+        calls.column,
+        total.column,
     )
     rows = []
     for method in measured.methods:
         entries = [_ratio(measured, cost.source, method) for cost in costs]
         entries += [entry for cost, _ in peaks for entry in _peak(measured, cost, method)]
-        entries.append(_mean(measured, UNET_CALLS, method))
+        entries.append(_mean(measured, calls, method))
         cells = measured.frames.cells[measured.frames.cells["method"] == method]
-        total = float(cells[TOTAL.source].astype(float).sum()) / TOTAL.size
-        entries.append(Entry(mean=total, cells=tuple(cells["cell"])))
+        entries.append(Entry(mean=float(totals.get(method, 0.0)) / total.size, cells=tuple(cells["cell"])))
         rows.append(Row(method, tuple(entries)))
     caption = (
         f"Ratios to {measured.baseline}: geometric mean over prompts, paired by prompt and seed, with the {LEVEL_TEXT} "

@@ -18,11 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from reports.figures.drawing.style import FONT, FONT_SIZE
+from reports.figures.drawing.style import FONT, FONT_SIZE, TITLE_SIZE
 
 LINE: Final = 0.155  # inches from a line of text to the next
 _LABEL: Final = 24  # characters of a label's line
 _HANDLE: Final = 0.42  # width of a legend's entry without its text, inches
+_TITLE_OVERHANG: Final = 0.3  # inches that a title may be wider than its axes, less than the gap to the next ones
+_SMALLEST_TITLE: Final = 6.0  # points
 T = TypeVar("T", int, float)
 
 
@@ -88,6 +90,27 @@ def broken(label: str, width: int = _LABEL) -> str:
 def _wrapped(line: str, width: int) -> list[str]:
     lines = textwrap.wrap(line, width, break_on_hyphens=True)
     return lines if len(lines) <= 3 else [*lines[:2], f"…{line[1 - width :]}"]
+
+
+def title_panel(axis: Axes, title: str) -> None:
+    """Write a title that does not reach into the next panel: smaller if it is long, with its middle left out if longer.
+
+    Args:
+        axis: Axes of the panel.
+        title: Title, one line or several.
+    """
+    box = axis.get_window_extent()
+    room = box.width / axis.get_figure(root=True).dpi + _TITLE_OVERHANG
+    size = max(_SMALLEST_TITLE, TITLE_SIZE * min(1.0, room / max(text_width(title, TITLE_SIZE), room)))
+    axis.set_title("\n".join(_shortened(line, room, size) for line in title.splitlines()), fontsize=size)
+
+
+def _shortened(line: str, room: float, size: float) -> str:
+    shown, kept = line, len(line) // 2
+    while kept > 1 and text_width(shown, size) > room:
+        kept -= 1
+        shown = f"{line[:kept]}…{line[-kept:]}"
+    return shown
 
 
 def legend_height(labels: Sequence[str], width: float) -> float:

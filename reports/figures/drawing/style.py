@@ -28,6 +28,7 @@ class Theme:
 Draw = Callable[[Theme], Figure]
 FONT: Final = "DejaVu Sans"  # ships with matplotlib, so that widths do not depend on the machine
 FONT_SIZE: Final = 8  # points
+TITLE_SIZE: Final = 9  # points, of a panel's title
 
 LIGHT: Final = Theme(
     ink="#3a3733",
@@ -74,7 +75,7 @@ def styled(theme: Theme) -> Iterator[None]:
         "axes.grid": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.titlesize": 9,
+        "axes.titlesize": TITLE_SIZE,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "grid.color": theme.faint,

@@ -48,7 +48,7 @@ def test_memory_has_mean_and_maximum_and_hours_are_of_all_cells(make_frames):
     frames = make_frames(statuses={("sdi", "mug"): "crashed"})
     frames = with_cells(frames, peak_bytes=[1e9, 2e9, 3e9, 4e9, 9e9, 9e9], seconds=3600.0)
     got = entries(cost_table(Measured(frames, "sds"), []), "sdi")  # cells: sds and sdi of each prompt in turn
-    assert (got["peak_mean"].mean, got["peak_max"].mean, got["hours"].mean) == (3.0, 4.0, 3.0)
+    assert (got["peak_mean"].mean, got["peak_max"].mean, got["total"].mean) == (3.0, 4.0, 3.0)
     assert "reserved_mean" not in got
     got = entries(cost_table(Measured(with_cells(frames, reserved_bytes=5e9), "sds"), []), "sdi")
     assert (got["reserved_mean"].mean, got["reserved_max"].mean) == (5.0, 5.0)
