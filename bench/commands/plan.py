@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.commands.prompt_reading import describe_reading
 from bench.forecast.forecast import Cost, Forecast, cost_of, forecast_arms, hours_of, study_device
 from bench.formatting import duration, gigabytes
 from bench.records.store import RunStore
@@ -49,7 +50,8 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     """Print cells done and missing with a forecast; writes nothing.
 
     The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
-    are timed here.  Lines below the table name what this machine lacks.
+    are timed here.  Lines below the table name prompts that the prior's text encoder cuts, words that it does
+    not know, and what this machine lacks.
 
     Args:
         study: The study.
@@ -64,12 +66,14 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     lacking = _lacking(study)
     try:
         rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
+        reading = list(describe_reading(study))
     except WeightsMissingError:
         each = len(study.seeds) * len(study.chosen_prompts())
         rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+        reading = []
     console.print(f"{study.name}: {study.title}, run folder {store.folder}", highlight=False)
     console.print(_table(rows, lacking.remedy))
-    for line in [*_sums(study, store, rows), *lacking.lines]:
+    for line in [*_sums(study, store, rows), *reading, *lacking.lines]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -22,7 +22,7 @@ from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.study import Study
-from methods.cameras import view_words
+from methods.cameras import view_words, with_view
 from methods.diffusion.sampling import sample_images
 from methods.priors.loading import cached_prior, known_prior
 from metrics.controls import Control, ControlSources, StoredViews, controls
@@ -83,7 +83,7 @@ class _Maker:
         self.ring, self.seed = study.evaluation, study.seeds[0]
         cameras = ring_of(self.ring)
         self.azimuth_deg = cameras.azimuth_deg.numpy()
-        self.words = [f", {words}" * (study.view_prompts != "none") for words in view_words(cameras)]
+        self.words = [with_view("", words) * (study.view_prompts != "none") for words in view_words(cameras)]
         self.renders: dict[str, StoredViews] = {}  # of the baseline, by the text of its prompt
         for prompt in prompts:
             for record in records:

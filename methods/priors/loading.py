@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from methods.contracts import Prior
 from methods.priors import priors
@@ -13,6 +14,9 @@ from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.weights import CARD
+
+if TYPE_CHECKING:
+    from methods.priors.pipeline.prompt_reader import PromptReader
 
 
 def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
@@ -103,6 +107,20 @@ def prior_sha256(name: str) -> str:
     """
     card = prior_card(name)
     return load_prior(name).weights_sha256 if card is None else card.weights_sha256
+
+
+def prompt_reader(name: str) -> PromptReader | None:
+    """What the prior ``name`` reads of a prompt, without loading its networks; None if only loading shows it.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If its tokenizer cannot be read.
+    """
+    # Imported here: transformers takes seconds to import, and looking a name up should not.
+    from methods.priors.pipeline.prompt_reader import PromptReader
+
+    folder = folder_of(name)
+    return None if folder is None else PromptReader(folder)
 
 
 def prior_device(name: str) -> str | None:

@@ -79,7 +79,7 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
 
 def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
-    tokens = prior._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
+    tokens = prior._reader._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
     torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
