@@ -66,7 +66,7 @@ class Study(CellSettings, Handling):
     name: Slug
     """Name of the study and of its run folder: the file's stem, with a hash if it was filtered."""
     prompts: str
-    """Name of a prompt set, or path of a file: TOML like the suite's own, text with one prompt per line, CSV or JSON."""
+    """Name of a prompt set, or path of a file: TOML like the suite's own, or a list of prompts (text, CSV or JSON)."""
     prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Ids of the chosen prompts, in this order; by default all of the set."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)

@@ -14,11 +14,15 @@ import methods.torchvision_shim  # noqa: F401  (before transformers)
 from transformers import CLIPTokenizer
 
 from methods.cameras import VIEW_WORDS, with_view
-from methods.priors.pipeline.folder import read_json
+from methods.priors.pipeline.folder import TOKENIZER, read_json
+from methods.weights import WeightsError
+from methods.weights_file import check_file
 
 _WORD = re.compile(r"[^\W\d_]+")
 _END_OF_WORD = "</w>"
 _NO_LIMIT = 10**9
+_CLIP_VOCABULARY = 49408  # the default of transformers' CLIPTextConfig
+_MOST_UNMADE = 0.005  # share of the tokens, for those that someone added
 
 
 class PromptReader:
@@ -31,16 +35,19 @@ class PromptReader:
         folder: The pipeline folder.
 
     Raises:
-        WeightsError: If the text encoder's configuration cannot be read.
+        WeightsError: If tokenizer or text encoder's configuration cannot be read, or they do not belong together.
     """
 
     def __init__(self, folder: Path) -> None:
         config = read_json(folder / "text_encoder" / "config.json")
         self.length = int(config.get("max_position_embeddings", 77))  # the default of transformers' CLIPTextConfig
-        # no length of the tokenizer's own: it would only warn of texts that are cut here
-        self._tokenizer = CLIPTokenizer.from_pretrained(
-            folder / "tokenizer", local_files_only=True, model_max_length=_NO_LIMIT
-        )
+        self._tokenizer = _load_tokenizer(folder / "tokenizer")
+        rows = int(config.get("vocab_size", _CLIP_VOCABULARY))
+        if (largest := max(self._tokenizer.get_vocab().values(), default=0)) >= rows:
+            raise WeightsError(
+                f"{folder / 'tokenizer'}: has tokens up to {largest}, but the text encoder has {rows}; the two are not "
+                "of one pipeline"
+            )
 
     def __call__(self, text: str) -> Tensor:
         """Token indices ``(1 n)`` for the text encoder, n being its length."""
@@ -83,3 +90,31 @@ class PromptReader:
     def _tokens(self, text: str) -> list[int]:
         indices: list[int] = self._tokenizer.convert_tokens_to_ids(self._tokenizer.tokenize(text))
         return indices
+
+
+def _load_tokenizer(folder: Path) -> CLIPTokenizer:
+    for name in TOKENIZER:
+        if (folder / name).is_file():
+            check_file(folder / name)
+    _check_merges(folder)
+    try:
+        # no length of the tokenizer's own: it would only warn of texts that are cut here
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=_NO_LIMIT)
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: cannot be loaded as CLIPTokenizer ({why})") from error
+
+
+def _check_merges(folder: Path) -> None:
+    """Check that the merges make the tokens of the vocabulary; a file that was cut short is readable all the same."""
+    if not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):
+        return
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
+    made = {line.rstrip("\r").replace(" ", "") for line in lines}
+    tokens = [token for token in read_json(folder / "vocab.json") if len(token.removesuffix(_END_OF_WORD)) > 1]
+    missing = [token for token in tokens if token not in made and not token.startswith("<|")]
+    if len(missing) > len(tokens) * _MOST_UNMADE:
+        raise WeightsError(
+            f"{folder / 'merges.txt'}: makes all but {len(missing)} of {len(tokens)} tokens of vocab.json, such as "
+            f"{missing[0]!r}, so it was cut short; copy or download it again"
+        )
