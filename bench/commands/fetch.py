@@ -13,6 +13,7 @@ from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
 from methods.atomic import replace_file
 from methods.priors.pipeline.folder import files_in
+from methods.priors.pipeline.place import expand_path, snapshot_in
 from methods.priors.pipeline.stable_diffusion import Origin
 from methods.weights import CARD, WeightsError, file_sha256, read_card, reverify_weights, write_card
 from methods.weights_file import check_file
@@ -188,12 +189,16 @@ def _open(source: Source, folder: Path) -> None:
 
 
 def _part(mirror: Path, source: Source, parts: int) -> Path:
-    inner = mirror / source.role
+    given = expand_path(mirror)
+    if not given.is_dir():
+        why = "is a file; name the folder that it is in" if given.exists() else "there is no such folder"
+        raise InputError(f"--from {mirror}: {why}")
+    inner = given / source.role
     if inner.is_dir():
-        return inner
-    if parts > 1 or not mirror.is_dir():
+        return snapshot_in(inner)
+    if parts > 1:
         raise InputError(f"--from {mirror}: has no folder {source.role}; fetch one role with --only {source.role}")
-    return mirror
+    return snapshot_in(given)
 
 
 def _demand_room(folder: Path, size: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from bench.errors import InputError, nearest
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.folder import check_pipeline, needed_files, read_json, small_files
+from methods.priors.pipeline.place import expand_path
 from methods.priors.pipeline.stable_diffusion import (
     CARD_FIELDS,
     SD21,
@@ -92,7 +93,7 @@ def _origin(variable: str, repository: str) -> Origin:
         WeightsError: If the environment names something else.
     """
     setting = os.environ.get(variable) or repository
-    if Path(setting).expanduser().is_dir():
+    if expand_path(setting).is_dir():
         role = variable.removeprefix(f"{SD21.variable}_").lower()
         raise WeightsError(
             f"{variable} = {setting!r}: is a folder, and must be a repository; run: sdibench fetch sd21 --only {role} "

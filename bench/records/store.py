@@ -100,6 +100,9 @@ class RunStore:
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
+            if (self.folder / RECORD_FILE).is_file():
+                run = self.folder.absolute().parent.parent
+                raise InputError(f"{self.folder}: is the folder of a cell; give its run folder, {run}") from error
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
         if isinstance(fields, dict) and isinstance(fields.get("prior"), str):  # before format 3
             raise InputError(

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from methods.contracts import Prior
 from methods.priors import priors
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
-from methods.priors.pipeline.folder import INDEX
+from methods.priors.pipeline.place import find_pipeline
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
-from methods.weights import CARD
 
 if TYPE_CHECKING:
     from methods.priors.pipeline.prompt_reader import PromptReader
@@ -68,15 +67,15 @@ def folder_of(name: str) -> Path | None:
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If those fetched are of another repository than is set.
+        WeightsError: If those fetched are of another repository than is set, or the path ``name`` does not lead to a
+            pipeline.
     """
     if name in priors:
         find = priors[name].folder
         return None if find is None else find()
     if (hub := hub_of(name)) is not None:
         return hub.local_folder()
-    path = Path(name)
-    return path if any((path / file).is_file() for file in (CARD, INDEX)) else None
+    return find_pipeline(name)
 
 
 def hub_of(name: str) -> HubFolder | None:

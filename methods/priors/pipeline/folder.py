@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 #: Inputs of other families' UNets, which a prior cannot provide.
 _FURTHER_INPUTS = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type", "num_class_embeds",
                    "time_cond_proj_dim")  # fmt: skip
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$|\.safetensors\.index\.json$")
 _PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
@@ -77,12 +79,22 @@ def weights_file(names: Collection[str], component: str, where: str) -> str:
             if f"{component}/{stem}{ending}" in names:
                 return stem + ending
     expected = f"{component}/{_STEMS[component][0]}.safetensors"
+    present = [name for name in sorted(names) if name.startswith(f"{component}/") and ".safetensors" in name]
+    if any(_SHARD.search(name) for name in present):
+        raise WeightsError(
+            f"{where}: {component} is in several shards, which are not read; load it with diffusers and write it again "
+            'with save_pretrained(FOLDER, max_shard_size="100GB")'
+        )
+    if present:
+        raise WeightsError(
+            f"{where}: no {expected}, but {', '.join(present)}; rename the file that is to be used to {expected}"
+        )
     if any(name.startswith(f"{component}/") and name.endswith(_PICKLES) for name in names):
         raise WeightsError(
             f"{where}: only pickled weights in {component}, and they can run code when they are read; "
             f"take a repository with {expected}"
         )
-    raise WeightsError(f"{where}: no {expected}; pipelines in several shards are not read")
+    raise WeightsError(f"{where}: no {expected}")
 
 
 def files_in(folder: Path) -> list[str]:

@@ -183,7 +183,7 @@ BAD = {
         "unknown suite 'sd22': did you mean sd21?, or a repository as owner/name",
     ),
     "unknown role": (_nothing, "fetch sd21 --only priors", "unknown role 'priors' in sd21: did you mean prior?"),
-    "no such folder": (_nothing, "fetch sd21 --only prior --from nowhere", "--from nowhere: has no folder prior"),
+    "no such folder": (_nothing, "fetch sd21 --only prior --from nowhere", "--from nowhere: there is no such folder"),
     "no pipeline": (_nothing, "fetch sd21 --only prior --from .", ".: no model_index.json, so it is not a pipeline"),
     "pickles": (_pickles, "fetch sd21 --only prior --from mirror", "mirror: only pickled weights in unet"),
     "prediction": (_flow, "fetch sd21 --only prior --from mirror", "mirror: prediction_type 'flow' is not one of"),
