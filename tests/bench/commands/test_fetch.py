@@ -296,7 +296,7 @@ def hub() -> Iterator[Hub]:
 
 
 def test_the_hub_is_asked_for_what_is_needed_and_a_download_goes_on(hub: Hub, home: Path) -> None:
-    """Three commands in one process of its own, which is told where the hub is before it imports the client."""
+    """Three commands in one process of its own, which learns where the hub is before it imports the client."""
     code = (
         "import sys\nfrom bench.cli import main\n"
         f"for name in ('{REPOSITORY}', '{REPOSITORY}', '{TAMPERED}', 'some-one/else'):\n"
