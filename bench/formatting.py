@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def duration(seconds: float) -> str:
     """``seconds`` as a person says them.
@@ -23,3 +25,13 @@ def gigabytes(count: float) -> str:
     ('19.3 GB', '2.5 MB')
     """
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and the number of the others.
+
+    >>> some_of(["a", "b"]), some_of(["a", "b", "c", "d"], most=2)
+    ('a, b', 'a, b and 2 more')
+    """
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

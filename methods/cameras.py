@@ -16,6 +16,9 @@ from torch import Tensor
 from methods.camera_range import CameraRange
 from methods.transfer import to_device
 
+#: The words for the side that a camera sees.
+VIEW_WORDS = (FRONT, SIDE, BACK, OVERHEAD) = ("front view", "side view", "back view", "overhead view")
+
 
 class Rays(NamedTuple):
     """One ray for each pixel."""
@@ -143,14 +146,23 @@ def view_words(cameras: Cameras) -> list[str]:
     for azimuth, elevation in zip(cameras.azimuth_deg.tolist(), cameras.elevation_deg.tolist(), strict=True):
         turned = abs(math.remainder(azimuth, 360.0))
         if elevation > 60.0:
-            words.append("overhead view")
+            words.append(OVERHEAD)
         elif turned < 45.0:
-            words.append("front view")
+            words.append(FRONT)
         elif turned > 135.0:
-            words.append("back view")
+            words.append(BACK)
         else:
-            words.append("side view")
+            words.append(SIDE)
     return words
+
+
+def with_view(prompt: str, words: str) -> str:
+    """The prompt with view words behind it, as a prior reads them.
+
+    >>> with_view("a blue duck", "back view")
+    'a blue duck, back view'
+    """
+    return f"{prompt}, {words}"
 
 
 def _interpolate(bounds: tuple[float, float], fraction: Tensor) -> Tensor:

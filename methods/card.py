@@ -93,7 +93,7 @@ def load_card(path: Path) -> MethodCard:
         CardError: If the file is missing, or is not a card.
     """
     try:
-        table = {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
+        table = {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8-sig"))}
         if parent := table.get("preset_of"):
             whole = load_card(path.with_name(f"{parent}.toml"))
             table = {"paper": whole.paper, **table}

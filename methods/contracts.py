@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -83,6 +83,15 @@ class Prior(Protocol):
 
     def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
         """A trainable copy with adapters of rank ``rank`` that predicts, before training, what the prior does."""
+        ...
+
+
+@runtime_checkable
+class LimitedText(Protocol):
+    """What a prior has in addition whose text encoder reads a limited number of tokens."""
+
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that ``embed`` leaves out, never those of view words; 0 if the text fits."""
         ...
 
 

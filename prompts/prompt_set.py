@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
+import os
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from prompts.errors import PromptSetError
+from prompts.prompt_list import LISTS, PROMPT_FILES, read_prompt_list
 from prompts.toybox.kinds import KINDS
 from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject, all_objects
 
 _FOLDER = Path(__file__).parent
-_SLUG_LENGTH = 48
-
-
-class PromptSetError(ValueError):
-    """A prompt set that cannot be found or read; the message is one line."""
+_ID_RULE = "must be small letters and digits, in words joined by -"
 
 
 class _Frozen(BaseModel):
@@ -106,49 +103,55 @@ def prompt_set_names() -> list[str]:
 
 
 def load_prompt_set(name: str) -> PromptSet:
-    """Load a prompt set by its name or from a file: TOML, or text (``.txt``) with one prompt per line.
+    """Load a prompt set by its name, or from a file: TOML like the suite's own, or a list (``prompts.prompt_list``).
 
     Raises:
         PromptSetError: If there is no such set or the file is malformed.
     """
-    path = Path(name) if name.endswith((".toml", ".txt")) else _FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise PromptSetError(_unknown("prompt set", name, prompt_set_names()))
+    path = _find(name)
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8")
-        fields = _from_lines(text, str(path)) if path.suffix == ".txt" else tomllib.loads(text)
+        text = content.decode("utf-8-sig")  # without the byte-order mark of some editors
+        if (ending := path.suffix.lower()) in LISTS:
+            prompts = read_prompt_list(text, ending, str(path))
+            fields = {"version": 1, "source": str(path), "licence": "unknown (local file)", "prompts": prompts}
+        else:
+            fields = tomllib.loads(text)
         return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
+    except OSError as error:
+        raise PromptSetError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise PromptSetError(f"{path}: is not UTF-8: {error}") from None
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise PromptSetError(f"{path}: is not UTF-8 ({error}); save it as UTF-8") from None
+    except (tomllib.TOMLDecodeError, TypeError, RecursionError) as error:
         raise PromptSetError(f"{path}: is not a prompt set in TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the set"
-        raise PromptSetError(f"{path}: {where}: {first['msg']} (found {first['input']!r:.80})") from None
+        message = _ID_RULE if first["type"] == "string_pattern_mismatch" else first["msg"]
+        raise PromptSetError(f"{path}: {where}: {message} (found {first['input']!r:.80})") from None
 
 
-def _from_lines(text: str, path: str) -> dict[str, Any]:
-    """Build the fields of a prompt set whose prompts are the lines of a text that are not blank."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    prompts = [{"id": slug(line), "text": line} for line in lines]
-    return {"version": 1, "source": path, "licence": "unknown (local file)", "prompts": prompts}
+def _find(name: str) -> Path:
+    """The file of a prompt set.
 
-
-def slug(text: str) -> str:
-    """Make a prompt's id from its text: its words, cut at 48 characters and then made distinct by a hash.
-
-    >>> slug("A DSLR photo of a hamburger")
-    'a-dslr-photo-of-a-hamburger'
-    >>> slug("A plate piled high with chocolate chip cookies, on a table")
-    'a-plate-piled-high-with-chocolate-chip-cookies-60121c'
+    Raises:
+        PromptSetError: If there is none, or it is not of a kind that is read.
     """
-    words = re.findall("[a-z0-9]+", text.lower())
-    kept = [word for end, word in enumerate(words, 1) if len("-".join(words[:end])) <= _SLUG_LENGTH]
-    if kept and len(kept) == len(words):
-        return "-".join(kept)
-    return "-".join([*kept, hashlib.sha256(text.encode()).hexdigest()[:6]])
+    shipped = _FOLDER / f"{name}.toml"
+    path = Path(os.path.expanduser(name))  # noqa: PTH111, which leaves the ~ of an unknown user as it is
+    if path.suffix.lower() in PROMPT_FILES:
+        if path.is_file():
+            return path
+        why = "is a folder" if path.is_dir() else "there is no such file"
+        raise PromptSetError(f"unknown prompt set {name!r}: {path}: {why}")
+    if name in prompt_set_names():
+        return shipped
+    if path.exists():
+        raise PromptSetError(
+            f"unknown prompt set {name!r}: {'a folder' if path.is_dir() else 'the file'} is there, but the name of a "
+            f"file with prompts must end in one of {', '.join(PROMPT_FILES)}"
+        )
+    raise PromptSetError(_unknown("prompt set", name, prompt_set_names()))
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:

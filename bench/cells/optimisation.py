@@ -17,7 +17,7 @@ from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
-from methods.cameras import Cameras, sample_cameras, view_words
+from methods.cameras import Cameras, sample_cameras, view_words, with_view
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
 from methods.inversion import fixed_point_error
@@ -172,7 +172,7 @@ class Optimisation:
         perpendicular = None
         match self.cell.view_prompts:
             case "words":
-                positive = embed([f"{prompt}, {words}" for words in view_words(cameras)])
+                positive = embed([with_view(prompt, words) for words in view_words(cameras)])
             case "perp_neg":
                 positive, perpendicular = PerpNeg()(self.prior, prompt, cameras)
             case "none":

@@ -18,6 +18,7 @@ from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
+from bench.study.prompt_texts import prompt_tokens_cut
 from bench.watch.call_meter import CallMeter
 from bench.watch.divergence import Divergence, Status, not_finite
 from bench.watch.energy import EnergyMeter
@@ -26,7 +27,7 @@ from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
-from methods.contracts import Prior
+from methods.contracts import LimitedText, Prior
 
 #: Functions that are called with the event of each step, and with the images of each snapshot, for progress; their
 #: time is not charged to the optimisation.
@@ -119,6 +120,7 @@ class _CellRun:
         self.divergence: Divergence | None = None
         self.failure: Failure | None = None
         self.status = Status.COMPLETED
+        self.prompt_tokens_cut: int | None = None
         side = cell.evaluation.resolution
         self.images = Images([], np.empty((0, side, side, 3), np.uint8), np.empty((0, side, side), np.uint8))
         self.snapshots: list[SnapshotImages] = []
@@ -162,6 +164,8 @@ class _CellRun:
     ) -> None:
         """Take the cell through its phases."""
         with self.phase("prepare"):
+            if isinstance(self.prior, LimitedText):
+                self.prompt_tokens_cut = prompt_tokens_cut(self.prior, self.cell.prompt, self.cell.view_prompts)
             loop = Optimisation(self.cell, self.prior, self.step_clock)
             if checkpoint is not None:
                 self.resume(loop, checkpoint)
@@ -281,6 +285,7 @@ class _CellRun:
             step_seconds=self.step_clock.seconds,
             memory=self.memory.read(),
             energy_joules=self.energy.joules(),
+            prompt_tokens_cut=self.prompt_tokens_cut,
             unet_calls=self.calls.calls,
             unet_rows=self.calls.rows,
             started_at=self.started_at,

@@ -19,8 +19,8 @@ from bench.cells.streams import make_streams
 from bench.errors import InputError
 from bench.records.atomic import new_file
 from bench.records.reading import refusals, require_readable
-from bench.records.record import SCENE_FILE
-from bench.records.store import read_record
+from bench.records.record import RECORD_FILE, SCENE_FILE
+from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
 from methods.pixels import NotFiniteError, to_bytes
@@ -83,6 +83,8 @@ def load_scene(record_folder: Path) -> Scene:
     """
     if not record_folder.is_dir():
         raise InputError(f"{record_folder}: is not a folder; give a cell's, such as runs/quick/cells/sdi--blue-duck--…")
+    if not (record_folder / RECORD_FILE).is_file():
+        raise InputError(f"{record_folder}: {_instead_of_cell(record_folder)}")
     record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links
     path = record_folder / SCENE_FILE
     if SCENE_FILE not in record.file_bytes:
@@ -97,6 +99,15 @@ def load_scene(record_folder: Path) -> Scene:
         why = " ".join(str(error).split())
         raise InputError(f"{path}: is not the scene that the record describes ({why:.200})") from error
     return scene
+
+
+def _instead_of_cell(folder: Path) -> str:
+    """What a folder without a record is, and what to give in its place."""
+    cells = RunStore(folder).record_folders() or RunStore(folder.parent).record_folders() * (folder.name == "cells")
+    if cells:
+        what = "the folder of all cells" if folder.name == "cells" else "a run folder"
+        return f"is {what}; give the folder of one cell, such as {cells[0]}"
+    return f"has no {RECORD_FILE}, so it is not a cell's folder; give one such as runs/quick/cells/sdi--blue-duck--…"
 
 
 def glb(mesh: Mesh) -> bytes:

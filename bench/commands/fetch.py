@@ -1,9 +1,9 @@
-"""Downloads the weights of a suite ahead, so that everything else runs without a network."""
+"""Command ``fetch``: download the weights of a suite, so that everything else runs without a network."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,35 +13,38 @@ from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
 from methods.atomic import replace_file
 from methods.priors.pipeline.folder import files_in
+from methods.priors.pipeline.place import expand_path, snapshot_in
 from methods.priors.pipeline.stable_diffusion import Origin
 from methods.weights import CARD, WeightsError, file_sha256, read_card, reverify_weights, write_card
+from methods.weights_file import check_file
 
 
 def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only: Collection[str] = ()) -> None:
-    """Bring all weights of a suite into their folders, each with its card, and check every byte.
+    """Bring all weights of a suite into their folders, check every byte, open them, and write a card for each.
 
-    What is there and right is left alone; a download cut short goes on where it stopped.
+    Whatever is already there and right is left alone; an interrupted download continues where it stopped.
 
     Args:
         name: A suite, or a repository of the hub with a prior.
-        console: Where to tell what is done.
+        console: Receives a line for each role.
         mirror: A folder to copy from instead of downloading: one with a subfolder for each role, such as another
             machine's weights, or the files of the only role themselves.
-        only: Roles to fetch; all where it is empty.
+        only: Roles to fetch; all if it is empty.
 
     Raises:
         InputError: If there is no such suite or role, or the mirror has no such folder.
-        WeightsError: If files cannot be had, are of another kind, or are not the ones that a card names.
+        WeightsError: If files are unavailable, of another kind, not whole, or not the ones that a card names.
     """
     chosen = sources_of(name, only)
     for source, folder in chosen:
         origin = source.origin()
-        told = f"{source.role}: "
         if origin.is_local and mirror is None:
             here = Path(origin.repository)
-            source.needed(files_in(here), str(here))
+            names = source.needed(files_in(here), str(here))
             _check(source, here, str(here))
-            console.print(f"{told}{here} is used where it is", highlight=False, soft_wrap=True)
+            _check_files(here, names)
+            _open(source, here)
+            console.print(f"{source.role}: {here} is used where it is", highlight=False, soft_wrap=True)
             continue
         if origin.is_local:
             raise InputError(f"--from {mirror}: the folder {origin.repository} is set already, and used where it is")
@@ -52,7 +55,7 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
             else:
                 _copy(source, _part(mirror, source, len(chosen)), folder, fields)
         sha256 = reverify_weights(folder)
-        console.print(f"{told}right, SHA-256 {sha256[:12]}, in {folder}", highlight=False, soft_wrap=True)
+        console.print(f"{source.role}: right, SHA-256 {sha256[:12]}, in {folder}", highlight=False, soft_wrap=True)
 
 
 def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
@@ -63,17 +66,24 @@ def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
     if kept[0] != origin.repository or origin.revision not in (None, kept[1], card.get("revision")):
         raise WeightsError(
             f"{folder}: holds {kept[0]}@{card.get('revision')}, not {origin.repository}"
-            f"{f'@{origin.revision}' if origin.revision else ''}; remove the folder to fetch it anew"
+            f"{f'@{origin.revision}' if origin.revision else ''}; remove the folder to fetch it again"
         )
+    names = list(card["files"])
     try:
         reverify_weights(folder)
+        _check_files(folder, names)
     except WeightsError as error:
         console.print(f"{error}; fetching it again", highlight=False, soft_wrap=True, markup=False)
-        for name, expected in card["files"].items():
-            if (folder / name).is_file() and file_sha256(folder / name) != expected:
-                (folder / name).unlink()
-        return False
-    return True
+    else:
+        return True
+    for name in names:
+        if (folder / name).is_file() and file_sha256(folder / name) != card["files"][name]:
+            (folder / name).unlink()
+    try:
+        _check_files(folder, [name for name in names if (folder / name).is_file()])
+    except WeightsError:  # the card of an earlier version, which did not open what it fetched
+        (folder / CARD).unlink()
+    return False
 
 
 def _download(source: Source, origin: Origin, folder: Path) -> str:
@@ -101,6 +111,7 @@ def _download(source: Source, origin: Origin, folder: Path) -> str:
         if stored is not None and file_sha256(folder / name) != stored.sha256:
             (folder / name).unlink()
             raise WeightsError(f"{repository}: {name} came with another SHA-256 than the hub's; fetch it again")
+    _check_files(folder, needed)
     return str(info.sha)
 
 
@@ -117,7 +128,7 @@ def _explain(error: Exception, repository: str, variable: str) -> str:
                 f"{repository}: the hub has no such repository, or asks for a login (hf auth login); {other}{instead}"
             )
         case RevisionNotFoundError():
-            return f"{repository}: has no such revision"
+            return f"{repository}: there is no such revision"
     why = " ".join(str(error).split())[:200] or type(error).__name__
     return f"{repository}: the download failed ({why}); the same command goes on from there, {instead}"
 
@@ -132,12 +143,14 @@ def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) ->
     else:
         names = source.needed(files_in(mirror), str(mirror))
     _check(source, mirror, str(mirror))
+    _check_files(mirror, names)
     _demand_room(folder, sum((mirror / name).stat().st_size for name in names))
     for name in names:
         with replace_file(folder / name) as temporary:
             shutil.copyfile(mirror / name, temporary)
     if (mirror / CARD).is_file():
         kept = {key: value for key, value in read_card(mirror).items() if key != "files"}
+        _open(source, folder)
         _write_card(folder, {**fields, **kept})
     else:
         _finish(source, folder, {**fields, "revision": None, "copied_from": str(mirror.absolute())})
@@ -146,12 +159,13 @@ def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) ->
 def _finish(source: Source, folder: Path, fields: dict[str, Any]) -> None:
     if source.finish is not None:
         source.finish(folder)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's notes of a download that goes on
+    _open(source, folder)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's notes on an unfinished download
     _write_card(folder, fields)
 
 
 def _write_card(folder: Path, fields: dict[str, Any]) -> None:
-    """Write the card, or hold the files against the one that is there: they were fetched again to be the same."""
+    """Write the card, or compare the files with the one that is there: they were fetched again to be the same."""
     if (folder / CARD).is_file():
         reverify_weights(folder)
     else:
@@ -163,13 +177,28 @@ def _check(source: Source, folder: Path, where: str) -> None:
         source.check(folder, where)
 
 
+def _check_files(folder: Path, names: Iterable[str]) -> None:
+    """Check that each file is what its name says, and whole; a card must not vouch for anything else."""
+    for name in names:
+        check_file(folder / name)
+
+
+def _open(source: Source, folder: Path) -> None:
+    if source.open is not None:
+        source.open(folder)
+
+
 def _part(mirror: Path, source: Source, parts: int) -> Path:
-    inner = mirror / source.role
+    given = expand_path(mirror)
+    if not given.is_dir():
+        why = "is a file; name the folder that it is in" if given.exists() else "there is no such folder"
+        raise InputError(f"--from {mirror}: {why}")
+    inner = given / source.role
     if inner.is_dir():
-        return inner
-    if parts > 1 or not mirror.is_dir():
-        raise InputError(f"--from {mirror}: has no folder {source.role}; take one role alone with --only {source.role}")
-    return mirror
+        return snapshot_in(inner)
+    if parts > 1:
+        raise InputError(f"--from {mirror}: has no folder {source.role}; fetch one role with --only {source.role}")
+    return snapshot_in(given)
 
 
 def _demand_room(folder: Path, size: int) -> None:

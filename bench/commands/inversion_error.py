@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import bootstrap
 
-from methods.cameras import evaluation_ring, view_words
+from methods.cameras import evaluation_ring, view_words, with_view
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error, strategies
@@ -73,7 +73,7 @@ def truths(prior: Prior, count: int) -> tuple[View, ViewPrompt]:
     rays = ring.rays(2 * prior.resolution)
     renders = [render_object(toy, rays.origins[i], rays.directions[i]) for i, toy in enumerate(toys)]
     rgb = torch.stack([render.over(1.0) for render in renders])
-    texts = [f"{with_article(toy.name)}, {words}" for toy, words in zip(toys, view_words(ring), strict=True)]
+    texts = [with_view(with_article(toy.name), words) for toy, words in zip(toys, view_words(ring), strict=True)]
     null = prior.null(len(toys))
     view = View(Rendering(rgb, torch.ones_like(rgb[:, :1]), torch.zeros_like(rgb[:, :1])), ring, prior)
     return view, ViewPrompt(prior.embed(texts), null, null)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.prompt_reading import describe_reading
 from bench.errors import InputError
 from bench.forecast.forecast import Cost, Forecast, cost_of, device_here, forecast_arms, hours_of, study_device
 from bench.formatting import duration, gigabytes
@@ -53,7 +54,8 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     """Print cells done and missing with a forecast; writes nothing.
 
     The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
-    are timed here.  Lines below the table name what this machine lacks.
+    are timed here.  Lines below the table name prompts that the prior's text encoder cuts, words that it does
+    not know, and what this machine lacks.
 
     Args:
         study: The study.
@@ -68,12 +70,14 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     lacking = _lacking(study)
     try:
         rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
+        reading = list(describe_reading(study))
     except WeightsMissingError:
         each = len(study.seeds) * len(study.chosen_prompts())
         rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+        reading = []
     print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
     console.print(_table(rows, lacking.remedy))
-    for line in [*_sums(study, store, rows), *lacking.lines]:
+    for line in [*_sums(study, store, rows), *reading, *lacking.lines]:
         print_line(console, line)
 
 

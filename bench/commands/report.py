@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.commands.export import export_mesh, is_whole_glb
+from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
 from bench.records.record import SCENE_FILE, Record
 from bench.records.store import RunStore, refuse_links
@@ -91,6 +92,11 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
     notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables exclude them.")
+    cut = dict.fromkeys((record.cell.prompt_id for record in records), 0)
+    for record in records:
+        cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
+    if line := describe_cuts(cut):
+        notes.append(f"{line}.")
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:

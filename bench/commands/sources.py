@@ -12,6 +12,7 @@ from typing import Any
 from bench.errors import InputError
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.folder import check_pipeline, needed_files, read_json, small_files
+from methods.priors.pipeline.place import expand_path
 from methods.priors.pipeline.stable_diffusion import (
     CARD_FIELDS,
     SD21,
@@ -39,20 +40,23 @@ def _nothing(names: Collection[str], where: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Source:
-    """One folder of weights: where it comes from, and what of it is kept."""
+    """One folder of weights: its origin, and the files that are kept of it."""
 
     role: str
     """Name of the folder in the suite's: ``prior``, ``clip``, ``iqa``, ``bert``, ``reward``."""
     origin: Callable[[], Origin]
-    """The repository or folder, read when it is asked for, since the environment may name another."""
+    """The repository or folder, read on each call, since the environment may name another."""
     needed: Choose
-    """The files that are fetched; raises WeightsError where one is lacking."""
+    """The files that are fetched; raises WeightsError if one is missing."""
     first: Choose = _nothing
     """Small files of those that are fetched and checked before the large ones."""
     check: Callable[[Path, str], object] | None = None
-    """Given a folder with the ``first`` files; raises WeightsError where they describe something else."""
+    """Takes a folder with the ``first`` files; raises WeightsError if they describe something else."""
     finish: Callable[[Path], None] | None = None
-    """Given the folder with all files: writes what is loaded later, and removes what is not, before they are hashed."""
+    """Takes the folder with all files: writes what is loaded later, and removes what is not, before they are hashed."""
+    open: Callable[[Path], object] | None = None
+    """Takes the finished folder: loads the model as a run does; raises WeightsError if its weights are not those that
+    its configuration describes."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """Further entries of ``card.json``, next to origin and hashes."""
     variable: str = ""
@@ -61,8 +65,21 @@ class Source:
 
 def _prior(hub: HubFolder) -> Source:
     return Source(
-        "prior", hub.origin, needed_files, small_files, check_pipeline, card=CARD_FIELDS, variable=hub.variable
-    )
+        "prior", hub.origin, needed_files, small_files, check_pipeline, open=_open_prior, card=CARD_FIELDS,
+        variable=hub.variable,
+    )  # fmt: skip
+
+
+def _open_prior(folder: Path) -> None:
+    from methods.priors.pipeline.opening import open_pipeline  # diffusers takes seconds to import
+
+    open_pipeline(folder)
+
+
+def _open_clip(folder: Path) -> None:
+    from metrics.models.clip import open_clip_folder  # as does torch
+
+    open_clip_folder(folder)
 
 
 def _scorer(role: str, repository: str, needed: Choose, **fields: Any) -> Source:
@@ -74,30 +91,30 @@ def _origin(variable: str, repository: str) -> Origin:
     """The repository that the environment names, or ``repository``.
 
     Raises:
-        WeightsError: If the environment names none.
+        WeightsError: If the environment names something else.
     """
     setting = os.environ.get(variable) or repository
-    if Path(setting).expanduser().is_dir():
+    if expand_path(setting).is_dir():
         role = variable.removeprefix(f"{SD21.variable}_").lower()
         raise WeightsError(
             f"{variable} = {setting!r}: is a folder, and must be a repository; run: sdibench fetch sd21 --only {role} "
             f"--from {setting}"
         )
     if not is_hub_name(setting):
-        raise WeightsError(f"{variable} = {setting!r}: is no repository (owner/name or owner/name@revision)")
+        raise WeightsError(f"{variable} = {setting!r}: is not a repository (owner/name or owner/name@revision)")
     return origin_of(setting)
 
 
 def _clip_files(names: Collection[str], where: str) -> list[str]:
     small = _clip_small_files(names, where)
     if _CLIP_WEIGHTS not in names:
-        raise WeightsError(f"{where}: no {_CLIP_WEIGHTS}; pickled weights are not read, for they can run code")
+        raise WeightsError(f"{where}: no {_CLIP_WEIGHTS}; pickled weights are not read, because they can run code")
     return [*small, _CLIP_WEIGHTS]
 
 
 def _clip_small_files(names: Collection[str], where: str) -> list[str]:
     if _CLIP_CONFIG not in names:
-        raise WeightsError(f"{where}: no {_CLIP_CONFIG}, so it is no CLIP in open_clip's format")
+        raise WeightsError(f"{where}: no {_CLIP_CONFIG}, so it is not a CLIP in open_clip's format")
     return [_CLIP_CONFIG, *(name for name in _CLIP_TOKENIZER if name in names)]
 
 
@@ -106,7 +123,7 @@ def _check_clip(folder: Path, where: str, *, resnet: bool) -> None:
     vision = model.get("vision_cfg") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(vision, dict):
         raise WeightsError(f"{where}: {_CLIP_CONFIG} has no model_cfg with a vision_cfg")
-    if model.get("quick_gelu") is not True:  # open_clip would take GELU without a word: every score a little off
+    if model.get("quick_gelu") is not True:  # open_clip would silently take GELU, and every score would be a little off
         raise WeightsError(
             f"{where}: model_cfg.quick_gelu = {model.get('quick_gelu')!r} in {_CLIP_CONFIG}, right is true: OpenAI's "
             "weights are of networks with QuickGELU"
@@ -127,13 +144,13 @@ def _exactly(*wanted: str) -> Choose:
 
 
 def _convert_reward(folder: Path) -> None:
-    """From the published pickle to what the suite loads; BERT's vocabulary was fetched before."""
+    """Convert the published pickle to what the suite loads; BERT's vocabulary was fetched before."""
     # Imported here: it imports torch, and sources are looked up without it.
     from metrics.models.convert_image_reward import write_files
 
     vocabulary = folder.parent / "bert" / _VOCABULARY
     if not vocabulary.is_file():
-        raise WeightsError(f"{vocabulary}: not there, and reward needs it; run: sdibench fetch sd21 --only bert reward")
+        raise WeightsError(f"{vocabulary}: missing, and reward needs it; run: sdibench fetch sd21 --only bert reward")
     pickled, config = (folder / name for name in _REWARD_PUBLISHED)
     write_files(pickled, config, vocabulary, folder)
     pickled.unlink()
@@ -146,11 +163,13 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         _prior(SD21),
         _scorer(
             "clip", "timm/vit_base_patch32_clip_224.openai", _clip_files, first=_clip_small_files,
-            check=partial(_check_clip, resnet=False), card={"title": "OpenAI CLIP ViT-B/32"},
+            check=partial(_check_clip, resnet=False), open=_open_clip,
+            card={"title": "OpenAI CLIP ViT-B/32"},
         ),
         _scorer(
             "iqa", "timm/resnet50_clip.openai", _clip_files, first=_clip_small_files,
-            check=partial(_check_clip, resnet=True), card={"title": "OpenAI CLIP RN50"},
+            check=partial(_check_clip, resnet=True), open=_open_clip,
+            card={"title": "OpenAI CLIP RN50"},
         ),
         _scorer("bert", "google-bert/bert-base-uncased", _exactly(_VOCABULARY), card={"title": "BERT's vocabulary"}),
         _scorer(

@@ -92,6 +92,9 @@ class Record(Section):
     """Energy that the device drew during the cell (NVML's counter); None without such a counter."""
     attempts: Annotated[int, Field(ge=1)] = 1
     """Number of times that the cell was started: 1, and 1 more for each retry, requeue or lost worker."""
+    prompt_tokens_cut: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of the prompt that the prior's text encoder did not read, view words never among them; None if its prior
+    has no such limit, the cell ended before its first step, or an earlier version wrote the record."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]

@@ -124,6 +124,9 @@ class RunStore:
             with refusals(path):
                 fields = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
+            if (self.folder / RECORD_FILE).is_file():
+                run = self.folder.absolute().parent.parent
+                raise InputError(f"{self.folder}: is the folder of a cell; give its run folder, {run}") from error
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
         version = fields.pop("format_version", FORMAT_VERSION) if isinstance(fields, dict) else FORMAT_VERSION
         if not isinstance(version, int) or version > FORMAT_VERSION:

@@ -24,7 +24,7 @@ from bench.scores.image_folder import image_folder, image_names
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.pinning import loaded_prior, study_prior
 from bench.study.study import Study
-from methods.cameras import view_words
+from methods.cameras import view_words, with_view
 from methods.diffusion.sampling import sample_images
 from methods.pixels import NotFiniteError, to_bytes
 from methods.registry import UnknownNameError
@@ -34,7 +34,7 @@ from metrics.views import Views
 from prompts import Prompt
 
 #: Raised by hand when the controls' images change.
-CONTROLS_VERSION = 2
+CONTROLS_VERSION = 3
 
 #: DDIM steps behind ``prior_2d``: on the toybox the scores are those of 50 steps to 0.1 of a CLIP score.
 SAMPLING_STEPS = 25
@@ -101,7 +101,7 @@ class _Maker:
         self.ring, self.seed = study.evaluation, study.seeds[0]
         cameras = ring_of(self.ring)
         self.azimuth_deg = cameras.azimuth_deg.numpy()
-        self.words = [f", {words}" * (study.view_prompts != "none") for words in view_words(cameras)]
+        self.words = [with_view("", words) * (study.view_prompts != "none") for words in view_words(cameras)]
         self.renders: dict[str, StoredViews] = {}  # of the baseline, by the text of its prompt
         for prompt in prompts:
             for record in records:

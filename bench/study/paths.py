@@ -9,9 +9,6 @@ from typing import Any
 from bench.errors import InputError
 from bench.study.settings import named_table
 
-#: Endings of the names of prompt files; any other name is that of a prompt set of the suite.
-_PROMPT_FILES = (".toml", ".txt")
-
 
 def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     """The fields of a study file with the absolute paths of its prompts and its prior.
@@ -25,9 +22,11 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     Raises:
         InputError: If a file or folder is not where its path leads, but would be from the current folder.
     """
+    from prompts.prompt_list import PROMPT_FILES  # imported here, like the priors below: it imports torch
+
     found = dict(fields)
     prompts = fields.get("prompts")
-    if isinstance(prompts, str) and prompts.endswith(_PROMPT_FILES):
+    if isinstance(prompts, str) and Path(prompts).suffix.lower() in PROMPT_FILES:
         found["prompts"] = _whole(prompts, file, "prompts")
     table = named_table(fields.get("prior"))
     name = table.get("name") if isinstance(table, dict) else None

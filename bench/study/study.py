@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,8 +74,8 @@ class Study(CellSettings, Handling):
     name: Slug
     """Name of the study and of its run folder: the file's stem, with a hash if it was filtered."""
     prompts: str
-    """Name of a prompt set, or path of a file: TOML like the suite's own, or text with one prompt per line.  A relative
-    path is relative to the study file that has it, and absolute once that file is read."""
+    """Name of a prompt set, or path of a file: TOML like the suite's own, or a list of prompts (text, CSV or JSON).  A
+    relative path is relative to the study file that has it, and absolute once that file is read."""
     prompt_ids: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Ids of the chosen prompts, in this order; by default all of the set."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
@@ -212,12 +214,17 @@ def load_study(name_or_path: str | Path) -> Study:
 
 def _find(name_or_path: str | Path, folder: Path = Path()) -> Path:
     """The file of a study; a relative path is relative to ``folder``."""
-    path = folder / name_or_path
-    if path.suffix != ".toml":
-        path = STUDIES / f"{name_or_path}.toml"
-        if not path.is_file():
-            raise InputError(f"unknown study {str(name_or_path)!r}: {nearest(str(name_or_path), study_names())}")
-    return path
+    given = str(name_or_path)
+    path = folder / os.path.expanduser(given)  # noqa: PTH111, which leaves the ~ of an unknown user as it is
+    if path.suffix.lower() == ".toml":
+        return path
+    shipped = STUDIES / f"{given}.toml"
+    if shipped.is_file():
+        return shipped
+    if path.name and path.exists():
+        what = "folder without a study.json, so it is not a run folder" if path.is_dir() else "file that is not TOML"
+        raise InputError(f"unknown study {given!r}: is a {what}; name a study, a study's TOML file or a run folder")
+    raise InputError(f"unknown study {given!r}: {nearest(given, study_names())}")
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -238,7 +245,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _parse_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # without the byte-order mark of some editors
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # not TOML, not UTF-8, or a number of too many digits
@@ -303,8 +310,23 @@ def _explain(error: ValidationError) -> str:
             return f"the key {key!r} is missing{more}"
         case "value_error" if isinstance(problem["input"], dict):  # a check of a whole table, which names its key
             return ".".join([*path, str(problem["ctx"]["error"])]) + more
+        case "string_pattern_mismatch":  # of a name, since no other key has a pattern
+            return _explain_name(path, str(problem["input"]), problem["ctx"]["pattern"]) + more
     message = problem["msg"].removeprefix("Value error, ")
     return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}{more}"
+
+
+def _explain_name(path: Sequence[str], name: str, pattern: str) -> str:
+    any_case = "A-Z" in pattern
+    plain = "-".join(re.findall("[A-Za-z0-9]+", name if any_case else name.lower())) or "my-name"
+    rule = (
+        "letters and digits, joined by single - . or _" if any_case else "small letters and digits, joined by single -"
+    )
+    where = ".".join(part for part in path if part not in ("[key]", name))
+    must = f"must be {rule}, such as {plain!r}"
+    if path[-1] == "[key]":
+        return f"{where}: the label {name!r} {must}"
+    return f"{where} = {name!r}: {must}{'; rename the file' if where == 'name' else ''}"
 
 
 def _keys(path: Sequence[str]) -> list[str]:

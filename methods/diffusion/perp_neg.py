@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.cameras import Cameras
+from methods.cameras import VIEW_WORDS, Cameras, with_view
 from methods.contracts import Perpendicular, Prior
 from methods.transfer import to_device
 
@@ -38,7 +38,7 @@ class PerpNeg:
 
     def __call__(self, prior: Prior, prompt: str, cameras: Cameras) -> tuple[Tensor, Perpendicular]:
         """The positive conditioning ``(b n d)`` of each camera, and its two negatives."""
-        views = prior.embed([f"{prompt}, {side} view" for side in ("front", "side", "back", "overhead")])
+        views = prior.embed([with_view(prompt, words) for words in VIEW_WORDS])
         positive = torch.einsum("bv,vnd->bnd", to_device(self.shares(cameras), views), views)
         negatives = views[None, :2].expand(len(cameras), -1, -1, -1)
         return positive, Perpendicular(negatives, to_device(self.weights(cameras), views))

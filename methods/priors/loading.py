@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from methods.contracts import Prior
 from methods.priors import priors
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
-from methods.priors.pipeline.folder import INDEX
+from methods.priors.pipeline.place import find_pipeline
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
-from methods.weights import CARD, WeightsMissingError
+
+if TYPE_CHECKING:
+    from methods.priors.pipeline.prompt_reader import PromptReader
 
 
 def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
@@ -63,20 +66,16 @@ def folder_of(name: str) -> Path | None:
     """The folder with the weights of the prior ``name``; None for a prior without weights, or an unknown one.
 
     Raises:
-        WeightsMissingError: If its weights have not been fetched, or an absolute path has none.
-        WeightsError: If those fetched are of another repository than is set.
+        WeightsMissingError: If its weights have not been fetched, or nothing is at the path ``name``.
+        WeightsError: If those fetched are of another repository than is set, or the path ``name`` does not lead to a
+            pipeline.
     """
     if name in priors:
         find = priors[name].folder
         return None if find is None else find()
     if (hub := hub_of(name)) is not None:
         return hub.local_folder()
-    path = Path(name)
-    if any((path / file).is_file() for file in (CARD, INDEX)):
-        return path
-    if path.is_absolute():  # of a study file, or of a run from another machine
-        raise WeightsMissingError(f"prior = {name!r}: no weights are there (neither {INDEX} nor {CARD})")
-    return None
+    return find_pipeline(name)
 
 
 def hub_of(name: str) -> HubFolder | None:
@@ -107,6 +106,20 @@ def prior_sha256(name: str) -> str:
     """
     card = prior_card(name)
     return load_prior(name).weights_sha256 if card is None else card.weights_sha256
+
+
+def prompt_reader(name: str) -> PromptReader | None:
+    """What the prior ``name`` reads of a prompt, without loading its networks; None if only loading shows it.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+        WeightsError: If its tokenizer cannot be read.
+    """
+    # Imported here: transformers takes seconds to import, and looking a name up should not.
+    from methods.priors.pipeline.prompt_reader import PromptReader
+
+    folder = folder_of(name)
+    return None if folder is None else PromptReader(folder)
 
 
 def prior_device(name: str) -> str | None:

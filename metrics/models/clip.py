@@ -42,19 +42,12 @@ class ClipModel:
 
     def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
         self.weights_sha256 = verify_weights(folder)
-        import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
-
-        # isort: split
-        import open_clip  # takes seconds, and a study is planned without it
-
-        source, weights = _source(folder)
-        self._network, self._preprocess = open_clip.create_model_from_pretrained(source, pretrained=weights)
+        self._network, self._preprocess, self._tokenize = open_clip_folder(folder)
         self._device, self._native = torch.device(device), native
         if native:
             _remove_position_embedding(self._network.visual, folder)
             self._preprocess = _normalise(self._network.visual)
         self._network.eval().requires_grad_(False).to(self._device)
-        self._tokenize: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(source)
         self._texts: dict[str, Tensor] = {}
         self._seen, self._features = "", torch.empty(0)  # the last images and their features, for the next metric
 
@@ -129,6 +122,26 @@ def load_clip(folder: Path, device: str = "cpu", *, native: bool = False) -> Cli
 @cache
 def _load(folder: Path, device: str, native: bool) -> ClipModel:
     return ClipModel(folder, device, native=native)
+
+
+def open_clip_folder(folder: Path) -> tuple[Any, Any, Callable[[Sequence[str]], Tensor]]:
+    """Load the network of a folder on the CPU, its preprocessing, and its tokenizer.
+
+    Raises:
+        WeightsError: If its weights cannot be read, or are not those that its configuration describes.
+    """
+    import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
+
+    # isort: split
+    import open_clip  # takes seconds, and a study is planned without it
+
+    source, weights = _source(folder)
+    try:
+        network, transform = open_clip.create_model_from_pretrained(source, pretrained=weights)
+        return network, transform, open_clip.get_tokenizer(source)
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: cannot be loaded as a CLIP of open_clip ({why})") from error
 
 
 def _source(folder: Path) -> tuple[str, str | None]:

@@ -28,6 +28,8 @@ from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, Rewar
 
 _HEAD_WIDTH = 64  # an attention head of BLIP's image encoder, in "base" and in "large"
 
+_ADDED_WORDS = 8  # BLIP itself adds two, [DEC] and [ENC]
+
 #: Names in ImageReward.pt, as patterns, and the names in transformers' BLIP.
 _RENAMED = (
     (r"blip\.visual_encoder\.cls_token", "vision.embeddings.class_embedding"),
@@ -149,8 +151,9 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
             raise WeightsError(f"{path}: not there; see python -m metrics.models.convert_image_reward --help")
     try:
         published = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise WeightsError(f"{checkpoint}: is not a file of weights only ({str(error).splitlines()[0]})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise WeightsError(f"{checkpoint}: is not a file of weights only, or not whole ({why})") from error
     weights = rename_weights(published)
     config = reward_config(weights, json.loads(med_config.read_text(encoding="utf-8")))
     with torch.device("meta"):  # names and shapes only
@@ -158,6 +161,7 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
     wrong = {name for name in expected.keys() | weights.keys() if expected.get(name) != _shape(weights, name)}
     if wrong:
         raise WeightsError(f"{checkpoint}: {len(wrong)} weights are missing or of another shape: {min(wrong)}")
+    _check_vocabulary(vocab, len(weights["text.embeddings.word_embeddings.weight"]))
     out.mkdir(parents=True, exist_ok=True)
     write_tensors(weights, out / WEIGHTS_FILE)
     (out / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -165,6 +169,16 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
         shutil.copyfile(vocab, out / "vocab.txt")
     settings = '{"tokenizer_class": "BertTokenizer", "do_lower_case": true}\n'
     (out / "tokenizer_config.json").write_text(settings, encoding="utf-8")
+
+
+def _check_vocabulary(vocab: Path, rows: int) -> None:
+    """Check that there is a word for each row of the text encoder's table, but for the few that BLIP adds."""
+    words = len(vocab.read_text(encoding="utf-8").split("\n")) - 1
+    if not 0 <= rows - words <= _ADDED_WORDS:
+        raise WeightsError(
+            f"{vocab}: has {words} words, and the checkpoint {rows}, up to {_ADDED_WORDS} more than the file; "
+            "copy or download it again"
+        )
 
 
 def _layers(weights: Mapping[str, Tensor], start: str) -> int:

@@ -144,7 +144,7 @@ def read_published(path: Path) -> PublishedTable:
         ReportError: If it is malformed; the message names file and key.
     """
     try:
-        return PublishedTable.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+        return PublishedTable.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8-sig"))})
     except tomllib.TOMLDecodeError as error:
         raise ReportError(f"{path}: is not valid TOML: {error}") from error
     except ValidationError as error:

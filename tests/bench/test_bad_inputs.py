@@ -262,7 +262,6 @@ STUDIES: dict[str, bytes] = {
     "zeros": b"\0" * 100,
     "no UTF-8": b"title = '\xff'\n",
     "UTF-16": TINY.encode("utf-16"),
-    "byte order mark": b"\xef\xbb\xbf" + TINY.encode(),
     "cut": TINY.encode()[:100],
     "a pickle": b"\x80\x04cposix\nsystem\n(S'touch escaped'\ntR.",
     "key twice": _with("steps = 4", "steps = 4\nsteps = 5"),

@@ -13,7 +13,7 @@ import methods.torchvision_shim  # noqa: F401  (before diffusers and transformer
 
 # isort: split
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from methods.contracts import AdaptedPrior
 from methods.priors.pipeline.card import pipeline_card
@@ -21,6 +21,7 @@ from methods.priors.pipeline.codec import Codec
 from methods.priors.pipeline.folder import check_pipeline, read_json
 from methods.priors.pipeline.networks import load_network
 from methods.priors.pipeline.patch_codec import PatchCodec
+from methods.priors.pipeline.prompt_reader import PromptReader
 from methods.priors.pipeline.settings import PipelineSettings
 from methods.priors.pipeline.vae_codec import VaeCodec
 
@@ -49,7 +50,7 @@ class DiffusersPrior:
         self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder)
         classes = check_pipeline(folder, str(folder))
         self.device, self._dtype = torch.device(settings.device), settings.dtype
-        self._tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        self._reader = PromptReader(folder)
         self._text_encoder = self._load(CLIPTextModel, folder / "text_encoder")
         self._unet = self._load(UNet2DConditionModel, folder / "unet").to(memory_format=torch.channels_last)
         self._codec: Codec
@@ -92,15 +93,19 @@ class DiffusersPrior:
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """``(b n d)``: the text encoder's last hidden states, each text encoded once."""
+        """``(b n d)``: the text encoder's last hidden states, each text encoded once.
+
+        Of a text that is too long the end is cut, or what is before its view words (:class:`PromptReader`).
+        """
         for text in texts:
             if text not in self._embedded:
-                length = self._text_encoder.config.max_position_embeddings
-                tokens = self._tokenizer(
-                    text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-                ).input_ids
+                tokens = self._reader(text)
                 self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0].float()
         return torch.stack([self._embedded[text] for text in texts])
+
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that ``embed`` leaves out; 0 if the text fits."""
+        return self._reader.tokens_cut(text)
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from methods.weights import CARD, WeightsError, combined_sha256, verify_weights
+from methods.weights_file import check_file
 
 INDEX = "model_index.json"
 PATCH_CODEC = "patch_codec.safetensors"
@@ -26,11 +28,13 @@ _STEMS = {
     "text_encoder": ("model",),
 }
 _SMALL = [INDEX, "scheduler/scheduler_config.json", *(f"{name}/config.json" for name in _STEMS)]
-_TOKENIZER = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
+#: Files that a tokenizer may have.
+TOKENIZER = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 #: Inputs of other families' UNets, which a prior cannot provide.
 _FURTHER_INPUTS = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type", "num_class_embeds",
                    "time_cond_proj_dim")  # fmt: skip
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$|\.safetensors\.index\.json$")
 _PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
@@ -49,7 +53,7 @@ def small_files(names: Collection[str], where: str) -> list[str]:
             raise WeightsError(
                 f"{where}: no {name}, so it is not a pipeline of Stable Diffusion's family in diffusers' format"
             )
-    tokenizer = [f"tokenizer/{name}" for name in _TOKENIZER if f"tokenizer/{name}" in names]
+    tokenizer = [f"tokenizer/{name}" for name in TOKENIZER if f"tokenizer/{name}" in names]
     if not {"tokenizer/vocab.json", "tokenizer/merges.txt"} <= set(names) and "tokenizer/tokenizer.json" not in names:
         raise WeightsError(f"{where}: no tokenizer/vocab.json with merges.txt, and no tokenizer/tokenizer.json")
     return [*_SMALL, *tokenizer]
@@ -75,12 +79,22 @@ def weights_file(names: Collection[str], component: str, where: str) -> str:
             if f"{component}/{stem}{ending}" in names:
                 return stem + ending
     expected = f"{component}/{_STEMS[component][0]}.safetensors"
+    present = [name for name in sorted(names) if name.startswith(f"{component}/") and ".safetensors" in name]
+    if any(_SHARD.search(name) for name in present):
+        raise WeightsError(
+            f"{where}: {component} is in several shards, which are not read; load it with diffusers and write it again "
+            'with save_pretrained(FOLDER, max_shard_size="100GB")'
+        )
+    if present:
+        raise WeightsError(
+            f"{where}: no {expected}, but {', '.join(present)}; rename the file that is to be used to {expected}"
+        )
     if any(name.startswith(f"{component}/") and name.endswith(_PICKLES) for name in names):
         raise WeightsError(
             f"{where}: only pickled weights in {component}, and they can run code when they are read; "
             f"take a repository with {expected}"
         )
-    raise WeightsError(f"{where}: no {expected}; pipelines in several shards are not read")
+    raise WeightsError(f"{where}: no {expected}")
 
 
 def files_in(folder: Path) -> list[str]:
@@ -92,10 +106,12 @@ def pipeline_sha256(folder: Path) -> str:
     """One SHA-256 over a pipeline's files: those its card names, checked, or without a card those that are read.
 
     Raises:
-        WeightsError: If a file is missing, or differs from the one that the card names.
+        WeightsError: If a file is missing, is not what its name says, or differs from the one that the card names.
     """
     sha256 = verify_weights(folder) if (folder / CARD).is_file() else None
     names = needed_files(files_in(folder), str(folder))
+    for name in names:
+        check_file(folder / name)
     return sha256 or combined_sha256(folder, names)
 
 
@@ -139,7 +155,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        if path.is_file():
+            check_file(path)  # says what it is instead
         raise WeightsError(f"{path}: cannot be read as JSON ({error})") from None
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: is not a JSON object")

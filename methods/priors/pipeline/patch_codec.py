@@ -11,10 +11,11 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from methods.weights import write_tensors
+from methods.weights import WeightsError, write_tensors
 
 _CONFIG, _WEIGHTS = "config.json", "patch_codec.safetensors"
 
@@ -53,9 +54,17 @@ class PatchCodec:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> PatchCodec:
-        """The codec in a folder."""
-        patch = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["patch"]
-        return cls(patch, **{name: value.to(device) for name, value in load_file(folder / _WEIGHTS).items()})
+        """The codec in a folder.
+
+        Raises:
+            WeightsError: If its files cannot be read, or are not those of a codec.
+        """
+        try:
+            patch = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["patch"]
+            return cls(patch, **{name: value.to(device) for name, value in load_file(folder / _WEIGHTS).items()})
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise WeightsError(f"{folder}: cannot be loaded as PatchCodec ({why})") from error
 
     def save(self, folder: Path) -> None:
         """Write the codec into ``folder``."""

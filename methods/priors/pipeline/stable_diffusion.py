@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from methods.priors.pipeline.place import expand_path, find_pipeline, looks_like_path, snapshot_in
 from methods.weights import CARD, WeightsError, WeightsMissingError, read_card, weights_home
 
 #: Fields of the pipelines' cards in addition to their files.
@@ -38,13 +39,15 @@ def origin_of(setting: str, variable: str = "") -> Origin:
         variable: The environment variable that it is the value of, for the error's message.
 
     Raises:
-        WeightsError: If it is neither a repository nor a folder.
+        WeightsError: If it is neither a repository nor a folder, or a cache of the hub with several snapshots.
     """
-    path = Path(setting).expanduser()
+    path = expand_path(setting)
     if path.is_dir():
-        return Origin(str(path.absolute()), None, is_local=True)
+        return Origin(str(snapshot_in(path.absolute())), None, is_local=True)
     found = _HUB_NAME.fullmatch(setting)
-    if found is None:
+    if found is None or looks_like_path(setting):
+        if path.exists():
+            find_pipeline(setting)  # raises, and says what it is
         raise WeightsError(
             f"{f'{variable} = ' if variable else ''}{setting!r}: is neither a folder nor a repository "
             "(owner/name or owner/name@revision)"
@@ -54,7 +57,7 @@ def origin_of(setting: str, variable: str = "") -> Origin:
 
 def is_hub_name(name: str) -> bool:
     """Test whether ``name`` can be a repository of the hub."""
-    return _HUB_NAME.fullmatch(name) is not None and not Path(name).exists()
+    return _HUB_NAME.fullmatch(name) is not None and not looks_like_path(name) and not Path(name).exists()
 
 
 def suite_folder(name: str) -> Path:

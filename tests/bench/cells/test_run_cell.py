@@ -17,6 +17,7 @@ from bench.study.settings import DivergenceSettings
 from bench.watch.divergence import Status
 from methods.contracts import Prior
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.priors.loading import cached_prior
 from methods.scenes.nerf.nerf import NeRFScene
 
 
@@ -242,6 +243,21 @@ def test_a_record_says_what_its_steps_spent_their_time_on(cell: Cell, monkeypatc
     found = spent.model_dump(exclude={"warm_up_steps", "warm_up"})
     assert found == {"render": 8.0, "encode": 0.25, "unet": 0.5, "backward": 1.0, "optimiser": 2.0, "other": 12.0}
     assert outcome.record.seconds.optimise == 5 * step
+
+
+def test_a_record_says_how_much_of_the_prompt_was_cut(cell: Cell, prior: Prior) -> None:
+    assert run_cell(cell, prior).record.prompt_tokens_cut is None
+    toybox = cached_prior("toybox", "mode")
+    long = cell.model_copy(update={"steps": 1, "prompt": "a plate piled high with chocolate chip cookies"})
+    for view_prompts, prompt, cut in (
+        ("words", long.prompt, 15),
+        ("perp_neg", long.prompt, 15),
+        ("none", long.prompt, 12),
+        ("words", "a duck", 0),
+    ):
+        record = run_cell(long.model_copy(update={"view_prompts": view_prompts, "prompt": prompt}), toybox).record
+        assert record.status == "completed"
+        assert record.prompt_tokens_cut == cut
 
 
 def test_a_record_says_the_memory_of_each_phase(cell: Cell, prior: Prior) -> None:

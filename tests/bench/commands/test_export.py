@@ -152,8 +152,17 @@ def test_bad_arguments_are_reported(folder: Path, tmp_path: Path, out: str, opti
 def test_a_folder_without_a_record_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder; give a cell's"):
         export_mesh(tmp_path / "none", tmp_path / "a.glb")
-    with pytest.raises(InputError, match=r"record.json: corrupt record .FileNotFoundError"):
+    with pytest.raises(InputError, match=r"has no record\.json, so it is not a cell's folder; give one such as"):
         export_mesh(tmp_path, tmp_path / "a.glb")
+
+
+def test_a_run_folder_in_place_of_a_cell_is_named(folder: Path, tmp_path: Path) -> None:
+    cells, run = folder.parent, folder.parent.parent
+    for given, what in ((run, "a run folder"), (cells, "the folder of all cells")):
+        with pytest.raises(InputError, match=f"is {what}; give the folder of one cell, such as {cells}/"):
+            export_mesh(given, tmp_path / "a.glb")
+    with pytest.raises(InputError, match=f"is the folder of a cell; give its run folder, {run}$"):  # the other way
+        RunStore(folder).read_study()
 
 
 def test_a_record_is_found_from_within(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,25 @@ def test_disk_is_what_the_finished_cells_take(study: Study, finished: RunStore) 
     assert float(sds[7].removesuffix(" MB")) == pytest.approx(4 * sum(sizes) / 2 / 1e6, abs=0.051)
 
 
+def test_prompts_that_are_cut_and_words_that_are_unknown_are_named(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("a plate piled high with chocolate chip cookies\na blue duck\na frog\n")
+    ours = study.model_copy(update={"prompts": str(tmp_path / "long.txt"), "prompt_ids": None})
+    toybox = ours.model_copy(update={"prior": study.prior.model_copy(update={"name": "toybox"})})
+    _, below = _printed(toybox, RunStore(tmp_path / "run"), timing_seconds=0.0)
+    cut, unknown = below
+    assert cut == (
+        "1 of 3 prompts are too long for the prior's text encoder and lose up to 15 tokens at their end (view words "
+        "are kept): a-plate-piled-high-with-chocolate-chip-cookies; the prior toybox reads 24 tokens"
+    )
+    assert unknown.startswith("8 words in 2 of 3 prompts are unknown to the prior toybox, which reads them letter by")
+    assert unknown.endswith(": plate, piled, high, with, chocolate and 3 more")
+    arm = {"sds": {"settings": {"view_prompts": "none"}}}  # as an arm's own setting: three tokens fewer
+    _, below = _printed(toybox.model_copy(update={"methods": arm}), RunStore(tmp_path / "run"), timing_seconds=0.0)
+    assert "lose up to 12 tokens" in below[0]
+    _, below = _printed(ours, RunStore(tmp_path / "run"), timing_seconds=0.0)  # a prior without a tokenizer
+    assert below == []
+
+
 def finished_as(store: RunStore, **update: object) -> RunStore:
     """The same records in the folder of a larger study."""
     study = store.read_study().model_copy(update=update)

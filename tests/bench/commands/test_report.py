@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from html import unescape
 from pathlib import Path
 from typing import get_args
@@ -102,6 +103,17 @@ def test_the_page_has_the_whole_cards_of_the_methods_and_metrics(study: Study, f
         card = metrics[name](study.scorer_suite).card
         assert f"Metric {name}: {card.title}" in page
         assert all(text in page for _, text in card.facts)
+
+
+def test_the_page_says_which_prompts_were_cut(study: Study, finished: RunStore) -> None:
+    whole = report_study(study, finished).page.read_text()
+    assert "too long for the prior" not in whole
+    for number, path in enumerate(sorted(finished.folder.glob("cells/*--blue-duck--*/record.json"))):
+        record = json.loads(path.read_text())
+        assert record["prompt_tokens_cut"] is None  # the closed-form prior has no limit
+        path.write_text(json.dumps(record | {"prompt_tokens_cut": 3 + number}))
+    page = unescape(report_study(study, finished).page.read_text())
+    assert "1 of 2 prompts are too long for the prior's text encoder and lose up to 4 tokens at their end" in page
 
 
 def test_a_study_can_ask_for_kinds_of_figures_that_exist() -> None:

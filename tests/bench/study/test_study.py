@@ -34,7 +34,11 @@ def test_every_shipped_study_can_be_read(name: str) -> None:
         ("threads = 1", 'guidance = "none"', "guidance = 'none': input should be 'calibrated' or 'published'"),
         ("threads = 1", "time_limit_seconds = nan", "time_limit_seconds = nan: input should be a finite number"),
         ('baseline = "sds"', 'baseline = "vsd"', "baseline = 'vsd': not a method of the study, which has sds, sdi"),
-        ("[methods.sdi]", '[methods."a--b"]', "methods.a--b.[key] = 'a--b': string should match pattern"),
+        (
+            "[methods.sdi]",
+            '[methods."a--b"]',
+            "methods: the label 'a--b' must be letters and digits, joined by single - . or _, such as 'a-b'",
+        ),
         ('name = "nerf"', "", "scene: has no key name"),
         ("threads = 1", "cameras.distance = [3.0, 2.0]", "cameras.distance: [3.0, 2.0] is not a range with the lower"),
         ("threads = 1", "cameras.distence = [3.0, 3.2]", "unknown key 'cameras.distence': did you mean distance?"),
@@ -156,3 +160,55 @@ def test_wrong_names_of_extended_studies_are_refused(tmp_path: Path, extends: st
     whole.write_text(f"extends = {extends.format(whole=whole)}\n")
     with pytest.raises(InputError, match=r"extends = .*: must be the name of a study that does not extend this one"):
         load_study(whole)
+
+
+def test_a_byte_order_mark_is_accepted(study_file: Path) -> None:
+    plain = load_study(study_file)
+    study_file.write_bytes(b"\xef\xbb\xbf" + study_file.read_bytes())
+    assert load_study(study_file) == plain
+    below = study_file.with_name("below.toml")
+    below.write_text(f'extends = "{study_file}"\n')
+    assert load_study(below).key == plain.key
+
+
+@pytest.mark.parametrize(
+    ("stem", "suggestion"),
+    [("my study", "my-study"), ("Über uns (2)", "ber-uns-2"), ("研究", "my-name"), ("a--b", "a-b")],
+)
+def test_a_file_name_that_is_no_study_s_name_gets_a_better_one(study_file: Path, stem: str, suggestion: str) -> None:
+    path = study_file.rename(study_file.with_name(f"{stem}.toml"))
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    assert str(caught.value) == (
+        f"{path}: name = {stem!r}: must be letters and digits, joined by single - . or _, such as {suggestion!r}; "
+        "rename the file"
+    )
+
+
+def test_a_name_of_a_figure_that_is_wrong_is_explained(study_file: Path) -> None:
+    study_file.write_text(study_file.read_text() + '[[figures]]\nname = "My Figure"\nkind = "arms"\ntitle = "t"\n')
+    with pytest.raises(
+        InputError, match=r"figures.0.name = 'My Figure': must be small letters .* such as 'my-figure'$"
+    ):
+        load_study(study_file)
+
+
+def test_a_study_is_found_at_home_and_by_an_upper_case_ending(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_study("~/tiny.toml").name == "tiny"
+    study_file.rename(tmp_path / "tiny.TOML")
+    assert load_study("~/tiny.TOML").name == "tiny"
+    with pytest.raises(InputError, match=r"~nobody-here/a.toml: cannot be read: No such file"):
+        load_study("~nobody-here/a.toml")
+
+
+def test_what_is_there_in_place_of_a_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is a folder without a study.json, so it is not a run folder; name a study"):
+        load_study(tmp_path)
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(
+        InputError, match=r"study.json': is a file that is not TOML; name a study, a study's TOML file or"
+    ):
+        load_study(tmp_path / "study.json")

@@ -61,8 +61,12 @@ def drawn(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
 
 @pytest.fixture(scope="session")
 def stable_diffusion(tmp_path_factory: pytest.TempPathFactory) -> TinyStableDiffusion:
-    """The pipeline, for reading only: images of 32 × 32, latents of 4 × 8 × 8."""
-    folder = tmp_path_factory.mktemp("hub") / "tiny-stable-diffusion"
+    """The pipeline, for reading only."""
+    return write_stable_diffusion(tmp_path_factory.mktemp("hub") / "tiny-stable-diffusion")
+
+
+def write_stable_diffusion(folder: Path) -> TinyStableDiffusion:
+    """Write the pipeline: images of 32 × 32, latents of 4 × 8 × 8."""
     unet = drawn(
         lambda: UNet2DConditionModel(
             sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 32), layers_per_block=1,

@@ -79,7 +79,7 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
 
 def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
-    tokens = prior._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
+    tokens = prior._reader._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
     torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
@@ -260,10 +260,10 @@ DAMAGE = {
     "no weights": (lambda folder: (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink(),
         "no vae/diffusion_pytorch_model.safetensors"),
     "weights cut short": (lambda folder: (folder / "text_encoder" / "model.safetensors").write_bytes(b"x" * 99),
-        "text_encoder: cannot be loaded as CLIPTextModel"),
+        "text_encoder/model.safetensors: is not a whole safetensors file"),
     "a weight lacking": (_lacking, "unet: lacks 1 of UNet2DConditionModel's weights, such as conv_in.weight"),
     "no tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer/vocab.json with merges.txt"),
-    "broken JSON": (lambda folder: (folder / "unet" / "config.json").write_text("{"), "config.json: cannot be read as"),
+    "broken JSON": (lambda folder: (folder / "unet" / "config.json").write_text("{"), "config.json: is not JSON"),
     "XL": (_index(_class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModel"]),
         "StableDiffusionXLPipeline does not belong to Stable Diffusion 1's or 2's family"),
     "another pipeline": (_index(_class_name="IFPipeline", vae=[None, None]), "IFPipeline has nothing as vae; it must"),

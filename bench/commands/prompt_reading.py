@@ -1,0 +1,56 @@
+"""What a study's prior reads of its prompts, for the lines below a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bench.formatting import some_of
+from bench.study.expand import arms_of
+from bench.study.prompt_texts import prompt_tokens_cut
+from bench.study.study import Study
+from methods.priors.loading import prompt_reader
+
+
+def describe_reading(study: Study) -> Iterator[str]:
+    """Yield a line on prompts that the prior's text encoder cuts, and one on words that it does not know.
+
+    Nothing is yielded for a prior without a tokenizer.
+
+    Raises:
+        InputError: If a name or a value of the study is wrong.
+        WeightsMissingError: If the prior's weights have not been fetched.
+        WeightsError: If its tokenizer cannot be read.
+    """
+    reader = prompt_reader(study.prior.name)
+    if reader is None:
+        return
+    prompts = study.chosen_prompts()
+    view_prompts = {arm.study.view_prompts for arm in arms_of(study).values()}
+    cut = {prompt.id: max(prompt_tokens_cut(reader, prompt.text, each) for each in view_prompts) for prompt in prompts}
+    if line := describe_cuts(cut):
+        yield f"{line}; the prior {study.prior.name} reads {reader.length} tokens"
+    unknown = [words for prompt in prompts if (words := reader.unknown_words(prompt.text))]
+    if unknown:
+        distinct = list(dict.fromkeys(word for words in unknown for word in words))
+        yield (
+            f"{len(distinct)} words in {len(unknown)} of {len(prompts)} prompts are unknown to the prior "
+            f"{study.prior.name}, which reads them letter by letter: {some_of(distinct)}"
+        )
+
+
+def describe_cuts(cut: Mapping[str, int]) -> str:
+    """Describe the prompts that are cut.
+
+    Args:
+        cut: Tokens that are left out, by prompt id.
+
+    Returns:
+        One sentence without a full stop; "" if all prompts fit.
+    """
+    shortened = [prompt_id for prompt_id, tokens in cut.items() if tokens]
+    if not shortened:
+        return ""
+    return (
+        f"{len(shortened)} of {len(cut)} prompts are too long for the prior's text encoder and lose up to "
+        f"{max(cut.values())} tokens at their end (view words are kept): {some_of(shortened)}"
+    )
