@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +30,9 @@ from methods.weights import WeightsMissingError
 
 #: Seconds for timing steps without records: enough on a GPU, and a bound on a CPU.
 TIMING_SECONDS = 120.0
+
+#: Headings of the forecast, short enough for 80 columns.
+_COSTS = ("per cell", "left", "memory", "disk")
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,14 @@ def print_plan(study: Study, store: RunStore, console: Console, *, timing_second
     lacking = _lacking(study)
     try:
         rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
-        reading = list(describe_reading(study))
     except WeightsMissingError:
         each = len(study.seeds) * len(study.chosen_prompts())
         rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
-        reading = []
+    reading = []
+    with suppress(WeightsMissingError):
+        reading = list(describe_reading(study))
     print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
-    console.print(_table(rows, lacking.remedy))
+    _print_rows(rows, lacking.remedy, console)
     for line in [*_sums(study, store, rows), *reading, *lacking.lines]:
         print_line(console, line)
 
@@ -137,14 +143,45 @@ def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dic
     return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in study.methods}
 
 
-def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
+def _print_rows(rows: Mapping[str, ArmPlan], remedy: str, console: Console) -> None:
+    """Print the table, or what of it fits: the sources of the forecasts in lines below, or everything in lines."""
+
+    def fits(table: Table) -> bool:
+        return Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width
+
+    sources: dict[str, list[str]] = {}
+    for label, row in rows.items():
+        sources.setdefault(_source(row, remedy), []).append(label)
+    if fits(whole := _table(rows, sources)):
+        console.print(whole)
+        return
+    if fits(narrow := _table(rows, {})):
+        console.print(narrow)
+    else:  # columns of one letter help nobody
+        for label, row in rows.items():
+            done = "?" if row.done is None else row.done
+            costs = ", ".join(f"{name} {value}" for name, value in zip(_COSTS, _costs(row), strict=True))
+            print_line(console, f"{label}: {row.cells} cells, {done} done, {row.missing} missing; {costs}")
+    for source, labels in sources.items():
+        print_line(console, f"forecast of {', '.join(labels)}: {source}")
+
+
+def _source(row: ArmPlan, remedy: str) -> str:
+    return row.forecast.source if row.forecast.cost else remedy or row.forecast.source
+
+
+def _table(rows: Mapping[str, ArmPlan], sources: Mapping[str, Sequence[str]]) -> Table:
+    """The table; with a column for the sources of the forecasts, if they are given with their methods."""
+    source_of = {label: source for source, labels in sources.items() for label in labels}
     known = any(row.forecast.cost for row in rows.values())
-    titles = ("time per cell", "time left", "peak memory", "disk") if known else ()  # a terminal may be narrow
-    table = Table("method", "cells", "done", "missing", *titles, "forecast from" if known else "forecast")
+    titles = _COSTS if known else ()
+    last = ("forecast from" if known else "forecast",) * bool(sources)
+    table = Table("method", "cells", "done", "missing", *titles, *last)
     for label, row in rows.items():
         counts = (str(row.cells), "?" if row.done is None else str(row.done), str(row.missing))
-        source = row.forecast.source if row.forecast.cost else remedy or row.forecast.source
-        table.add_row(Text(label), *counts, *_costs(row)[: len(titles)], Text(source))
+        table.add_row(
+            Text(label), *counts, *_costs(row)[: len(titles)], *[Text(source_of.get(label, ""))] * bool(sources)
+        )
     table.add_section()
     every = list(rows.values())
     done = "?" if any(row.done is None for row in every) else str(sum(row.done or 0 for row in every))
@@ -156,7 +193,7 @@ def _table(rows: Mapping[str, ArmPlan], remedy: str) -> Table:
         gigabytes(max(peaks, default=0)),
         _total(every, lambda cost: cost.disk_bytes, gigabytes),
     )
-    table.add_row("all", *counts, *sums[: len(titles)], "")
+    table.add_row("all", *counts, *sums[: len(titles)], *[""] * bool(sources))
     return table
 
 

@@ -100,7 +100,7 @@ def title_panel(axis: Axes, title: str) -> None:
         title: Title, one line or several.
     """
     box = axis.get_window_extent()
-    room = box.width / axis.get_figure(root=True).dpi + _TITLE_OVERHANG
+    room = box.transformed(axis.figure.dpi_scale_trans.inverted()).width + _TITLE_OVERHANG
     size = max(_SMALLEST_TITLE, TITLE_SIZE * min(1.0, room / max(text_width(title, TITLE_SIZE), room)))
     axis.set_title("\n".join(_shortened(line, room, size) for line in title.splitlines()), fontsize=size)
 

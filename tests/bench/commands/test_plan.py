@@ -36,6 +36,19 @@ def test_a_plan_of_nothing_done_times_steps_and_writes_nothing(study: Study, tmp
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_plan_breaks_no_word_on_any_terminal(width: int, finished: RunStore) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    print_plan(finished.read_study(), finished, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    table = [line for line in text.splitlines() if line[:1] in "┏┃│├└"]
+    assert bool(table) == (width >= 80)
+    assert all(len(line) <= width for line in table)
+    assert "…" not in text
+    for words in ("missing", "per cell", "2 records", "left: "):
+        assert words in text
+
+
 def test_a_plan_of_a_finished_run_is_from_its_records(study: Study, finished: RunStore) -> None:
     (sds, _sdi, total), _ = _printed(study, finished)
     assert sds[:4] == ["sds", "2", "2", "0"]
@@ -127,7 +140,7 @@ def test_a_study_whose_weights_and_packages_are_missing_still_shows_its_cells(
 @pytest.mark.parametrize(
     ("prior", "sha256", "forecast", "line"),
     [
-        ("/none/such", "none", "2 records, on ", "prior = '/none/such': no weights are there"),
+        ("/none/such", "none", "2 records, on ", "/none/such: there is no such folder"),
         ("of-a-package", "none", "2 records, on ", "unknown prior 'of-a-package'"),
         ("gaussian", "f" * 64, "not its prior, see below", "its weights have SHA-256 none, and the"),
     ],

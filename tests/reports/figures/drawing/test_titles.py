@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from reports.figures.drawing.layout import panels, title_panel
+from reports.figures.drawing.style import TITLE_SIZE
+
+LONG = "Multi-scale image quality transformer, no reference (higher is better)"
+
+
+@pytest.mark.parametrize("width", [1.2, 2.1])
+@pytest.mark.parametrize("title", ["PSNR", "R-precision (%)", LONG, LONG * 3, f"{LONG}\n{LONG}"])
+def test_titles_of_a_row_do_not_overlap(title: str, width: float) -> None:
+    figure, axes = panels(3, width=width)
+    for axis in axes:
+        title_panel(axis, title)
+    boxes = [axis.title.get_window_extent() for axis in axes]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert boxes[0].x0 >= 0
+    assert boxes[-1].x1 <= figure.bbox.width
+    assert axes[0].get_title().startswith(title[:3])
+    assert axes[0].get_title().endswith(title[-3:])
+
+
+def test_a_short_title_keeps_its_size() -> None:
+    _, (axis,) = panels(1)
+    title_panel(axis, "PSNR")
+    assert (axis.get_title(), axis.title.get_fontsize()) == ("PSNR", TITLE_SIZE)
