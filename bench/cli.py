@@ -199,12 +199,12 @@ class Compare:
 
 @dataclass(frozen=True)
 class Export:
-    """Write the scene of a finished cell as a mesh with vertex colours (GLB); needs no prior."""
+    """Write the scene of a finished cell as a mesh with vertex colours (GLB, PLY or OBJ); needs no prior."""
 
     cell: tyro.conf.Positional[Path]
     """Folder of the cell's record: runs/STUDY/cells/CELL."""
     mesh: Path
-    """File to write, such as out.glb."""
+    """File to write: out.glb for viewers, out.ply or out.obj for mesh tools."""
     resolution: int = 96
     """Points along an edge of the grid that the density is read on."""
     level: float | None = None

@@ -88,7 +88,7 @@ class Prior(Protocol):
 
 @runtime_checkable
 class LimitedText(Protocol):
-    """What a prior has in addition whose text encoder reads a limited number of tokens."""
+    """Further members of a prior whose text encoder reads a limited number of tokens."""
 
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that ``embed`` leaves out, never those of view words; 0 if the text fits."""

@@ -1,4 +1,4 @@
-"""What is wrong with a prompt set."""
+"""Errors of prompt sets."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 from safetensors import safe_open
 
-from bench.commands.export import is_whole_glb
+from bench.commands.mesh_files import is_whole_glb
 from bench.errors import InputError, StorageError
 from bench.records.reading import require_readable
 from bench.records.store import STUDY_FILE, RunStore

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-import trimesh
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from trimesh.exchange.gltf import export_glb
 
 from bench.cells.streams import make_streams
+from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
 from bench.records.atomic import new_file
-from bench.records.reading import refusals, require_readable
+from bench.records.reading import require_readable
 from bench.records.record import RECORD_FILE, SCENE_FILE
 from bench.records.store import RunStore, read_record
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
-from methods.pixels import NotFiniteError, to_bytes
+from methods.pixels import NotFiniteError
 from methods.priors.loading import load_prior
-from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
+from methods.scenes.mesh import extract_mesh, silhouette_level
 from methods.scenes.scene import Scene
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
@@ -33,14 +27,14 @@ RESOLUTIONS = (8, 512)
 
 
 def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: float | None = None) -> Path:
-    """Write the scene of a record as a GLB file; the diffusion prior is not needed.
+    """Write the scene of a record as a mesh; the diffusion prior is not needed.
 
     In the file y is up and the object's front faces +z, as glTF has it.  Vertex colours are the field's, without
-    light, in glTF's linear colours.
+    light.
 
     Args:
         record_folder: A cell's folder, ``runs/<study>/cells/<cell>``.
-        out: The file to write, which ends in ``.glb``; an existing one is replaced.
+        out: The file to write, which ends in ``.glb``, ``.ply`` or ``.obj``; an existing one is replaced.
         resolution: Points along an edge of the grid that the density is read on.
         level: Density per world unit at the surface; by default the one with the silhouette of the renders
             (:func:`methods.scenes.mesh.silhouette_level`).
@@ -55,8 +49,8 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
         raise InputError(f"resolution = {resolution}: must be from {least} to {most} points")
     if level is not None and not 0 < level < float("inf"):
         raise InputError(f"level = {level}: must be a positive density")
-    if out.suffix != ".glb":
-        raise InputError(f"{out}: must end in .glb, the one format that is written")
+    if out.suffix.lower() not in MESH_FILES:
+        raise InputError(f"{out}: must end in {', '.join(MESH_FILES)}, the formats that are written")
     scene = load_scene(record_folder)
     volume = scene.volume()
     if volume is None:
@@ -67,7 +61,7 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
         what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
         raise InputError(f"{record_folder}: the scene has no surface ({what})")
     try:
-        content = glb(mesh)
+        content = MESH_FILES[out.suffix.lower()](mesh)
     except NotFiniteError as error:
         raise InputError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
     with new_file(out) as temporary:
@@ -102,51 +96,12 @@ def load_scene(record_folder: Path) -> Scene:
 
 
 def _instead_of_cell(folder: Path) -> str:
-    """What a folder without a record is, and what to give in its place."""
+    """Describe a folder without a record, and the folder to give in its place."""
     cells = RunStore(folder).record_folders() or RunStore(folder.parent).record_folders() * (folder.name == "cells")
     if cells:
         what = "the folder of all cells" if folder.name == "cells" else "a run folder"
         return f"is {what}; give the folder of one cell, such as {cells[0]}"
     return f"has no {RECORD_FILE}, so it is not a cell's folder; give one such as runs/quick/cells/sdi--blue-duck--…"
-
-
-def glb(mesh: Mesh) -> bytes:
-    """The mesh as a binary glTF 2.0 file.
-
-    Raises:
-        NotFiniteError: If a colour is NaN or infinite.
-    """
-    # y up, front +z (glTF 2.0, section 3.4): a turn of the axes, which keeps the faces' sense
-    vertices = mesh.vertices[:, [1, 2, 0]]
-    colours = to_bytes(torch.from_numpy(linear_colours(mesh.rgb)))
-    shape = trimesh.Trimesh(vertices, mesh.faces, vertex_colors=colours, process=False)
-    return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_make_matt)
-
-
-def is_whole_glb(path: Path) -> bool:
-    """Whether a file has the header of a GLB (glTF 2.0, section 4.4.2) and the length that it states.
-
-    Raises:
-        StorageError: If it cannot be read.
-    """
-    if not path.is_file():
-        return False
-    with refusals(path), path.open("rb") as file:
-        header = file.read(12)
-    return len(header) == 12 and struct.unpack("<4sII", header) == (b"glTF", 2, path.stat().st_size)
-
-
-def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Linear colours of glTF's vertices from sRGB colours in [0, 1] (IEC 61966-2-1)."""
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-
-
-def _make_matt(tree: dict[str, Any]) -> None:
-    """Add a matt material, because by default glTF's surfaces are metal."""
-    tree["materials"] = [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}]
-    for mesh in tree["meshes"]:
-        for primitive in mesh["primitives"]:
-            primitive["material"] = 0
 
 
 def _build(cell: Cell, where: Path) -> Scene:

@@ -1,4 +1,4 @@
-"""What a study's prior reads of its prompts, for the lines below a plan."""
+"""The part of a study's prompts that its prior reads, for the lines below a plan."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.commands.export import export_mesh, is_whole_glb
+from bench.commands.export import export_mesh
+from bench.commands.mesh_files import is_whole_glb
 from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
 from bench.records.record import SCENE_FILE, Record

@@ -136,7 +136,10 @@ class RunStore:
                 f"{path}: the run is of an earlier version of sdi-bench; read it with that version, or give another "
                 "run folder with --out"
             )
-        return parse_study(fields, where=str(path))
+        study = parse_study(fields, where=str(path))
+        if study.pinned is not None:
+            study.prompt_set()  # refuses malformed prompts before anything is done with them
+        return study
 
     def cell_folder(self, cell: Cell) -> Path:
         """The folder of the cell's record, which need not exist."""

@@ -76,7 +76,7 @@ def _check(study: Study, found: str) -> None:
 
 
 def other_inputs(first: Study, second: Study) -> list[str]:
-    """How the prompts and the prior of two studies differ, a phrase for each; equal contents count, not equal names.
+    """Describe how the prompts and the prior of two studies differ; contents are compared, not names.
 
     Raises:
         UnknownNameError: If one of them is not pinned, and there is no such prior.

@@ -109,7 +109,7 @@ def prior_sha256(name: str) -> str:
 
 
 def prompt_reader(name: str) -> PromptReader | None:
-    """What the prior ``name`` reads of a prompt, without loading its networks; None if only loading shows it.
+    """Return the prompt reader of the prior ``name`` without loading its networks; None if only loading shows it.
 
     Raises:
         WeightsMissingError: If its weights have not been fetched.

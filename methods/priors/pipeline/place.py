@@ -66,7 +66,7 @@ def looks_like_path(given: str) -> bool:
 
 
 def _describe(folder: Path) -> str:
-    """What a folder without a pipeline is."""
+    """Describe a folder without a pipeline."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     cached = [path for path in inner if path.name.startswith("models--")]
     if cached:

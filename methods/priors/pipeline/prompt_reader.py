@@ -1,4 +1,4 @@
-"""What a pipeline's text encoder reads of a text: its tokens, what is cut, and the words that it does not know."""
+"""The part of a text that a pipeline's text encoder reads: its tokens, the cut, and the words that it does not know."""
 
 from __future__ import annotations
 

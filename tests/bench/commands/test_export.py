@@ -12,7 +12,8 @@ import trimesh
 from safetensors.torch import load_file, save_file
 
 from bench.cells.run_cell import run_cell
-from bench.commands.export import export_mesh, glb, linear_colours, load_scene
+from bench.commands.export import export_mesh, load_scene
+from bench.commands.mesh_files import MESH_FILES, glb, linear_colours
 from bench.errors import InputError
 from bench.records.atomic import write_atomically
 from bench.records.store import RunStore, read_record
@@ -22,6 +23,7 @@ from bench.study.expand import expand
 from bench.study.study import Study, load_study
 from methods.cameras import evaluation_ring
 from methods.contracts import Prior
+from methods.pixels import NotFiniteError
 from methods.scenes.mesh import Mesh
 
 
@@ -81,8 +83,28 @@ def test_a_glb_holds_the_mesh_with_y_up_and_the_front_at_z() -> None:
     accessor = tree["accessors"][primitive["attributes"]["COLOR_0"]]
     view = tree["bufferViews"][accessor["bufferView"]]
     start = 20 + struct.unpack_from("<I", content, 12)[0] + 8 + view["byteOffset"]
-    colours = np.frombuffer(content, np.uint8, 16, start).reshape(4, 4)
-    assert colours.tolist() == [[255, 0, 0, 255], [0, 55, 0, 255], [0, 0, 255, 255], [255, 255, 255, 255]]
+    assert (accessor["componentType"], accessor["type"]) == (5126, "VEC4")  # floats: 8 bits of light are too few
+    colours = np.frombuffer(content, np.float32, 16, start).reshape(4, 4)
+    assert colours == pytest.approx(np.array([[1, 0, 0, 1], [0, 0.21404, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]]), abs=1e-5)
+    [part] = trimesh.load_scene(io.BytesIO(content), file_type="glb", process=False).geometry.values()
+    assert part.visual.vertex_attributes["color"] == pytest.approx(colours)  # where trimesh keeps them with a material
+
+
+@pytest.mark.parametrize("ending", ["ply", "obj"])
+def test_other_formats_have_the_colours_of_a_screen(ending: str) -> None:
+    corners = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]], np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+    rgb = np.array([[1, 0, 0], [0, 0.5, 0], [0.1, 0.01, 1], [1, 1, 1]], np.float32)
+    content = MESH_FILES[f".{ending}"](Mesh(corners, faces, rgb))
+    shape = trimesh.load_mesh(io.BytesIO(content), file_type=ending, process=False)
+    assert np.array_equal(shape.vertices, corners[:, [1, 2, 0]])
+    assert np.array_equal(shape.faces, faces)
+    assert shape.visual.vertex_colors[:, :3].tolist() == [[255, 0, 0], [0, 128, 0], [26, 3, 255], [255, 255, 255]]
+    again = shape.export(file_type="ply")  # as people convert
+    kept = trimesh.load_mesh(io.BytesIO(again), file_type="ply", process=False).visual.vertex_colors
+    assert np.array_equal(kept, shape.visual.vertex_colors)
+    with pytest.raises(NotFiniteError):
+        MESH_FILES[f".{ending}"](Mesh(corners, faces, rgb * np.nan))
 
 
 def test_linear_colours_are_the_standards() -> None:
@@ -139,7 +161,7 @@ def test_a_cell_without_a_scene_is_reported(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [
-        ("a.obj", {}, "a.obj: must end in .glb"),
+        ("a.stl", {}, "a.stl: must end in .glb, .ply, .obj"),
         ("a.glb", {"resolution": 4}, "resolution = 4: must be from 8 to 512"),
         ("a.glb", {"level": -1.0}, "level = -1.0: must be a positive density"),
     ],

@@ -71,7 +71,8 @@ def test_a_study_of_a_later_version_is_reported(
     assert not (finished.folder / "set-aside").exists()
 
 
-def test_a_study_without_a_version_is_of_this_one(study: Study, finished: RunStore) -> None:
+def test_a_study_without_a_version_is_of_this_one(finished: RunStore) -> None:
+    study = finished.read_study()
     path = finished.folder / "study.json"
     fields = json.loads(path.read_text())
     del fields["format_version"]

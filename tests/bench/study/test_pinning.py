@@ -69,7 +69,7 @@ def test_pinning_changes_no_cell(study: Study, name: str) -> None:
 
 def test_the_prior_is_needed_to_run_and_must_be_the_same(bare: Study, tmp_path: Path) -> None:
     for need in (check_prior, loaded_prior):
-        with pytest.raises(WeightsMissingError, match=r"prior = '.*/sdA': no weights are there"):
+        with pytest.raises(WeightsMissingError, match=r"sdA: there is no such folder"):
             need(bare)
     shutil.copytree(WEIGHTS, tmp_path / "sdA")
     check_prior(bare)
