@@ -8,7 +8,7 @@ import pytest
 from bench.study.cell import Cell
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "bench"
-IDENTITY = "406ecdee91ff398f29df72c89d28a5bdb2e0d71a15a0289191706f3487111dcb"
+IDENTITY = "40bb2104b7dc0c7c2c5a85850fb758c7bafc4d8de317e1c6bf04febd4682807b"
 
 
 def test_the_identity_of_a_kept_record_never_moves() -> None:
