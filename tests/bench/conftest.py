@@ -21,6 +21,7 @@ from bench.study.settings import DivergenceSettings
 from bench.study.study import Study, load_study
 from methods.contracts import Prior
 from methods.priors.loading import cached_prior
+from reports.figures.drawing import style
 
 TINY = """
 title = "Tiny"
@@ -115,3 +116,19 @@ def permissions_hold() -> Iterator[None]:
 def finished(finished_folder: Path, tmp_path: Path) -> RunStore:
     """A copy of a finished run, to be broken at will."""
     return RunStore(Path(shutil.copytree(finished_folder, tmp_path / "run")))
+
+
+#: Whole but empty files in place of figures.
+_BLANK = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg"></svg>\n', "pdf": b"%PDF-1.4\n%%EOF\n"}
+
+
+@pytest.fixture(autouse=True)
+def _blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the seconds of drawing: tests/reports and tests/e2e look at figures, these tests do not."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(style, "_save", lambda draw, theme, kind, metadata, **_: _BLANK[kind])
+
+
+@pytest.fixture
+def drawn() -> None:
+    """For tests that look at a figure after all."""

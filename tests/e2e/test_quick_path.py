@@ -42,7 +42,7 @@ resolution = 64
             {
                 "prior": "toybox",
                 "metrics": '"clip_score", "clip_iqa", "image_reward", "r_precision", "ground_truth"',
-                "threads": 2,
+                "threads": 1,
             },
             id="toybox",
         ),

@@ -94,6 +94,7 @@ def test_a_file_cut_short_is_found_set_aside_and_made_again(
     assert all(any(run.folder.glob(pattern)) for pattern in KINDS)
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("harm", [_half, lambda path: path.write_bytes(b""), Path.unlink], ids=["cut", "empty", "gone"])
 def test_score_and_report_make_again_whatever_is_not_there_whole(
     run: RunStore, console: Console, harm: Callable[[Path], None]
