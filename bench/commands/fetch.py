@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
+from bench.output import print_line
 from methods.atomic import replace_file
 from methods.priors.pipeline.folder import files_in
 from methods.priors.pipeline.place import expand_path, snapshot_in
@@ -44,7 +45,7 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
             _check(source, here, str(here))
             _check_files(here, names)
             _open(source, here)
-            console.print(f"{source.role}: {here} is used where it is", highlight=False, soft_wrap=True)
+            print_line(console, f"{source.role}: {here} is used where it is")
             continue
         if origin.is_local:
             raise InputError(f"--from {mirror}: the folder {origin.repository} is set already, and used where it is")
@@ -55,7 +56,7 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
             else:
                 _copy(source, _part(mirror, source, len(chosen)), folder, fields)
         sha256 = reverify_weights(folder)
-        console.print(f"{source.role}: right, SHA-256 {sha256[:12]}, in {folder}", highlight=False, soft_wrap=True)
+        print_line(console, f"{source.role}: right, SHA-256 {sha256[:12]}, in {folder}")
 
 
 def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
@@ -73,7 +74,7 @@ def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
         reverify_weights(folder)
         _check_files(folder, names)
     except WeightsError as error:
-        console.print(f"{error}; fetching it again", highlight=False, soft_wrap=True, markup=False)
+        print_line(console, f"{error}; fetching it again")
     else:
         return True
     for name in names:

@@ -81,13 +81,11 @@ def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: 
     twice = sorted({cell_of_second(folder) for folder in second_records(store) if folder not in before})
     if twice:
         more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
-        console.print(
+        print_line(
+            console,
             f"{study.name}: computed twice: {twice[0]}{more}: the locks of this file system may hold on one machine "
             f"only, unless records were copied here meanwhile; first records are kept, second ones are in "
             f"{store.folder / 'set-aside'}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
 
 
