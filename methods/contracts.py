@@ -65,8 +65,11 @@ class Prior(Protocol):
         """Latents ``(b c lh lw)`` to colours ``(b 3 h w)`` in [0, 1]."""
         ...
 
-    def bound(self, latents: Tensor) -> Tensor:
-        """Clean latents moved into the range of images; a prior without such a range returns them unchanged."""
+    def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
+        """Clean latents moved into the range of images; a prior without such a range returns them unchanged.
+
+        ``inverting`` says that they are within an inversion, which may be left out (``methods.diffusion.bounded``).
+        """
         ...
 
     def embed(self, texts: Sequence[str]) -> Tensor:

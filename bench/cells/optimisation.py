@@ -19,6 +19,7 @@ from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
 from methods.cameras import Cameras, sample_cameras, view_words, with_view
 from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
+from methods.diffusion.bounded import with_bound
 from methods.diffusion.perp_neg import PerpNeg
 from methods.inversion import fixed_point_error
 from methods.transfer import to_device
@@ -45,7 +46,7 @@ class Optimisation:
         self.prior = prior
         self.device = prior.device
         self.clock = clock or StepClock(self.device)
-        self._timed_prior = timed(prior, self.clock)  # for the method
+        self._timed_prior = timed(with_bound(prior, cell.bound), self.clock)  # for the method
         self.streams = make_streams(cell.seed, cell.prompt_id)
         self.watch = Watch(cell.divergence)
         self.method = cell_method(cell)

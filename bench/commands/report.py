@@ -70,6 +70,14 @@ def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
     return found
 
 
+#: What each setting ``bound`` does, in words for the tables' notes.
+_CLIPPED = {
+    "none": "no prediction is clipped to the prior's range of images",
+    "target": "the clean images of updates and samples are clipped to the prior's range, those of inversions are not",
+    "all": "all predictions are clipped to the prior's range of images, also within inversions",
+}
+
+
 def _figures(study: Study) -> list[FigureSpec]:
     """Return the study's figures without panels of metrics that it is not scored with, such as those of the truth.
 
@@ -90,6 +98,7 @@ def _figures(study: Study) -> list[FigureSpec]:
 def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
     """Write the notes that all tables carry."""
     notes = []
+    notes += _bound_notes(records)
     notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables exclude them.")
@@ -103,6 +112,15 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
     return notes
+
+
+def _bound_notes(records: Sequence[Record]) -> list[str]:
+    """Say which predictions were clipped, and with which methods if they differ."""
+    labels: dict[str, dict[str, None]] = {}
+    for record in records:
+        labels.setdefault(record.cell.bound, {})[record.cell.label] = None
+    names = {bound: f" ({', '.join(each)})" if len(labels) > 1 else "" for bound, each in labels.items()}
+    return [f"bound = {bound}{names[bound]}: {_CLIPPED[bound]}." for bound in labels]
 
 
 def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, str]]]]:

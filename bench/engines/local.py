@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import psutil
 import torch
 
 from bench.engines import engines
@@ -26,23 +27,46 @@ from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.settings import PriorChoice
 from bench.study.study import Study
-from methods.priors.loading import cached_prior
+from methods.priors.loading import cached_prior, folder_of, prior_device
 
 #: Time between two looks at whether the run is to stop.
 _SECONDS = 0.2
+
+#: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
+_WORKER_BYTES = 1_500_000_000
 
 
 @engines.register("local")
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """Run ``cells`` here.  A cell that is killed goes on from its checkpoint."""
-    count = min(options.workers or 1, len(cells))
-    threads = max(1, study.threads // count)
+    count = min(options.workers or _workers_here(study), len(cells))
+    threads = study.threads
     job = partial(work, study, cells, store, threads=threads, options=options)
     with interrupts(*STOP) as interrupt:
         if count == 1:
             job(interrupted=interrupt.__bool__)
         else:
             _run_processes(job, study.prior, count, interrupt)
+
+
+def _workers_here(study: Study) -> int:
+    """One process per GPU, or as many as the cores and the free memory have room for.
+
+    Threads of one step wait for each other, and for every other load: two processes of one thread do more than one of
+    two threads.  A prior without weights gets one process too, since its cells take less time than a process to start.
+    """
+    device = prior_device(study.prior.name)
+    if device != "cpu":
+        return 1 if device is None else max(1, len(_devices()))
+    folder = folder_of(study.prior.name)
+    weights = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
+    by_memory = psutil.virtual_memory().available // (_WORKER_BYTES + 2 * weights)
+    return max(1, min(_cores() // study.threads, by_memory))
+
+
+def _cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run_processes(job: partial[None], prior: PriorChoice, count: int, interrupt: Interrupt) -> None:

@@ -17,7 +17,8 @@ class EngineOptions:
     """The options of all engines; each uses its own."""
 
     workers: int | None = None
-    """Worker processes, each with its own prior: 1 for local, as many as find room for ray, array tasks for slurm."""
+    """Worker processes, each with its own prior (slurm: array tasks, 1); by default one per GPU or CPU core here, and
+    as many as find room on a Ray cluster."""
     fail_after: int | None = None
     """Start no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
     track: TrackerName | None = None

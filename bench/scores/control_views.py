@@ -25,6 +25,7 @@ from bench.scores.view_set import ViewSet, cell_views
 from bench.study.pinning import loaded_prior, study_prior
 from bench.study.study import Study
 from methods.cameras import view_words, with_view
+from methods.diffusion.bounded import with_bound
 from methods.diffusion.sampling import sample_images
 from methods.pixels import NotFiniteError, to_bytes
 from methods.registry import UnknownNameError
@@ -154,13 +155,13 @@ class _PriorSampler:
 
     @property
     def identity(self) -> JsonValue:
-        return [study_prior(self._study).weights_sha256, self._scale(), SAMPLING_STEPS, *self._words]
+        return [study_prior(self._study).weights_sha256, self._scale(), SAMPLING_STEPS, self._study.bound, *self._words]
 
     def __call__(self, prompt: str, count: int) -> np.ndarray:
         texts = [prompt + words for words in self._words[:count]]
         generator = make_streams(self._seed, self._prompt_id)["eval"]
         try:
-            prior = loaded_prior(self._study)
+            prior = with_bound(loaded_prior(self._study), self._study.bound)
         except (InputError, UnknownNameError, WeightsError) as error:
             raise _NoPriorError(str(error)) from error
         images = sample_images(prior, texts, generator=generator, scale=self._scale(), steps=SAMPLING_STEPS)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from bench.study.settings import CellSettings, Slug
 
 #: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.
-CODE_VERSION = 4
+CODE_VERSION = 5
 
 
 class Cell(CellSettings):

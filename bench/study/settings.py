@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from methods.camera_range import CameraRange
+from methods.diffusion.bounded import Bound
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -193,6 +194,9 @@ class CellSettings(Section):
     """Cameras rendered in one step."""
     penalties: Penalties = "relative"
     """Weights of the scene's penalties: relative to the size of the method's update, or absolute next to its loss."""
+    bound: Bound = "none"
+    """The predictions whose clean image is moved into the prior's range of images, if it has one (``Prior.bound``):
+    none of them, those that updates and samples are made of, or all, those within inversions included."""
     view_prompts: ViewPrompts = "words"
     """The side that a camera sees is named by view words ("…, back view"), by Perp-Neg, or not at all (2D)."""
     cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()

@@ -52,8 +52,8 @@ class Handling(Section):
     """Published tables (files of reports/published) to show next to the results."""
     figures: tuple[FigureSettings, ...] = ()
     """Figures of the report in addition to those of every study."""
-    threads: Annotated[int, Field(ge=1, le=1024)] = 2
-    """Torch's threads on the CPU."""
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Torch's threads on the CPU in each process, on which the last bits of the numbers depend."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest time of a cell's optimisation, seconds; by default no limit."""
     memory_limit_gb: Annotated[float, Field(gt=0)] | None = None

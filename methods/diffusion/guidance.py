@@ -33,7 +33,14 @@ class Query(NamedTuple):
 
 
 def guided_prediction(
-    prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, scale: float, against: Against = "null"
+    prior: Prior,
+    noisy: Tensor,
+    timesteps: Tensor,
+    prompt: ViewPrompt,
+    scale: float,
+    against: Against = "null",
+    *,
+    inverting: bool = False,
 ) -> Prediction:
     """The prediction of :func:`guided_noise`, within the prior's range of images.
 
@@ -47,8 +54,10 @@ def guided_prediction(
         prompt: The conditioning; its Perp-Neg part counts wherever there is one.
         scale: The guidance scale s; 0 is the prediction of ``against`` alone.
         against: What to go away from.
+        inverting: True within an inversion, where the prior may bound its images or not.
     """
-    return bound_prediction(prior, noisy, timesteps, guided_noise(prior, noisy, timesteps, prompt, scale, against))
+    noise = guided_noise(prior, noisy, timesteps, prompt, scale, against)
+    return bound_prediction(prior, noisy, timesteps, noise, inverting=inverting)
 
 
 def guided_noise(
@@ -97,11 +106,16 @@ def perpendicular_part(vectors: Tensor, axes: Tensor) -> Tensor:
     return vectors - (vectors * axes).sum(over, keepdim=True) / length * axes
 
 
-def bound_prediction(prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor) -> Prediction:
-    """The prediction that ``noise`` at x_t stands for, within the prior's range of images."""
+def bound_prediction(
+    prior: Prior, noisy: Tensor, timesteps: Tensor, noise: Tensor, *, inverting: bool = False
+) -> Prediction:
+    """The prediction that ``noise`` at x_t stands for, within the prior's range of images.
+
+    Each prediction that a method's update is made of goes through here, so that all methods are treated alike.
+    """
     alpha, sigma = levels(prior, timesteps)
     target = (noisy - sigma * noise) / alpha
-    bounded = prior.bound(target)
+    bounded = prior.bound(target, inverting=inverting)
     return Prediction(noise, target) if bounded is target else Prediction((noisy - alpha * bounded) / sigma, bounded)
 
 

@@ -15,7 +15,7 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import Query, add_noise, predict_rows
+from methods.diffusion.guidance import Query, add_noise, bound_prediction, predict_rows
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -27,8 +27,8 @@ class CSD(Method):
     """∇ = c₁ ε_y + c₂ ε_neg + c₃ ε_∅ + c₄ ε, unweighted; CSD is ε_y − ε_∅ (arXiv 2310.19415).
 
     The released code writes the family with these four coefficients: SDS, but for its weight, is
-    (s, 0, 1 − s, −1), and a negative prompt is c₂ in place of c₃.  The predictions are used as the prior makes
-    them, without its range of images: their difference stands for no image, so there is no target.
+    (s, 0, 1 − s, −1), and a negative prompt is c₂ in place of c₃.  Where the prior bounds its images, each prediction
+    is bounded by itself; their difference stands for no image, so there is no target.
     """
 
     positive: float = 1.0
@@ -57,7 +57,8 @@ class CSD(Method):
         noisy = add_noise(prior, clean, noise, t)
         others = [(c, text) for c, text in ((self.negative, prompt.negative), (self.null, prompt.null)) if c != 0.0]
         texts = (prompt.positive, *(text for _, text in others))
-        conditional, *away = predict_rows(prior, *(Query(noisy, t, text) for text in texts))
+        rows = predict_rows(prior, *(Query(noisy, t, text) for text in texts))
+        conditional, *away = (bound_prediction(prior, noisy, t, row).noise for row in rows)
         update = self.positive * conditional + self.noise * noise
         for (coefficient, _), predicted in zip(others, away, strict=True):
             update = update + coefficient * predicted

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from methods.contracts import Distillation, Method, Prior, State, Streams, TimestepSchedule, View, ViewPrompt
-from methods.diffusion.guidance import guided_prediction, levels
+from methods.diffusion.guidance import bound_prediction, guided_prediction, levels
 from methods.diffusion.schedules.warm_up import WarmUp, warm_up_left
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import ddim_inversion
@@ -52,7 +52,8 @@ class ISM(Method):
         clean = view.clean
         path = self._path(prior, progress, streams["timestep"])[:, None].expand(-1, len(clean))
         t = path[-1]
-        noisy, at_s = ddim_inversion(prior, clean, path, prompt, self.gamma_inv)
+        inverted = ddim_inversion(prior, clean, path, prompt, self.gamma_inv)
+        noisy, at_s = inverted.noisy, bound_prediction(prior, inverted.before, path[-2], inverted.noise)
         guided = guided_prediction(prior, noisy, t, prompt, self.guidance_scale, against="negative")
         alpha, sigma = levels(prior, t)
         kappa = (noisy - alpha * clean) / sigma

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Distillation, Method, Prior, State, Streams, View, ViewPrompt
-from methods.diffusion.guidance import add_noise, guided_prediction, levels
+from methods.diffusion.guidance import add_noise, bound_prediction, guided_prediction, levels
 from methods.diffusion.schedules import require_range, timestep_index
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import ddim_inversion
@@ -73,7 +73,8 @@ class ISMCode(Method):
         path = path[:, None].expand(-1, len(clean))
         t = path[-1]
         started = add_noise(prior, clean, self._noise(clean, streams["noise"]), path[0])
-        noisy, at_s = ddim_inversion(prior, started, path, prompt, 0.0)
+        inverted = ddim_inversion(prior, started, path, prompt, 0.0)
+        noisy, at_s = inverted.noisy, bound_prediction(prior, inverted.before, path[-2], inverted.noise)
         guided = guided_prediction(prior, noisy, t, prompt, self.guidance_scale, against="negative")
         alpha, sigma = levels(prior, t)
         update = self.weight * sigma / alpha * (guided.noise - at_s.noise)

@@ -54,9 +54,10 @@ class NFSD(Method):
         noisy = add_noise(prior, clean, noise, t)
         rows = (Query(noisy, t, conditioning) for conditioning in (prompt.positive, prompt.null, prompt.negative))
         conditional, null, negative = predict_rows(prior, *rows)
-        # δ_D + s·δ_C is the guided noise, less ε_neg where t is large; only the guided part stands for an image
+        # δ_D + s·δ_C is the guided noise, less ε_neg where t is large
         guided = bound_prediction(prior, noisy, t, null + self.guidance_scale * (conditional - null))
+        away = bound_prediction(prior, noisy, t, negative)
         large = to_device(t >= self.clean_below * len(prior.alphas_cumprod), clean.device)
         _, sigma = levels(prior, t)
-        loss = update_loss(view.latents, sigma.square() * (guided.noise - large[:, None, None, None] * negative))
+        loss = update_loss(view.latents, sigma.square() * (guided.noise - large[:, None, None, None] * away.noise))
         return Distillation(loss, guided.target, t, noise, guided.noise)

@@ -94,7 +94,7 @@ class SDICode(Method):
         noisy = clean
         for now, then in pairwise(to_device(path, clean.device)):
             noise = guided_noise(prior, noisy, now, prompt, self.gamma_inv)
-            prediction = bound_prediction(prior, noisy, now.clamp_min(0), noise)
+            prediction = bound_prediction(prior, noisy, now.clamp_min(0), noise, inverting=True)
             alpha_now, sigma_now = levels(prior, now.clamp_min(0))
             alpha, sigma = levels(prior, then)
             deviation = sigma_now / sigma * (1 - (alpha / alpha_now).square()).sqrt()  # √V

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from methods.contracts import InversionStrategy, Prior, State, Streams, View, ViewPrompt
-from methods.diffusion.guidance import Prediction, guided_prediction, levels
+from methods.diffusion.guidance import guided_prediction, levels
 from methods.inversion import strategies
 from methods.inversion.random import draw_noise
 from methods.transfer import to_device
@@ -51,15 +51,21 @@ class DDIMInversion(InversionStrategy):
         timesteps = timesteps.cpu()  # where methods draw them
         count = max(1, int(self.inversion_steps * int(timesteps.max()) / len(prior.alphas_cumprod)))
         path = torch.arange(count + 1)[:, None] * timesteps // count
-        noisy, _ = ddim_inversion(prior, clean, path, prompt, self.gamma_inv)
+        noisy = ddim_inversion(prior, clean, path, prompt, self.gamma_inv).noisy
         alpha, sigma = levels(prior, timesteps)
         return (noisy - alpha * clean) / sigma + self.eta * draw_noise(clean, streams["noise"])
 
 
+class Inverted(NamedTuple):
+    """The end of an inversion; each tensor is ``(b c lh lw)``."""
+
+    noisy: Tensor  # the latents at the path's last timestep
+    before: Tensor  # the latents at the timestep before it
+    noise: Tensor  # the noise that was predicted there
+
+
 @torch.no_grad()
-def ddim_inversion(
-    prior: Prior, latents: Tensor, path: Tensor, prompt: ViewPrompt, scale: float
-) -> tuple[Tensor, Prediction]:
+def ddim_inversion(prior: Prior, latents: Tensor, path: Tensor, prompt: ViewPrompt, scale: float) -> Inverted:
     """Carry clean latents along ``path`` by inverse DDIM steps.
 
     x_{s'} = α_{s'} x̂0(x_s) + σ_{s'} ε̂(x_s), the sampler's step with the times exchanged (Song et al.,
@@ -72,13 +78,10 @@ def ddim_inversion(
         path: At least two increasing timesteps ``(k b)``, the first of them near 0.
         prompt: The conditioning.
         scale: Guidance scale of the inversion; 0 is an inversion without a prompt.
-
-    Returns:
-        The latents at the path's last timestep, and the prediction at the one before it.
     """
     noisy = latents
     for now, then in pairwise(to_device(path, latents.device)):
-        prediction = guided_prediction(prior, noisy, now, prompt, scale)
+        before, prediction = noisy, guided_prediction(prior, noisy, now, prompt, scale, inverting=True)
         alpha, sigma = levels(prior, then)
         noisy = alpha * prediction.target + sigma * prediction.noise
-    return noisy, prediction
+    return Inverted(noisy, before, prediction.noise)

@@ -43,5 +43,5 @@ class FixedPoint(InversionStrategy):
         kappa = draw_noise(clean, streams["noise"])
         for _ in range(self.iterations):
             noisy = add_noise(prior, clean, kappa, timesteps)
-            kappa = guided_prediction(prior, noisy, timesteps, prompt, self.gamma).noise
+            kappa = guided_prediction(prior, noisy, timesteps, prompt, self.gamma, inverting=True).noise
         return kappa

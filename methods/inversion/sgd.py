@@ -49,7 +49,7 @@ class GradientDescent(InversionStrategy):
         for _ in range(self.iterations):
             kappa = kappa.detach().requires_grad_()
             noisy = add_noise(prior, clean, kappa, timesteps)
-            noise = guided_prediction(prior, noisy, timesteps, prompt, self.gamma).noise
+            noise = guided_prediction(prior, noisy, timesteps, prompt, self.gamma, inverting=True).noise
             (gradient,) = torch.autograd.grad(0.5 * (noise - kappa).square().sum(), kappa)
             kappa = kappa - self.step_size * gradient
         return kappa.detach()

@@ -54,7 +54,7 @@ class GaussianPrior:
         """``(count n d)``: the conditioning of the empty text."""
         return self.embed([""] * count)
 
-    def bound(self, latents: Tensor) -> Tensor:
+    def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """Clamped to ± ``clip_target``, or unchanged if that is None."""
         return latents if self.clip_target is None else latents.clamp(-self.clip_target, self.clip_target)
 

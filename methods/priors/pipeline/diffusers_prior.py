@@ -87,7 +87,7 @@ class DiffusersPrior:
         """``(count n d)``: the conditioning of the empty text, for Stable Diffusion and its like."""
         return self.embed([""] * count)
 
-    def bound(self, latents: Tensor) -> Tensor:
+    def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """The latents whose image is that of ``latents`` with colours clamped to [0, 1]; a VAE's are unchanged."""
         return self._codec.bound(latents)
 

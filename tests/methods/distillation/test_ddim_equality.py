@@ -58,7 +58,7 @@ def case(request) -> SimpleNamespace:
         prior = load_prior("toybox")
         prior._unet.double()
         prior._dtype = torch.float64
-        prior.bound = lambda latents: latents  # diffusers has no clipping by the codec
+        prior.bound = lambda latents, *, inverting: latents  # diffusers has no clipping by the codec
         texts, shape = ["a blue duck, front view"], (1, 16, 16, 16)
         config = {"prediction_type": "v_prediction"}
         network = lambda x, t, c: prior._unet(x, t, c).sample  # noqa: E731

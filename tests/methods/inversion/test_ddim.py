@@ -25,7 +25,7 @@ from prompts.toybox import ToyObject, render_object
 def there_and_back(prior, prompt, image, path) -> float:
     """Relative error of inverting along timesteps ``(k,)`` and sampling back along the same."""
     path = path[:, None].expand(-1, len(image))
-    noisy, _ = ddim_inversion(prior, image, path, prompt, 1.0)
+    noisy = ddim_inversion(prior, image, path, prompt, 1.0).noisy
     for now, then in zip(path.flip(0)[:-1], path.flip(0)[1:], strict=True):
         out = guided_prediction(prior, noisy, now, prompt, 1.0)
         alpha, sigma = levels(prior, then)
@@ -48,7 +48,7 @@ def test_a_step_is_diffusers_inverse_step(prior, prompt) -> None:
         noise = prior.predict_noise(theirs, torch.tensor([t - 100] * 2), prompt.positive)
         theirs = scheduler.step(noise, t, theirs).prev_sample
         path = torch.tensor([[t - 100], [t]]).expand(-1, 2)
-        ours, _ = ddim_inversion(prior, ours, path, prompt, 1.0)
+        ours = ddim_inversion(prior, ours, path, prompt, 1.0).noisy
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -130,7 +130,7 @@ def test_kappa_rebuilds_the_inverted_latents(infer, prior, prompt, make_streams)
     strategy = DDIMInversion(gamma_inv=1.0, inversion_steps=10, eta=0.0)
     kappa = infer(strategy, image, timesteps, prior=prior, prompt=prompt, streams=make_streams())
     path = (torch.arange(8)[:, None] / 7 * timesteps).long()
-    noisy, _ = ddim_inversion(prior, image, path, prompt, 1.0)
+    noisy = ddim_inversion(prior, image, path, prompt, 1.0).noisy
     alpha, sigma = levels(prior, timesteps)
     torch.testing.assert_close(alpha * image + sigma * kappa, noisy, rtol=1e-4, atol=1e-4)
 
