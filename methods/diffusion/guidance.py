@@ -5,6 +5,7 @@ The paper's symbols are the field's: x_t = α_t x + σ_t ε with α_t = √ᾱ_t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -78,15 +79,31 @@ def guided_noise(
         return prior.predict_noise(noisy, timesteps, base)
     if prompt.perpendicular is None and scale == 1.0:
         return prior.predict_noise(noisy, timesteps, prompt.positive)
+    towards, away, *others = predict_rows(prior, *queries(noisy, timesteps, prompt, prompt.positive, base))
+    return away + scale * direction(prompt, towards, away, others)
+
+
+def queries(noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, *conditioning: Tensor) -> list[Query]:
+    """A query for each ``conditioning`` ``(b n d)``, and one for each negative of Perp-Neg, if the prompt has them."""
     negatives = () if prompt.perpendicular is None else prompt.perpendicular.embeddings.unbind(1)
-    queries = [Query(noisy, timesteps, conditioning) for conditioning in (prompt.positive, base, *negatives)]
-    towards, away, *others = predict_rows(prior, *queries)
-    direction = guidance = towards - away
+    return [Query(noisy, timesteps, each) for each in (*conditioning, *negatives)]
+
+
+def direction(prompt: ViewPrompt, towards: Tensor, away: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """The direction of guidance ε_positive − ε_base, with the perpendicular parts of Perp-Neg.
+
+    Args:
+        prompt: The conditioning.
+        towards: ε_positive, ``(b c lh lw)``.
+        away: ε_base.
+        others: ε of the negatives of Perp-Neg in the order of :func:`queries`; empty without Perp-Neg.
+    """
+    guidance = plain = towards - away
     if prompt.perpendicular is not None:
-        weights = prompt.perpendicular.weights.to(direction).unbind(1)
+        weights = prompt.perpendicular.weights.to(plain).unbind(1)
         for other, weight in zip(others, weights, strict=True):
-            guidance = guidance + weight[:, None, None, None] * perpendicular_part(other - away, direction)
-    return away + scale * guidance
+            guidance = guidance + weight[:, None, None, None] * perpendicular_part(other - away, plain)
+    return guidance
 
 
 def predict_rows(prior: Prior, *queries: Query) -> tuple[Tensor, ...]:

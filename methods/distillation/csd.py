@@ -15,7 +15,7 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import Query, add_noise, bound_prediction, predict_rows
+from methods.diffusion.guidance import add_noise, bound_prediction, direction, predict_rows, queries
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -55,12 +55,19 @@ class CSD(Method):
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
         noisy = add_noise(prior, clean, noise, t)
-        others = [(c, text) for c, text in ((self.negative, prompt.negative), (self.null, prompt.null)) if c != 0.0]
-        texts = (prompt.positive, *(text for _, text in others))
-        rows = predict_rows(prior, *(Query(noisy, t, text) for text in texts))
-        conditional, *away = (bound_prediction(prior, noisy, t, row).noise for row in rows)
+        needs_null = self.null != 0.0 or prompt.perpendicular is not None
+        texts = {"positive": prompt.positive}
+        texts |= {"negative": prompt.negative} if self.negative != 0.0 else {}
+        texts |= {"null": prompt.null} if needs_null else {}
+        rows = predict_rows(prior, *queries(noisy, t, prompt, *texts.values()))
+        predicted = dict(zip(texts, rows, strict=False))
+        if prompt.perpendicular is not None:
+            null = predicted["null"]
+            predicted["positive"] = null + direction(prompt, predicted["positive"], null, rows[len(texts) :])
+        bounded = {name: bound_prediction(prior, noisy, t, row).noise for name, row in predicted.items()}
+        conditional = bounded.pop("positive")
         update = self.positive * conditional + self.noise * noise
-        for (coefficient, _), predicted in zip(others, away, strict=True):
-            update = update + coefficient * predicted
+        for name, prediction in bounded.items():
+            update = update + getattr(self, name) * prediction
         # the conditional prediction is the only one that CSD has
         return Distillation(update_loss(view.latents, update), None, t, noise, conditional)

@@ -15,7 +15,7 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import Query, add_noise, bound_prediction, levels, predict_rows
+from methods.diffusion.guidance import add_noise, bound_prediction, direction, levels, predict_rows, queries
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -27,8 +27,9 @@ from methods.transfer import to_device
 class NFSD(Method):
     """∇ = w(t)·(δ_D + s·δ_C), without the noise (eq. 8 and 9 of arXiv 2310.17590).
 
-    δ_C = ε_y − ε_∅ is the classifier's direction; δ_D = ε_∅ for small t and ε_∅ − ε_neg above
-    ``clean_below``, where the negative prompt stands for what is out of the prior's distribution.
+    δ_C = ε_y − ε_∅ is the classifier's direction, under Perp-Neg with the perpendicular parts of the other views;
+    δ_D = ε_∅ for small t and ε_∅ − ε_neg above ``clean_below``, where the negative prompt stands for what is out of
+    the prior's distribution.
     """
 
     guidance_scale: float = 7.5
@@ -52,10 +53,11 @@ class NFSD(Method):
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
         noisy = add_noise(prior, clean, noise, t)
-        rows = (Query(noisy, t, conditioning) for conditioning in (prompt.positive, prompt.null, prompt.negative))
-        conditional, null, negative = predict_rows(prior, *rows)
+        rows = queries(noisy, t, prompt, prompt.positive, prompt.null, prompt.negative)
+        conditional, null, negative, *others = predict_rows(prior, *rows)
         # δ_D + s·δ_C is the guided noise, less ε_neg where t is large
-        guided = bound_prediction(prior, noisy, t, null + self.guidance_scale * (conditional - null))
+        towards = direction(prompt, conditional, null, others)
+        guided = bound_prediction(prior, noisy, t, null + self.guidance_scale * towards)
         away = bound_prediction(prior, noisy, t, negative)
         large = to_device(t >= self.clean_below * len(prior.alphas_cumprod), clean.device)
         _, sigma = levels(prior, t)

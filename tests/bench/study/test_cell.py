@@ -8,7 +8,7 @@ import pytest
 from bench.study.cell import Cell
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "bench"
-IDENTITY = "40bb2104b7dc0c7c2c5a85850fb758c7bafc4d8de317e1c6bf04febd4682807b"
+IDENTITY = "ea929ef8de61c17fa7190a944064438d5393a8e877ed9b3884856fbbe8c86b4e"
 
 
 def test_the_identity_of_a_kept_record_never_moves() -> None:

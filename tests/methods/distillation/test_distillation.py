@@ -8,6 +8,7 @@ import inspect
 import pytest
 import torch
 
+from methods.contracts import Perpendicular
 from methods.distillation import methods, update_loss
 
 
@@ -59,6 +60,26 @@ def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
     scale = getattr(calibrated, "guidance_scale", getattr(calibrated, "gamma_fwd", None))
     assert scale == (None if name == "csd" else prior.guidance_scale)  # CSD is all classifier
     assert calibrated.negative_prompt in ("", prior.negative_prompt)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_no_method_ignores_perp_neg(name, prior, prompt, rgb, make_view, make_streams) -> None:
+    """Weights of zero change nothing, others do."""
+
+    def gradient(weight: float) -> torch.Tensor:
+        others = torch.stack([prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"])], dim=1)
+        asked = prompt._replace(perpendicular=Perpendicular(others, torch.full((2, 2), weight)))
+        view, method = make_view(prior, rgb), methods[name]()
+        state = method.start(prior)
+        out = method(view, prior=prior, prompt=asked, progress=0.4, streams=make_streams(), state=state)
+        return torch.autograd.grad(out.loss, view.latents)[0]
+
+    view, method = make_view(prior, rgb), methods[name]()
+    state, streams = method.start(prior), make_streams()
+    plain = method(view, prior=prior, prompt=prompt, progress=0.4, streams=streams, state=state)
+    if "-" not in name:  # presets of released code change their convention with Perp-Neg
+        torch.testing.assert_close(gradient(0.0), torch.autograd.grad(plain.loss, view.latents)[0])
+    assert not torch.allclose(gradient(-1.0), gradient(0.0), rtol=1e-2)
 
 
 def test_update_loss_has_the_update_as_its_gradient() -> None:
