@@ -23,6 +23,7 @@ from scipy.stats import bootstrap
 
 from methods.cameras import evaluation_ring, view_words, with_view
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
+from methods.diffusion.bounded import Bound, with_bound
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error, strategies
 from methods.priors.loading import load_prior
@@ -37,6 +38,8 @@ class Options:
 
     prior: str = "toybox"
     """Name or folder of the prior."""
+    bound: Bound = "none"
+    """The predictions that are clipped to the prior's range of images."""
     images: int = 16
     """Held-out objects, each seen from another azimuth."""
     timesteps: tuple[int, ...] = (200, 400, 600, 800)
@@ -106,7 +109,7 @@ def differences(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 def main(options: Options) -> None:
     """Measure and print."""
     torch.set_num_threads(options.threads)
-    prior = load_prior(options.prior)
+    prior = with_bound(load_prior(options.prior), options.bound)
     frame = measure(prior, options, strategies.names())
     gaps = differences(frame, options.seed)
     table = Table("strategy", *(f"t = {t}" for t in options.timesteps), title=f"error of eq. 8, minus {REFERENCE}'s")

@@ -1,6 +1,7 @@
-"""Choose the toybox prior's guidance scale on its own 2D samples, and write the choice into its card.
+"""Choose the toybox prior's guidance scale, and whether to clip, on its own 2D samples; write the choice into its card.
 
-The scale belongs to the prior: it is set here once, before any 3D run, and every method uses it.
+Both belong to the prior: they are set here once, before any 3D run, and every method uses them.  The default of a
+study's ``bound`` is the choice written in the card of the toybox.
 
     python -m bench.training.calibrate
 """
@@ -8,6 +9,7 @@ The scale belongs to the prior: it is set here once, before any 3D run, and ever
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from torch import Tensor
 from bench.training.classifier import Classifier, classes, load
 from bench.training.loop import use_cpu
 from methods.contracts import Prior
+from methods.diffusion.bounded import Bound, with_bound
 from methods.diffusion.sampling import sample_images
 from methods.pixels import to_bytes
 from methods.priors.loading import load_prior
@@ -27,7 +30,7 @@ from methods.weights import read_card, write_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, with_article
 
 _BATCH = 20
-_RULE = "most samples right in kind, colour, pattern and view at once; the smaller scale among equals"
+_RULE = "most samples right in kind, colour, pattern and view at once; not clipped, and the smaller scale, among equals"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Options:
     """The judge, trained if the file is not there."""
     scales: tuple[float, ...] = (1.5, 2.0, 3.0, 4.0, 6.0)
     """Guidance scales to compare."""
+    bounds: tuple[Bound, ...] = ("none", "target")
+    """Settings of the clipping to compare; samples contain no inversion, so that ``all`` is ``target``."""
     samples: int = 100
     """Samples for each scale."""
     final_samples: int = 200
@@ -59,14 +64,14 @@ def calibrate(options: Options) -> None:
     use_cpu(options.threads)
     prior, judge = load_prior(str(options.folder)), load(options.classifier)
     trials = {}
-    for scale in options.scales:
-        images, wanted = sample(prior, scale, options.samples, options.trial_steps, options.seed)
-        trials[scale] = recognised(judge, images, wanted)
-        Console().print(f"scale {scale}: {trials[scale]}")
-    best = max(options.scales, key=lambda scale: (trials[scale]["all"], -scale))
-    images, wanted = sample(prior, best, options.final_samples, options.steps, options.seed + 1)
+    for bound, scale in product(options.bounds, options.scales):
+        images, wanted = sample(with_bound(prior, bound), scale, options.samples, options.trial_steps, options.seed)
+        trials[bound, scale] = recognised(judge, images, wanted)
+        Console().print(f"bound {bound}, scale {scale}: {trials[bound, scale]}")
+    bound, best = max(trials, key=lambda trial: (trials[trial]["all"], trial[0] == "none", -trial[1]))
+    images, wanted = sample(with_bound(prior, bound), best, options.final_samples, options.steps, options.seed + 1)
     figures = recognised(judge, images, wanted)
-    Console().print(f"chosen {best}: {figures} over {options.final_samples} samples of held-out prompts")
+    Console().print(f"chosen {bound}, {best}: {figures} over {options.final_samples} samples of held-out prompts")
     card = {key: value for key, value in read_card(options.folder).items() if key != "files"}
     card.update(
         guidance_scale=best,
@@ -79,7 +84,8 @@ def calibrate(options: Options) -> None:
         calibration={
             "rule": _RULE,
             "samples": options.samples,
-            **{str(scale): trial for scale, trial in trials.items()},
+            "bound": bound,
+            **{f"{each}, {scale}": trials[each, scale] for each, scale in product(options.bounds, options.scales)},
         },
     )
     _sheet(images[:48]).save(options.folder / "sample_sheet.png")

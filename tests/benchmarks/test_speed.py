@@ -6,6 +6,7 @@ Run by ``nox -s perf``, which stores each run; ``--benchmark-compare`` prints th
 from __future__ import annotations
 
 import time
+import timeit
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,19 @@ def test_network_call(benchmark, prior, rows) -> None:
     assert benchmark(prior.predict_noise, noisy, timesteps, conditioning).shape == noisy.shape
 
 
+@pytest.fixture(scope="module")
+def row_seconds(prior) -> float:
+    """Least time of the network for one row, in calls of four rows: more rows per call are hardly faster."""
+    noisy, timesteps = torch.zeros(4, *prior.latent_shape), torch.full((4,), 500)
+    conditioning = prior.embed(["a red car"] * 4)
+    with torch.no_grad():
+        return min(timeit.repeat(lambda: prior.predict_noise(noisy, timesteps, conditioning), number=1, repeat=9)) / 4
+
+
 @pytest.mark.benchmark(group="step of a method")
 @pytest.mark.parametrize("name", methods.names())
-def test_method_step(benchmark, prior, scene, name) -> None:
+def test_method_step(benchmark, prior, scene, name, row_seconds) -> None:
+    """Extra information: the network's rows in a step, and how near the step is to the time of these alone."""
     method = methods[name]().calibrated(prior)
     streams = make_streams(0, "speed")
     cameras = sample_cameras(CameraRange(), 1, streams["camera"])
@@ -71,7 +82,13 @@ def test_method_step(benchmark, prior, scene, name) -> None:
         view = View(rendering, cameras, prior)
         method(view, prior=prior, prompt=prompt, progress=0.5, streams=streams, state=state).loss.backward()
 
+    before = prior.rows
+    step()
+    rows = prior.rows - before
     benchmark(step)
+    if benchmark.stats is not None:  # it is None under --benchmark-disable
+        floor = rows * row_seconds
+        benchmark.extra_info.update(rows=rows, floor_seconds=floor, floor_share=floor / benchmark.stats.stats.min)
 
 
 @pytest.mark.benchmark(group="harness")
