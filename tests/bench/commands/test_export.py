@@ -197,7 +197,7 @@ def test_bad_arguments_are_reported(folder: Path, tmp_path: Path, out: str, opti
 
 
 def test_a_folder_without_a_record_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a folder; give a cell's"):
+    with pytest.raises(InputError, match="there is no such folder; give a cell's"):
         export_mesh(tmp_path / "none", tmp_path / "a.glb")
     with pytest.raises(InputError, match=r"has no record\.json, so it is not a cell's folder; give one such as"):
         export_mesh(tmp_path, tmp_path / "a.glb")
