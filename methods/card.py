@@ -99,7 +99,7 @@ def load_card(path: Path) -> MethodCard:
             table = {"paper": whole.paper, **table}
         return MethodCard.model_validate(table)
     except FileNotFoundError:
-        raise CardError(f"{path}: there is no such card") from None
+        raise CardError(f"{path}: there is no such file") from None
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: is not valid TOML: {error}") from None
     except ValidationError as error:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
+from methods.pixels import clamp_finite
 
 #: Independent random generators by name (``camera``, ``timestep``, ``noise``, ``init``, ``background``,
 #: ``rays``, ``eval``).  Nothing in this project draws from a global generator.
@@ -135,9 +136,9 @@ class View:
         if self.rendering.rgb is not None:
             return self.rendering.rgb
         size = self.rendering.opacity.shape[-2:]
-        return torch.nn.functional.interpolate(
-            self.prior.decode(self.latents), size, mode="bilinear", antialias=True
-        ).clamp(0, 1)
+        return clamp_finite(
+            torch.nn.functional.interpolate(self.prior.decode(self.latents), size, mode="bilinear", antialias=True)
+        )
 
     @cached_property
     def latents(self) -> Tensor:

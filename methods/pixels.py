@@ -27,6 +27,14 @@ def to_bytes(values: Tensor) -> np.ndarray:
     return pixels
 
 
+def clamp_finite(values: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Values of any shape clamped to [low, high], with NaN in place of infinite ones, which a clamp would hide.
+
+    Finite values and their gradients are those of ``torch.clamp`` to the bit.
+    """
+    return torch.where(values.isinf(), torch.nan, values.clamp(low, high))
+
+
 def mark_not_finite(rgb: Tensor) -> Tensor:
     """Colours ``(b 3 h w)`` with ``MARK`` in place of pixels that have a value that is NaN or infinite."""
     finite = rgb.isfinite().all(dim=1, keepdim=True)

@@ -53,7 +53,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WeightsError(f"{folder}: no {CARD} there, so it is not a folder of weights of this suite") from None
+        why = f"has no {CARD}, so it is not a folder of weights of this suite"
+        raise WeightsError(f"{folder}: {why if folder.is_dir() else 'there is no such folder'}") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); make it readable (chmod a+rX)") from None
     except ValueError as error:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -25,11 +25,9 @@ from reports.pages.index import Cards, index_page
 from reports.pages.meshes import write_meshes
 from reports.pages.prompt import prompt_page
 from reports.render import FORMATS
+from reports.sums import FOLDERS, SUMS_FILE, list_sums
 from reports.table import Table
 from reports.tables import Reproduction, all_tables
-
-#: Folders of a report, which are replaced when it is written again.
-_FOLDERS: Final = ("figures", "images", "meshes", "prompts", "tables", "thumbnails", "turntables")
 
 
 class ReportFiles(NamedTuple):
@@ -101,7 +99,7 @@ def write_pages(
     """Write pages, tables, figures and images to ``folder``, which then needs no other file and no network.
 
     All files are made before the first one is moved there, so that an error leaves an earlier report unchanged.
-    ``index.html`` and the folders of an earlier report are replaced; other files remain.
+    ``index.html``, the checksums and the folders of an earlier report are replaced; other files remain.
 
     Returns:
         Path of ``index.html``.
@@ -134,6 +132,7 @@ def write_pages(
         png = io.BytesIO()
         grid.save(png, format="png")
         put("images/grid.png", png.getvalue())
+        put(SUMS_FILE, _encode(list_sums(Path(temporary))))
         _replace(Path(temporary), folder)
     return folder / "index.html"
 
@@ -161,7 +160,7 @@ def _put(folder: Path, name: str, content: bytes) -> None:
 
 def _replace(new: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for name in _FOLDERS:
+    for name in FOLDERS:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
     for made in sorted(new.iterdir()):

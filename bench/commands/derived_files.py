@@ -17,6 +17,7 @@ from bench.errors import InputError, StorageError
 from bench.records.reading import require_readable
 from bench.records.store import STUDY_FILE, RunStore
 from bench.scores.frames import TABLES, read_frame
+from reports.sums import damaged_files
 
 #: Folders of a run that are checked elsewhere (records), are kept as they were found, or hold no data.
 _LEFT_OUT = {"cells", "set-aside", "claims", "logs"}
@@ -39,9 +40,17 @@ class Damage(NamedTuple):
 
 def find_damage(store: RunStore) -> Iterator[Damage]:
     """Yield the damaged files of a run outside of its records, each read to its last byte."""
+    of_report = dict(damaged_files(store.folder / "report"))
+    for path, why in of_report.items():
+        yield Damage(path, f"{path}: {why}; report the run again", is_unreadable=False)
     for path in sorted(store.folder.rglob("*")):
         place = path.relative_to(store.folder).parts
-        if place[0] in _LEFT_OUT or any(part.startswith(".") for part in place) or not path.is_file():
+        if (
+            place[0] in _LEFT_OUT
+            or any(part.startswith(".") for part in place)
+            or path in of_report
+            or not path.is_file()
+        ):
             continue
         try:
             require_readable(path)

@@ -76,7 +76,8 @@ def load_scene(record_folder: Path) -> Scene:
         InputError: If the record is corrupt or has no scene, or the scene cannot be built here.
     """
     if not record_folder.is_dir():
-        raise InputError(f"{record_folder}: is not a folder; give a cell's, such as runs/quick/cells/sdi--blue-duck--…")
+        why = "is a file" if record_folder.exists() else "there is no such folder"
+        raise InputError(f"{record_folder}: {why}; give a cell's folder, such as runs/quick/cells/sdi--blue-duck--…")
     if not (record_folder / RECORD_FILE).is_file():
         raise InputError(f"{record_folder}: {_instead_of_cell(record_folder)}")
     record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links

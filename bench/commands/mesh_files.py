@@ -1,4 +1,13 @@
-"""A coloured mesh as a file that other programs open."""
+"""A coloured mesh as a file that other programs open.
+
+A GLB has its colours in COLOR_0, as linear floats (glTF 2.0, section 3.7.2.1), and no material, like the files that
+trimesh and Open3D write.  trimesh has the colours of a primitive with any material in ``visual.vertex_attributes``
+only, and loses them in ``load_mesh`` and in each conversion; without a material they are in ``visual.vertex_colors``,
+as linear bytes, which it writes to PLY and OBJ unchanged.  The price is the default material of glTF, a rough metal
+(section 5.19): in three.js r140 an sRGB colour of (200, 120, 60) shows as matt (167, 87, 38) in a white surrounding
+and (106, 61, 28) under one light at the camera, where a matt dielectric material shows (201, 124, 70) and
+(202, 123, 66).  PLY and OBJ have the colours of a screen.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +28,7 @@ from methods.scenes.mesh import Mesh
 
 
 def glb(mesh: Mesh) -> bytes:
-    """The mesh as a binary glTF 2.0 file, with linear colours in floats and a matt material.
+    """The mesh as a binary glTF 2.0 file, with linear colours in floats and no material.
 
     Raises:
         NotFiniteError: If a colour is NaN or infinite.
@@ -83,9 +92,7 @@ def _turned(mesh: Mesh) -> NDArray[np.floating[Any]]:
 
 
 def _finish(tree: dict[str, Any]) -> None:
-    """Name the colours as glTF does, and add a matt material, because by default its surfaces are metal."""
-    tree["materials"] = [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}]
+    """Name the colours as glTF does; trimesh by itself writes colours in 8 bits only."""
     for mesh in tree["meshes"]:
         for primitive in mesh["primitives"]:
-            primitive["material"] = 0
             primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop("_color")

@@ -127,6 +127,11 @@ class RunStore:
             if (self.folder / RECORD_FILE).is_file():
                 run = self.folder.absolute().parent.parent
                 raise InputError(f"{self.folder}: is the folder of a cell; give its run folder, {run}") from error
+            if isinstance(error, FileNotFoundError):
+                what = f"is a folder without a {STUDY_FILE}, so it is not a run folder"
+                raise InputError(
+                    f"{self.folder}: {what if self.folder.exists() else 'there is no such folder'}"
+                ) from error
             raise InputError(f"{path}: cannot be read ({error}); is this a run folder?") from error
         version = fields.pop("format_version", FORMAT_VERSION) if isinstance(fields, dict) else FORMAT_VERSION
         if not isinstance(version, int) or version > FORMAT_VERSION:

@@ -221,9 +221,11 @@ def _find(name_or_path: str | Path, folder: Path = Path()) -> Path:
     shipped = STUDIES / f"{given}.toml"
     if shipped.is_file():
         return shipped
-    if path.name and path.exists():
+    if given and path.exists():
         what = "folder without a study.json, so it is not a run folder" if path.is_dir() else "file that is not TOML"
         raise InputError(f"unknown study {given!r}: is a {what}; name a study, a study's TOML file or a run folder")
+    if "/" in given or given.startswith((".", "~")):
+        raise InputError(f"{given}: there is no such folder; name a study, a study's TOML file or a run folder")
     raise InputError(f"unknown study {given!r}: {nearest(given, study_names())}")
 
 
@@ -246,6 +248,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 def _parse_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # without the byte-order mark of some editors
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # not TOML, not UTF-8, or a number of too many digits

@@ -87,7 +87,7 @@ def test_another_packages_card_is_its_attribute() -> None:
     ("text", "message"),
     [
         ("title = ", "is not valid TOML"),
-        ('preset_of = "nothing"', "nothing.toml: there is no such card"),
+        ('preset_of = "nothing"', "nothing.toml: there is no such file"),
         ('title = "X"', "paper: Field required"),
         ('preset_of = "whole"\ntitel = "X"', "Field required"),
     ],

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from methods.pixels import NotFiniteError, mark_not_finite, to_bytes
+from methods.cameras import evaluation_ring
+from methods.contracts import Rendering, View
+from methods.pixels import NotFiniteError, clamp_finite, mark_not_finite, to_bytes
+from methods.priors.loading import load_prior
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +36,30 @@ def test_pixels_without_a_colour_are_magenta() -> None:
     assert marked[1, :, 0, 1].tolist() == [1.0, 0.0, 1.0]
     marked[1, :, 0, 1] = 0.25
     assert (marked == 0.25).all()
+
+
+def test_a_clamp_of_finite_values_is_torch_s_and_hides_no_infinite_one() -> None:
+    values = (4 * torch.randn(5, 7, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    for bounds in ((0.0, 1.0), (-1.5, 0.5)):
+        found, expected = clamp_finite(values, *bounds), values.clamp(*bounds)
+        assert torch.equal(found, expected)
+        up = torch.linspace(-3, 3, 35).view(5, 7)
+        [ours], [torchs] = (torch.autograd.grad(clamped, values, up) for clamped in (found, expected))
+        assert torch.equal(ours, torchs)
+    broken = clamp_finite(torch.tensor([torch.inf, -torch.inf, torch.nan, 7.0]))
+    assert broken.isfinite().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_no_decoder_hides_an_infinite_value(value: float) -> None:
+    for prior in map(load_prior, ("gaussian", "mixture", "toybox")):
+        latents = torch.zeros(1, *prior.latent_shape)
+        assert prior.decode(latents).isfinite().all()
+        latents[0, 1, 2, 3] = value
+        assert not prior.decode(latents).isfinite().all()
+        assert not prior.bound(latents).isfinite().all()
+        rendering = Rendering(None, torch.ones(1, 1, 24, 24), torch.zeros(1, 1, 24, 24), latents=latents)
+        assert not View(rendering, evaluation_ring(1), prior).rgb.isfinite().all()
 
 
 def test_no_other_file_makes_bytes_of_colours() -> None:

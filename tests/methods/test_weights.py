@@ -49,7 +49,7 @@ def test_combined_hash_follows_every_file(tmp_path: Path) -> None:
     [
         (lambda folder: (folder / "a").write_text("other"), r"a: SHA-256 is d9298a10d1b0…, but card.json says"),
         (lambda folder: (folder / "a").unlink(), r"a: missing, though card.json lists it"),
-        (lambda folder: (folder / "card.json").unlink(), r"no card.json there"),
+        (lambda folder: (folder / "card.json").unlink(), r"has no card.json, so it is not a folder of weights"),
         (lambda folder: (folder / "card.json").write_text("{"), r"card.json: not readable as JSON"),
         (lambda folder: (folder / "card.json").write_text("{}"), r"card.json: 'files' is missing"),
     ],

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from methods.pixels import clamp_finite
 from methods.priors.closed_form.translated import TranslatedPrior
 
 
@@ -39,8 +40,8 @@ class GaussianPrior:
         return 2 * torch.nn.functional.interpolate(rgb, size, mode="bilinear", antialias=True) - 1
 
     def decode(self, latents: Tensor) -> Tensor:
-        """``(b 3 16 16)`` to colours in [0, 1]."""
-        return ((latents + 1) / 2).clamp(0, 1)
+        """``(b 3 16 16)`` to colours in [0, 1], or NaN where they are not finite."""
+        return clamp_finite((latents + 1) / 2)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """``(b 1 3)``: the mean colour m of each text, in [−1, 1]; mid-grey for the empty text."""
@@ -56,7 +57,7 @@ class GaussianPrior:
 
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """Clamped to ± ``clip_target``, or unchanged if that is None."""
-        return latents if self.clip_target is None else latents.clamp(-self.clip_target, self.clip_target)
+        return latents if self.clip_target is None else clamp_finite(latents, -self.clip_target, self.clip_target)
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
         """The exact posterior mean of the noise."""

@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from methods.contracts import AdaptedPrior
+from methods.pixels import clamp_finite
 from methods.priors.pipeline.card import pipeline_card
 from methods.priors.pipeline.codec import Codec
 from methods.priors.pipeline.folder import check_pipeline, read_json
@@ -80,8 +81,8 @@ class DiffusersPrior:
         return self._codec.encode(rgb)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1]."""
-        return self._codec.decode(latents).clamp(0, 1)
+        """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1], or NaN where they are not finite."""
+        return clamp_finite(self._codec.decode(latents))
 
     def null(self, count: int) -> Tensor:
         """``(count n d)``: the conditioning of the empty text, for Stable Diffusion and its like."""

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from methods.pixels import clamp_finite
 from methods.weights import WeightsError, write_tensors
 
 _CONFIG, _WEIGHTS = "config.json", "patch_codec.safetensors"
@@ -88,4 +89,4 @@ class PatchCodec:
 
     def bound(self, latents: Tensor) -> Tensor:
         """The latents of the same images with colours clamped to [0, 1]."""
-        return self.encode(self.decode(latents).clamp(0, 1))
+        return self.encode(clamp_finite(self.decode(latents)))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.cameras import Cameras
 from methods.contracts import Prior, Rendering
+from methods.pixels import clamp_finite
 from methods.scenes import scenes
 from methods.scenes.nerf import regularisers
 from methods.scenes.nerf.backgrounds.background import Background
@@ -179,7 +180,7 @@ class NeRFScene(Scene):
             penalties["z_variance"] = variance / opacity.clamp(min=1e-5)
         behind = self.background(rays.directions, background, training=training)
         return Rendering(
-            rgb=(rgb + (1 - opacity) * behind).clamp(0, 1),  # the sums round past 1
+            rgb=clamp_finite(rgb + (1 - opacity) * behind),  # the sums round past 1
             opacity=opacity.clamp(max=1),
             depth=depth,
             normals=normals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,7 @@ KINDS = (
     *("views.parquet", "cells.parquet", "controls/noise/*/rgb_001.png", "truth/*/opacity_000.png"),
     *("scores/sds--*/ground_truth-*.json", "scores/controls/blank/*/*.json", "meshes/*.glb", "report/index.html"),
     *("report/prompts/*.html", "report/tables/summary.json", "report/figures/*.svg", "report/figures/*.pdf"),
+    *("report/tables/cost.md", "report/tables/cost.csv", "report/tables/robust.tex", "report/tables/variance.html"),
     *("report/images/grid.png", "report/thumbnails/*/*/*.webp", "cells/*/snapshots/*/rgb_000.png"),
 )
 
@@ -140,6 +142,30 @@ def test_other_files_of_a_run_are_read_too_and_left_where_they_are(
     out = capsys.readouterr().out
     assert len(re.findall(r"^damaged: .*note\.", out, re.MULTILINE)) == 2
     assert "set aside" not in out
+
+
+def test_every_file_of_a_report_that_is_cut_at_the_end_of_a_line_a_tag_or_a_brace_is_found(run: RunStore) -> None:
+    report = run.folder / "report"
+    paths = [path for path in sorted(report.rglob("*.*")) if path.suffix in {".md", ".csv", ".tex", ".html", ".json"}]
+    assert len(paths) > 20
+    for path in paths:
+        content = path.read_bytes()
+        end = max(content.rfind(mark, 0, -2) for mark in (b"\n", b">", b"}")) + 1
+        path.write_bytes(content[:end])
+    expected = [f"{path}: is cut short or was changed; report the run again" for path in paths]
+    assert sorted(damage.line for damage in find_damage(run)) == sorted(expected)
+    (report / "index.html").unlink()
+    assert f"{report}/index.html: is missing; report the run again" in [damage.line for damage in find_damage(run)]
+
+
+def test_the_checksums_of_a_report_are_sha256sum_s(run: RunStore) -> None:
+    report = run.folder / "report"
+    (report / "note.txt").write_text("a user's own")
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=report, check=True)
+    listed = report / "SHA256SUMS"
+    assert len(listed.read_text().splitlines()) == len([path for path in report.rglob("*") if path.is_file()]) - 2
+    listed.unlink()  # as in a report of an earlier version
+    assert list(find_damage(run)) == []
 
 
 def test_a_checkpoint_that_is_cut_short_is_found(run: RunStore) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -79,15 +80,39 @@ def test_a_glb_holds_the_mesh_with_y_up_and_the_front_at_z() -> None:
     assert length == len(content)
     primitive = tree["meshes"][0]["primitives"][0]
     assert primitive["attributes"].keys() == {"POSITION", "COLOR_0", "NORMAL"}
-    assert tree["materials"][primitive["material"]]["pbrMetallicRoughness"]["metallicFactor"] == 0
     accessor = tree["accessors"][primitive["attributes"]["COLOR_0"]]
     view = tree["bufferViews"][accessor["bufferView"]]
     start = 20 + struct.unpack_from("<I", content, 12)[0] + 8 + view["byteOffset"]
     assert (accessor["componentType"], accessor["type"]) == (5126, "VEC4")  # floats: 8 bits of light are too few
     colours = np.frombuffer(content, np.float32, 16, start).reshape(4, 4)
     assert colours == pytest.approx(np.array([[1, 0, 0, 1], [0, 0.21404, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]]), abs=1e-5)
-    [part] = trimesh.load_scene(io.BytesIO(content), file_type="glb", process=False).geometry.values()
-    assert part.visual.vertex_attributes["color"] == pytest.approx(colours)  # where trimesh keeps them with a material
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        trimesh.load_mesh,
+        lambda path: trimesh.load(path, force="mesh"),
+        lambda path: trimesh.load_scene(path).to_mesh(),
+        lambda path: next(iter(trimesh.load_scene(path).geometry.values())),
+        lambda path: trimesh.load_mesh(path, skip_materials=True),  # as the report's viewer does
+    ],
+    ids=["load_mesh", "load-force-mesh", "load_scene", "geometry", "skip_materials"],
+)
+def test_trimesh_has_the_colours_of_a_glb_and_keeps_them(load: Callable, tmp_path: Path) -> None:
+    corners = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]], np.float32)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+    rgb = np.array([[1, 0, 0], [0, 0.5, 0], [0.2, 0, 1], [1, 1, 1]], np.float32)
+    (tmp_path / "a.glb").write_bytes(glb(Mesh(corners, faces, rgb)))
+    shape = load(tmp_path / "a.glb")
+    linear = [[255, 0, 0, 255], [0, 55, 0, 255], [8, 0, 255, 255], [255, 255, 255, 255]]
+    order = [(shape.vertices == corner).all(axis=1).argmax() for corner in corners[:, [1, 2, 0]]]
+    assert shape.visual.kind == "vertex"
+    assert shape.visual.vertex_colors[order].tolist() == linear
+    for ending in ("ply", "obj", "glb"):  # as people convert
+        shape.export(tmp_path / f"again.{ending}")
+        again = trimesh.load_mesh(tmp_path / f"again.{ending}", process=False)
+        assert np.array_equal(again.visual.vertex_colors, shape.visual.vertex_colors)
 
 
 @pytest.mark.parametrize("ending", ["ply", "obj"])
@@ -172,7 +197,7 @@ def test_bad_arguments_are_reported(folder: Path, tmp_path: Path, out: str, opti
 
 
 def test_a_folder_without_a_record_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a folder; give a cell's"):
+    with pytest.raises(InputError, match="there is no such folder; give a cell's"):
         export_mesh(tmp_path / "none", tmp_path / "a.glb")
     with pytest.raises(InputError, match=r"has no record\.json, so it is not a cell's folder; give one such as"):
         export_mesh(tmp_path, tmp_path / "a.glb")

@@ -211,7 +211,7 @@ def test_the_command(parts: tuple[RunStore, RunStore], tmp_path: Path, capsys: p
     folders = [str(part.folder) for part in parts]
     assert main(["merge", *folders, "--out", str(tmp_path / "c")]) == 0
     assert main(["merge", *folders, str(tmp_path / "none"), "--out", str(tmp_path / "d")]) == 2
-    assert "is this a run folder?" in capsys.readouterr().err
+    assert f"{tmp_path}/none: there is no such folder" in capsys.readouterr().err
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").touch()
     assert main(["merge", *folders, "--out", str(tmp_path / "photos")]) == 2

@@ -54,6 +54,20 @@ def test_a_pinned_study_has_the_same_cells_without_its_list_and_weights(
     assert pin(bare) is bare
 
 
+def test_a_prior_under_any_name_makes_one_run_and_the_same_cells(listed: Study, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    text = path.read_text()
+    shutil.copytree(tmp_path / "sdA", tmp_path / "copies" / "sdB")
+    store = RunStore(tmp_path / "run")
+    store.open(listed)
+    for name in ("./sdA", "sdA/", "copies/../sdA", str(tmp_path / "sdA"), "copies/sdB"):
+        path.write_text(text.replace('"sdA"', f'"{name}"'))
+        named = load_study(path)
+        assert named.key == listed.key
+        assert expand(named) == expand(store.check(named))
+        assert [cell.identity for cell in expand(named)] == [cell.identity for cell in expand(listed)]
+
+
 def test_a_narrowed_study_stays_pinned(bare: Study, tmp_path: Path) -> None:
     narrowed = bare.narrow(prompt_ids=["a-red-car"], methods=["sdi"])
     assert narrowed.pinned == bare.pinned

@@ -80,7 +80,7 @@ def test_every_ablation_has_a_figure_whose_axis_its_arms_vary(name: str) -> None
 def test_unknown_study_and_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown study 'quik': did you mean quick"):
         load_study("quik")
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"there is no such file$"):
         load_study(tmp_path / "none.toml")
 
 
@@ -200,7 +200,7 @@ def test_a_study_is_found_at_home_and_by_an_upper_case_ending(
     assert load_study("~/tiny.toml").name == "tiny"
     study_file.rename(tmp_path / "tiny.TOML")
     assert load_study("~/tiny.TOML").name == "tiny"
-    with pytest.raises(InputError, match=r"~nobody-here/a.toml: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"~nobody-here/a.toml: there is no such file$"):
         load_study("~nobody-here/a.toml")
 
 
