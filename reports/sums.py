@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 #: A report's list of its files, in the format that ``sha256sum --check`` reads.
-SUMS_FILE: Final = "SHA256SUMS"
+SUMS_FILE: Final = "sha256sums.txt"
 #: Folders of a report, which are replaced when it is written again.
 FOLDERS: Final = ("figures", "images", "meshes", "prompts", "tables", "thumbnails", "turntables")
 

@@ -8,12 +8,23 @@ from pathlib import Path
 import pytest
 
 import methods.torchvision_shim  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
+from reports.figures.drawing import style
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files again instead of comparing")
+
+
+#: Whole but empty files in place of figures.
+_BLANK = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg"></svg>\n', "pdf": b"%PDF-1.4\n%%EOF\n"}
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the seconds of drawing, for tests that do not look at a figure."""
+    monkeypatch.setattr(style, "_save", lambda draw, theme, *kinds: [_BLANK[kind] for kind in kinds])
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reports.figures.drawing.style import DARK, LIGHT, Draw, pdf, svg
+from reports.figures.drawing.style import DARK, Draw, svg, svg_and_pdf
 from reports.figures.spec import FigureSpec
 from reports.pages.images import Put
 
@@ -26,10 +26,10 @@ class FigureFiles:
 def write_figure(spec: FigureSpec, draw: Draw, put: Put) -> FigureFiles:
     """Draw a figure for light pages, dark pages and paper, and write its files to ``figures``."""
     light, dark, paper = (f"figures/{spec.name}{end}" for end in (".svg", "-dark.svg", ".pdf"))
-    drawn = svg(draw, LIGHT)
+    drawn, printed = svg_and_pdf(draw)
     put(light, drawn)
     put(dark, svg(draw, DARK))
-    put(paper, pdf(draw))
+    put(paper, printed)
     width, height = _size(drawn)
     return FigureFiles(spec.title, spec.caption, light, dark, width, height, (("SVG", light), ("PDF", paper)))
 

@@ -21,7 +21,6 @@ from bench.study.settings import DivergenceSettings
 from bench.study.study import Study, load_study
 from methods.contracts import Prior
 from methods.priors.loading import cached_prior
-from reports.figures.drawing import style
 
 TINY = """
 title = "Tiny"
@@ -118,15 +117,11 @@ def finished(finished_folder: Path, tmp_path: Path) -> RunStore:
     return RunStore(Path(shutil.copytree(finished_folder, tmp_path / "run")))
 
 
-#: Whole but empty files in place of figures.
-_BLANK = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg"></svg>\n', "pdf": b"%PDF-1.4\n%%EOF\n"}
-
-
 @pytest.fixture(autouse=True)
-def _blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _blank_figures_unless_drawn(request: pytest.FixtureRequest) -> None:
     """Reports without the seconds of drawing: tests/reports and tests/e2e look at figures, these tests do not."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(style, "_save", lambda draw, theme, kind, metadata, **_: _BLANK[kind])
+        request.getfixturevalue("blank_figures")
 
 
 @pytest.fixture

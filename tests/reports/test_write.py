@@ -137,6 +137,7 @@ def test_the_report_is_one_folder_of_known_parts(study):
     assert len({name.lower() for name in names}) == len(names)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_table_that_no_longer_exists_is_removed(make_frames, tmp_path):
     written(make_frames(views=1, statuses={("sdi", "mug"): "empty"}), tmp_path)
     assert (tmp_path / "tables" / "failures.md").exists()
@@ -263,6 +264,7 @@ def test_a_figure_of_the_study_is_drawn_and_shown(make_frames, tmp_path):
     assert (tmp_path / "figures" / "arms-of-clip.svg").read_bytes().startswith(b"<?xml")
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_large_renders_have_a_thumbnail_and_a_link_to_the_full_image(make_frames, tmp_path):
     frames = make_frames(methods=("sds",), prompts={"mug": "a mug"}, views=2, side=200)
     written(frames, tmp_path)
@@ -273,6 +275,7 @@ def test_large_renders_have_a_thumbnail_and_a_link_to_the_full_image(make_frames
     assert {size(path) for path in (tmp_path / "thumbnails").rglob("*.webp")} == {(192, 192)}
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_path):
     frames = make_frames(views=1)
     cells = frames.cells.assign(status=["empty", "crashed"] * 3, failure="why")
@@ -285,6 +288,7 @@ def test_a_study_without_a_completed_cell_is_still_reported(make_frames, tmp_pat
     assert Page((tmp_path / "prompts" / "mug.html").read_text()).words.count("no images") == 2
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_many_failures_are_folded_and_none_is_lost(make_frames, tmp_path):
     prompts = {f"p-{index}": f"prompt {index}" for index in range(9)}
     statuses = {(method, prompt): "empty" for method in ("sds", "sdi") for prompt in prompts}
@@ -293,6 +297,7 @@ def test_many_failures_are_folded_and_none_is_lost(make_frames, tmp_path):
     assert "6 more" in page.words
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
     frames = make_frames(prompts={"mug": "a mug"}, statuses={("sdi", "mug"): "crashed"}, views=1)
     cells = frames.cells.astype(object)
@@ -305,6 +310,7 @@ def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
         assert "None" not in page.words
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_an_error_leaves_the_earlier_report_and_a_new_one_nothing_of_it(make_frames, tmp_path):
     folder = tmp_path / "report"
     frames = make_frames(views=1)

@@ -50,12 +50,18 @@ DARK: Final = Theme(
 
 def svg(draw: Draw, theme: Theme) -> bytes:
     """Draw as SVG without date or random ids: the same data give the same bytes."""
-    return _save(draw, theme, "svg", {"Date": None, "Creator": None}, transparent=True)
+    return _save(draw, theme, "svg")[0]
 
 
 def pdf(draw: Draw, theme: Theme = LIGHT) -> bytes:
     """Draw as PDF for papers: text as text (TrueType), a white background, no date and no random ids."""
-    return _save(draw, theme, "pdf", dict.fromkeys(("CreationDate", "Creator", "Producer")))
+    return _save(draw, theme, "pdf")[0]
+
+
+def svg_and_pdf(draw: Draw, theme: Theme = LIGHT) -> tuple[bytes, bytes]:
+    """Draw once for both formats, which have the same bytes as those of ``svg`` and ``pdf``."""
+    as_svg, as_pdf = _save(draw, theme, "svg", "pdf")
+    return as_svg, as_pdf
 
 
 @contextmanager
@@ -90,8 +96,17 @@ def styled(theme: Theme) -> Iterator[None]:
         yield
 
 
-def _save(draw: Draw, theme: Theme, kind: str, metadata: dict[str, str | None], *, transparent: bool = False) -> bytes:
-    out = io.BytesIO()
+#: What matplotlib takes for each format, so that a file has no date; an SVG has the page behind it.
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "svg": {"metadata": {"Date": None, "Creator": None}, "transparent": True},
+    "pdf": {"metadata": dict.fromkeys(("CreationDate", "Creator", "Producer"))},
+}
+
+
+def _save(draw: Draw, theme: Theme, *kinds: str) -> list[bytes]:
+    files = {kind: io.BytesIO() for kind in kinds}
     with styled(theme):
-        draw(theme).savefig(out, format=kind, metadata=metadata, transparent=transparent, facecolor=theme.paper)
-    return out.getvalue()
+        figure = draw(theme)
+        for kind, file in files.items():
+            figure.savefig(file, format=kind, facecolor=theme.paper, **_OPTIONS[kind])
+    return [file.getvalue() for file in files.values()]

@@ -161,8 +161,8 @@ def test_every_file_of_a_report_that_is_cut_at_the_end_of_a_line_a_tag_or_a_brac
 def test_the_checksums_of_a_report_are_sha256sum_s(run: RunStore) -> None:
     report = run.folder / "report"
     (report / "note.txt").write_text("a user's own")
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=report, check=True)
-    listed = report / "SHA256SUMS"
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "sha256sums.txt"], cwd=report, check=True)
+    listed = report / "sha256sums.txt"
     assert len(listed.read_text().splitlines()) == len([path for path in report.rglob("*") if path.is_file()]) - 2
     listed.unlink()  # as in a report of an earlier version
     assert list(find_damage(run)) == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports.figures.drawing.style import DARK, LIGHT, pdf, styled, svg
+from reports.figures.drawing.style import DARK, LIGHT, pdf, styled, svg, svg_and_pdf
 from reports.figures.standard import standard_figures
 from reports.frames import ReportError
 
@@ -77,6 +77,13 @@ def test_a_figure_drawn_again_after_another_theme_is_the_same(cases, documents):
     for index in (2, 5):  # the one with placed labels, the one with hatches
         assert svg(again[index][1], DARK) != documents[index][0]
         assert svg(again[index][1], LIGHT) == documents[index][0]
+
+
+def test_one_drawing_makes_both_files_of_a_page(cases, documents):
+    drawings = []
+    for (_, draw), both in zip(standard_figures(cases["small"], baseline="sds"), documents, strict=True):
+        assert svg_and_pdf(lambda theme, draw=draw: drawings.append(theme) or draw(theme)) == both
+    assert drawings == [LIGHT] * len(documents)
 
 
 def test_papers_get_truetype_without_a_date(documents):

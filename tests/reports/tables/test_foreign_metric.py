@@ -89,6 +89,7 @@ def test_a_study_can_ask_for_it_in_every_kind_of_figure(frames: ReportFrames, ki
     assert all(title in titles for title in TITLES.values())
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_it_is_on_the_pages_of_the_study_and_of_each_prompt_and_in_the_terminal(
     frames: ReportFrames, tables: dict, tmp_path
 ) -> None:
@@ -131,6 +132,7 @@ def test_the_pareto_front_and_the_profiles_follow_its_direction(frames: ReportFr
     assert (np.asarray(profile["_sdi"]) >= np.asarray(profile["_sds"])).all()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_column_that_is_not_a_headline_is_in_no_table_and_no_figure_but_on_the_prompt_page(
     frames: ReportFrames, tmp_path
 ) -> None:
