@@ -45,7 +45,8 @@ def frames(make_frames) -> ReportFrames:
         snapshots.append(own.assign(metric=name))
         controls.append(made.controls[made.controls["metric"] == "clip_score"].assign(metric=name))
         row = {"metric": name, "title": TITLES[name], "unit": "%", "direction": direction, "target": target}
-        columns.append(pd.DataFrame([row | {"decimals": 1, "scale": 1.0, "group": "image", "headline": True}]))
+        row |= {"decimals": 1, "scale": 1.0, "group": "image", "headline": True, "mean": "arithmetic"}
+        columns.append(pd.DataFrame([row]))
     return dataclasses.replace(
         made,
         scores=pd.concat(scores, ignore_index=True),
