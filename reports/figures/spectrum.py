@@ -34,9 +34,11 @@ def spectrum(frames: ReportFrames) -> Draw:
     is left out.
 
     Raises:
-        NothingToDraw: If the study has no such column, or no completed cell has a value in one.
+        NothingToDraw: If no metric of the study has a power spectrum, or no completed cell has a value in one.
     """
     columns = spectrum_columns(frames)
+    if not columns:
+        raise NothingToDraw("no metric of the study has a power spectrum")
     assets = asset_means(frames)
     curves: dict[str, list[Mark]] = {method: [] for method in frames.methods}
     levels: dict[str, list[float]] = {name: [] for name in frames.control_titles}
