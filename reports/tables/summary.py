@@ -136,8 +136,8 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], *, costs: 
     sentences = ["Mean ± SD over prompts (n); an asset's views are averaged first, then a prompt's seeds."]
     if ratios := [column.title for column in columns if column.is_ratio]:
         sentences.append(
-            f"{listed(ratios, 'and')}: geometric mean over prompts, as half and twice the target are equally wrong; the "
-            "SD is the arithmetic one."
+            f"{listed(ratios, 'and')}: geometric mean over prompts, as half and twice the target are equally wrong; "
+            "the SD is the arithmetic one."
         )
     if any(entry.low is not None and entry.sd is not None for entry in entries):
         sentences.append(f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts.")
