@@ -78,10 +78,13 @@ def object_colours(rgb: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     is_opaque = bool((opacity >= _OPAQUE).all())
     found = np.full((len(rgb), 2), np.nan)
     for index, image in enumerate(rgb):
-        lab = rgb2lab(image)
-        mask = differs_from_border(lab) if is_opaque else opacity[index] >= _OPAQUE
-        if mask.any():
-            found[index] = np.hypot(lab[mask, 1], lab[mask, 2]).mean(), lab[mask, 0].mean()
+        if is_opaque:
+            lab = rgb2lab(image)
+            lab = lab[differs_from_border(lab)]
+        else:
+            lab = rgb2lab(image[opacity[index] >= _OPAQUE])  # a fraction of the pixels, and the conversion is slow
+        if len(lab):
+            found[index] = np.hypot(lab[:, 1], lab[:, 2]).mean(), lab[:, 0].mean()
     return found
 
 

@@ -49,7 +49,7 @@ def test_an_equal_image_has_100_percent(saturation: Saturation) -> None:
 @given(factor=st.floats(0.2, 1.6), hue=st.floats(0, 360))
 def test_a_factor_of_the_chroma_is_recovered(suite: Suite, factor: float, hue: float) -> None:
     found = _means(Saturation(suite), _views(_disc(65, 20 * factor, hue), _disc(65, 20, hue)))
-    np.testing.assert_allclose(found, (100 * factor, 100), atol=4)  # 8-bit colours
+    np.testing.assert_allclose(found, (100 * factor, 100), rtol=0.06, atol=4)  # 8-bit colours
 
 
 def test_a_factor_of_the_lightness_is_recovered(saturation: Saturation) -> None:
