@@ -185,13 +185,16 @@ def test_the_truth_comes_before_the_prior_s_images(detail: Detail, truth: TruthV
     np.testing.assert_allclose(_means(detail, views)["detail"], 100)
 
 
-def test_images_that_belong_to_no_camera_have_the_power_of_all_objects_as_reference(
+def test_images_that_belong_to_no_camera_have_the_nearest_object_as_reference(
     detail: Detail, truth: TruthViews
 ) -> None:
-    soft = TruthViews("soft", _blurred(truth.rgb, 1), truth.opacity)
-    views = dataclasses.replace(_views(truth.rgb), objects=[truth, soft])
-    share = _means(detail, _views(soft.rgb, truth))["detail"] / 100
-    np.testing.assert_allclose(_means(detail, views)["detail"], 100 / ((1 + share) / 2))
+    """Whichever views are nearest to the images, the power is that of all views of the object."""
+    soft = TruthViews("soft", _blurred(truth.rgb, 2), truth.opacity)
+    for shown, expected in ((truth, truth), (soft, soft), (TruthViews("", _blurred(soft.rgb, 1), soft.opacity), soft)):
+        views = dataclasses.replace(_views(shown.rgb[::-1]), objects=[truth, soft])
+        found, known = _means(detail, views), _means(detail, _views(shown.rgb, expected))
+        assert "right_detail" not in found
+        np.testing.assert_allclose(found["detail"], known["detail"])
 
 
 def test_without_any_reference_there_are_no_values(detail: Detail, make_views: Callable[..., Views]) -> None:
