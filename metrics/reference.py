@@ -15,8 +15,8 @@ REFERENCE = (
     "highest PSNR over the ring (for images that belong to no camera, all views of the object whose view nearest to "
     "each image has the highest PSNR in the mean); else the prior's own images of the prompt with the ring's view "
     "words, those of the control prior_2d. The denominator is the mean over the reference's images, so that the mean "
-    "over an asset's views is a ratio of means, which no single view dominates. The mean over prompts is geometric, and "
-    "tests and ranks use |log2 of the ratio|: half and twice are equally wrong; a ratio below 2⁻¹⁰ counts as that."
+    "over an asset's views is a ratio of means, which no single view dominates. The mean over prompts is geometric, "
+    "and tests and ranks use |log2 of the ratio|: half and twice are equally wrong; a ratio below 2⁻¹⁰ counts as that."
 )
 
 
