@@ -14,7 +14,8 @@ class Column(BaseModel):
     """One column of scores of a metric.
 
     Raises:
-        ValueError: If there is a target without the direction, or the direction without a target.
+        ValueError: If there is a target without the direction, or the direction without a target, or a geometric mean
+            without a positive target.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,8 +27,14 @@ class Column(BaseModel):
     target: float | None = Field(default=None, description="the best printed value, for the direction target")
     decimals: int = Field(default=2, ge=0, description="decimals that a table prints")
     scale: float = Field(default=1.0, gt=0, description="factor from a stored value to the printed one")
-    group: Literal["image", "truth"] = Field(
-        default="image", description="whether it judges the images themselves or their distance to the truth"
+    mean: Literal["arithmetic", "geometric"] = Field(
+        default="arithmetic",
+        description="how prompts are averaged; geometric for a ratio, which is also compared by its logarithm",
+    )
+    group: Literal["image", "truth", "spectrum"] = Field(
+        default="image",
+        description="whether it judges the images themselves or their distance to the truth, or is one point of a "
+        "curve, which only a figure shows; the columns of the curve are in the order of its axis",
     )
     headline: bool = Field(
         default=True, description="whether tables and figures show it, or only files and prompt pages"
@@ -37,6 +44,8 @@ class Column(BaseModel):
     def _has_a_target_if_it_needs_one(self) -> Self:
         if (self.direction == "target") != (self.target is not None):
             raise ValueError(f"column {self.name!r}: direction = 'target' and a target belong together")
+        if self.mean == "geometric" and (self.target is None or self.target <= 0):
+            raise ValueError(f"column {self.name!r}: mean = 'geometric' is for ratios, which need a target above 0")
         return self
 
     @property
@@ -44,6 +53,7 @@ class Column(BaseModel):
         """The name, and what its values mean."""
         better = f"{self.target:g} is best" if self.target is not None else f"{self.direction} is better"
         shown = "" if self.headline else "; in files and on prompt pages only"
+        shown = "; in files and a figure only" if self.group == "spectrum" else shown
         return self.name, f"{' '.join(filter(None, (self.title, self.unit)))}: {better}{shown}"
 
 
@@ -67,6 +77,9 @@ class MetricCard(BaseModel):
     uses_candidates: bool = Field(default=False, description="whether the number depends on how many texts there are")
     candidates: int | None = Field(default=None, ge=1, description="how many different texts there were, if it does")
     candidates_sha256: str = Field(default="", description="hash of these texts, in any order; empty if unknown")
+    uses_references: bool = Field(
+        default=False, description="whether the number is relative to the truth or, without one, to the prior's images"
+    )
 
     def scored_among(self, candidates: Collection[str]) -> Self:
         """Return the card to be printed with scores that were computed with these candidates."""

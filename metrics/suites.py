@@ -31,6 +31,7 @@ class Suite:
     clip_model: str = ""  # name of the checkpoint, if it differs from the folder's
     iqa_model: str = ""
     reward_model: str = ""
+    resolution: int = 512  # side of the images of the prior that the suite belongs to, pixels
     iqa_native: bool = False  # CLIP-IQA as published: a ResNet at the images' own size, no position embedding
     remedy: str = "restore it from the repository"  # instruction for the user if a folder is missing
     uses_gpu: bool = True  # whether it computes on a GPU by default
@@ -87,6 +88,7 @@ suites.register("toybox")(
         iqa=WEIGHTS / "toybox_clip",
         reward=WEIGHTS / "toybox_reward",
         note="small models trained on the toybox; their scores cannot be compared with published ones",
+        resolution=64,
         uses_gpu=False,
     )
 )

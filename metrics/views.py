@@ -63,6 +63,8 @@ class Views:
     opacity: np.ndarray  # uint8 (n h w), 255 is opaque
     azimuth_deg: np.ndarray  # (n,), 0 looks at the front, ±180 at the back
     truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty if none is known
+    objects: Sequence[TruthViews] = ()  # the same for views that belong to no camera, which then have no ``truths``
+    samples: np.ndarray | None = None  # uint8 (m h w 3), the prior's own images of the prompt; None if there are none
 
     def __post_init__(self) -> None:
         _require_images("views", self.rgb, self.opacity)
@@ -72,6 +74,15 @@ class Views:
             shape = truth.seen_from(self.azimuth_deg).rgb.shape
             if shape != self.rgb.shape:
                 raise ValueError(f"truth {truth.name!r}.rgb: shape {shape}, must be {self.rgb.shape}")
+        for owner, rgb in ((f"truth {truth.name!r}.rgb", truth.rgb) for truth in self.objects):
+            self._require_size(owner, rgb)
+        if self.samples is not None:
+            _require_images("views.samples", self.samples, np.empty(self.samples.shape[:-1], np.uint8))
+            self._require_size("views.samples", self.samples)
+
+    def _require_size(self, owner: str, rgb: np.ndarray) -> None:
+        if rgb.shape[1:] != self.rgb.shape[1:] or not len(rgb):
+            raise ValueError(f"{owner}: shape {rgb.shape}, must be (m, {', '.join(map(str, self.rgb.shape[1:]))})")
 
     def __len__(self) -> int:
         return len(self.rgb)

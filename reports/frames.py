@@ -108,7 +108,8 @@ METRIC_COLUMNS: Final[Mapping[str, str]] = {
     "target": "the best printed value for the direction 'target', else None",
     "decimals": "digits after the point",
     "scale": "factor from the stored to the printed value",
-    "group": "'image' for scores of images, 'truth' for distances to their truth",
+    "mean": "how prompts are averaged: 'arithmetic', or 'geometric' for ratios, which are compared by their logarithm",
+    "group": "'image' for scores of images, 'truth' for distances to their truth, 'spectrum' for points of a curve",
     "headline": "whether tables and figures show it, or only files and prompt pages",
     "card": "JSON of the metric's card",
 }

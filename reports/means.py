@@ -29,3 +29,12 @@ def common_prompts(frames: ReportFrames) -> list[str]:
     completed = frames.cells[frames.cells["status"] == "completed"]
     methods = completed.groupby("prompt_id")["method"].nunique()
     return [prompt for prompt in frames.prompts if methods.get(prompt, 0) == len(frames.methods)]
+
+
+def control_means(frames: ReportFrames, control: str, metric: str) -> dict[str, float]:
+    """Average a metric over the views of a control, for each prompt that has it, in the printed unit."""
+    rows = frames.controls
+    rows = rows[(rows["control"] == control) & (rows["metric"] == metric)]
+    scale = float(frames.metric_columns.set_index("metric")["scale"].astype(float)[metric])
+    means = rows.assign(value=rows["value"].astype(float)).groupby("prompt_id")["value"].mean().dropna()
+    return {str(prompt): scale * float(value) for prompt, value in means.items()}

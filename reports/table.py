@@ -24,6 +24,7 @@ class TableColumn:
     kind: Kind = "figure"
     sd_decimals: int | None = None  # digits of the SD, if they differ from the mean's
     target: float | None = None  # the best value, for the direction target
+    is_ratio: bool = False  # whether its means over prompts are geometric
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,8 @@ def _age(record: Record) -> tuple[int, str]:
 
 
 def _cards(run: ReportFrames, store: RunStore) -> dict[str, MetricCard]:
-    columns = zip(run.metric_columns["metric"], run.metric_columns["card"], strict=True)
+    shown = run.metric_columns[run.metric_columns["group"] != "spectrum"]  # points of a curve are no columns
+    columns = zip(shown["metric"], shown["card"], strict=True)
     return {metric: read_card(card, metric, store.folder) for metric, card in columns}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from rich.console import Console
 from bench.output import print_line
 from bench.records.record import Record, Snapshot
 from bench.records.store import RunStore
-from bench.scores.control_views import ControlViews, control_views
+from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, score_view_sets
@@ -48,8 +49,13 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     # the whole set, so that R-precision does not depend on which of its prompts a study takes
     candidates = [prompt.text for prompt in study.prompt_set().prompts]
 
+    samples, why = sample_views(study, scorers, list(prompts.values()), store)
+    if why:
+        print_line(console, f"{study.name}: {why}")
+
     def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
-        return score_view_sets(sets, scorers, candidates, console, what)
+        compared = [replace(views, samples=samples.get(views.prompt.id)) for views in sets]
+        return score_view_sets(compared, scorers, candidates, console, what)
 
     def write(rows: Iterator[dict[str, Any]], name: str) -> pd.DataFrame:
         frame = table_of(rows, TABLES[name])
@@ -127,6 +133,7 @@ def _columns_frame(scorers: Sequence[Metric], candidates: Sequence[str]) -> pd.D
                 "target": column.target,
                 "decimals": column.decimals,
                 "scale": column.scale,
+                "mean": column.mean,
                 "group": column.group,
                 "headline": column.headline,
                 "card": scorer.card.scored_among(candidates).model_dump_json(),

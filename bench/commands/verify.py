@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from bench.output import print_line
 from bench.records.reading import refusals, require_readable
 from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
 from bench.records.store import RunStore, read_events
+from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
 from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
@@ -206,12 +207,13 @@ def _scored_otherwise(
     yield from _other_weights(store, [scorer.card for scorer in scorers])
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     candidates = [prompt.text for prompt in study.prompt_set().prompts]
+    samples, _ = sample_views(study, scorers, list(prompts.values()), store)
     for record in sample:
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
         prompt = prompts[record.cell.prompt_id]
         try:
-            views = cell_views(record, prompt, store).read()
+            views = replace(cell_views(record, prompt, store), samples=samples.get(prompt.id)).read()
         except InputError as error:  # the truth's: the record's own images are right
             yield Finding("unreadable" if isinstance(error, StorageError) else "damaged", str(error))
             continue

@@ -30,9 +30,11 @@ from methods.diffusion.sampling import sample_images
 from methods.pixels import NotFiniteError, to_bytes
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
+from metrics import Metric
 from metrics.controls import Control, ControlSources, StoredViews, controls
 from metrics.views import Views
 from prompts import Prompt
+from reports.frames import listed
 
 #: Raised by hand when the controls' images change.
 CONTROLS_VERSION = 3
@@ -42,6 +44,9 @@ SAMPLING_STEPS = 25
 
 #: The guidance scale that Stable Diffusion's samples are published with, for studies with published guidance.
 PUBLISHED_SCALE = 7.5
+
+#: The control whose images are the prior's own.
+_SAMPLES = "prior_2d"
 
 
 @dataclass(frozen=True)
@@ -85,15 +90,42 @@ def control_views(
                 f"{study.name}: no {name} for {len(prompts) - len(possible)} of {len(prompts)} prompts: it needs "
                 f"{control.needs}",
             )
-        missing, why = 0, ""
-        for prompt in possible:
-            try:
-                found.append(ControlViews(name, control.title, maker.views(name, control, prompt)))
-            except (NotFiniteError, _NoPriorError) as error:
-                missing, why = missing + 1, str(error)
-        if missing:
+        made, why = maker.all_views(name, control, possible)
+        found += [ControlViews(name, control.title, views) for views in made]
+        if why:
+            missing = len(possible) - len(made)
             print_line(console, f"{study.name}: no {name} for {missing} of {len(prompts)} prompts: {why}")
     return found
+
+
+def sample_views(
+    study: Study, scorers: Sequence[Metric], prompts: Sequence[Prompt], store: RunStore
+) -> tuple[dict[str, ViewSet], str]:
+    """Return the prior's own images that scores are relative to, by the id of the prompt.
+
+    They are the images of the control ``prior_2d``, whether or not the study has it: made once, and afterwards read
+    without the prior's weights.
+
+    Args:
+        study: Names the prior, the guidance of the samples and the evaluation.
+        scorers: The metrics; without a relative one no images are needed.
+        prompts: The prompts, of which those with a known truth need no images.
+        store: The run folder.
+
+    Returns:
+        The images, and a sentence about prompts that lack them, empty if none does.
+    """
+    relative = [scorer.card.name for scorer in scorers if scorer.card.uses_references]
+    unknown = [prompt for prompt in prompts if prompt.truth is None]
+    if not relative or not unknown:
+        return {}, ""
+    made, why = _Maker(study, [], unknown, store).all_views(_SAMPLES, controls[_SAMPLES](), unknown)
+    if why:
+        why = (
+            f"no {listed(relative, 'and')} for {len(unknown) - len(made)} of {len(prompts)} prompts, whose truth is "
+            f"not known and for which there are no images of the prior: {why}"
+        )
+    return {views.prompt.id: views for views in made}, why
 
 
 class _Maker:
@@ -120,6 +152,16 @@ class _Maker:
             sample=_PriorSampler(self.study, prompt.id, self.seed, self.words),
         )
 
+    def all_views(self, name: str, control: Control, prompts: Sequence[Prompt]) -> tuple[list[ViewSet], str]:
+        """Make the views of the prompts for which they can be made; also say why they cannot for others."""
+        found, why = [], ""
+        for prompt in prompts:
+            try:
+                found.append(self.views(name, control, prompt))
+            except (NotFiniteError, _NoPriorError) as error:
+                why = str(error)
+        return found, why
+
     def views(self, name: str, control: Control, prompt: Prompt) -> ViewSet:
         sources = self.sources(prompt)
         identity: list[JsonValue] = [
@@ -144,6 +186,7 @@ class _Maker:
             opacity=tuple(folder / f"opacity_{index:03}.png" for index in range(self.ring.views)),
             ring=self.ring,
             truths=self.store.folder / "truth" if control.has_cameras else None,
+            objects=None if control.has_cameras else self.store.folder / "truth",
         )
 
 

@@ -16,6 +16,13 @@ from bench.records.atomic import write_atomically
 from bench.scores.view_set import ViewSet
 from metrics import Metric
 
+#: Fields of a card that say what is done with a score, or what is a part of its key in full.
+_NO_PART_OF_A_SCORE: Any = {
+    "candidates_sha256": True,
+    "uses_references": True,
+    "columns": {"__all__": {"mean"}},
+}
+
 #: A score for each view, by column.
 Scores = dict[str, list[float]]
 
@@ -74,10 +81,14 @@ def _are_values(values: Any, count: int) -> bool:
 
 
 def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
-    """Name the file by everything that a score depends on: images, metric card, texts and truth."""
-    truth = views.prompt.truth.model_dump() if views.prompt.truth and views.truths else None
-    card = scorer.card.model_dump(mode="json", exclude={"candidates_sha256"})  # the texts themselves are a part
+    """Name the file by everything that a score depends on: images, metric card, texts, truth and the prior's images."""
+    is_relative = scorer.card.uses_references
+    sees_truth = views.truths or (is_relative and views.objects)
+    truth = views.prompt.truth.model_dump() if views.prompt.truth and sees_truth else None
+    card = scorer.card.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE)
     parts = [views.identity, card, list(candidates), truth]
+    if is_relative and views.samples:
+        parts.append(views.samples.identity)
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, because some systems allow no colon in a name
     return views.scores / f"{name}-{key}.json"

@@ -14,7 +14,7 @@ from bench.records.record import Record, RecordedView, Snapshot
 from bench.records.store import RunStore
 from bench.scores.truth import read_image, read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
-from metrics.views import Views
+from metrics.views import TruthViews, Views
 from prompts import Prompt
 
 
@@ -38,6 +38,10 @@ class ViewSet:
     """The cameras that the truth is rendered from."""
     truths: Path | None
     """Folder of the truth's images; None if the views have no cameras from which it could be rendered."""
+    objects: Path | None = None
+    """The same for views that have no cameras: all views of the objects, which belong to none of them."""
+    samples: ViewSet | None = None
+    """The prior's own images of the prompt, for metrics that are relative to them; None if they are not needed."""
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -48,13 +52,18 @@ class ViewSet:
         Raises:
             InputError: If an image cannot be read, or they differ in size.
         """
-        folders = truth_folders(self.prompt, self.ring, self.truths) if self.truths else []
         return Views(
             rgb=_stack(self.rgb),
             opacity=_stack(self.opacity),
             azimuth_deg=np.array(self.azimuth_deg),
-            truths=tuple(read_truth(folder) for folder in folders),
+            truths=self._read_truths(self.truths),
+            objects=self._read_truths(self.objects),
+            samples=_stack(self.samples.rgb) if self.samples else None,
         )
+
+    def _read_truths(self, folder: Path | None) -> tuple[TruthViews, ...]:
+        folders = truth_folders(self.prompt, self.ring, folder) if folder else []
+        return tuple(read_truth(each) for each in folders)
 
 
 def _stack(paths: Sequence[Path]) -> np.ndarray:

@@ -36,7 +36,7 @@ def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
                 axis.plot(
                     line["value"], line["row"], color=theme.line, alpha=0.3, linewidth=0.7, marker=".", markersize=3
                 )
-            means = table.groupby("method", sort=False)["value"].mean()
+            means = quantity.means(table, "method")
             axis.scatter(means, [rows[str(label)] for label in means.index], s=24, color=theme.line, zorder=3)
             title_panel(axis, quantity.label)
         return figure

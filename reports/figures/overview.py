@@ -19,6 +19,7 @@ from reports.figures.drawing.quantities import Quantity, quantities
 from reports.figures.drawing.rows import ACROSS, row_panels
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
+from reports.means import control_means
 
 #: Dashes of the controls, in their order.
 _DASHES: Final[tuple[Any, ...]] = (":", "-.", "--", "-", (0, (6, 1, 1, 1, 1, 1)), (0, (4, 2, 1, 2)))
@@ -35,10 +36,11 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
         NothingToDraw: If no cell has a score.
         ReportError: If a metric is unknown.
     """
-    levels, controls = _levels(frames), frames.control_titles
+    panels = quantities(frames, metrics)
+    levels, controls = _levels(frames, panels), frames.control_titles
     found: list[tuple[Quantity, list[Mark]]] = []
-    for shown in quantities(frames, metrics):
-        marks = [Mark.of(method, shown.scores.method(method)) for method in frames.methods]
+    for shown in panels:
+        marks = shown.marks()
         if any(mark.estimate.value is not None for mark in marks):
             found.append((shown, marks))
     if not found:
@@ -63,17 +65,15 @@ def overview(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
     return draw
 
 
-def _levels(frames: ReportFrames) -> dict[str, dict[str, float]]:
+def _levels(frames: ReportFrames, shown: Sequence[Quantity]) -> dict[str, dict[str, float]]:
     """Average each control over views, then over prompts, by metric and control, in printed units."""
-    scale = frames.metric_columns.set_index("metric")["scale"].astype(float)
-    rows = frames.controls.astype({"value": float}).dropna(subset="value")
-    prompts = rows.groupby(["metric", "control", "prompt_id"], sort=False)["value"].mean()
-    means = prompts.groupby(level=["metric", "control"], sort=False).mean()
     found: dict[str, dict[str, float]] = {}
-    for row in means.reset_index().to_dict("records"):
-        metric, control, value = str(row["metric"]), str(row["control"]), float(row["value"])
-        if metric in scale.index and np.isfinite(value):
-            found.setdefault(metric, {})[control] = value * float(scale[metric])
+    scored = set(frames.metric_columns["metric"])
+    for quantity in [quantity for quantity in shown if quantity.name in scored]:  # costs have no controls
+        for control in frames.control_titles:
+            own = np.array(list(control_means(frames, control, quantity.name).values()))
+            if own.size and np.isfinite(value := float(quantity.mean(own, axis=-1))):
+                found.setdefault(quantity.name, {})[control] = value
     return found
 
 

@@ -66,7 +66,7 @@ def front(costs: Sequence[float], values: Sequence[float], *, higher_is_better: 
 
 
 def _marks(quantity: Quantity) -> dict[str, Mark]:
-    return {method: Mark.of(method, quantity.scores.method(method)) for method in quantity.scores.methods}
+    return {mark.method: mark for mark in quantity.marks()}
 
 
 def _panel(

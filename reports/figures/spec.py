@@ -21,6 +21,7 @@ from reports.figures.outcomes import outcomes
 from reports.figures.overview import overview
 from reports.figures.pareto import pareto
 from reports.figures.profiles import profiles
+from reports.figures.spectrum import spectrum
 from reports.figures.sweep import sweep
 from reports.figures.time_to_quality import time_to_quality
 from reports.frames import ReportError, ReportFrames
@@ -67,6 +68,7 @@ KINDS: Final = {
     "pareto": Kind(pareto, ("metrics",)),
     "time_to_quality": Kind(time_to_quality, ("metrics",)),
     "profiles": Kind(profiles, ("metrics",)),
+    "spectrum": Kind(spectrum),
     "outcomes": Kind(outcomes),
     "curves": Kind(curves),
     "sweep": Kind(sweep, ("metrics", "x", "x_label", "logarithmic")),

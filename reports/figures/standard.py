@@ -51,6 +51,15 @@ STANDARD: Final = (
         "end, over all views of the evaluation, so the dotted line to it is also a change of views.",
     ),
     FigureSpec(
+        "spectrum",
+        "spectrum",
+        "Power spectrum",
+        "Power of the renders' luminance by octave, relative to the reference (the truth, or where it is not known the "
+        "prior's own images): the line at 100 %. Lines are geometric means over prompts, bands their "
+        f"{LEVEL_TEXT} intervals; {_FEW} Below the line at the right, fine structures are smoothed away; above it "
+        "there is more than there should be, noise included. Dashed lines are images that no method made, if near.",
+    ),
+    FigureSpec(
         "profiles",
         "profiles",
         "Performance profiles",

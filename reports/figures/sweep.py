@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from reports.figures.drawing.layout import legend_below, legend_height, panels, title_panel
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
-from reports.figures.drawing.quantities import quantities
+from reports.figures.drawing.quantities import Quantity, quantities
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import DIVERGED, ReportError, ReportFrames
 
@@ -50,7 +50,7 @@ def sweep(
         foot = legend_height(names, min(_ACROSS, len(shown)) * 2.5)
         figure, axes = panels(len(shown), across=_ACROSS, foot=foot)
         for axis, quantity in zip(axes, shown, strict=True):
-            _panel(axis, quantity.table.merge(arms, on="method"), theme)
+            _panel(axis, quantity, arms, theme)
             if logarithmic:
                 axis.set_xscale("log")
                 axis.xaxis.set_major_formatter(ScalarFormatter())
@@ -65,19 +65,20 @@ def sweep(
     return draw
 
 
-def _panel(axis: Axes, values: pd.DataFrame, theme: Theme) -> None:
+def _panel(axis: Axes, quantity: Quantity, arms: pd.DataFrame, theme: Theme) -> None:
+    values = quantity.table.merge(arms, on="method")
     for index, (rule, own) in enumerate(values.groupby("rule", sort=False)):
         colour = theme.series[index % len(theme.series)]
         for method, flat in own[own["x"].isna()].groupby("method", sort=False):
-            axis.axhline(flat["value"].mean(), linestyle="--", color=colour, label=method)
+            axis.axhline(quantity.means(flat, "method").iloc[0], linestyle="--", color=colour, label=method)
         varied = own.dropna(subset="x")
         if varied.empty:
             continue
         axis.scatter(varied["x"], varied["value"], s=5, color=colour, alpha=0.45, linewidths=0)
-        means = varied.groupby("x").agg({"value": "mean", "diverged": "max"})
-        axis.plot(means.index, means["value"], color=colour, linewidth=1.4, label=str(rule))
-        fill = [theme.paper if diverged else colour for diverged in means["diverged"]]
-        axis.scatter(means.index, means["value"], s=22, c=fill, edgecolors=colour, zorder=3)
+        means = quantity.means(varied, "x").sort_index()
+        axis.plot(means.index, means, color=colour, linewidth=1.4, label=str(rule))
+        fill = [theme.paper if diverged else colour for diverged in varied.groupby("x")["diverged"].max()]
+        axis.scatter(means.index, means, s=22, c=fill, edgecolors=colour, zorder=3)
 
 
 def _arms(frames: ReportFrames, path: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
+from reports.statistics.bootstrap import Statistic
 
 _WIDTH: Final = 3.1  # width of a panel, inches
 #: Quantities of the horizontal axes: the column during the optimisation, and the cost at its end.
@@ -61,7 +62,7 @@ def time_to_quality(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
         rows = snapshots[snapshots["metric"] == quantity.name]
         ends = quantity.table.merge(_ends(frames), on=["method", "prompt_id"])
         courses = {
-            str(method): _course(own, ends[ends["method"] == method], prompts)
+            str(method): _course(own, ends[ends["method"] == method], prompts, quantity.mean)
             for method, own in rows.groupby("method", sort=False)
         }
         courses = {method: course for method, course in courses.items() if course.points}
@@ -149,21 +150,21 @@ def _efforts(frames: ReportFrames) -> list[tuple[str, Cost]]:
     return [(name, suited.get(cost.source, cost)) for name, cost in _EFFORTS]
 
 
-def _course(rows: pd.DataFrame, ends: pd.DataFrame, prompts: Sequence[str]) -> _Course:
+def _course(rows: pd.DataFrame, ends: pd.DataFrame, prompts: Sequence[str], mean: Statistic) -> _Course:
     efforts = [name for name, _ in _EFFORTS]
     seeds = rows.groupby(["prompt_id", "seed", "step"], sort=False)[["value", *efforts]].mean()
     table = seeds.groupby(level=["prompt_id", "step"], sort=False).mean().reset_index()
     method = str(rows["method"].iloc[0])
     steps = [own for _, own in table.groupby("step") if len(own) == len(prompts)]  # otherwise the mean would jump
-    points = [_point(method, own, prompts) for own in steps]
+    points = [_point(method, own, prompts, mean) for own in steps]
     last = ends[ends["prompt_id"].isin(prompts)]
-    return _Course(table, points, None if last.empty else _point(method, last, prompts))
+    return _Course(table, points, None if last.empty else _point(method, last, prompts, mean))
 
 
-def _point(method: str, rows: pd.DataFrame, prompts: Sequence[str]) -> _Point:
+def _point(method: str, rows: pd.DataFrame, prompts: Sequence[str], mean: Statistic) -> _Point:
     values = rows.set_index("prompt_id")["value"].reindex(list(prompts)).to_numpy(dtype=float)
     efforts = tuple(float(rows[name].mean(skipna=False)) for name, _ in _EFFORTS)
-    return _Point(efforts, Mark.of(method, values))
+    return _Point(efforts, Mark.of(method, values, mean))
 
 
 def _line(axis: Axes, course: _Course, effort: int, look: Look) -> None:

@@ -19,6 +19,7 @@ from reports.statistics.p_value import PValue
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
 from reports.statistics.rank_groups import rank_groups
+from reports.statistics.ratios import geometric_mean, octaves_off
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
 from reports.statistics.sign_flip import sign_flip_test
@@ -35,11 +36,13 @@ __all__ = [
     "StudyScores",
     "VarianceComponents",
     "compare_to_baseline",
+    "geometric_mean",
     "holm",
     "interquartile_mean",
     "mcnemar_test",
     "minimum_detectable_difference",
     "newcombe_interval",
+    "octaves_off",
     "paired_differences",
     "performance_profile",
     "probability_of_improvement",

@@ -12,8 +12,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from reports.frames import ReportFrames
-from reports.means import asset_means
-from reports.statistics import Estimate, PairedComparison, StudyScores, compare_to_baseline, prompt_bootstrap
+from reports.means import asset_means, control_means
+from reports.statistics import (
+    Estimate,
+    PairedComparison,
+    StudyScores,
+    compare_to_baseline,
+    octaves_off,
+    prompt_bootstrap,
+)
 from reports.statistics.bootstrap import Statistic
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
@@ -80,11 +87,7 @@ class Measured:
 
     def controls(self, control: str, metric: str) -> dict[str, float]:
         """Average over the views of a control, for each prompt that has it, in the printed unit."""
-        rows = self.frames.controls
-        rows = rows[(rows["control"] == control) & (rows["metric"] == metric)]
-        scale = self.scales[metric]
-        means = rows.assign(value=rows["value"].astype(float)).groupby("prompt_id")["value"].mean().dropna()
-        return {str(prompt): scale * float(value) for prompt, value in means.items()}
+        return control_means(self.frames, control, metric)
 
     def cells(self, scores: StudyScores, *methods: str) -> tuple[str, ...]:
         """Return the identities of the cells of ``methods`` that have a value in ``scores``, in the study's order."""
@@ -123,8 +126,10 @@ class Measured:
 def compared_scores(scores: StudyScores, column: TableColumn) -> tuple[StudyScores, bool | None]:
     """Return the scores by which methods are compared, and whether higher ones are better (None without a direction).
 
-    With a target these are the distances to it, for which lower is better.
+    With a target these are the distances to it, for which lower is better; that of a ratio is its |log2|.
     """
+    if column.target is not None and column.is_ratio:
+        return replace(scores, means=octaves_off(scores.means, target=column.target)), False
     if column.target is not None:
         return replace(scores, means=np.abs(scores.means - column.target)), False
     return scores, {"up": True, "down": False}.get(column.direction or "")

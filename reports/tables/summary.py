@@ -15,7 +15,7 @@ from reports.statistics import StudyScores, share, with_blank_for_diverged
 from reports.statistics.constants import ALPHA_TEXT, LEVEL_TEXT, SEED
 from reports.statistics.values import MIN_PROMPTS
 from reports.table import Entry, Row, Table, TableColumn
-from reports.tables.columns import headline_scores
+from reports.tables.columns import headline_scores, mean_of
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import Measured, entry_of, estimate_entry
@@ -108,8 +108,12 @@ def _table(
     groups = {column.key: rank_of_each(of_column[column.key], column) for column in (*images, *truth)}
 
     def scored(columns: Sequence[TableColumn], method: str) -> list[Entry]:
-        keys = [column.key for column in columns]
-        return [measured.mean_entry(of_column[key], method, group=groups[key].get(method)) for key in keys]
+        return [
+            measured.mean_entry(
+                of_column[column.key], method, statistic=mean_of(column), group=groups[column.key].get(method)
+            )
+            for column in columns
+        ]
 
     rows = []
     for method in measured.methods:
@@ -121,15 +125,20 @@ def _table(
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
-    caption = (*_how_to_read(rows, costs=bool(costs)), *sentences)
+    caption = (*_how_to_read(rows, columns, costs=bool(costs)), *sentences)
     footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
 
-def _how_to_read(rows: Sequence[Row], *, costs: bool) -> list[str]:
+def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], *, costs: bool) -> list[str]:
     """Return the sentences that something in the table needs."""
     entries = [entry for row in rows for entry in row.entries]
     sentences = ["Mean ± SD over prompts (n); an asset's views are averaged first, then a prompt's seeds."]
+    if ratios := [column.title for column in columns if column.is_ratio]:
+        sentences.append(
+            f"{listed(ratios, 'and')}: geometric mean over prompts, as half and twice the target are equally wrong; "
+            "the SD is the arithmetic one."
+        )
     if any(entry.low is not None and entry.sd is not None for entry in entries):
         sentences.append(f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts.")
     else:
@@ -166,7 +175,8 @@ def _cost_entry(measured: Measured, cost: Cost, method: str, prompts: list[str])
 
 def _control_entry(measured: Measured, control: str, column: TableColumn, prompts: Collection[str]) -> Entry:
     found = measured.controls(control, column.key)
-    return entry_of(np.array([found[prompt] for prompt in prompts if prompt in found], dtype=np.float64))
+    values = np.array([found[prompt] for prompt in prompts if prompt in found], dtype=np.float64)
+    return entry_of(values, statistic=mean_of(column))
 
 
 def _any_diverged(measured: Measured) -> bool:

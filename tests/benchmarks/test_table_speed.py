@@ -38,6 +38,7 @@ def frames() -> ReportFrames:
         "target": None,
         "group": "image",
         "headline": True,
+        "mean": "arithmetic",
     }
     empty = {name: pd.DataFrame(columns=list(of)) for name, of in (("events", EVENTS), ("views", VIEWS))}
     return ReportFrames(

@@ -41,7 +41,8 @@ resolution = 64
         pytest.param(
             {
                 "prior": "toybox",
-                "metrics": '"clip_score", "clip_iqa", "image_reward", "r_precision", "ground_truth"',
+                "metrics": '"clip_score", "clip_iqa", "image_reward", "r_precision", "detail", "saturation", '
+                '"ground_truth"',
                 "threads": 1,
             },
             id="toybox",

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
-REGISTERED = ("clip_iqa", "clip_score", "ground_truth", "image_reward", "r_precision")
+REGISTERED = ("clip_iqa", "clip_score", "detail", "ground_truth", "image_reward", "r_precision", "saturation")
+WITHOUT_A_MODEL = ("detail", "ground_truth", "saturation")
 
 
 def test_the_suites_own_metrics_are_registered() -> None:
@@ -31,7 +32,7 @@ def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: C
     assert card.column_names == tuple(scores)
     assert all(values.shape == (3,) and values.dtype == np.float64 for values in scores.values())
     assert len(card.description) > 50
-    assert len(card.weights_sha256) == (0 if name == "ground_truth" else 64)
+    assert len(card.weights_sha256) == (0 if name in WITHOUT_A_MODEL else 64)
     assert suite.name in card.checkpoint
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
 
@@ -41,6 +42,23 @@ def test_direction_and_target_belong_together() -> None:
     for fields in ({"direction": "target"}, {"target": 1.0}):
         with pytest.raises(ValidationError, match="direction = 'target' and a target belong together"):
             Column(name="chroma", title="Chroma", **fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"direction": "target", "target": 0.0}])
+def test_a_geometric_mean_is_of_ratios_to_a_target(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="column 'ratio': mean = 'geometric' is for ratios, which need a target"):
+        Column(name="ratio", title="Ratio", mean="geometric", **fields)
+
+
+def test_the_card_says_where_a_column_is_printed() -> None:
+    facts = [
+        Column(name="x", title="X", **fields).fact[1] for fields in ({}, {"headline": False}, {"group": "spectrum"})
+    ]
+    assert facts == [
+        "X: higher is better",
+        "X: higher is better; in files and on prompt pages only",
+        "X: higher is better; in files and a figure only",
+    ]
 
 
 def test_the_card_of_r_precision_says_among_how_many_it_was_scored(suite: Suite) -> None:

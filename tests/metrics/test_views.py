@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,25 @@ from metrics.views import TruthViews, Views
 RGB = np.zeros((2, 4, 5, 3), dtype=np.uint8)
 OPACITY = np.zeros((2, 4, 5), dtype=np.uint8)
 AZIMUTH = np.array([0.0, 180.0])
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8, 3), (2, 4, 8, 3), (2, 8, 8)])
+def test_images_of_the_prior_have_the_size_of_the_views(shape: tuple[int, ...]) -> None:
+    views = Views(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8), np.uint8), np.zeros(1))
+    assert dataclasses.replace(views, samples=np.zeros((5, 8, 8, 3), np.uint8)).samples is not None
+    with pytest.raises(ValueError, match=r"views.samples.*: shape"):
+        dataclasses.replace(views, samples=np.zeros(shape, np.uint8))
+    with pytest.raises(TypeError, match=r"views\.samples\.rgb: dtype float64, must be uint8"):
+        dataclasses.replace(views, samples=np.zeros((1, 8, 8, 3)))
+
+
+def test_objects_need_other_cameras_but_the_size_of_the_views() -> None:
+    views = Views(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8), np.uint8), np.zeros(1))
+    ring = TruthViews("car", np.zeros((3, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8))
+    assert len(dataclasses.replace(views, objects=[ring]).objects[0].rgb) == 3
+    small = TruthViews("car", np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 4, 4), np.uint8))
+    with pytest.raises(ValueError, match=r"truth 'car'.rgb: shape \(3, 4, 4, 3\), must be \(m, 8, 8, 3\)"):
+        dataclasses.replace(views, objects=[small])
 
 
 def test_number_of_views() -> None:

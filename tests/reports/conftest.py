@@ -153,7 +153,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
         names = ["metric", "title", "unit", "direction", "decimals", "scale", "card", "group", "headline", "target"]
         return ReportFrames(
             **{name: pd.DataFrame(content) for name, content in rows.items()},
-            metric_columns=pd.DataFrame(METRICS, columns=names),
+            metric_columns=pd.DataFrame(METRICS, columns=names).assign(mean="arithmetic"),
         )
 
     return make

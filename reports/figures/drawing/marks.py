@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from reports.figures.drawing.looks import Look
 from reports.figures.drawing.style import Theme
 from reports.statistics import Estimate, prompt_bootstrap
+from reports.statistics.bootstrap import Statistic
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
 
@@ -24,10 +26,13 @@ class Mark:
     whole: bool  # whether every prompt of the study has a value
 
     @classmethod
-    def of(cls, method: str, values: Floats) -> Mark:
-        """Make the mark of ``values``, (prompts, seeds), NaN for cells without a value."""
+    def of(cls, method: str, values: Floats, statistic: Statistic = np.mean) -> Mark:
+        """Make the mark of ``values``, (prompts, seeds), NaN for cells without a value.
+
+        ``statistic`` reduces the prompts to the mark's number.
+        """
         means = prompt_means(values)
-        return cls(method, means, prompt_bootstrap(values, SEED), len(means) == len(values))
+        return cls(method, means, prompt_bootstrap(values, SEED, statistic=statistic), len(means) == len(values))
 
     @property
     def bounds(self) -> tuple[float, float] | None:

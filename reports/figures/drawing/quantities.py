@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from reports.costs import study_costs
+from reports.figures.drawing.marks import Mark
 from reports.frames import ReportError, ReportFrames
 from reports.means import asset_means
 from reports.render.printed import heading
 from reports.statistics import StudyScores
+from reports.statistics.bootstrap import Statistic
 from reports.statistics.values import prompt_means
-from reports.tables.columns import compared_column, score_columns
+from reports.tables.columns import compared_column, mean_of, score_columns
 from reports.tables.measured import compared_scores
 
 
@@ -26,6 +28,16 @@ class Quantity:
     label: str
     higher_is_better: bool | None  # None without a direction
     scores: StudyScores
+    mean: Statistic = np.mean  # over prompts
+
+    def marks(self) -> list[Mark]:
+        """Make the mark of each method, in the study's order."""
+        return [Mark.of(method, self.scores.method(method), self.mean) for method in self.scores.methods]
+
+    def means(self, table: pd.DataFrame, by: str) -> pd.Series:
+        """Average the ``value`` of the prompts of ``table`` for each value of its column ``by``, in their order."""
+        groups = table.groupby(by, sort=False)["value"]
+        return pd.Series({name: float(self.mean(own.to_numpy(), axis=-1)) for name, own in groups}, dtype=float)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -66,7 +78,7 @@ def quantities(frames: ReportFrames, names: Sequence[str], *, compared: bool = F
                 column = compared_column(column)
             else:
                 better = {"up": True, "down": False}.get(column.direction or "")
-            found.append(Quantity(name, heading(column), better, scores))
+            found.append(Quantity(name, heading(column), better, scores, mean_of(column)))
         else:
             raise ReportError(f"metrics: {name!r} is not one of {', '.join([*columns, *costs])}")
     return found

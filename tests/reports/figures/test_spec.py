@@ -83,6 +83,9 @@ def test_a_figure_without_data_says_so(frames):
 
 def test_every_kind_draws_a_study_that_has_everything(make_frames):
     frames = make_frames(methods=LABELS, views=1, snapshots=True, statuses={("sdi", "mug"): "nan"}, images=False)
+    is_octave = frames.metric_columns["metric"] == "image_reward"
+    group = frames.metric_columns["group"].mask(is_octave, "spectrum")
+    frames = dataclasses.replace(frames, metric_columns=frames.metric_columns.assign(group=group))
     for kind in KINDS:
         spec = FigureSpec("x", kind, "X", metrics=("clip_score",), x="size.value", baseline="sdi")
         assert make_figure(frames, spec)(LIGHT).axes, kind
