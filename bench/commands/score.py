@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 from rich.console import Console
 
+from bench.cells.torch_settings import torch_settings
+from bench.engines.workers import cpu_workers
 from bench.output import print_line
 from bench.records.record import Record, Snapshot
 from bench.records.store import RunStore
 from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import TABLES, owner_of, table_of, write_frame
-from bench.scores.scoring import Scores, score_view_sets
+from bench.scores.scoring import Scores, is_scored, score_view_sets
 from bench.scores.view_set import ViewSet, cell_views, snapshot_views
 from bench.study.expand import expand
 from bench.study.scorers import check_metrics
@@ -25,13 +30,29 @@ from methods.priors.pipeline.settings import choose_device
 from metrics import Metric, metrics
 from metrics.suites import find_suite
 
+#: Views without scores for which it is worth to start another process, which takes seconds to load the models.
+_WORTH_A_PROCESS = 200
+
+_Item = TypeVar("_Item")
+
+
+class _Scored(NamedTuple):
+    """The scores of a run."""
+
+    records: list[Record]  # of the completed cells
+    cells: list[Scores]
+    snapshots: list[tuple[Record, Snapshot]]
+    snapshot_scores: list[Scores]
+    controls: list[ControlViews]
+    control_scores: list[Scores]
+
 
 def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame:
     """Score every completed cell, its snapshots and the study's controls with the study's metrics.
 
     Writes ``scores.parquet``, ``snapshots.parquet``, ``controls.parquet`` and ``metric_columns.parquet``.  Cells that
     diverged or failed have no scores: the report counts them instead.  Scores that exist are read, not computed
-    again.
+    again.  On a CPU with several cores other processes help.
 
     Returns:
         The table of scores of cells, one row for each cell × view × column.
@@ -41,40 +62,96 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
         WeightsError: If a scorer's weights are missing or differ from those that their card names, or SDIBENCH_DEVICE
             is not a device of this machine.
     """
-    check_metrics(study)
-    prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-    records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
-    device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
-    scorers = [metrics[name](study.scorer_suite, device) for name in study.metrics]
-    # the whole set, so that R-precision does not depend on which of its prompts a study takes
-    candidates = [prompt.text for prompt in study.prompt_set().prompts]
-
-    samples, why = sample_views(study, scorers, list(prompts.values()), store)
-    if why:
-        print_line(console, f"{study.name}: {why}")
-
-    def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
-        compared = [replace(views, samples=samples.get(views.prompt.id)) for views in sets]
-        return score_view_sets(compared, scorers, candidates, console, what)
+    stage = _Stage(study, store, console)
+    with stage.helped(), stage.settings():
+        scored = stage.score()
 
     def write(rows: Iterator[dict[str, Any]], name: str) -> pd.DataFrame:
         frame = table_of(rows, TABLES[name])
         write_frame(frame, store.folder / f"{name}.parquet")
         return frame
 
-    cells = score([cell_views(record, prompts[record.cell.prompt_id], store) for record in records], "cells")
-    frame = write(_cell_rows(records, cells), "scores")
-    snapshots = [(record, snapshot) for record in records for snapshot in record.snapshots]
-    on_the_way = score([snapshot_views(r, s, prompts[r.cell.prompt_id], store) for r, s in snapshots], "snapshots")
-    write(_snapshot_rows(snapshots, on_the_way), "snapshots")
-    controls = control_views(study, records, list(prompts.values()), store, console)
-    of_controls = score([control.views for control in controls], "controls")
-    write(_control_rows(controls, of_controls, scorers, store), "controls")
-    write_frame(_columns_frame(scorers, candidates), store.folder / "metric_columns.parquet")
-    event_table(records, store)  # kept for the report, which then has little left to parse
-    words = f"{len(records)} completed cells scored, {len(frame)} values"
+    frame = write(_cell_rows(scored.records, scored.cells), "scores")
+    write(_snapshot_rows(scored.snapshots, scored.snapshot_scores), "snapshots")
+    write(_control_rows(scored.controls, scored.control_scores, stage.scorers, store), "controls")
+    write_frame(_columns_frame(stage.scorers, stage.candidates), store.folder / "metric_columns.parquet")
+    event_table(scored.records, store)  # kept for the report, which then has little left to parse
+    words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
     print_line(console, f"{study.name}: {words}")
     return frame
+
+
+class _Stage:
+    """Everything that scoring a run needs, loaded once per process."""
+
+    def __init__(self, study: Study, store: RunStore, console: Console) -> None:
+        check_metrics(study)
+        self.study, self.store, self.console = study, store, console
+        self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
+        self.records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
+        self.device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
+        self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
+        # the whole set, so that R-precision does not depend on which of its prompts a study takes
+        self.candidates = [prompt.text for prompt in study.prompt_set().prompts]
+
+    def score(self, start: float = 0.0) -> _Scored:
+        """Score what is not scored, in order, beginning after a share ``start`` of everything and going round."""
+        study, store, prompts = self.study, self.store, _rotated(list(self.prompts.values()), start)
+        samples, why = sample_views(study, self.scorers, prompts, store)
+        if why:
+            print_line(self.console, f"{study.name}: {why}")
+
+        def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
+            compared = [replace(views, samples=samples.get(views.prompt.id)) for views in _rotated(sets, start)]
+            return score_view_sets(compared, self.scorers, self.candidates, self.console, what)
+
+        cells = score(self._cell_sets(), "cells")
+        snapshots = [(record, snapshot) for record in self.records for snapshot in record.snapshots]
+        sets = [snapshot_views(r, s, self.prompts[r.cell.prompt_id], store) for r, s in snapshots]
+        on_the_way = score(sets, "snapshots")
+        controls = control_views(study, self.records, prompts, store, self.console)
+        of_controls = score([control.views for control in controls], "controls")
+        return _Scored(self.records, cells, snapshots, on_the_way, controls, of_controls)
+
+    def settings(self) -> AbstractContextManager[None]:
+        """On a CPU the study's threads, so that every process computes the same bits."""
+        return torch_settings(self.study.threads) if self.device == "cpu" else nullcontext()
+
+    @contextmanager
+    def helped(self) -> Iterator[None]:
+        """Let other processes score in the block, each beginning elsewhere; what fails there is left to this one."""
+        missing = [views for views in self._cell_sets() if not is_scored(views, self.scorers, self.candidates)]
+        worth = self.device == "cpu" and sum(map(len, missing)) >= _WORTH_A_PROCESS
+        count = cpu_workers(self.study.threads) if worth else 1
+        context = get_context("spawn")
+        helpers = [
+            context.Process(target=_help, args=(self.study, self.store.folder, index / count), daemon=True)
+            for index in range(1, count)
+        ]
+        for helper in helpers:
+            helper.start()
+        try:
+            yield
+        finally:
+            for helper in helpers:
+                helper.terminate()
+                helper.join()
+
+    def _cell_sets(self) -> list[ViewSet]:
+        return [cell_views(record, self.prompts[record.cell.prompt_id], self.store) for record in self.records]
+
+
+def _help(study: Study, folder: Path, start: float) -> None:
+    """Score in a process of its own; its scores are found on disk."""
+    with suppress(Exception):
+        stage = _Stage(study, RunStore(folder), Console(quiet=True))
+        with stage.settings():
+            stage.score(start)
+
+
+def _rotated(items: Sequence[_Item], start: float) -> list[_Item]:
+    first = int(start * len(items))
+    return [*items[first:], *items[:first]]
 
 
 def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:

@@ -15,31 +15,26 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import psutil
-import torch
-
 from bench.engines import engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
+from bench.engines.workers import gpus, workers_here
 from bench.errors import RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.settings import PriorChoice
 from bench.study.study import Study
-from methods.priors.loading import cached_prior, folder_of, prior_device
+from methods.priors.loading import cached_prior
 
 #: Time between two looks at whether the run is to stop.
 _SECONDS = 0.2
-
-#: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
-_WORKER_BYTES = 1_500_000_000
 
 
 @engines.register("local")
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """Run ``cells`` here.  A cell that is killed goes on from its checkpoint."""
-    count = min(options.workers or _workers_here(study), len(cells))
+    count = min(options.workers or workers_here(study), len(cells))
     threads = study.threads
     job = partial(work, study, cells, store, threads=threads, options=options)
     with interrupts(*STOP) as interrupt:
@@ -49,29 +44,9 @@ def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: Eng
             _run_processes(job, study.prior, count, interrupt)
 
 
-def _workers_here(study: Study) -> int:
-    """One process per GPU, or as many as the cores and the free memory have room for.
-
-    Threads of one step wait for each other, and for every other load: two processes of one thread do more than one of
-    two threads.  A prior without weights gets one process too, since its cells take less time than a process to start.
-    """
-    device = prior_device(study.prior.name)
-    if device != "cpu":
-        return 1 if device is None else max(1, len(_devices()))
-    folder = folder_of(study.prior.name)
-    weights = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
-    by_memory = psutil.virtual_memory().available // (_WORKER_BYTES + 2 * weights)
-    return max(1, min(_cores() // study.threads, by_memory))
-
-
-def _cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _run_processes(job: partial[None], prior: PriorChoice, count: int, interrupt: Interrupt) -> None:
     """Keep ``count`` processes at ``job`` until it is done; one that dies is replaced."""
-    devices = _devices()
+    devices = gpus()
     workers = [_Worker(job, prior, devices[index % len(devices)] if devices else None) for index in range(count)]
     try:
         while running := [worker for worker in workers if worker.is_running()]:
@@ -175,12 +150,3 @@ def _load(prior: PriorChoice) -> int:
 def _run(job: partial[None]) -> None:
     with interrupts(signal.SIGTERM) as interrupt:
         job(interrupted=interrupt.__bool__, whole_log=True)
-
-
-def _devices() -> list[str]:
-    """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them; none where the user has chosen one."""
-    if os.environ.get("SDIBENCH_DEVICE"):
-        return []
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    count = torch.cuda.device_count()
-    return named.split(",")[:count] if named else [str(index) for index in range(count)]

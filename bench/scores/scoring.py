@@ -39,22 +39,29 @@ def score_view_sets(
         console: Shows a progress bar, if it is a terminal.
         what: Name of the sets for the progress bar.
     """
-    missing = [views for views in sets if any(_cached(views, each, candidates) is None for each in scorers)]
+    missing = [views for views in sets if not is_scored(views, scorers, candidates)]
     hidden = not console.is_terminal or not missing
     for views in track(missing, f"scoring {what}", console=console, transient=True, disable=hidden):
         _score(views, scorers, candidates)
     return [_read(views, scorers, candidates) for views in sets]
 
 
+def is_scored(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> bool:
+    """Say whether all scores of the set are on disk."""
+    return all(_cached(views, scorer, candidates) is not None for scorer in scorers)
+
+
 def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+    missing = [scorer for scorer in scorers if _cached(views, scorer, candidates) is None]
+    if not missing:  # another process has scored it in the meantime
+        return
     images = views.read()
-    for scorer in scorers:
-        if _cached(views, scorer, candidates) is None:
-            scores = {
-                column: [float(value) if math.isfinite(value) else None for value in values]
-                for column, values in scorer.score(images, views.prompt.text, candidates).items()
-            }
-            write_atomically(_path(views, scorer, candidates), json.dumps(scores))
+    for scorer in missing:
+        scores = {
+            column: [float(value) if math.isfinite(value) else None for value in values]
+            for column, values in scorer.score(images, views.prompt.text, candidates).items()
+        }
+        write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 
 
 def _read(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> Scores:

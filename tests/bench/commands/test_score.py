@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import multiprocessing
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+import bench.commands.score as score_module
 from bench.commands.report import report_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
@@ -60,6 +63,33 @@ def test_what_is_scored_is_read_back(study: Study, finished: RunStore, console: 
     path.unlink()
     pd.testing.assert_frame_equal(score_study(study, finished, console), before)
     assert calls == ["a blue duck"]
+
+
+def test_a_helper_leaves_nothing_to_score(study: Study, finished: RunStore, console: Console, calls: list[str]) -> None:
+    """It begins elsewhere and goes round; a study that it cannot score is left to the process that it helps."""
+    before = pd.read_parquet(finished.folder / "scores.parquet")
+    shutil.rmtree(finished.folder / "scores")
+    score_module._help(study, finished.folder, 0.5)
+    assert calls[0] == expand(study)[2].prompt
+    count = len(calls)
+    pd.testing.assert_frame_equal(score_study(study, finished, console), before)
+    assert len(calls) == count == 4
+    score_module._help(study.model_copy(update={"metrics": ("none",)}), finished.folder, 0.5)
+
+
+def test_helpers_are_processes_for_many_views_on_a_cpu(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pd.read_parquet(finished.folder / "scores.parquet")
+    shutil.rmtree(finished.folder / "scores")
+    monkeypatch.setattr(score_module, "cpu_workers", lambda threads: 2)
+    for least, expected in ((12, 1), (13, 0)):  # four cells of three views
+        monkeypatch.setattr(score_module, "_WORTH_A_PROCESS", least)
+        with score_module._Stage(study, finished, console).helped():
+            assert len(multiprocessing.active_children()) == expected
+    assert not multiprocessing.active_children()
+    monkeypatch.setattr(score_module, "_WORTH_A_PROCESS", 1)
+    pd.testing.assert_frame_equal(score_study(study, finished, console), before)
 
 
 def test_a_new_version_of_a_metric_scores_anew(

@@ -7,19 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
-import torch
 
 import bench.engines.local
-from bench.engines.local import _devices, _workers_here, run_local
+from bench.engines.local import run_local
 from bench.engines.options import EngineOptions
 from bench.errors import RunError, StorageError
 from bench.records.store import RunStore
 from bench.study.expand import expand
-from bench.study.settings import PriorChoice
 from bench.study.study import Study
 
 
@@ -127,42 +123,3 @@ def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkey
     monkeypatch.setenv("PYTHONHASHSEED", "x")  # no interpreter starts with it
     with pytest.raises(RunError, match="a worker process died while it loaded the prior"):
         run_local(study, expand(study), RunStore(tmp_path), EngineOptions(workers=2))
-
-
-@pytest.mark.parametrize(
-    ("prior", "cores", "gigabytes", "threads", "expected"),
-    [
-        ("toybox", 8, 64, 1, 8),
-        ("toybox", 8, 64, 2, 4),
-        ("toybox", 8, 4, 1, 2),  # 1.5 GB each and the prior's weights
-        ("toybox", 2, 64, 4, 1),
-        ("toybox", 8, 1, 1, 1),
-        ("gaussian", 8, 64, 1, 1),  # its cells take less time than a process to start
-    ],
-)
-def test_by_default_there_are_as_many_workers_as_cores_and_memory(
-    study: Study, monkeypatch: pytest.MonkeyPatch, prior: str, cores: int, gigabytes: int, threads: int, expected: int
-) -> None:
-    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
-    monkeypatch.setattr(bench.engines.local, "_cores", lambda: cores)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=gigabytes * 10**9))
-    asked = study.model_copy(update={"prior": PriorChoice(name=prior), "threads": threads})
-    assert _workers_here(asked) == expected
-
-
-def test_by_default_there_is_a_worker_for_each_gpu(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(bench.engines.local, "prior_device", lambda name: "cuda")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert _workers_here(study) == 3
-
-
-def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert _devices() == ["0", "1"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
-    assert _devices() == ["3", "GPU-5f"]
-    monkeypatch.setenv("SDIBENCH_DEVICE", "cuda:0")
-    assert _devices() == []

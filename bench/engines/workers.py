@@ -1,0 +1,55 @@
+"""The number of processes that work on a study on this machine."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import torch
+
+from bench.study.study import Study
+from methods.priors.loading import folder_of, prior_device
+
+#: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
+_WORKER_BYTES = 1_500_000_000
+
+
+def workers_here(study: Study) -> int:
+    """One process per GPU, or as many as the cores and the free memory have room for.
+
+    A prior without weights gets one process too, since its cells take less time than a process to start.
+    """
+    device = prior_device(study.prior.name)
+    if device != "cpu":
+        return 1 if device is None else max(1, len(gpus()))
+    folder = folder_of(study.prior.name)
+    weights = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
+    return cpu_workers(study.threads, 2 * weights)
+
+
+def cpu_workers(threads: int, more_bytes: int = 0) -> int:
+    """As many processes of ``threads`` threads as the cores and the free memory have room for, at least one.
+
+    Threads of one step wait for each other, and for every other load: two processes of one thread do more than one of
+    two threads.
+
+    Args:
+        threads: Torch's threads in each process.
+        more_bytes: Memory of a process in addition to torch and what it works on.
+    """
+    by_memory = psutil.virtual_memory().available // (_WORKER_BYTES + more_bytes)
+    return max(1, min(_cores() // threads, by_memory))
+
+
+def _cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them; none where the user has chosen one."""
+    if os.environ.get("SDIBENCH_DEVICE"):
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = torch.cuda.device_count()
+    return named.split(",")[:count] if named else [str(index) for index in range(count)]
