@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
-REGISTERED = ("clip_iqa", "clip_score", "ground_truth", "image_reward", "r_precision")
+REGISTERED = ("clip_iqa", "clip_score", "faces", "ground_truth", "image_reward", "r_precision", "view_words")
 
 
 def test_the_suites_own_metrics_are_registered() -> None:
@@ -23,7 +23,7 @@ def test_the_suites_own_metrics_are_registered() -> None:
 def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: Callable[..., Views], name: str) -> None:
     metric = metrics[name](suite)
     views = make_views(3)
-    views = dataclasses.replace(views, truths=[TruthViews("itself", views.rgb, views.opacity)])
+    views = dataclasses.replace(views, truths=[TruthViews("itself", views.rgb, views.opacity, faceless=views.rgb)])
     scores = metric.score(views, "a blue duck", ["a blue duck", "a red car"])
     card = metric.card
     assert card.name == name
@@ -31,7 +31,7 @@ def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: C
     assert card.column_names == tuple(scores)
     assert all(values.shape == (3,) and values.dtype == np.float64 for values in scores.values())
     assert len(card.description) > 50
-    assert len(card.weights_sha256) == (0 if name == "ground_truth" else 64)
+    assert len(card.weights_sha256) == (0 if name in ("ground_truth", "faces") else 64)
     assert suite.name in card.checkpoint
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
 

@@ -1,0 +1,58 @@
+"""Where an object's front is, and how many views show a face that should not, from what each view of a ring shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Views within this angle of a direction face it, as in the view words of prompts; the bound itself does not.
+FACING_DEG = 45.0
+
+#: Least share of the views of the front that show a face; where fewer do, no face can be an extra one.
+LEAST_SHARE = 0.5
+
+
+def faces(azimuth_deg: np.ndarray, direction_deg: float) -> np.ndarray:
+    """Say which cameras look at the side that points in a direction, bool like ``azimuth_deg``."""
+    return _off_deg(azimuth_deg, direction_deg) < FACING_DEG - 0.01  # cameras at the bound may be off by rounding
+
+
+def front_direction(shows: np.ndarray, azimuth_deg: np.ndarray) -> float:
+    """Find the direction of the front: that of a camera around which the most views show a face.
+
+    Of equal ones it is the one whose half circle has most of it, nearest to the middle, and then the nearest to 0°.
+
+    Args:
+        shows: Whether each view shows a face, float ``(n,)`` of 0 and 1; NaN where it is not known.
+        azimuth_deg: Azimuths of the views ``(n,)``.
+    """
+    seen = np.nan_to_num(shows)
+
+    def rank(direction_deg: float) -> tuple[float, float, float]:
+        around = faces(azimuth_deg, direction_deg)
+        towards = float(seen @ np.cos(np.radians(azimuth_deg - direction_deg)).clip(0))  # another face has no part
+        off = float(_off_deg(np.array([direction_deg]), 0.0)[0])
+        return float(seen[around].mean()), round(towards, 6), -off
+
+    return float(max(azimuth_deg.tolist(), key=rank))
+
+
+def front_and_extra(shows: np.ndarray, azimuth_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split what views show into those of the front and those of the back, both float ``(n,)`` and NaN elsewhere.
+
+    The back has no values where less than half of the views of the front show a face.
+
+    Args:
+        shows: Whether each view shows a face, float ``(n,)`` of 0 and 1; NaN where it is not known.
+        azimuth_deg: Azimuths of the views ``(n,)``.
+    """
+    direction = front_direction(shows, azimuth_deg)
+    front = np.where(faces(azimuth_deg, direction), shows, np.nan)
+    known = front[~np.isnan(front)]
+    if not len(known) or known.mean() < LEAST_SHARE:
+        return front, np.full(len(shows), np.nan)
+    return front, np.where(faces(azimuth_deg, direction + 180.0), shows, np.nan)
+
+
+def _off_deg(azimuth_deg: np.ndarray, direction_deg: float) -> np.ndarray:
+    off: np.ndarray = np.abs((azimuth_deg - direction_deg + 180) % 360 - 180)
+    return off
