@@ -49,12 +49,12 @@ class ViewWords:
             description="CLIP reads a view as a front if its highest cosine among the prompt with 'front view', 'side "
             "view' and 'back view' behind it is the first; the front is the camera around which most views are read "
             f"so. CLIP front: share of the views within {FACING_DEG:g}° of it; CLIP extra fronts: share of those "
-            f"within {FACING_DEG:g}° of its opposite; no value where less than half of the front is read as one. Weaker "
-            "than a search for the face: it measures what CLIP takes for a front, light included. Measured on the "
-            "toybox's CLIP with renders of the truth (12 kinds × 2 paints): the right object has 2 % extra fronts, but 53 "
-            "% without shading; one whose views of the back are those of the front has 79 %, but 11 % if its back is as "
-            "dark as a back is; 6 of 24 right objects have no value. Compare methods that light their scenes alike, and "
-            "look at the images.",
+            f"within {FACING_DEG:g}° of its opposite; no value where less than half of the front is read as one. "
+            "Weaker than a search for the face: it measures what CLIP takes for a front, light included. Measured with "
+            "the toybox's CLIP on renders of the truth (12 kinds × 2 paints): the right object has 2 % extra fronts, "
+            "but 53 % without shading; one whose views of the back are those of the front has 79 %, but 11 % if its "
+            "back is as dark as a back is; 6 of 24 right objects have no value. Compare methods that light scenes "
+            "alike, and look at the images.",
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
