@@ -15,8 +15,7 @@ MAX_PSNR_DB = 100.0
 class Match(NamedTuple):
     """An object, seen from the cameras of the views after a turn."""
 
-    truth: TruthViews
-    turn_deg: float  # added to the azimuths of the views
+    truth: TruthViews  # its azimuths are those of the views, turned
     psnr_db: float  # mean over the views
 
 
@@ -45,8 +44,8 @@ def _best_turn(views: Views, truth: TruthViews) -> Match:
     best = int(of_turns.argmax())
     index = nearest[best]
     faceless = None if truth.faceless is None else truth.faceless[index]
-    seen = TruthViews(truth.name, truth.rgb[index], truth.opacity[index], views.azimuth_deg, faceless)
-    return Match(seen, float(turns[best]), float(of_turns[best]))
+    seen = TruthViews(truth.name, truth.rgb[index], truth.opacity[index], cameras[index], faceless)
+    return Match(seen, float(of_turns[best]))
 
 
 def _turn_deg(azimuth_deg: np.ndarray, start_deg: np.ndarray | float) -> np.ndarray:

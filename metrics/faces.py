@@ -1,4 +1,4 @@
-"""Faces: whether an object shows its face in front, and whether its back shows one again."""
+"""Faces: the views of an object's front that show its face, and those of its back that show it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an object's front is, and how many views show a face that should not, from what each view of a ring shows."""
+"""The front of an object, and the views of its back that show a face, from what each view of a ring shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def faces(azimuth_deg: np.ndarray, direction_deg: float) -> np.ndarray:
 def front_direction(shows: np.ndarray, azimuth_deg: np.ndarray) -> float:
     """Find the direction of the front: that of a camera around which the most views show a face.
 
-    Of equal ones it is the one whose half circle has most of it, nearest to the middle, and then the nearest to 0°.
+    Of equal ones it is the middle of the face in its half circle, then of all faces, and then the nearest to 0°.
 
     Args:
         shows: Whether each view shows a face, float ``(n,)`` of 0 and 1; NaN where it is not known.
@@ -27,11 +27,12 @@ def front_direction(shows: np.ndarray, azimuth_deg: np.ndarray) -> float:
     """
     seen = np.nan_to_num(shows)
 
-    def rank(direction_deg: float) -> tuple[float, float, float]:
+    def rank(direction_deg: float) -> tuple[float, float, float, float]:
         around = faces(azimuth_deg, direction_deg)
-        towards = float(seen @ np.cos(np.radians(azimuth_deg - direction_deg)).clip(0))  # another face has no part
+        cosine = np.cos(np.radians(azimuth_deg - direction_deg))
+        half, whole = (round(float(seen @ weights), 4) for weights in (cosine.clip(0), cosine))
         off = float(_off_deg(np.array([direction_deg]), 0.0)[0])
-        return float(seen[around].mean()), round(towards, 6), -off
+        return float(seen[around].mean()), half, whole, -off
 
     return float(max(azimuth_deg.tolist(), key=rank))
 

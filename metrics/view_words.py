@@ -1,4 +1,4 @@
-"""View words: whether CLIP takes a view of the back for one of the front, for priors whose truth is not known."""
+"""Views of the back that CLIP takes for views of the front, for priors whose truth is not known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from methods.cameras import BACK, FRONT, SIDE, with_view
 from metrics import metrics
 from metrics.card import Column, MetricCard
 from metrics.facing import FACING_DEG, front_and_extra
@@ -14,10 +13,13 @@ from metrics.models.clip import load_clip, preprocessing_of
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
+#: The words behind the prompt; the first is the front.
+WORDS = ("front view", "side view", "back view")
+
 
 @metrics.register("view_words")
 class ViewWords:
-    """Which of the prompt with ``front view``, ``side view`` and ``back view`` CLIP finds most similar to a view.
+    """The choice of CLIP for a view among the prompt with ``front view``, ``side view`` and ``back view``.
 
     Source: the idea of MV-SDI (github.com/marianlupascu/MV-SDI), with CLIP's choice of words instead of a cosine.
     """
@@ -59,7 +61,7 @@ class ViewWords:
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` of 0, 1 and NaN per column."""
-        texts = [with_view(prompt, words) for words in (FRONT, SIDE, BACK)]
+        texts = [f"{prompt}, {words}" for words in WORDS]
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T
         is_front = (cosines.argmax(dim=1) == 0).double().numpy()
         front, extra = front_and_extra(is_front, views.azimuth_deg)
