@@ -46,7 +46,8 @@ class Faces:
             f"{LEAST_CORRELATION:g} with what the face adds to the object without one, and have a cosine with the "
             f"front of more than {LEAST_FRONT:g} × that with any view of the back. A gain, and each channel's mean and "
             "gradient, are taken out, so that brightness, tint and shading do not count. The front is the camera "
-            "around which most views show the face, since no prompt fixes it. Front faces: share of the views within "
+            "around which most views show the face, of equal ones the nearest to the turn that matches best, since no "
+            "prompt fixes it. Front faces: share of the views within "
             f"{FACING_DEG:g}° of it that show the face. Extra faces: share of those within {FACING_DEG:g}° of its "
             "opposite that do; no value where less than half of the front shows a face, as nothing is repeated there. "
             f"A view has no value if its silhouette's IoU with each of the truth's is below {LEAST_IOU:g}. The truth "
@@ -57,14 +58,15 @@ class Faces:
         """Score the views, float64 ``(n,)`` of 0, 1 and NaN per column, or ``{}`` if no truth with a face is known."""
         if not views.truths or any(truth.faceless is None for truth in views.truths):
             return {}
-        name = best_turn(views).truth.name
-        truth = next(each for each in views.truths if each.name == name)
+        aligned = best_turn(views).truth
+        truth = next(each for each in views.truths if each.name == aligned.name)
         azimuth_deg = views.azimuth_deg if truth.azimuth_deg is None else truth.azimuth_deg
         if not all(faces(azimuth_deg, side).any() for side in (0.0, 180.0)):
             nothing = np.full(len(views), np.nan)
             return {"front_faces": nothing, "extra_faces": nothing}
         shows = np.where(_shows_object(views, truth), find_faces(views.rgb, truth, azimuth_deg), np.nan)
-        front, extra = front_and_extra(shows, views.azimuth_deg)
+        turned = views.azimuth_deg if aligned.azimuth_deg is None else aligned.azimuth_deg
+        front, extra = front_and_extra(shows, views.azimuth_deg, float(views.azimuth_deg[0] - turned[0]))
         return {"front_faces": front, "extra_faces": extra}
 
 
