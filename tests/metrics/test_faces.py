@@ -52,7 +52,7 @@ def _images(kind: str, paint: tuple[str, str], form: str = "whole", side: int = 
 @cache
 def _truth(kind: str, paint: tuple[str, str], side: int = SIDE) -> TruthViews:
     rgb, opacity = _images(kind, paint, side=side)
-    return TruthViews(kind, rgb, opacity, AZIMUTH, _images(kind, paint, "faceless", side)[0])
+    return TruthViews(" ".join((*paint, kind)), rgb, opacity, AZIMUTH, _images(kind, paint, "faceless", side)[0])
 
 
 def _blur(rgb: np.ndarray, pixels: float) -> np.ndarray:
