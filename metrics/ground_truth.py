@@ -1,4 +1,4 @@
-"""Distance to the truth, where it is known: PSNR, SSIM, silhouette IoU and the Janus rate."""
+"""Distance to the truth, where it is known: PSNR, SSIM and silhouette IoU, also after the best turn."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics import metrics
+from metrics.alignment import MAX_PSNR_DB, best_turn
 from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import TruthViews, Views
 
-#: PSNR of equal images, for which it is not defined: 8-bit images that differ have less than 97 dB at 64 × 64 pixels.
-MAX_PSNR_DB = 100.0
-
 _OPAQUE = 128  # more than half of 255
-_FRONT_DEG, _HALF_DEG = 45.0, 90.0
 
 
 @metrics.register("ground_truth")
 class GroundTruth:
     """Each view against the same view of the best-matching object that fits the prompt.
 
-    The best-matching object has the highest PSNR, averaged over all views; every column is about that object.
+    The best-matching object has the highest PSNR, averaged over all views.  The aligned columns are about the object
+    and the turn in azimuth that have it together, one turn for all views, since no prompt fixes the front.
     """
 
     columns: tuple[Column, ...] = (
         Column(name="psnr", title="PSNR", unit="dB", group="truth"),
         Column(name="ssim", title="SSIM", group="truth", decimals=3),
         Column(name="iou", title="IoU", unit="%", group="truth", decimals=1, scale=100),
-        Column(name="janus", title="Janus", unit="%", direction="lower", group="truth", decimals=1, scale=100),
+        Column(name="psnr_aligned", title="PSNR aligned", unit="dB", group="truth"),
+        Column(name="ssim_aligned", title="SSIM aligned", group="truth", decimals=3, headline=False),
+        Column(name="iou_aligned", title="IoU aligned", unit="%", group="truth", decimals=1, scale=100, headline=False),
     )
     role: Role | None = None
 
@@ -44,30 +44,24 @@ class GroundTruth:
             preprocessing="uint8 RGB over the evaluation background, truth rendered from the same cameras",
             description="Against the object that fits the prompt and has the highest PSNR averaged over the ring. "
             f"PSNR of 8-bit RGB, {MAX_PSNR_DB:g} dB for equal images; SSIM of scikit-image (7 × 7 window, range 255, "
-            "mean over channels); IoU of the silhouettes, opacity above one half, 1 where both are empty. Janus: share "
-            "of back-half views (|azimuth| > 90°) that look most like a frontal view (|azimuth| ≤ 45°) of the truth, "
-            "by mean squared error to all of its views; front-half views have no value.",
+            "mean over channels); IoU of the silhouettes, opacity above one half, 1 where both are empty. Aligned: "
+            "the same after the turn in azimuth, by steps of the ring and one for all views, that has the highest PSNR "
+            "averaged over the ring, over all objects that fit.",
         )
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` per column, or ``{}`` if no truth is known."""
         if not views.truths:
             return {}
-        from skimage.metrics import (
-            structural_similarity,
-        )  # takes most of a second to import, which looking the metric up should not
-
-        best = best_match(views)
-        same = best.seen_from(views.azimuth_deg)
-        ssim = [
-            structural_similarity(seen, true, channel_axis=-1, data_range=255)
-            for seen, true in zip(views.rgb, same.rgb, strict=True)
-        ]
+        same = best_match(views).seen_from(views.azimuth_deg)
+        turned = best_turn(views).truth
         return {
             "psnr": psnr_db(views.rgb, same.rgb),
-            "ssim": np.array(ssim, dtype=np.float64),
+            "ssim": _ssim(views.rgb, same.rgb),
             "iou": silhouette_iou(views.opacity, same.opacity),
-            "janus": janus(views, best),
+            "psnr_aligned": psnr_db(views.rgb, turned.rgb),
+            "ssim_aligned": _ssim(views.rgb, turned.rgb),
+            "iou_aligned": silhouette_iou(views.opacity, turned.opacity),
         }
 
 
@@ -84,27 +78,18 @@ def psnr_db(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
     return decibels
 
 
+def _ssim(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+    from skimage.metrics import (
+        structural_similarity,
+    )  # takes most of a second to import, which looking the metric up should not
+
+    values = [structural_similarity(*pair, channel_axis=-1, data_range=255) for pair in zip(seen, true, strict=True)]
+    return np.array(values, dtype=np.float64)
+
+
 def silhouette_iou(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Compute the IoU ``(n,)`` of uint8 opacities ``(n h w)``; 1 where both are empty."""
     a, b = seen >= _OPAQUE, true >= _OPAQUE
     union = (a | b).sum(axis=(1, 2))
     shared: np.ndarray = np.where(union > 0, (a & b).sum(axis=(1, 2)) / np.maximum(union, 1), 1.0)
     return shared
-
-
-def janus(views: Views, truth: TruthViews) -> np.ndarray:
-    """Return ``(n,)``: for back views 1 if the truth's most similar view is frontal, else 0; NaN for others."""
-    azimuth = _off_front(views.azimuth_deg)
-    azimuth_of_truth = azimuth if truth.azimuth_deg is None else _off_front(truth.azimuth_deg)
-    seen = views.rgb.reshape(len(views), -1).astype(np.float64)
-    true = truth.rgb.reshape(len(truth.rgb), -1).astype(np.float64)
-    nearest = np.array([np.square(true - image).mean(axis=1).argmin() for image in seen])
-    frontal = (azimuth_of_truth[nearest] <= _FRONT_DEG).astype(np.float64)
-    scores: np.ndarray = np.where(azimuth > _HALF_DEG, frontal, np.nan)
-    return scores
-
-
-def _off_front(azimuth_deg: np.ndarray) -> np.ndarray:
-    """Return the angles away from the front, degrees in [0, 180]."""
-    off: np.ndarray = np.abs((azimuth_deg + 180) % 360 - 180)
-    return off

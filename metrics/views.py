@@ -23,6 +23,7 @@ class TruthViews:
     rgb: np.ndarray  # uint8 (m h w 3)
     opacity: np.ndarray  # uint8 (m h w), 255 is opaque
     azimuth_deg: np.ndarray | None = None  # (m,); None if the cameras are those of the views
+    faceless: np.ndarray | None = None  # uint8 (m h w 3), the object without its face; None if it is not known
 
     def __post_init__(self) -> None:
         _require_images(f"truth {self.name!r}", self.rgb, self.opacity)
@@ -30,6 +31,11 @@ class TruthViews:
             raise ValueError(
                 f"truth {self.name!r}.azimuth_deg: shape {self.azimuth_deg.shape}, must be ({len(self.rgb)},)"
             )
+        if self.faceless is not None:
+            if self.faceless.dtype != np.uint8:
+                raise TypeError(f"truth {self.name!r}.faceless: dtype {self.faceless.dtype}, must be uint8 in 0…255")
+            if self.faceless.shape != self.rgb.shape:
+                raise ValueError(f"truth {self.name!r}.faceless: shape {self.faceless.shape}, must be {self.rgb.shape}")
 
     def seen_from(self, azimuth_deg: np.ndarray) -> TruthViews:
         """Select the views from cameras at ``azimuth_deg`` ``(n,)``, in their order.
@@ -44,7 +50,8 @@ class TruthViews:
         for azimuth, smallest in zip(azimuth_deg, turn.min(axis=1), strict=True):
             if smallest > _SAME_DEG:
                 raise ValueError(f"truth {self.name!r}: has no view from azimuth {azimuth:g}°")
-        return TruthViews(self.name, self.rgb[nearest], self.opacity[nearest], self.azimuth_deg[nearest])
+        faceless = None if self.faceless is None else self.faceless[nearest]
+        return TruthViews(self.name, self.rgb[nearest], self.opacity[nearest], self.azimuth_deg[nearest], faceless)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from reports.frames import ReportError, ReportFrames
 from reports.grid import draw_grid
 from reports.means import asset_means
 from reports.pages.cell_rows import PromptRows, prompt_rows
+from reports.pages.extra_faces import write_extra_faces
 from reports.pages.figure_files import write_figure
 from reports.pages.images import Put, write_images
 from reports.pages.index import Cards, index_page
@@ -126,6 +127,7 @@ def write_pages(
             provenance=provenance,
             cards=cards,
             grid_size=grid.size,
+            extra_faces=write_extra_faces(frames, prompts, put),
         )
         put("index.html", _encode(index))
         _write_prompts(frames, prompts, title, put)

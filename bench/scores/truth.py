@@ -17,12 +17,13 @@ from methods.cameras import evaluation_ring
 from methods.pixels import to_bytes
 from metrics.views import TruthViews
 from prompts import Prompt
-from prompts.toybox import ToyObject, render_object
+from prompts.toybox import ToyObject, develop, render_object, trace, without_face
 
 #: Raised by hand when the ground truth's images change.
 TRUTH_VERSION = 1
 
 _SUPERSAMPLE = 2
+_FACELESS = "faceless"  # images of the object without its face
 
 
 def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> list[Path]:
@@ -40,17 +41,18 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
     folders = []
     for toy in prompt.truth.objects():
         target = folder / f"{toy.name.replace(' ', '-')}--{key}"
-        folders.append(image_folder(target, image_names(ring.views), partial(_render, toy, ring)))
+        folders.append(image_folder(target, _names(ring.views), partial(_render, toy, ring)))
     return folders
 
 
 def read_truth(folder: Path) -> TruthViews:
     """Read the images of one object, from all cameras of the ring."""
-    rgb, opacity = (
-        np.stack([read_image(path) for path in sorted(folder.glob(f"{kind}_*.png"))]) for kind in ("rgb", "opacity")
+    rgb, opacity, faceless = (
+        np.stack([read_image(path) for path in sorted(folder.glob(f"{kind}_*.png"))])
+        for kind in ("rgb", "opacity", _FACELESS)
     )
     azimuth_deg = evaluation_ring(len(rgb)).azimuth_deg.numpy()
-    return TruthViews(name=folder.name.split("--")[0], rgb=rgb, opacity=opacity, azimuth_deg=azimuth_deg)
+    return TruthViews(folder.name.split("--")[0], rgb, opacity, azimuth_deg, faceless)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -69,6 +71,10 @@ def read_image(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
+def _names(count: int) -> list[str]:
+    return [*image_names(count), *(f"{_FACELESS}_{index:03}.png" for index in range(count))]
+
+
 def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
     cameras = evaluation_ring(
         ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
@@ -76,6 +82,11 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
     for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
         rendering = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
-        images = {"rgb": rendering.over(ring.background).permute(1, 2, 0), "opacity": rendering.opacity[0]}
+        bare = develop(trace(without_face(toy.kind), origins, directions), toy, _SUPERSAMPLE)
+        images = {
+            "rgb": rendering.over(ring.background).permute(1, 2, 0),
+            "opacity": rendering.opacity[0],
+            _FACELESS: bare.over(ring.background).permute(1, 2, 0),
+        }
         for kind, values in images.items():
             Image.fromarray(to_bytes(values)).save(folder / f"{kind}_{index:03}.png")

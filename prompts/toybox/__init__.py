@@ -2,6 +2,7 @@
 
 from prompts.toybox.captions import BAD_WORDS, GOOD_WORDS, VIEWS, caption, with_article
 from prompts.toybox.degradations import DEGRADATIONS
+from prompts.toybox.faces import FACE_PARTS, without_face
 from prompts.toybox.kinds import KINDS
 from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject, all_objects, is_held_out
 from prompts.toybox.renderer import Surface, ToyRendering, develop, render_object, trace
@@ -12,6 +13,7 @@ __all__ = [
     "COLOURS",
     "CONTEXT_LENGTH",
     "DEGRADATIONS",
+    "FACE_PARTS",
     "GOOD_WORDS",
     "KINDS",
     "PATTERNS",
@@ -26,5 +28,6 @@ __all__ = [
     "render_object",
     "trace",
     "with_article",
+    "without_face",
     "write_clip_tokenizer",
 ]

@@ -5,12 +5,13 @@ Tracing depends on the kind alone and painting is cheap, so one traced surface s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from prompts.toybox.kinds import KINDS, MATERIALS
+from prompts.toybox.kinds import KINDS, MATERIALS, Part
 from prompts.toybox.objects import COLOURS, ToyObject
 
 #: Direction towards the light (unit vector in the world), and the share of light that is everywhere.
@@ -49,17 +50,20 @@ class ToyRendering(NamedTuple):
         return self.rgb + (1 - self.opacity) * background
 
 
-def distance(kind: str, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the signed distance ``(n,)`` of points ``(n 3)`` to an object, and the nearest material as an index."""
-    parts = KINDS[kind]
+def distance(kind: str | Sequence[Part], points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the signed distance ``(n,)`` of points ``(n 3)`` to an object, and the nearest material as an index.
+
+    The object is of a kind, or made of other parts.
+    """
+    parts = KINDS[kind] if isinstance(kind, str) else kind
     distances = torch.stack([solid(points) for solid, _ in parts])
     nearest, part = distances.min(dim=0)
     names = list(MATERIALS)
     return nearest, torch.tensor([names.index(material) for _, material in parts])[part]
 
 
-def trace(kind: str, origins: Tensor, directions: Tensor) -> Surface:
-    """Follow rays ``(h w 3)`` of unit direction to the surface of an object of ``kind``."""
+def trace(kind: str | Sequence[Part], origins: Tensor, directions: Tensor) -> Surface:
+    """Follow rays ``(h w 3)`` of unit direction to the surface of an object of ``kind``, or made of these parts."""
     start, direction = origins.reshape(-1, 3), directions.reshape(-1, 3)
     middle = -(start * direction).sum(-1)
     inside = BOUNDING_RADIUS**2 - (start.square().sum(-1) - middle.square())
@@ -116,7 +120,7 @@ def render_object(toy: ToyObject, origins: Tensor, directions: Tensor, *, supers
     return develop(trace(toy.kind, origins, directions), toy, supersample)
 
 
-def _normals(kind: str, points: Tensor) -> Tensor:
+def _normals(kind: str | Sequence[Part], points: Tensor) -> Tensor:
     corners = points.new_tensor([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
     around = (points[:, None] + 1e-3 * corners).reshape(-1, 3)
     heights = distance(kind, around)[0].reshape(-1, 4)

@@ -10,6 +10,7 @@ from reports.frames import DIVERGED, FAILED, ReportFrames, listed
 from reports.pages.best_methods import best_methods
 from reports.pages.cell_rows import PromptRows, code_of
 from reports.pages.coverage import coverage
+from reports.pages.extra_faces import ExtraFaces
 from reports.pages.figure_files import FigureFiles
 from reports.pages.provenance import CellList
 from reports.render import FORMATS, html
@@ -34,6 +35,7 @@ def index_page(
     provenance: Mapping[str, str],
     cards: Cards,
     grid_size: tuple[int, int],
+    extra_faces: Sequence[ExtraFaces] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -47,6 +49,7 @@ def index_page(
         provenance: Further facts for the end.
         cards: Cards of methods and metrics.
         grid_size: Width and height of the image of all methods, pixels.
+        extra_faces: By method, the views of backs that were counted as showing a face.
     """
     cells = CellList(frames, prompts, root="")
     status = frames.cells["status"]
@@ -70,6 +73,7 @@ def index_page(
         failures=[(prompt, row) for prompt in prompts for row in prompt.rows if not row.completed],
         cards=cards,
         grid_size=grid_size,
+        extra_faces=extra_faces,
         provenance={**_provenance(frames.cells), **provenance},
     )
 

@@ -34,7 +34,7 @@ seeds = {seeds}
 
 #: What the quick study's metrics measure of a view.
 METRICS = ("clip_score", "quality", "sharpness", "real", "quality_margin", "sharpness_margin", "real_margin",
-           "image_reward", "clip_top1", "psnr", "ssim", "iou", "janus")  # fmt: skip
+           "image_reward", "clip_top1", "psnr", "ssim", "iou", "extra_faces")  # fmt: skip
 
 
 def write_finished_run(folder: Path, count: int) -> RunStore:

@@ -75,3 +75,13 @@ def test_truth_from_a_whole_ring_is_looked_up_by_azimuth() -> None:
         Views(RGB, OPACITY, np.array([0.0, 45.0]), [truth])
     with pytest.raises(ValueError, match=r"azimuth_deg: shape \(2,\), must be \(4,\)"):
         TruthViews("car", rgb, rgb[..., 0], AZIMUTH)
+
+
+def test_the_object_without_its_face_is_checked_and_selected() -> None:
+    rgb = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    truth = TruthViews("car", rgb, rgb[..., 0], np.array([0.0, 90.0, 180.0, -90.0]), rgb + 10)
+    np.testing.assert_array_equal(truth.seen_from(np.array([180.0, 0.0])).faceless[:, 0, 0, 0], [12, 10])
+    with pytest.raises(ValueError, match=r"truth 'car'\.faceless: shape \(1, 8, 8, 3\), must be \(4, 8, 8, 3\)"):
+        TruthViews("car", rgb, rgb[..., 0], faceless=rgb[:1])
+    with pytest.raises(TypeError, match=r"truth 'car'\.faceless: dtype float64, must be uint8"):
+        TruthViews("car", rgb, rgb[..., 0], faceless=rgb / 255)

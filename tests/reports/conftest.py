@@ -25,7 +25,7 @@ METRICS = [
     ("image_reward", "ImageReward", "", "higher", 2, 1.0, None, "image", True, None),
     ("clip_top1", "CLIP top-1", "%", "higher", 0, 100.0, None, "image", True, None),
     ("psnr", "PSNR", "dB", "higher", 2, 1.0, None, "truth", True, None),
-    ("janus", "Janus", "%", "lower", 0, 100.0, None, "truth", True, None),
+    ("extra_faces", "Extra faces", "%", "lower", 0, 100.0, None, "truth", True, None),
 ]
 PROMPTS = {"red-car": "a red striped car", "blue-duck": "a blue duck", "mug": "a green mug"}
 CONTROLS = {
@@ -115,9 +115,9 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                         continue
                     for metric, *_ in METRICS:
                         value = float(rng.normal(30, 5))
-                        if metric in ("janus", "clip_top1"):
+                        if metric in ("extra_faces", "clip_top1"):
                             value = float(value > 30)
-                        if metric == "janus" and abs(azimuth) < 90:
+                        if metric == "extra_faces" and abs(azimuth) < 90:
                             value = float("nan")
                         rows["scores"].append({**key, **at, "prompt": prompt, "metric": metric, "value": value})
                 if method == GROUND_TRUTH:

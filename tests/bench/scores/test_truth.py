@@ -41,3 +41,22 @@ def test_images_are_over_the_evaluation_background(tmp_path: Path) -> None:
 
 def test_a_prompt_without_truth_has_none(tmp_path: Path) -> None:
     assert truth_folders(Prompt(id="bust", text="a marble bust of a mouse"), RING, tmp_path) == []
+
+
+def test_the_object_is_also_rendered_without_its_face(tmp_path: Path) -> None:
+    prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
+    ring = EvaluationSettings(views=4, resolution=32)
+    truth = read_truth(truth_folders(prompt, ring, tmp_path)[0])
+    differs = (truth.faceless != truth.rgb).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(differs, [True, True, False, True])  # from behind it is the same
+
+
+def test_truth_of_an_earlier_version_is_rendered_again_to_the_same_bits(tmp_path: Path) -> None:
+    prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
+    [folder] = truth_folders(prompt, RING, tmp_path)
+    before = read_truth(folder)
+    for path in folder.glob("faceless_*.png"):
+        path.unlink()
+    after = read_truth(truth_folders(prompt, RING, tmp_path)[0])
+    np.testing.assert_array_equal(before.rgb, after.rgb)
+    np.testing.assert_array_equal(before.faceless, after.faceless)

@@ -39,7 +39,7 @@ def _spread(frames: ReportFrames) -> ReportFrames:
     cost = {method: 2.0 ** (index % 5) for index, method in enumerate(frames.methods)}
     hard = {prompt: rng.normal(0, 2.4) for prompt in frames.prompts}
     shift = frames.scores["method"].map(effect) + frames.scores["prompt_id"].map(hard)
-    graded = ~frames.scores["metric"].isin(["janus", "clip_top1"])
+    graded = ~frames.scores["metric"].isin(["extra_faces", "clip_top1"])
     scores = frames.scores.assign(value=frames.scores["value"] + shift.where(graded, 0.0))
     times = {name: frames.cells[name] * frames.cells["method"].map(cost) for name in ("optimise_seconds", "unet_rows")}
     return dataclasses.replace(frames, scores=scores, cells=frames.cells.assign(**times))

@@ -82,9 +82,10 @@ def test_too_few_prompts_are_points_and_no_interval(cases):
 
 def test_a_row_for_each_metric_and_a_column_for_each_cost_that_was_counted(cases):
     frames = cases["small"]
-    titles = [axis.get_title() for axis in pareto(frames, metrics=["clip_score", "janus"])(LIGHT).axes]
+    titles = [axis.get_title() for axis in pareto(frames, metrics=["clip_score", "extra_faces"])(LIGHT).axes]
     assert titles == [
-        "CLIP ↑ against time", "CLIP ↑ against UNet rows", "Janus % ↓ against time", "Janus % ↓ against UNet rows",
+        "CLIP ↑ against time", "CLIP ↑ against UNet rows",
+        "Extra faces % ↓ against time", "Extra faces % ↓ against UNet rows",
     ]  # fmt: skip
     uncounted = dataclasses.replace(frames, cells=frames.cells.assign(unet_rows=0))
     assert len(pareto(uncounted, metrics=["clip_score"])(LIGHT).axes) == 1

@@ -51,9 +51,9 @@ def test_bands_are_wilsons_intervals_where_a_prompt_has_one_seed(cases):
 
 def test_where_lower_is_better_the_share_below_counts(cases):
     frames = cases["large"]
-    axis = profiles(frames, metrics=["janus"])(LIGHT).axes[0]
+    axis = profiles(frames, metrics=["extra_faces"])(LIGHT).axes[0]
     thresholds, share = line(axis, "sdi").get_data()
-    values = 100 * of_prompts(frames, "janus", "sdi")
+    values = 100 * of_prompts(frames, "extra_faces", "sdi")
     assert share == pytest.approx([(values < threshold).mean() for threshold in thresholds])
     assert axis.get_xlabel() == "τ (share below)"
 

@@ -15,6 +15,6 @@ def test_fields_that_a_card_lacks_are_left_out(make_frames):
     frames = make_frames(views=1)
     cards = frames.metric_columns.assign(card='{"title": "PSNR", "weights_sha256": "", "preprocessing": "none"}')
     frames = dataclasses.replace(frames, metric_columns=cards)
-    columns = [column for column in score_columns(frames) if column.key in ("psnr", "janus")]
+    columns = [column for column in score_columns(frames) if column.key in ("psnr", "extra_faces")]
     (footnote,) = metric_footnotes(frames, columns)
-    assert footnote == "PSNR, Janus (dB, higher is better; %, lower is better): none."
+    assert footnote == "PSNR, Extra faces (dB, higher is better; %, lower is better): none."

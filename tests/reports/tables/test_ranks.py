@@ -5,7 +5,7 @@ from reports.table import TableColumn
 from reports.tables.ranks import rank_of_each
 
 UP = TableColumn("clip_score", "CLIP", direction="up")
-DOWN = TableColumn("janus", "Janus", direction="down")
+DOWN = TableColumn("extra_faces", "Extra faces", direction="down")
 
 
 def scores(prompts=43, **shifts):

@@ -55,7 +55,7 @@ def by_hand(frames, method, metric, scale, prompts):
     return statistics.fmean(per_prompt), statistics.stdev(per_prompt), len(per_prompt)
 
 
-@pytest.mark.parametrize(("metric", "scale"), [("clip_score", 1), ("clip_top1", 100), ("janus", 100)])
+@pytest.mark.parametrize(("metric", "scale"), [("clip_score", 1), ("clip_top1", 100), ("extra_faces", 100)])
 @pytest.mark.parametrize("method", ["sds", "sdi"])
 def test_means_and_sd_are_those_computed_by_hand(make_frames, method, metric, scale):
     frames = make_frames(seeds=(0, 1), statuses={("sds", "mug"): "empty"})
@@ -70,7 +70,7 @@ def test_means_and_sd_are_those_computed_by_hand(make_frames, method, metric, sc
 def test_scores_of_the_truth_are_the_last_columns(make_frames):
     keys = [column.key for column in summary_table(Measured(make_frames(), "sds"), []).columns]
     scores = ["clip_score", "quality", "sharpness", "image_reward", "clip_top1"]
-    assert keys == [*scores, "divergence", "time", "memory", "unet_rows", "psnr", "janus"]
+    assert keys == [*scores, "divergence", "time", "memory", "unet_rows", "psnr", "extra_faces"]
 
 
 def test_a_metric_without_scores_leaves_a_gap_not_a_number(make_frames):
