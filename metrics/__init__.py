@@ -7,7 +7,7 @@ A metric is a class in a file of its own, registered by name, and built with the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite, suites
 from metrics.views import TruthViews, Views
 
-__all__ = ["PYIQA", "Column", "Metric", "MetricCard", "Suite", "TruthViews", "Views", "metrics", "suites"]
+__all__ = ["PYIQA", "Column", "Metric", "MetricCard", "ReadsText", "Suite", "TruthViews", "Views", "metrics", "suites"]
 
 
 class Metric(Protocol):
@@ -41,6 +41,15 @@ class Metric(Protocol):
             prompt: The text that the scene was made from, verbatim, without view words.
             candidates: The texts that R-precision chooses from: all of the prompt set, including ``prompt``.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A further member of a metric whose model reads a limited number of tokens."""
+
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the model does not read; 0 if the text fits."""
         ...
 
 

@@ -81,6 +81,10 @@ class MetricCard(BaseModel):
         default=False, description="whether the number is relative to the truth or, without one, to the prior's images"
     )
 
+    prompts_cut: tuple[int, int] | None = Field(
+        default=None, description="how many prompts of how many are too long for the model, and are not read to the end"
+    )
+
     def scored_among(self, candidates: Collection[str]) -> Self:
         """Return the card to be printed with scores that were computed with these candidates."""
         if not self.uses_candidates:
@@ -105,6 +109,15 @@ class MetricCard(BaseModel):
         return next((pair for pair in pairs if pair[1] != pair[2]), None)
 
     @property
+    def cut(self) -> str:
+        """A sentence without a full stop about prompts that are not read to the end; "" if there are none."""
+        if not self.prompts_cut or not self.prompts_cut[0]:
+            return ""
+        return "{} of {} prompts are too long for its text encoder, which does not read their end".format(
+            *self.prompts_cut
+        )
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in their order."""
         return tuple(column.name for column in self.columns)
@@ -118,6 +131,7 @@ class MetricCard(BaseModel):
             ("definition", self.description),
             *(column.fact for column in self.columns),
             ("candidates", chance),
+            ("prompts", f"{self.cut}" if self.cut else ""),
             ("checkpoint", self.checkpoint),
             ("weights SHA-256", self.weights_sha256),
             ("preprocessing", self.preprocessing),

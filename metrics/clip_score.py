@@ -37,6 +37,10 @@ class ClipScore:
             "or view words; no clamping, so a view can score below 0. Mean over views, then over prompts.",
         )
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the model does not read; 0 if the text fits."""
+        return self._clip.tokens_cut(text)
+
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` in [−100, 100]."""
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features([prompt])[0]

@@ -39,6 +39,10 @@ class ImageReward:
             "given without view words, so side and back views can score lower by design.",
         )
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the model does not read; 0 if the text fits."""
+        return self._model.tokens_cut(text)
+
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)``."""
         return {"image_reward": self._model.rewards(views.rgb, prompt)}

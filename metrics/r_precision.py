@@ -40,6 +40,10 @@ class RPrecision:
             "earlier prompt.",
         )
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the model does not read; 0 if the text fits."""
+        return self._clip.tokens_cut(text)
+
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` of 0 and 1.
 

@@ -16,7 +16,7 @@ from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.card import card_of
 from methods.distillation import methods
-from metrics import metrics
+from metrics import MetricCard, metrics
 from metrics.suites import find_suite
 from reports import FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
 
@@ -43,7 +43,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         frames,
         store.folder / "report",
         title=study.title,
-        notes=_notes(study, records, len(cells) - len(records), frames),
+        notes=_notes(study, records, len(cells) - len(records), frames, store),
         baseline=study.baseline,
         figures=_figures(study),
         reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
@@ -95,7 +95,7 @@ def _figures(study: Study) -> list[FigureSpec]:
     ]
 
 
-def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames) -> list[str]:
+def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames, store: RunStore) -> list[str]:
     """Write the notes that all tables carry."""
     notes = []
     notes += _bound_notes(records)
@@ -107,6 +107,7 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
         cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
     if line := describe_cuts(cut):
         notes.append(f"{line}.")
+    notes += [f"{card.title}: {card.cut}." for card in _scored_cards(frames, store) if card.cut]
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
@@ -132,9 +133,13 @@ def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, 
 
 def _metric_cards(frames: ReportFrames, store: RunStore) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the cards that the metrics were scored with."""
+    return [(f"Metric {card.name}: {card.title}", card.facts) for card in _scored_cards(frames, store)]
+
+
+def _scored_cards(frames: ReportFrames, store: RunStore) -> list[MetricCard]:
     columns = zip(frames.metric_columns["metric"], frames.metric_columns["card"], strict=True)
     cards = {card.name: card for metric, text in columns for card in [read_card(text, str(metric), store.folder)]}
-    return [(f"Metric {name}: {card.title}", card.facts) for name, card in cards.items()]
+    return list(cards.values())
 
 
 def _provenance(study: Study, records: list[Record]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.priors.pipeline.settings import choose_device
-from metrics import Metric, metrics
+from metrics import Metric, MetricCard, ReadsText, metrics
 from metrics.suites import find_suite
 
 #: Views without scores for which it is worth to start another process, which takes seconds to load the models.
@@ -74,8 +74,11 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     frame = write(_cell_rows(scored.records, scored.cells), "scores")
     write(_snapshot_rows(scored.snapshots, scored.snapshot_scores), "snapshots")
     write(_control_rows(scored.controls, scored.control_scores, stage.scorers, store), "controls")
-    write_frame(_columns_frame(stage.scorers, stage.candidates), store.folder / "metric_columns.parquet")
+    write_frame(_columns_frame(stage.cards()), store.folder / "metric_columns.parquet")
     event_table(scored.records, store)  # kept for the report, which then has little left to parse
+    for card in stage.cards():
+        if card.cut:
+            print_line(console, f"{study.name}: {card.title}: {card.cut}")
     words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
     print_line(console, f"{study.name}: {words}")
     return frame
@@ -112,6 +115,18 @@ class _Stage:
         controls = control_views(study, self.records, prompts, store, self.console)
         of_controls = score([control.views for control in controls], "controls")
         return _Scored(self.records, cells, snapshots, on_the_way, controls, of_controls)
+
+    def cards(self) -> list[MetricCard]:
+        """The cards to be printed with the scores."""
+        texts = [prompt.text for prompt in self.prompts.values()]
+        cards = []
+        for scorer in self.scorers:
+            card = scorer.card.scored_among(self.candidates)
+            if isinstance(scorer, ReadsText):
+                count = sum(scorer.tokens_cut(text) > 0 for text in texts)
+                card = card.model_copy(update={"prompts_cut": (count, len(texts))})
+            cards.append(card)
+        return cards
 
     def settings(self) -> AbstractContextManager[None]:
         """On a CPU the study's threads, so that every process computes the same bits."""
@@ -199,7 +214,7 @@ def _control_rows(
                 }
 
 
-def _columns_frame(scorers: Sequence[Metric], candidates: Sequence[str]) -> pd.DataFrame:
+def _columns_frame(cards: Sequence[MetricCard]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
@@ -213,9 +228,9 @@ def _columns_frame(scorers: Sequence[Metric], candidates: Sequence[str]) -> pd.D
                 "mean": column.mean,
                 "group": column.group,
                 "headline": column.headline,
-                "card": scorer.card.scored_among(candidates).model_dump_json(),
+                "card": card.model_dump_json(),
             }
-            for scorer in scorers
-            for column in scorer.card.columns
+            for card in cards
+            for column in card.columns
         ]
     )

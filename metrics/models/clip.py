@@ -62,6 +62,15 @@ class ClipModel:
         size = self._network.visual.image_size
         return int(size if isinstance(size, int) else size[0])
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the network does not read; 0 if the text fits."""
+        tokenizer = self._tokenize
+        if hasattr(tokenizer, "tokenizer"):  # one of transformers, which warns of a text that is too long
+            count = len(tokenizer.tokenizer(text, verbose=False)["input_ids"])
+        else:
+            count = len(tokenizer.encode(text)) + 2  # the start and the end
+        return max(0, count - int(tokenizer.context_length))
+
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> Tensor:
         """Encode texts as unit features ``(n d)``, each text once."""
@@ -124,7 +133,7 @@ def _load(folder: Path, device: str, native: bool) -> ClipModel:
     return ClipModel(folder, device, native=native)
 
 
-def open_clip_folder(folder: Path) -> tuple[Any, Any, Callable[[Sequence[str]], Tensor]]:
+def open_clip_folder(folder: Path) -> tuple[Any, Any, Any]:
     """Load the network of a folder on the CPU, its preprocessing, and its tokenizer.
 
     Raises:

@@ -102,6 +102,10 @@ class RewardTokenizer:
         )
         return read["input_ids"], read["attention_mask"]
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that are left out; 0 if the text fits."""
+        return max(0, len(self._tokenizer(text, verbose=False)["input_ids"]) - self._max_length)
+
 
 class RewardModel:
     """The reward of images for a prompt, normalised as ``ImageReward.score`` does.
@@ -131,6 +135,10 @@ class RewardModel:
         self._preprocess = image_transform(
             self.config.image_size, is_train=False, mean=self.config.image_mean, std=self.config.image_std
         )
+
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that the network does not read; 0 if the text fits."""
+        return self._tokenize.tokens_cut(text)
 
     @torch.no_grad()
     def rewards(self, rgb: np.ndarray, prompt: str) -> np.ndarray:

@@ -89,6 +89,20 @@ def test_helpers_are_processes_for_many_views_on_a_cpu(
     pd.testing.assert_frame_equal(score_study(study, finished, console), before)
 
 
+def test_prompts_that_a_scorer_does_not_read_to_the_end_are_counted(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line when they are scored, and a note of the report, which needs no scorer."""
+    monkeypatch.setattr(GroundTruth, "tokens_cut", lambda self, text: 3 if "striped" in text else 0, raising=False)
+    out = io.StringIO()
+    score_study(study, finished, Console(file=out, width=200))
+    sentence = "Ground truth: 1 of 2 prompts are too long for its text encoder, which does not read their end"
+    assert f"tiny: {sentence}" in out.getvalue()
+    monkeypatch.undo()
+    page = report_study(study, finished).page.read_text(encoding="utf-8")
+    assert sentence in page
+
+
 def test_a_new_version_of_a_metric_scores_anew(
     study: Study, finished: RunStore, console: Console, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_snapshots_are_scored_as_views_are(
     assert list(frame) == list(SNAPSHOTS)
     assert set(frame["cell"]) == {with_snapshots.identity}
     assert frame.groupby(["step", "seconds", "view"]).size().to_dict() == {
-        (1, 0.1, 0): 4, (1, 0.1, 1): 4, (2, 0.2, 0): 4, (2, 0.2, 1): 4,
+        (1, 0.1, 0): 6, (1, 0.1, 1): 6, (2, 0.2, 0): 6, (2, 0.2, 1): 6,
     }  # fmt: skip
     # the second snapshot has the images of the last two views, so their silhouettes
     last = scores[(scores["cell"] == with_snapshots.identity) & (scores["view"] > 0)]

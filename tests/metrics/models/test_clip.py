@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -65,3 +66,23 @@ def test_more_images_than_a_batch_and_unit_length(clip_folder: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
     features = ClipModel(clip_folder).image_features(images)
     torch.testing.assert_close(features.norm(dim=1), torch.ones(70))
+
+
+@pytest.mark.parametrize("words", [1, 5, 40])
+def test_tokens_beyond_the_context_are_counted(clip_folder: Path, words: int) -> None:
+    """As many as there are; what is read is the same whatever they are, and changes if nothing is cut."""
+    model = ClipModel(clip_folder)
+    text = " ".join(["duck"] * words)
+    longer = [model.tokens_cut(" ".join([text, *["duck"] * more])) for more in range(40)]
+    assert longer[-1] > 0
+    assert all(after - before in (0, 1) for before, after in itertools.pairwise(longer))
+    features = model.text_features([text, f"{text} car"])
+    assert torch.equal(features[0], features[1]) == (model.tokens_cut(text) > 0)
+
+
+def test_the_tokens_of_open_clip_s_own_tokenizer_are_counted(clip_folder: Path, monkeypatch) -> None:
+    tokenizer = Mock(spec=["encode", "context_length"], context_length=77)
+    tokenizer.encode.side_effect = str.split
+    model = ClipModel(clip_folder)
+    monkeypatch.setattr(model, "_tokenize", tokenizer)
+    assert [model.tokens_cut("a " * count) for count in (1, 75, 76, 100)] == [0, 0, 1, 25]

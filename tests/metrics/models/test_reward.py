@@ -26,6 +26,12 @@ def test_floats_are_refused(reward_folder: Path) -> None:
         RewardModel(reward_folder).rewards(np.zeros((1, 32, 32, 3)), "a duck")
 
 
+def test_tokens_beyond_the_limit_are_counted(reward_folder: Path) -> None:
+    model = RewardModel(reward_folder)
+    read = model.config.max_length - 2  # without the first and the last token
+    assert [model.tokens_cut(" ".join(["a"] * count)) for count in (1, read, read + 1, read + 9)] == [0, 0, 1, 9]
+
+
 def test_head_is_image_rewards() -> None:
     """THUDM/ImageReward, ImageReward.py: five linear layers, dropout after the first three, nothing else."""
     small = {"intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
