@@ -31,6 +31,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        assert tag != "source" or self._open[-1] in ("picture", "video"), "elsewhere a browser ignores it"
         if tag not in VOID:
             self._open.append(tag)
         if tag in self.sources:
