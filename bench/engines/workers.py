@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import psutil
 import torch
 
+from bench.study.cell import Cell
 from bench.study.study import Study
 from methods.priors.loading import folder_of, prior_device
 
 #: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
 _WORKER_BYTES = 1_500_000_000
 
+#: Steps that take as long as a process to start, about eight seconds with the toybox's prior.
+_STEPS_OF_A_START = 200
 
-def workers_here(study: Study) -> int:
-    """One process per GPU, or as many as the cores and the free memory have room for.
+
+def workers_here(study: Study, cells: Sequence[Cell]) -> int:
+    """One process per GPU, or as many as the cores and the free memory have room for and the cells are worth.
 
     A prior without weights gets one process too, since its cells take less time than a process to start.
     """
@@ -24,7 +29,8 @@ def workers_here(study: Study) -> int:
         return 1 if device is None else max(1, len(gpus()))
     folder = folder_of(study.prior.name)
     weights = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
-    return cpu_workers(study.threads, 2 * weights)
+    worth = max(1, sum(cell.steps for cell in cells) // _STEPS_OF_A_START)
+    return min(worth, cpu_workers(study.threads, 2 * weights))
 
 
 def cpu_workers(threads: int, more_bytes: int = 0) -> int:

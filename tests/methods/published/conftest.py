@@ -71,7 +71,7 @@ class TinyPrior:
     def decode(self, latents: Tensor) -> Tensor:
         return latents
 
-    def bound(self, latents: Tensor) -> Tensor:
+    def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         return latents
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
