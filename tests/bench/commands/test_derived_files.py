@@ -240,6 +240,6 @@ def test_one_cell_with_one_view_is_a_study(study: Study, tmp_path: Path, console
     small = study.narrow(methods=["sds"], prompt_ids=["blue-duck"]).model_copy(update={"evaluation": ring})
     store = RunStore(tmp_path / "run")
     run_study(small, store, console)
-    assert len(score_study(small, store, console)) == 4 * views
+    assert len(score_study(small, store, console)) == 6 * views
     assert len(report_study(small, store).tables[0].rows) >= 1
     assert main(["verify", str(store.folder)]) == 0
