@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.views import TruthViews, Views
+from metrics.views import TruthViews, Views, turn_deg
 
 #: PSNR of equal images, for which it is not defined: 8-bit images that differ have less than 97 dB at 64 × 64 pixels.
 MAX_PSNR_DB = 100.0
@@ -34,9 +34,9 @@ def best_turn(views: Views) -> Match:
 
 def _best_turn(views: Views, truth: TruthViews) -> Match:
     cameras = views.azimuth_deg if truth.azimuth_deg is None else truth.azimuth_deg
-    turns = _turn_deg(cameras, views.azimuth_deg[0])
+    turns = turn_deg(cameras, views.azimuth_deg[0])
     turns = turns[np.argsort(np.abs(turns), kind="stable")]
-    off = np.abs(_turn_deg(cameras, (views.azimuth_deg + turns[:, None])[..., None]))  # (turns n m)
+    off = np.abs(turn_deg(cameras, (views.azimuth_deg + turns[:, None])[..., None]))  # (turns n m)
     exist = off.min(axis=-1).max(axis=-1) < 0.05
     turns, nearest = turns[exist], off.argmin(axis=-1)[exist]
     decibels = _psnr_db(views.rgb, truth.rgb)  # (n m)
@@ -46,11 +46,6 @@ def _best_turn(views: Views, truth: TruthViews) -> Match:
     faceless = None if truth.faceless is None else truth.faceless[index]
     seen = TruthViews(truth.name, truth.rgb[index], truth.opacity[index], cameras[index], faceless)
     return Match(seen, float(of_turns[best]))
-
-
-def _turn_deg(azimuth_deg: np.ndarray, start_deg: np.ndarray | float) -> np.ndarray:
-    turn: np.ndarray = (azimuth_deg - start_deg + 180) % 360 - 180
-    return turn
 
 
 def _psnr_db(seen: np.ndarray, true: np.ndarray) -> np.ndarray:

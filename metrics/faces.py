@@ -12,7 +12,7 @@ from metrics.card import Column, MetricCard
 from metrics.face_search import LEAST_CORRELATION, LEAST_FRONT, SIDE, find_faces
 from metrics.facing import FACING_DEG, faces, front_and_extra
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import TruthViews, Views
+from metrics.views import OPAQUE, TruthViews, Views
 
 #: Least IoU of a view's silhouette with one of the truth's; below it the view does not show the object.
 LEAST_IOU = 0.5
@@ -73,7 +73,7 @@ class Faces:
 def _shows_object(views: Views, truth: TruthViews) -> np.ndarray:
     """Say which views have a silhouette like the object's from some side, bool ``(n,)``."""
     seen, true = (
-        (opacity >= 128).reshape(len(opacity), -1).astype(np.float64) for opacity in (views.opacity, truth.opacity)
+        (opacity >= OPAQUE).reshape(len(opacity), -1).astype(np.float64) for opacity in (views.opacity, truth.opacity)
     )
     shared = seen @ true.T
     union = seen.sum(axis=1)[:, None] + true.sum(axis=1) - shared

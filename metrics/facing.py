@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from metrics.views import turn_deg
+
 #: Views within this angle of a direction face it, as in the view words of prompts; the bound itself does not.
 FACING_DEG = 45.0
 
@@ -13,7 +15,9 @@ LEAST_SHARE = 0.5
 
 def faces(azimuth_deg: np.ndarray, direction_deg: float) -> np.ndarray:
     """Say which cameras look at the side that points in a direction, bool like ``azimuth_deg``."""
-    return _off_deg(azimuth_deg, direction_deg) < FACING_DEG - 0.01  # cameras at the bound may be off by rounding
+    # cameras at the bound may be off by rounding
+    looks: np.ndarray = np.abs(turn_deg(azimuth_deg, direction_deg)) < FACING_DEG - 0.01
+    return looks
 
 
 def front_direction(shows: np.ndarray, azimuth_deg: np.ndarray, expected_deg: float | None = None) -> float:
@@ -36,7 +40,7 @@ def front_direction(shows: np.ndarray, azimuth_deg: np.ndarray, expected_deg: fl
         half, whole = (round(float(seen @ weights), 4) for weights in (cosine.clip(0), cosine))
         if expected_deg is not None:
             half = whole = 0.0
-        off = float(_off_deg(np.array([direction_deg]), nearest_to)[0])
+        off = float(np.abs(turn_deg(np.array([direction_deg]), nearest_to))[0])
         return float(seen[around].mean()), half, whole, -off
 
     return float(max(azimuth_deg.tolist(), key=rank))
@@ -60,8 +64,3 @@ def front_and_extra(
     if not len(known) or known.mean() < LEAST_SHARE:
         return front, np.full(len(shows), np.nan)
     return front, np.where(faces(azimuth_deg, direction + 180.0), shows, np.nan)
-
-
-def _off_deg(azimuth_deg: np.ndarray, direction_deg: float) -> np.ndarray:
-    off: np.ndarray = np.abs((azimuth_deg - direction_deg + 180) % 360 - 180)
-    return off

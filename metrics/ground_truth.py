@@ -10,9 +10,7 @@ from metrics import metrics
 from metrics.alignment import MAX_PSNR_DB, best_turn
 from metrics.card import Column, MetricCard
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import TruthViews, Views
-
-_OPAQUE = 128  # more than half of 255
+from metrics.views import OPAQUE, TruthViews, Views
 
 
 @metrics.register("ground_truth")
@@ -89,7 +87,7 @@ def _ssim(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 def silhouette_iou(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Compute the IoU ``(n,)`` of uint8 opacities ``(n h w)``; 1 where both are empty."""
-    a, b = seen >= _OPAQUE, true >= _OPAQUE
+    a, b = seen >= OPAQUE, true >= OPAQUE
     union = (a | b).sum(axis=(1, 2))
     shared: np.ndarray = np.where(union > 0, (a & b).sum(axis=(1, 2)) / np.maximum(union, 1), 1.0)
     return shared

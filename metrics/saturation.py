@@ -10,9 +10,7 @@ from metrics import metrics
 from metrics.card import Column, MetricCard
 from metrics.reference import REFERENCE, find_reference
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import Views
-
-_OPAQUE = 128  # more than half of 255
+from metrics.views import OPAQUE, Views
 
 #: Distance in CIELAB from the border's colour above which a pixel of an opaque image belongs to the object.
 DISTANCE = 10.0
@@ -75,14 +73,14 @@ def object_colours(rgb: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """
     from skimage.color import rgb2lab  # takes half a second to import, which looking the metric up should not
 
-    is_opaque = bool((opacity >= _OPAQUE).all())
+    is_opaque = bool((opacity >= OPAQUE).all())
     found = np.full((len(rgb), 2), np.nan)
     for index, image in enumerate(rgb):
         if is_opaque:
             lab = rgb2lab(image)
             lab = lab[differs_from_border(lab)]
         else:
-            lab = rgb2lab(image[opacity[index] >= _OPAQUE])  # a fraction of the pixels, and the conversion is slow
+            lab = rgb2lab(image[opacity[index] >= OPAQUE])  # a fraction of the pixels, and the conversion is slow
         if len(lab):
             found[index] = np.hypot(lab[:, 1], lab[:, 2]).mean(), lab[:, 0].mean()
     return found

@@ -10,6 +10,16 @@ import numpy as np
 _SAME_DEG = 0.01  # between two cameras that differ by rounding only
 
 
+#: Least opacity of a pixel that belongs to the object: more than half of 255.
+OPAQUE = 128
+
+
+def turn_deg(azimuth_deg: np.ndarray, start_deg: np.ndarray | float) -> np.ndarray:
+    """Return the turn from ``start_deg`` to ``azimuth_deg``, degrees in [−180, 180)."""
+    turn: np.ndarray = (azimuth_deg - start_deg + 180) % 360 - 180
+    return turn
+
+
 @dataclass(frozen=True)
 class TruthViews:
     """Views of one ground-truth object, from the cameras of the scored views and possibly from more of the ring.
@@ -45,7 +55,7 @@ class TruthViews:
         """
         if self.azimuth_deg is None:
             return self
-        turn = np.abs((self.azimuth_deg - azimuth_deg[:, None] + 180) % 360 - 180)
+        turn = np.abs(turn_deg(self.azimuth_deg, azimuth_deg[:, None]))
         nearest = turn.argmin(axis=1)
         for azimuth, smallest in zip(azimuth_deg, turn.min(axis=1), strict=True):
             if smallest > _SAME_DEG:

@@ -24,6 +24,13 @@ from reports import FigureSpec, ReportFiles, ReportFrames, Reproduction, write_r
 FINE_POINTS, COARSE_POINTS = 80, 32
 FEW_CELLS = 64
 
+#: What each setting ``bound`` does, in words for the tables' notes.
+_CLIPPED = {
+    "none": "no prediction is clipped to the prior's range of images",
+    "target": "the clean images of updates and samples are clipped to the prior's range, those of inversions are not",
+    "all": "all predictions are clipped to the prior's range of images, also within inversions",
+}
+
 
 def report_study(study: Study, store: RunStore) -> ReportFiles:
     """Write the report of a run into its folder ``report``.
@@ -39,16 +46,17 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     refuse_links(store.folder / "report", ("**/*",))
     meshes = cell_meshes(records, store)
     frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
+    cards = _scored_cards(frames, store)
     return write_report(
         frames,
         store.folder / "report",
         title=study.title,
-        notes=_notes(study, records, len(cells) - len(records), frames, store),
+        notes=_notes(study, records, len(cells) - len(records), frames, cards),
         baseline=study.baseline,
         figures=_figures(study),
         reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
         provenance=_provenance(study, records),
-        cards=[*_method_cards(records), *_metric_cards(frames, store)],
+        cards=[*_method_cards(records), *((f"Metric {card.name}: {card.title}", card.facts) for card in cards)],
     )
 
 
@@ -70,14 +78,6 @@ def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
     return found
 
 
-#: What each setting ``bound`` does, in words for the tables' notes.
-_CLIPPED = {
-    "none": "no prediction is clipped to the prior's range of images",
-    "target": "the clean images of updates and samples are clipped to the prior's range, those of inversions are not",
-    "all": "all predictions are clipped to the prior's range of images, also within inversions",
-}
-
-
 def _figures(study: Study) -> list[FigureSpec]:
     """Return the study's figures without panels of metrics that it is not scored with, such as those of the truth.
 
@@ -95,10 +95,11 @@ def _figures(study: Study) -> list[FigureSpec]:
     ]
 
 
-def _notes(study: Study, records: list[Record], missing: int, frames: ReportFrames, store: RunStore) -> list[str]:
+def _notes(
+    study: Study, records: list[Record], missing: int, frames: ReportFrames, cards: Sequence[MetricCard]
+) -> list[str]:
     """Write the notes that all tables carry."""
-    notes = []
-    notes += _bound_notes(records)
+    notes = _bound_notes(records)
     notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables exclude them.")
@@ -107,7 +108,7 @@ def _notes(study: Study, records: list[Record], missing: int, frames: ReportFram
         cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
     if line := describe_cuts(cut):
         notes.append(f"{line}.")
-    notes += [f"{card.title}: {card.cut}." for card in _scored_cards(frames, store) if card.cut]
+    notes += [f"{card.title}: {card.cut}." for card in cards if card.cut]
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
@@ -131,12 +132,8 @@ def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, 
     return [(f"Method {name}: {card.title}", card.facts) for name, card in cards if card is not None]
 
 
-def _metric_cards(frames: ReportFrames, store: RunStore) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the cards that the metrics were scored with."""
-    return [(f"Metric {card.name}: {card.title}", card.facts) for card in _scored_cards(frames, store)]
-
-
 def _scored_cards(frames: ReportFrames, store: RunStore) -> list[MetricCard]:
+    """Return the cards that the metrics were scored with."""
     columns = zip(frames.metric_columns["metric"], frames.metric_columns["card"], strict=True)
     cards = {card.name: card for metric, text in columns for card in [read_card(text, str(metric), store.folder)]}
     return list(cards.values())

@@ -74,9 +74,10 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     frame = write(_cell_rows(scored.records, scored.cells), "scores")
     write(_snapshot_rows(scored.snapshots, scored.snapshot_scores), "snapshots")
     write(_control_rows(scored.controls, scored.control_scores, stage.scorers, store), "controls")
-    write_frame(_columns_frame(stage.cards()), store.folder / "metric_columns.parquet")
+    cards = stage.cards()
+    write_frame(_columns_frame(cards), store.folder / "metric_columns.parquet")
     event_table(scored.records, store)  # kept for the report, which then has little left to parse
-    for card in stage.cards():
+    for card in cards:
         if card.cut:
             print_line(console, f"{study.name}: {card.title}: {card.cut}")
     words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
