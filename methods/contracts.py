@@ -120,6 +120,7 @@ class Rendering(NamedTuple):
     normals: Tensor | None = None  # (b 3 h w), unit world-space normals weighted by opacity; None if not asked for
     penalties: Mapping[str, Tensor] = MappingProxyType({})  # (b 1 h w) each, unweighted, by name
     latents: Tensor | None = None  # (b c lh lw), for a scene that is optimised in latents
+    diagnostics: Mapping[str, float] = MappingProxyType({})  # scalars of the scene's own to log
 
 
 @dataclass
@@ -158,6 +159,10 @@ class Perpendicular(NamedTuple):
     embeddings: Tensor  # (b k n d)
     weights: Tensor  # (b k), negative: away from them
 
+    def select(self, views: Tensor) -> Perpendicular:
+        """Those of the views at ``views`` ``(k,)`` int64."""
+        return Perpendicular(self.embeddings[views], self.weights[views])
+
 
 class ViewPrompt(NamedTuple):
     """The prompt's conditioning for each view of a batch; each tensor is ``(b n d)``."""
@@ -172,6 +177,16 @@ class ViewPrompt(NamedTuple):
     def without_view(self) -> Tensor:
         """The prompt without view words if there is such a text, else with them."""
         return self.positive if self.plain is None else self.plain
+
+    def select(self, views: Tensor) -> ViewPrompt:
+        """The conditioning of the views at ``views`` ``(k,)`` int64."""
+        return ViewPrompt(
+            positive=self.positive[views],
+            null=self.null[views],
+            negative=self.negative[views],
+            plain=None if self.plain is None else self.plain[views],
+            perpendicular=None if self.perpendicular is None else self.perpendicular.select(views),
+        )
 
 
 class Distillation(NamedTuple):
@@ -236,9 +251,27 @@ class InversionStrategy(Component, ABC):
 
     @abstractmethod
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
-        """κ ``(b c lh lw)`` for ``view.clean`` at ``timesteps`` ``(b,)``, on the host; no gradient flows."""
+        """κ ``(b c lh lw)`` for ``view.clean``, without a gradient.
+
+        Args:
+            view: The batch of renders.
+            timesteps: ``(b,)``, where κ will be used, on the host.
+            prior: The diffusion prior.
+            prompt: The conditioning.
+            streams: Random generators by name.
+            state: What the strategy keeps from step to step.
+            until: ``(b,)``, where κ is inferred (SDI's t + τ), on the host; None infers it at ``timesteps``.
+        """
 
 
 class Method(Component, ABC):

@@ -126,7 +126,7 @@ class Optimisation:
             seconds=seconds,
             unet_calls=self.prior.calls - calls,
             unet_rows=self.prior.rows - rows,
-            diagnostics=dict(zip(diagnostics, map(finite, values), strict=True)),
+            diagnostics={**dict(zip(diagnostics, map(finite, values), strict=True)), **rendering.diagnostics},
         )
         return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
 

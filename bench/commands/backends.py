@@ -72,7 +72,7 @@ def _version(package: str) -> str:
 #: In the order of ``sdibench doctor``.
 BACKENDS = (
     Backend(
-        "nerfacc", "nerfacc", "nerfacc", "pip install nerfacc", 'marching = "packed" does the same in plain torch',
+        "nerfacc", "nerfacc", "nerfacc", "pip install nerfacc", "marching makes the same samples in plain torch",
         needs_gpu=True, check=_scan_on_gpu,
     ),
     Backend(

@@ -11,7 +11,10 @@ from pydantic import JsonValue
 from bench.study.settings import CellSettings, Slug
 
 #: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.
-CODE_VERSION = 5
+CODE_VERSION = 6
+
+#: Settings of a scene and its parts that decide speed and memory alone, and so are no part of a cell's identity.
+_NO_NUMBERS = frozenset({"backend"})
 
 
 class Cell(CellSettings):
@@ -40,9 +43,11 @@ class Cell(CellSettings):
     def identity(self) -> str:
         """SHA-256 of the cell's canonical JSON: sorted keys, no spaces, no NaN.
 
-        The prior's name is left out: its weights have a hash, and a folder can be spelled in many ways.
+        The prior's name is left out: its weights have a hash, and a folder can be spelled in many ways.  So are the
+        scene's settings that decide speed and memory alone.
         """
         fields = self.model_dump(mode="json", exclude={"prior": {"name"}})
+        fields["scene"] = _deciding(fields["scene"])
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -50,3 +55,10 @@ class Cell(CellSettings):
     def folder_name(self) -> str:
         """Name of the cell's record folder."""
         return f"{self.label}--{self.prompt_id}--s{self.seed}--{self.identity[:12]}"
+
+
+def _deciding(settings: JsonValue) -> JsonValue:
+    """Settings without those that decide no number, at any depth."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: _deciding(value) for name, value in settings.items() if name not in _NO_NUMBERS}

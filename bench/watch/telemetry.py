@@ -37,7 +37,7 @@ class Event(Section):
     unet_rows: int
     """Batch rows evaluated in the step."""
     diagnostics: dict[str, float | None]
-    """Further scalars of the method; None where one is not a finite number."""
+    """Further scalars of the method and the scene; None where one is not a finite number."""
 
 
 class PhaseSeconds(Section):

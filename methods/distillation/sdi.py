@@ -58,7 +58,7 @@ class SDI(Method):
         clean = view.clean
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         later = self._add_tau(prior, t, streams["timestep"])
-        kappa = self.inversion(view, later, prior=prior, prompt=prompt, streams=streams, state=state)
+        kappa = self.inversion(view, t, until=later, prior=prior, prompt=prompt, streams=streams, state=state)
         guided = guided_prediction(prior, add_noise(prior, clean, kappa, t), t, prompt, self.gamma_fwd)
         loss = update_loss(view.latents, clean - guided.target)
         return Distillation(loss, guided.target, t, kappa, guided.noise)

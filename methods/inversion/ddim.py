@@ -28,7 +28,7 @@ class DDIMInversion(InversionStrategy):
     gamma_inv: float = -7.5
     """Guidance scale γ_inv of the inversion (appendix A.3)."""
     inversion_steps: int = 10
-    """Steps of a whole inversion (to t = T); an inversion to time t takes int(steps · t), as the paper writes."""
+    """Steps of a whole inversion (to t = T); a view with the time t takes int(steps · t), as the paper writes."""
     eta: float = 0.3
     """Noise added to the inverted latents, in units of σ_t (eq. 11)."""
 
@@ -44,16 +44,28 @@ class DDIMInversion(InversionStrategy):
 
     @torch.no_grad()
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
-        """κ = (x_t − α_t x) / σ_t + η ε, with x_t from an inversion to ``timesteps`` ``(b,)``."""
+        """κ = (x_s − α_s x) / σ_s + η ε, with x_s from an inversion to s = ``until`` in int(steps · t) steps."""
         clean = view.clean
         timesteps = timesteps.cpu()  # where methods draw them
-        count = max(1, int(self.inversion_steps * int(timesteps.max()) / len(prior.alphas_cumprod)))
-        path = torch.arange(count + 1)[:, None] * timesteps // count
-        noisy = ddim_inversion(prior, clean, path, prompt, self.gamma_inv).noisy
-        alpha, sigma = levels(prior, timesteps)
+        until = timesteps if until is None else until.cpu()
+        noisy = ddim_inversion(prior, clean, self._path(prior, timesteps, until), prompt, self.gamma_inv).noisy
+        alpha, sigma = levels(prior, until)
         return (noisy - alpha * clean) / sigma + self.eta * draw_noise(clean, streams["noise"])
+
+    def _path(self, prior: Prior, timesteps: Tensor, until: Tensor) -> Tensor:
+        """The inversion's timesteps ``(k b)``: equal strides for each view, and then its last timestep again."""
+        counts = (self.inversion_steps * timesteps // len(prior.alphas_cumprod)).clamp_min(1)
+        return torch.minimum(torch.arange(int(counts.max()) + 1)[:, None], counts) * until // counts
 
 
 class Inverted(NamedTuple):
@@ -75,13 +87,26 @@ def ddim_inversion(prior: Prior, latents: Tensor, path: Tensor, prompt: ViewProm
     Args:
         prior: The diffusion prior.
         latents: Clean latents ``(b c lh lw)``.
-        path: At least two increasing timesteps ``(k b)``, the first of them near 0.
+        path: At least two rising timesteps ``(k b)``, the first of them near 0.  A view whose timestep does not change
+            has arrived, and no row is evaluated for it.
         prompt: The conditioning.
         scale: Guidance scale of the inversion; 0 is an inversion without a prompt.
     """
-    noisy = latents
-    for now, then in pairwise(to_device(path, latents.device)):
-        before, prediction = noisy, guided_prediction(prior, noisy, now, prompt, scale, inverting=True)
-        alpha, sigma = levels(prior, then)
-        noisy = alpha * prediction.target + sigma * prediction.noise
-    return Inverted(noisy, before, prediction.noise)
+    end = Inverted(latents, latents, torch.zeros_like(latents))
+    for now, then in pairwise(path):
+        moving = (then > now).nonzero()[:, 0]
+        if len(moving) == len(now):
+            end = _step(prior, end.noisy, now, then, prompt, scale)
+        elif len(moving) > 0:
+            views = to_device(moving, latents.device)
+            moved = _step(prior, end.noisy[views], now[moving], then[moving], prompt.select(views), scale)
+            end = Inverted(*(old.index_copy(0, views, new) for old, new in zip(end, moved, strict=True)))
+    return end
+
+
+def _step(prior: Prior, noisy: Tensor, now: Tensor, then: Tensor, prompt: ViewPrompt, scale: float) -> Inverted:
+    """One inverse DDIM step from timesteps ``now`` to ``then``, each ``(b,)``."""
+    now, then = to_device(now, noisy.device), to_device(then, noisy.device)
+    prediction = guided_prediction(prior, noisy, now, prompt, scale, inverting=True)
+    alpha, sigma = levels(prior, then)
+    return Inverted(alpha * prediction.target + sigma * prediction.noise, noisy, prediction.noise)

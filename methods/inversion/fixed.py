@@ -18,7 +18,15 @@ class FixedNoise(InversionStrategy):
     """κ ~ N(0, I), drawn once and used in all steps and views (figure 9 of arXiv 2405.15891)."""
 
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
         """The first noise ``(b c lh lw)`` of the ``noise`` stream, whatever has been drawn from it since."""
         latents, noise = view.clean, streams["noise"]

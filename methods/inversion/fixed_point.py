@@ -36,10 +36,18 @@ class FixedPoint(InversionStrategy):
 
     @torch.no_grad()
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
         """κ ``(b c lh lw)`` after ``iterations``; nothing makes the iteration converge."""
-        clean = view.clean
+        clean, timesteps = view.clean, timesteps if until is None else until
         kappa = draw_noise(clean, streams["noise"])
         for _ in range(self.iterations):
             noisy = add_noise(prior, clean, kappa, timesteps)

@@ -18,7 +18,15 @@ class RandomNoise(InversionStrategy):
     """κ ~ N(0, I), independent of the image (section 4.1 of arXiv 2405.15891)."""
 
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
         """Noise ``(b c lh lw)`` from the ``noise`` stream."""
         return draw_noise(view.clean, streams["noise"])

@@ -41,10 +41,18 @@ class GradientDescent(InversionStrategy):
 
     @torch.enable_grad()
     def __call__(
-        self, view: View, timesteps: Tensor, *, prior: Prior, prompt: ViewPrompt, streams: Streams, state: State
+        self,
+        view: View,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        prompt: ViewPrompt,
+        streams: Streams,
+        state: State,
+        until: Tensor | None = None,
     ) -> Tensor:
         """κ ``(b c lh lw)`` after ``iterations``."""
-        clean = view.clean
+        clean, timesteps = view.clean, timesteps if until is None else until
         kappa = draw_noise(clean, streams["noise"])
         for _ in range(self.iterations):
             kappa = kappa.detach().requires_grad_()

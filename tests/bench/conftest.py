@@ -34,7 +34,7 @@ baseline = "sds"
 threads = 1
 [scene]
 name = "nerf"
-marching = { name = "packed", samples = 8 }
+marching = { name = "occupancy", samples = 14 }
 [render]
 resolution = 8
 [evaluation]

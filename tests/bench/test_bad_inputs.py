@@ -326,7 +326,7 @@ STUDIES: dict[str, bytes] = {
     "scene's samples negative": _with("samples = 8", "samples = -8"),
     "scene's samples NaN": _with("samples = 8", "samples = nan"),
     "scene unknown": _with('name = "nerf"', 'name = "../nerf"'),
-    "scene's generator": _with('marching = { name = "packed", samples = 8 }', "generator = 1"),
+    "scene's generator": _with('marching = { name = "occupancy", samples = 14 }', "generator = 1"),
     "figure up": TINY.encode() + b'[[figures]]\nname = "../escape"\nkind = "arms"\ntitle = "x"\n',
 }
 

@@ -13,7 +13,7 @@ from methods.distillation import methods
 from methods.priors.loading import cached_prior
 
 SCENES = {
-    "nerf": {"scene": {"name": "nerf", "marching": {"name": "packed", "samples": 16}}, "penalties": "relative"},
+    "nerf": {"scene": {"name": "nerf", "marching": {"name": "occupancy", "samples": 28}}, "penalties": "relative"},
     "latent": {"scene": {"name": "latent"}, "view_prompts": "none", "divergence": {"opaque_opacity": 1.0}},
 }
 

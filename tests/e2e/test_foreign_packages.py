@@ -143,7 +143,7 @@ class Drift(InversionStrategy):
     def start(self, prior):
         return {"drift": Kept()}
 
-    def __call__(self, view, timesteps, *, prior, prompt, streams, state):
+    def __call__(self, view, timesteps, *, prior, prompt, streams, state, until=None):
         noise = torch.randn(view.clean.shape, generator=streams["noise"]) + state["drift"].value
         state["drift"].value = 0.1 * noise.mean()[None] + view.rendering.opacity.mean().detach()[None]
         return noise

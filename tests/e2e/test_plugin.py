@@ -65,7 +65,7 @@ baseline = "pull-to-grey"
 threads = 1
 [scene]
 name = "nerf"
-marching = { name = "packed", samples = 8 }
+marching = { name = "occupancy", samples = 14 }
 [render]
 resolution = 8
 [evaluation]

@@ -24,7 +24,7 @@ baseline = "sds"
 threads = {threads}
 [scene]
 name = "nerf"
-marching = {{ name = "packed", samples = 16 }}
+marching = {{ name = "occupancy", samples = 28 }}
 [render]
 resolution = 16
 [evaluation]

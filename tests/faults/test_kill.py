@@ -35,7 +35,7 @@ threads = 1
 checkpoint_seconds = 0.0
 [scene]
 name = "nerf"
-marching = { name = "packed", samples = 8 }
+marching = { name = "occupancy", samples = 14 }
 [render]
 resolution = 8
 [evaluation]

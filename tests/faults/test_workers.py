@@ -33,7 +33,7 @@ STUDY = {
     "baseline": "sds",
     "threads": 1,
     "checkpoint_seconds": 0.0,
-    "scene": {"name": "nerf", "marching": {"name": "packed", "samples": 8}},
+    "scene": {"name": "nerf", "marching": {"name": "occupancy", "samples": 14}},
     "render": {"resolution": 8},
     "evaluation": {"views": 3, "resolution": 8},
     "methods": {"sds": {}, "sdi": {}},

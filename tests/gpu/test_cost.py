@@ -34,13 +34,13 @@ pytestmark = [  # what torch says of kernels without a deterministic form, and o
 ]
 
 #: The paper's scene where its backends are installed, else its stand-in.
-FUSED = {"marching": {"name": "nerfacc", "samples": 512}, "encoding": "tcnn_hash_grid"}
-PLAIN = {"marching": {"name": "packed", "samples": 64}, "encoding": "hash_grid"}
+FUSED = {"marching": {"name": "occupancy", "samples": 512, "backend": "nerfacc"}, "encoding": "tcnn_hash_grid"}
+PLAIN = {"marching": {"name": "occupancy", "samples": 110, "backend": "torch"}, "encoding": "hash_grid"}
 
 
 def _cell(prior: Any, method: str, *, resolution: int, steps: int, scene: dict[str, Any] | None = None) -> Cell:
     fused = prior.device.type == "cuda" and all(map(importlib.util.find_spec, ("nerfacc", "tinycudann")))
-    small = {"marching": {"name": "packed", "samples": 8}, "encoding": "dense_grid"}
+    small = {"marching": {"name": "occupancy", "samples": 14}, "encoding": "dense_grid"}
     size = small if prior.device.type == "cpu" else FUSED if fused else PLAIN
     fields = {
         "name": "cost", "title": "Cost", "prior": prior.name, "scorers": "toybox", "prompts": "toybox",

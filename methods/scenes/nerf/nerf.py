@@ -19,7 +19,7 @@ from methods.scenes.nerf.backgrounds.given import GivenBackground
 from methods.scenes.nerf.encodings.dense_grid import DenseGrid
 from methods.scenes.nerf.encodings.encoding import Encoding
 from methods.scenes.nerf.field import Blob, Field
-from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.marching.quadrature import accumulate
 from methods.scenes.nerf.marching.samples import Marching, Samples
 from methods.scenes.nerf.marching.surface import Surface, measure_surface
@@ -73,8 +73,8 @@ class NeRF(SceneSettings):
     """Material of surfaces: colour with or without light."""
     background: Background = GivenBackground()
     """Colours behind the scene; ``given`` takes those of the study and the evaluation."""
-    marching: Marching = PackedMarching()
-    """``packed`` is this project's, on any device; ``nerfacc`` needs that package and a CUDA device."""
+    marching: Marching = OccupancyMarching()
+    """Places of the samples along a ray."""
     radius: float = 1.0
     """Radius of the ball that holds the scene, world units."""
     hidden: int = 64
@@ -185,6 +185,7 @@ class NeRFScene(Scene):
             depth=depth,
             normals=normals,
             penalties=penalties,
+            diagnostics={"samples_per_ray": len(samples.ray) / len(origins)},
         )
 
     def parameter_groups(self) -> list[dict[str, Any]]:

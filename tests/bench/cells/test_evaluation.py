@@ -75,6 +75,6 @@ def test_large_images_are_rendered_one_at_a_time(cell: Cell, prior: Prior, monke
     monkeypatch.setattr(NeRFScene, "render", counted)
     for side in (8, 256):
         evaluation = cell.evaluation.model_copy(update={"resolution": side, "views": 5})
-        scene = cell.scene | {"marching": {"name": "packed", "samples": 2}}
+        scene = cell.scene | {"marching": {"name": "occupancy", "samples": 4}}
         render_ring(Optimisation(cell.model_copy(update={"evaluation": evaluation, "scene": scene}), prior))
     assert counts == [4, 1] + [1] * 5

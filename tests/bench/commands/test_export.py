@@ -165,7 +165,7 @@ def test_a_scene_that_is_not_the_records_is_reported(folder: Path, tmp_path: Pat
 
 def test_a_scene_without_geometry_is_reported(study_file: Path, tmp_path: Path, prior: Prior) -> None:
     text = study_file.read_text().replace(
-        'name = "nerf"\nmarching = { name = "packed", samples = 8 }', 'name = "image"\nside = 8'
+        'name = "nerf"\nmarching = { name = "occupancy", samples = 14 }', 'name = "image"\nside = 8'
     )
     study_file.write_text(text)
     cell = expand(load_study(study_file))[0]

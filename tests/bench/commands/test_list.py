@@ -20,7 +20,7 @@ EXPECTED = {
     "backgrounds": "environment_map",
     "scenes": "nerf",
     "schedules": "warm_up",
-    "marchings": "packed",
+    "marchings": "occupancy",
     "encodings": "dense_grid",
     "controls": "other_prompt",
     "engines": "local",

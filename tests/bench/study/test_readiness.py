@@ -11,10 +11,10 @@ from bench.errors import InputError
 from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError, check_ready, check_scenes
 from bench.study.study import Study, load_study
-from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.nerf import NeRF
 
-MARCHING = 'marching = { name = "packed", samples = 8 }'
+MARCHING = 'marching = { name = "occupancy", samples = 14 }'
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_arms_with_the_same_scene_are_tried_once(study: Study, monkeypatch: pyte
 
     monkeypatch.setattr(NeRF, "build", count)
     check_scenes(study)
-    assert built == [PackedMarching(8)]
+    assert built == [OccupancyMarching(14)]

@@ -44,7 +44,7 @@ class Given(InversionStrategy):
 
     noise: np.ndarray
 
-    def __call__(self, view, timesteps, *, prior, prompt, streams, state) -> torch.Tensor:
+    def __call__(self, view, timesteps, *, prior, prompt, streams, state, until=None) -> torch.Tensor:
         return torch.from_numpy(self.noise)
 
 
@@ -203,11 +203,9 @@ def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
     ours, _ = case.run("sdi", gamma_fwd=case.scale, tau=0.03)
     drawn = torch.rand(2, generator=torch.Generator().manual_seed(case.seed)).numpy()
     end = np.minimum(case.t + (drawn * 0.03 * 1000).astype(int), 999)
-    count = max(1, int(10 * end.max() / 1000))
+    count = max(1, int(10 * case.t / 1000))
     noisy = case.x
-    # the steps' times are rounded down in single precision, which no equation states
-    path = [(np.float32(k) / np.float32(count) * end.astype(np.float32)).astype(int) for k in range(count + 1)]
-    for now, then in pairwise(path):
+    for now, then in pairwise(k * end // count for k in range(count + 1)):
         noisy = case.ddim(noisy, now, then, case.cfg(noisy, now, -7.5, inverting=True))
     a = ALPHAS[end][:, None, None, None]
     fresh = torch.randn(SHAPE, generator=torch.Generator().manual_seed(case.seed), dtype=torch.float32)

@@ -47,7 +47,7 @@ class Carried(InversionStrategy):
 
     kappa: Kappa
 
-    def __call__(self, view, timesteps, *, prior, prompt, streams, state):
+    def __call__(self, view, timesteps, *, prior, prompt, streams, state, until=None):
         return self.kappa.noise
 
 

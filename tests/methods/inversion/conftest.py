@@ -48,10 +48,11 @@ class Exact:
 def infer() -> Callable[..., torch.Tensor]:
     """κ of clean latents by a strategy that keeps no state."""
 
-    def infer(strategy, latents, timesteps, *, prior, prompt, streams):
+    def infer(strategy, latents, timesteps, *, until=None, prior, prompt, streams):
         blank = torch.ones(len(latents), 1, 1, 1)
         view = View(Rendering(None, blank, blank, latents=latents), evaluation_ring(len(latents)), prior)
-        return strategy(view, timesteps, prior=prior, prompt=prompt, streams=streams, state=strategy.start(prior))
+        state = strategy.start(prior)
+        return strategy(view, timesteps, until=until, prior=prior, prompt=prompt, streams=streams, state=state)
 
     return infer
 

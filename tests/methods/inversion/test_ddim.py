@@ -100,7 +100,10 @@ def test_error_of_inverting_and_sampling_back_falls_on_the_toybox_prior() -> Non
 @settings(max_examples=25, deadline=None)
 @given(steps=st.integers(1, 200), times=st.lists(st.integers(0, 999), min_size=2, max_size=2), seed=st.integers(0, 9))
 def test_the_inversion_ends_at_the_same_time_for_any_number_of_steps(infer, steps, times, seed) -> None:
-    """Each view's path runs from 0 to exactly its own t, never back, in int(steps · t) strides of even length."""
+    """Each view's path runs from 0 to exactly its own t, never back, in int(steps · t) strides of even length.
+
+    A view with fewer strides than another waits at its end.
+    """
     prior, paths = GaussianPrior(clip_target=None), []
     prompt = ViewPrompt(prior.embed(["a", "b"]), prior.embed(["", ""]), prior.embed(["", ""]))
 
@@ -117,9 +120,11 @@ def test_the_inversion_ends_at_the_same_time_for_any_number_of_steps(infer, step
     (path,) = paths
     assert path[0].tolist() == [0, 0]
     assert path[-1].tolist() == times
-    count = max(1, steps * max(times) // 1000)
-    assert prior.calls == count == len(path) - 1
-    even_path = torch.arange(count + 1).double()[:, None] / count * torch.tensor(times)
+    counts = torch.tensor([max(1, steps * t // 1000) for t in times])
+    assert len(path) - 1 == counts.max()
+    assert prior.calls == (0 if max(times) == 0 else counts.max())
+    assert prior.rows == 2 * sum(int(count) for count, t in zip(counts, times, strict=True) if t > 0)
+    even_path = torch.arange(len(path)).double()[:, None].minimum(counts) / counts * torch.tensor(times)
     assert float((path - even_path).abs().max()) < 1 + 1e-9  # one timestep of rounding
     assert bool((path.diff(dim=0) >= 0).all())
 
@@ -129,7 +134,7 @@ def test_kappa_rebuilds_the_inverted_latents(infer, prior, prompt, make_streams)
     timesteps = torch.tensor([500, 700])
     strategy = DDIMInversion(gamma_inv=1.0, inversion_steps=10, eta=0.0)
     kappa = infer(strategy, image, timesteps, prior=prior, prompt=prompt, streams=make_streams())
-    path = (torch.arange(8)[:, None] / 7 * timesteps).long()
+    path = torch.minimum(torch.arange(8)[:, None], torch.tensor([5, 7])) * timesteps // torch.tensor([5, 7])
     noisy = ddim_inversion(prior, image, path, prompt, 1.0).noisy
     alpha, sigma = levels(prior, timesteps)
     torch.testing.assert_close(alpha * image + sigma * kappa, noisy, rtol=1e-4, atol=1e-4)
@@ -147,3 +152,20 @@ def test_eta_is_the_deviation_of_the_added_noise(infer, prior, prompt, make_stre
 def test_bad_settings_are_named(field, value) -> None:
     with pytest.raises(ValueError, match=f"{field}: {value}"):
         DDIMInversion(**{field: value})
+
+
+def test_each_view_of_a_batch_is_inverted_as_if_it_were_alone(infer, make_streams) -> None:
+    """Each has int(steps · t) steps of its own t, and no network row is spent on a view that has arrived."""
+    prior = GaussianPrior(clip_target=None)
+    texts = (["a red car", "a blue duck", "a green robot"], [""] * 3, [""] * 3)
+    prompt = ViewPrompt(*map(prior.embed, texts))
+    image = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    timesteps, until = torch.tensor([300, 900, 50]), torch.tensor([330, 910, 80])
+    strategy, streams = DDIMInversion(eta=0.0), make_streams()
+    together = infer(strategy, image, timesteps, prior=prior, prompt=prompt, streams=streams, until=until)
+    assert (prior.calls, prior.rows) == (9, 2 * (3 + 9 + 1))
+    for view in range(3):
+        one = slice(view, view + 1)
+        given = {"prior": prior, "prompt": prompt.select(torch.tensor([view])), "streams": streams}
+        alone = infer(strategy, image[one], timesteps[one], until=until[one], **given)
+        torch.testing.assert_close(together[one], alone, rtol=1e-5, atol=1e-5)

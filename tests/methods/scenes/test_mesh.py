@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from methods.cameras import Cameras, evaluation_ring
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
-from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.nerf import NeRF
 from methods.scenes.scene import FieldSample
 
@@ -43,7 +43,7 @@ ODD = [(0.45, 0.1, -0.2, 0.3), (-0.2, -0.4, 0.4, 0.25), (-0.3, 0.4, -0.1, 0.2)]
 
 
 def _scene(field: Balls) -> NeRF:
-    scene = NeRF(marching=PackedMarching(96)).build(GaussianPrior(), torch.Generator().manual_seed(0))
+    scene = NeRF(marching=OccupancyMarching(168)).build(GaussianPrior(), torch.Generator().manual_seed(0))
     scene.field = field
     for seed in range(3):
         scene.occupancy.update(field.density, torch.Generator().manual_seed(seed))

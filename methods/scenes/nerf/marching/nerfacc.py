@@ -1,74 +1,35 @@
-"""Ray marching through nerfacc's occupancy-grid estimator, on a CUDA device."""
+"""Ray marching in nerfacc's kernels, on a CUDA device."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.marching import marchings
-from methods.scenes.nerf.marching.packed import chord
-from methods.scenes.nerf.marching.samples import Density, Marching, Samples
+from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
+from methods.scenes.nerf.marching.samples import Density, Samples
+from methods.scenes.nerf.marching.steps import chord, jittered
 from methods.scenes.nerf.occupancy import OccupancyGrid
-from methods.settings import MissingPackageError, require
-from methods.transfer import to_device
-
-#: Diagonal of a cube of side 1, as threestudio writes it: a ray's samples are as many as a step along it has.
-_DIAGONAL = 1.732
-
-#: Opacity below which a step is left out (threestudio's ``prune_alpha_threshold``), and remaining light below which
-#: the steps behind are (nerfacc's own default).
-_LEAST_OPACITY, _LEAST_LIGHT = 0.01, 1e-4
-
-
-@marchings.register("nerfacc")
-@dataclass(frozen=True)
-class NerfaccMarching(Marching):
-    """Equal steps through occupied space, without transparent and hidden samples, in nerfacc's kernels.
-
-    This project's :class:`OccupancyGrid` says which cells are occupied: nerfacc's own update draws from torch's global
-    generator.  Steps start where the ray enters the ball, as in :class:`PackedMarching`; threestudio's start at the
-    camera and reach into the corners of the box.
-
-    Raises:
-        ValueError: If ``samples`` is not positive.
-    """
-
-    samples: int = 512
-    """Steps along the diagonal of the ball's box (threestudio's ``num_samples_per_ray``)."""
-
-    def __post_init__(self) -> None:
-        require(self.samples > 0, "samples", self.samples, "a positive number")
-
-    def build(self, radius: float) -> NerfaccMarcher:
-        """A marcher through the ball.
-
-        Raises:
-            MissingPackageError: If nerfacc is not installed.
-        """
-        if importlib.util.find_spec("nerfacc") is None:
-            raise MissingPackageError(
-                "marching: 'nerfacc' needs the package nerfacc (the extra gpu); 'packed' works without it"
-            )
-        return NerfaccMarcher(self.samples, radius)
 
 
 class NerfaccMarcher:
-    """nerfacc's estimator with this project's occupied cells.
+    """nerfacc's occupancy-grid estimator with this project's occupied cells.
+
+    nerfacc's own update of the cells draws from torch's global generator.
 
     Args:
-        samples: Steps along the diagonal of the ball's box.
+        samples_per_unit: Steps of a ray per world unit.
         radius: Radius of the ball, world units.
     """
 
-    def __init__(self, samples: int, radius: float) -> None:
+    def __init__(self, samples_per_unit: float, radius: float) -> None:
         self.radius = radius
-        self.samples_per_unit = samples / (2 * _DIAGONAL * radius)
-        self.step = 1 / self.samples_per_unit
+        self.samples_per_unit = samples_per_unit
+        self.step = 1 / samples_per_unit
         self._nerfacc = importlib.import_module("nerfacc")
         self._estimator: Any = None
 
@@ -88,10 +49,7 @@ class NerfaccMarcher:
         """
         check_device(origins.device)
         near, far = chord(origins, directions, self.radius)
-        if generator is not None:
-            near = near + self.step * to_device(
-                torch.rand(len(near), generator=generator, device=generator.device), near.device
-            )
+        near = jittered(near, self.step, generator)
 
         def density_between(starts: Tensor, ends: Tensor, ray: Tensor) -> Tensor:
             return density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])
@@ -103,8 +61,8 @@ class NerfaccMarcher:
             t_min=near,
             t_max=far,
             render_step_size=self.step,
-            early_stop_eps=_LEAST_LIGHT,
-            alpha_thre=_LEAST_OPACITY,
+            early_stop_eps=LEAST_LIGHT,
+            alpha_thre=LEAST_OPACITY,
         )
         return packed_samples(origins, directions, ray.long(), starts, ends)
 
@@ -128,10 +86,29 @@ class NerfaccMarcher:
         return self._estimator
 
 
+@cache
+def problem() -> str | None:
+    """Why nerfacc cannot be used on this machine, as a clause after its name; None if it can.
+
+    Only a kernel that has run shows that nerfacc was built for this device and this torch.
+    """
+    if importlib.util.find_spec("nerfacc") is None:
+        return "is not installed"
+    if not torch.cuda.is_available():
+        return "has no CUDA device here"
+    try:
+        nerfacc = importlib.import_module("nerfacc")
+        ray = torch.zeros(4, dtype=torch.int64, device="cuda")
+        nerfacc.exclusive_sum(torch.ones(4, device="cuda"), nerfacc.pack_info(ray, 1))
+    except Exception as error:  # noqa: BLE001, extensions fail in ways of their own
+        return f"does not work here ({type(error).__name__}: {' '.join(str(error).split()):.200})"
+    return None
+
+
 def check_device(device: torch.device) -> None:
     """Raise ``RuntimeError`` unless ``device`` is one that nerfacc's kernels run on."""
     if device.type != "cuda":
-        raise RuntimeError(f"marching = 'nerfacc' needs a CUDA device, and the rays are on {device}")
+        raise RuntimeError(f"marching.backend = 'nerfacc' needs a CUDA device, and the rays are on {device}")
 
 
 def packed_samples(origins: Tensor, directions: Tensor, ray: Tensor, starts: Tensor, ends: Tensor) -> Samples:

@@ -19,7 +19,7 @@ from methods.scenes.nerf.encodings.hash_grid import HashGrid
 from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands
 from methods.scenes.nerf.encodings.tcnn_hash_grid import TcnnHashGrid
 from methods.scenes.nerf.marching import quadrature
-from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.materials.albedo import Albedo
 from methods.scenes.nerf.materials.point_light import PointLight
 from methods.scenes.nerf.nerf import NeRF, NeRFScene
@@ -35,7 +35,7 @@ PAPER = NeRF(
     networks="separate",
     normals=NormalSettings("analytic", weight=0.0),
     radius=2.0,
-    marching=PackedMarching(32),
+    marching=OccupancyMarching(56),
     penalties=PenaltyWeights(
         orient=0.1,
         sparsity=(0.0, 0.15, 0.0, 0.3),
@@ -63,7 +63,7 @@ def look(nerf: NeRFScene, *, rays: torch.Generator | None = None, views: int = 2
 def test_a_lit_step_reaches_everything_that_is_learned() -> None:
     nerf = build()
     nerf.before_step(0.25)
-    rendering = look(nerf, rays=generator(1))
+    rendering = look(nerf, rays=generator(2))
     penalties = nerf.regularisation(rendering, 0.25)
     assert set(penalties) == {"orient", "sparsity", "opaque", "z_variance", "convex"}
     (rendering.rgb.square().mean() + sum(penalties.values())).backward()

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from methods.cameras import evaluation_ring
 from methods.priors.closed_form.gaussian import GaussianPrior
-from methods.scenes.nerf.marching import quadrature
-from methods.scenes.nerf.marching.nerfacc import NerfaccMarching, packed_samples
-from methods.scenes.nerf.marching.packed import PackedMarching
+from methods.scenes.nerf.marching import nerfacc, quadrature
+from methods.scenes.nerf.marching.nerfacc import packed_samples
+from methods.scenes.nerf.marching.occupancy import AutoMarcher, OccupancyMarching
 from methods.scenes.nerf.marching.samples import Marching
 from methods.scenes.nerf.nerf import NeRF, NeRFScene
 from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
@@ -77,6 +77,10 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
     return torch.device(request.param)
 
 
+def by_nerfacc(samples: int = 84) -> OccupancyMarching:
+    return OccupancyMarching(samples, "nerfacc")
+
+
 def scene(device: torch.device, marching: Marching) -> NeRFScene:
     """The initial blob, at 3 % opacity per step and more."""
     return NeRF(marching=marching).build(GaussianPrior(), generator()).to(device)
@@ -90,21 +94,21 @@ def look(nerf: NeRFScene, **how: Any) -> Any:
 
 def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"^marching: 'nerfacc' needs the package nerfacc"):
-        scene(torch.device("cpu"), NerfaccMarching())
+    with pytest.raises(ValueError, match=r"^marching.backend: 'nerfacc' needs the package nerfacc"):
+        scene(torch.device("cpu"), by_nerfacc())
 
 
 @installed
 def test_a_cpu_is_refused_in_one_line() -> None:
-    nerf = scene(torch.device("cpu"), NerfaccMarching())
-    with pytest.raises(RuntimeError, match="marching = 'nerfacc' needs a CUDA device, and the rays are on cpu"):
+    nerf = scene(torch.device("cpu"), by_nerfacc())
+    with pytest.raises(RuntimeError, match=r"'nerfacc' needs a CUDA device, and the rays are on cpu"):
         look(nerf)
 
 
 @installed
 def test_a_step_is_that_of_threestudio() -> None:
     """``render_step_size`` for a radius of 2 and 512 samples."""
-    assert NerfaccMarching(512).build(2.0).step == pytest.approx(1.732 * 2 * 2 / 512)
+    assert 1 / by_nerfacc(512).build(2.0).samples_per_unit == pytest.approx(1.732 * 2 * 2 / 512)
 
 
 def test_packed_samples_by_hand() -> None:
@@ -156,7 +160,7 @@ def test_our_occupied_cells_are_nerfacc_s_and_a_rim() -> None:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.device) -> None:
-    nerf = scene(device, NerfaccMarching(48))
+    nerf = scene(device, by_nerfacc(48))
     origins = torch.tensor([[3.0, 0, 0], [3, 0, 0.3], [3, 0, 2], [0, 3, 0]], device=device)
     directions = torch.tensor([[-1.0, 0, 0], [-1, 0, 0], [-1, 0, 0], [0, -1, 0]], device=device)
     samples = nerf.marcher.march(origins, directions, nerf.occupancy, nerf.field.density, None)
@@ -176,37 +180,48 @@ def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.devi
 
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
-@torch.no_grad()
-def test_renders_as_the_packed_marching_does(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc._LEAST_OPACITY", 0.0)
-    images = {}
-    # steps of the same length
-    for name, marching in {"nerfacc": NerfaccMarching(256), "packed": PackedMarching(148)}.items():
-        images[name] = look(scene(device, marching), outputs=("normals",))
-    for name in ("rgb", "opacity", "normals"):
-        found, expected = (getattr(image, name) for image in images.values())
-        assert (found - expected).abs().max() < 0.03, name
-    solid = images["packed"].opacity > 0.5
-    assert solid.float().mean() > 0.1
-    assert (images["nerfacc"].depth - images["packed"].depth)[solid].abs().max() < 0.03
+def test_both_backends_render_the_same(device: torch.device) -> None:
+    """Colours, normals and the gradient of every parameter, with the same jitter."""
+    found = []
+    for backend in ("nerfacc", "torch"):
+        nerf = scene(device, OccupancyMarching(256, backend))
+        rendering = look(nerf, generator=generator(1), outputs=("normals",))
+        loss = rendering.rgb.square().sum() + rendering.opacity.sum() + rendering.normals.square().sum()
+        slopes = torch.autograd.grad(loss, list(nerf.field.parameters()))
+        found.append((*rendering[:4], *slopes))
+        assert 2 < rendering.diagnostics["samples_per_ray"] < 20
+    for ours, theirs in zip(*found, strict=True):
+        difference = torch.linalg.vector_norm(ours - theirs) / torch.linalg.vector_norm(theirs)
+        assert difference < 1e-5
 
 
-@installed
-@pytest.mark.parametrize("device", DEVICES, indirect=True)
-@torch.no_grad()
-def test_transparent_steps_are_left_out(device: torch.device) -> None:
-    """Leaving them out takes haze away, never adds any, and keeps what is solid."""
-    pruned = look(scene(device, NerfaccMarching(256))).opacity
-    whole = look(scene(device, PackedMarching(148))).opacity
-    assert (pruned <= whole + 0.02).all()
-    assert 0.02 < (whole - pruned).max() < 0.1
-    assert (whole - pruned)[whole > 0.9].max() < 0.02
+def test_auto_takes_what_works_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    marcher = OccupancyMarching().build(1.0)
+    assert isinstance(marcher, AutoMarcher)
+    monkeypatch.setattr(AutoMarcher, "_nerfacc", "nerfacc's marcher")
+    for problem, device, expected in [
+        (None, "cuda", "nerfacc's marcher"), (None, "cpu", marcher._torch), ("is old", "cuda", marcher._torch)
+    ]:  # fmt: skip
+        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.problem", lambda problem=problem: problem)
+        assert marcher._on(torch.device(device)) is expected
+
+
+def test_what_keeps_nerfacc_from_working_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = nerfacc.problem.__wrapped__
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert problem() == "is not installed"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert problem() == "has no CUDA device here"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace())
+    assert problem().startswith("does not work here (")
 
 
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_jitter_comes_from_the_generator_alone(device: torch.device) -> None:
-    nerf = scene(device, NerfaccMarching(48))
+    nerf = scene(device, by_nerfacc(48))
     before = torch.random.get_rng_state()
     first, again, other = (look(nerf, generator=generator(seed)).rgb for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -217,7 +232,7 @@ def test_jitter_comes_from_the_generator_alone(device: torch.device) -> None:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_an_empty_scene_can_be_stepped(device: torch.device) -> None:
-    nerf = scene(device, NerfaccMarching(48))
+    nerf = scene(device, by_nerfacc(48))
     nerf.occupancy.occupied.zero_()
     rendering = look(nerf, generator=generator())
     rendering.rgb.sum().backward()

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from methods.scenes.nerf.marching.packed import march
 from methods.scenes.nerf.marching.quadrature import accumulate, transmittance, weights
 from methods.scenes.nerf.marching.samples import Samples
+from methods.scenes.nerf.marching.steps import march
 from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
 
 
@@ -17,7 +17,7 @@ def line(strata: int) -> Samples:
     """One ray along the diameter of the unit ball, from distance 2 to 4, and one that misses it."""
     occupancy = OccupancyGrid(OccupancySettings(4, decay=0.5, threshold=0.1), radius=1.0, samples_per_unit=1.0)
     origins, directions = torch.tensor([[3.0, 0, 2], [3, 0, 0]]), torch.tensor([[-1.0, 0, 0], [-1, 0, 0]])
-    return march(origins, directions, occupancy, strata=strata, generator=None)
+    return march(origins, directions, occupancy, step=2 / strata, steps=strata, generator=None)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 2.0, 100.0])
