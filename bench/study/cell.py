@@ -14,7 +14,7 @@ from bench.study.settings import CellSettings, Slug
 CODE_VERSION = 6
 
 #: Settings of a scene and its parts that decide speed and memory alone, and so are no part of a cell's identity.
-_NO_NUMBERS = frozenset({"backend"})
+_NO_NUMBERS = frozenset({"backend", "samples_at_once"})
 
 
 class Cell(CellSettings):

@@ -51,7 +51,7 @@ BAD = {
     "unknown prior": (_edit('"gaussian"', '"gaussain"'), "run tiny.toml",
         "unknown prior 'gaussain': did you mean gaussian"),
     "unknown study": (_nothing, "run quik", "unknown study 'quik': did you mean quick"),
-    "malformed file": (_edit("samples = 8", "samples ="), "run tiny.toml", "tiny.toml: is not valid TOML"),
+    "malformed file": (_edit("samples = 14", "samples ="), "run tiny.toml", "tiny.toml: is not valid TOML"),
     "unknown key": (_edit("steps", "stesp"), "run tiny.toml", "tiny.toml: unknown key 'stesp': did you mean steps"),
     "wrong value": (_edit("views = 3", 'views = "3"'), "run tiny.toml",
         "evaluation.views = '3': input should be a valid integer"),

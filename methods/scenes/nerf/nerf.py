@@ -16,6 +16,7 @@ from methods.scenes import scenes
 from methods.scenes.nerf import regularisers
 from methods.scenes.nerf.backgrounds.background import Background
 from methods.scenes.nerf.backgrounds.given import GivenBackground
+from methods.scenes.nerf.blocks import Pixels, cut, render_blocks, samples_in_memory
 from methods.scenes.nerf.encodings.dense_grid import DenseGrid
 from methods.scenes.nerf.encodings.encoding import Encoding
 from methods.scenes.nerf.field import Blob, Field
@@ -24,12 +25,13 @@ from methods.scenes.nerf.marching.quadrature import accumulate
 from methods.scenes.nerf.marching.samples import Marching, Samples
 from methods.scenes.nerf.marching.surface import Surface, measure_surface
 from methods.scenes.nerf.materials.albedo import Albedo
-from methods.scenes.nerf.materials.material import Material
+from methods.scenes.nerf.materials.material import Lighting, Material
 from methods.scenes.nerf.normals import NormalSettings, analytic_normals, density_normals
 from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
 from methods.scenes.nerf.penalties import PenaltyWeights
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
+from methods.transfer import to_device
 
 #: The remedies for analytic normals with an encoding that has none.
 _ANALYTIC = (
@@ -92,10 +94,15 @@ class NeRF(SceneSettings):
     """The grid of occupied cells."""
     normals: NormalSettings = NormalSettings()
     """Measurement of normals."""
+    samples_at_once: int | None = None
+    """Samples that are back-propagated at once, which decides the memory of a step and none of its numbers beyond
+    rounding; by default as many as fit in an eighth of the device's memory."""
 
     def __post_init__(self) -> None:
         require(self.radius > 0, "radius", self.radius, "a positive number")
         require(self.hidden >= 1, "hidden", self.hidden, "a positive width")
+        at_once = self.samples_at_once
+        require(at_once is None or at_once >= 1, "samples_at_once", at_once, "a positive number of samples")
 
     def build(self, prior: Prior, generator: torch.Generator) -> NeRFScene:
         """A field around the blob.
@@ -150,43 +157,76 @@ class NeRFScene(Scene):
         """Render colours, opacity and depth, and normals if they are asked for or a penalty needs them."""
         rays = cameras.rays(resolution)
         origins, directions = (part.flatten(0, 2) for part in rays)
-        samples = self.marcher.march(origins, directions, self.occupancy, self.field.density, generator)
+        jitter = None
+        if generator is not None:
+            drawn = torch.rand(len(origins), generator=generator, device=generator.device)
+            jitter = to_device(drawn, origins.device)
+        samples = self.marcher.march(origins, directions, self.occupancy, self.field.density, jitter)
         lighting = self.material.light(cameras, generator, training=training)
-        density, rgb = self.field(samples.points)
-        weight = self.marcher.weights(density, samples)[:, None]
+        wanted = {name for name in ("orient", "convex", "z_variance") if self._needs(name, training)} | set(outputs)
+
+        def pixels(block: slice) -> Pixels:
+            view = torch.arange(block.start, block.stop, device=origins.device) // resolution**2
+            return self._pixels(samples.of_rays(block), directions[block], view, lighting, wanted)
 
         def image(values: Tensor) -> Tensor:
             return values.view(len(cameras), resolution, resolution, -1).permute(0, 3, 1, 2)
 
-        convex, orient = self._needs("convex", training), self._needs("orient", training)
-        needs_surface = "normals" in outputs or convex or orient or lighting is not None
-        surface = self._surface(samples, weight) if needs_surface else None
-        if lighting is not None and surface is not None:
-            view = samples.ray // resolution**2
-            rgb = self.material.shade(rgb, surface.scattered_normals(len(rgb)), samples.points, view, lighting)
-        seen = torch.cat([rgb, torch.ones_like(weight), samples.distances[:, None]], dim=1)
-        pixels = image(accumulate(weight * seen, samples))
-        rgb, opacity, depth = pixels[:, :3], pixels[:, 3:4], pixels[:, 4:]
-        depth = depth / opacity.clamp(min=1e-5)
-        normals, penalties = None, {}
-        if surface is not None:
-            back_facing = regularisers.back_facing(surface.normals, directions.index_select(0, surface.samples.ray))
-            penalties["orient"] = image(accumulate(surface.weight.detach() * back_facing, surface.samples))
-            if "normals" in outputs or convex:
-                normals = image(accumulate(surface.weight * surface.normals, surface.samples))
-        if self._needs("z_variance", training):
-            spread = (samples.distances - depth.flatten().index_select(0, samples.ray)) ** 2
-            variance = image(accumulate(weight * spread[:, None], samples))
-            penalties["z_variance"] = variance / opacity.clamp(min=1e-5)
+        learned = [*self.field.parameters(), *self.material.parameters()]
+        found = {name: image(values) for name, values in render_blocks(pixels, self._cut(samples), learned).items()}
         behind = self.background(rays.directions, background, training=training)
+        opacity = found["opacity"]
         return Rendering(
-            rgb=clamp_finite(rgb + (1 - opacity) * behind),  # the sums round past 1
+            rgb=clamp_finite(found["rgb"] + (1 - opacity) * behind),  # the sums round past 1
             opacity=opacity.clamp(max=1),
-            depth=depth,
-            normals=normals,
-            penalties=penalties,
+            depth=found["depth"],
+            normals=found.get("normals"),
+            penalties={name: found[name] for name in ("orient", "z_variance") if name in found},
             diagnostics={"samples_per_ray": len(samples.ray) / len(origins)},
         )
+
+    def _pixels(
+        self, samples: Samples, directions: Tensor, view: Tensor, lighting: Lighting | None, wanted: Collection[str]
+    ) -> Pixels:
+        """What rays show, without a background.
+
+        Args:
+            samples: All samples of the rays.
+            directions: ``(r 3)``.
+            view: ``(r,)``, the view of each ray, for the light.
+            lighting: The light in all views.
+            wanted: Outputs, and penalties by name.
+        """
+        density, rgb = self.field(samples.points)
+        weight = self.marcher.weights(density, samples)[:, None]
+        convex, orient = "convex" in wanted, "orient" in wanted
+        needs_surface = "normals" in wanted or convex or orient or lighting is not None
+        surface = self._surface(samples, weight) if needs_surface else None
+        if lighting is not None and surface is not None:
+            normals = surface.scattered_normals(len(rgb))
+            rgb = self.material.shade(rgb, normals, samples.points, view.index_select(0, samples.ray), lighting)
+        seen = torch.cat([rgb, torch.ones_like(weight), samples.distances[:, None]], dim=1)
+        rgb, opacity, depth = accumulate(weight * seen, samples).split([3, 1, 1], dim=1)
+        depth = depth / opacity.clamp(min=1e-5)
+        found = {"rgb": rgb, "opacity": opacity, "depth": depth}
+        if surface is not None:
+            back_facing = regularisers.back_facing(surface.normals, directions.index_select(0, surface.samples.ray))
+            found["orient"] = accumulate(surface.weight.detach() * back_facing, surface.samples)
+            if "normals" in wanted or convex:
+                found["normals"] = accumulate(surface.weight * surface.normals, surface.samples)
+        if "z_variance" in wanted:
+            spread = (samples.distances - depth[:, 0].index_select(0, samples.ray)) ** 2
+            variance = accumulate(weight * spread[:, None], samples)
+            found["z_variance"] = variance / opacity.clamp(min=1e-5)
+        return found
+
+    def _cut(self, samples: Samples) -> list[slice]:
+        """The rays in blocks of at most ``samples_at_once`` samples."""
+        at_once = self.settings.samples_at_once or samples_in_memory(samples.points.device)
+        rays, _ = samples.shape
+        if len(samples.ray) <= at_once:
+            return [slice(0, rays)]
+        return cut(torch.bincount(samples.ray, minlength=rays), at_once)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoding, network and, if it learns, background."""

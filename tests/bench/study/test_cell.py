@@ -8,7 +8,7 @@ import pytest
 from bench.study.cell import Cell
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "bench"
-IDENTITY = "ea929ef8de61c17fa7190a944064438d5393a8e877ed9b3884856fbbe8c86b4e"
+IDENTITY = "c1e64429286e3a08b60fd6b6a1ef22d919483426d470f4b79cef9ccc70036146"
 
 
 def test_the_identity_of_a_kept_record_never_moves() -> None:
@@ -24,6 +24,14 @@ def test_the_name_of_the_prior_is_no_part_of_the_identity(cell: Cell) -> None:
     assert {other.identity for other in named} == {cell.identity}
     sampled = Cell.model_validate_json(json.dumps(fields | {"prior": {"name": "sdA", "posterior": "sample"}}))
     assert sampled.identity != cell.identity
+
+
+def test_settings_of_speed_and_memory_are_no_part_of_the_identity(cell: Cell) -> None:
+    fields = cell.model_dump(mode="json")
+    fields["scene"]["marching"]["backend"], fields["scene"]["samples_at_once"] = "torch", 1000
+    assert Cell.model_validate_json(json.dumps(fields)).identity == cell.identity
+    fields["scene"]["marching"]["samples"] += 1
+    assert Cell.model_validate_json(json.dumps(fields)).identity != cell.identity
 
 
 def test_identity_survives_a_round_trip(cell: Cell) -> None:

@@ -49,7 +49,7 @@ def test_an_arm_may_have_another_scene_and_render_but_is_evaluated_like_the_othe
         },
     }
     sds, small = expand(study.model_copy(update={"methods": arms, "prompt_ids": ("blue-duck",)}))
-    assert (sds.steps, sds.render.resolution, sds.scene["marching"]["samples"]) == (4, 8, 8)
+    assert (sds.steps, sds.render.resolution, sds.scene["marching"]["samples"]) == (4, 8, 14)
     assert (small.steps, small.render.resolution, small.scene["marching"]["samples"]) == (2, 4, 5)
     assert small.render.background == sds.render.background
     assert small.evaluation == sds.evaluation
@@ -76,7 +76,7 @@ def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
             "methods.sdi.settings: unknown key 'seeds'"),
         ("[methods.sdi]", "[methods.sdi]\nsettings.render.resolution = 1", InputError,
             "methods.sdi.settings: render.resolution = 1: input should be greater"),
-        ("samples = 8", "sampels = 8", InputError, "scene.marching: unknown key 'sampels': did you mean samples"),
+        ("samples = 14", "sampels = 8", InputError, "scene.marching: unknown key 'sampels': did you mean samples"),
         ('"nerf"', '"nefr"', InputError, "scene: unknown scene 'nefr': did you mean nerf"),
         ('"ground_truth"', '"ground_thruth"', UnknownNameError,
             "unknown metric 'ground_thruth': did you mean ground_truth"),
@@ -118,7 +118,7 @@ def test_a_method_that_asks_for_more_than_the_card_gets_the_prior(monkeypatch: p
 
     monkeypatch.setattr(SDS, "calibrated", calibrated)
     cell = expand(load_study("quick").narrow(methods=["sds"]))[0]
-    assert cell.hyper_parameters["guidance_scale"] == 3.0 * 64
+    assert cell.hyper_parameters["guidance_scale"] == 4.0 * 64
 
 
 @pytest.mark.parametrize("name", [name for name in study_names() if load_study(name).prior.name == "toybox"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
 from methods.scenes.nerf.marching.samples import Density, Samples
-from methods.scenes.nerf.marching.steps import chord, jittered
+from methods.scenes.nerf.marching.steps import chord
 from methods.scenes.nerf.occupancy import OccupancyGrid
 
 
@@ -40,7 +40,7 @@ class NerfaccMarcher:
         directions: Tensor,
         occupancy: OccupancyGrid,
         density: Density,
-        generator: torch.Generator | None,
+        jitter: Tensor | None,
     ) -> Samples:
         """Samples with some opacity that are not hidden.
 
@@ -49,7 +49,7 @@ class NerfaccMarcher:
         """
         check_device(origins.device)
         near, far = chord(origins, directions, self.radius)
-        near = jittered(near, self.step, generator)
+        near = near if jitter is None else near + self.step * jitter
 
         def density_between(starts: Tensor, ends: Tensor, ray: Tensor) -> Tensor:
             return density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])

@@ -76,10 +76,10 @@ class AutoMarcher:
         directions: Tensor,
         occupancy: OccupancyGrid,
         density: Density,
-        generator: torch.Generator | None,
+        jitter: Tensor | None,
     ) -> Samples:
         """The samples of the marcher for ``origins.device``."""
-        return self._on(origins.device).march(origins, directions, occupancy, density, generator)
+        return self._on(origins.device).march(origins, directions, occupancy, density, jitter)
 
     def weights(self, density: Tensor, samples: Samples) -> Tensor:
         """The weights ``(m,)`` of the marcher for ``density.device``."""

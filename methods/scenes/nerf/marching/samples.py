@@ -37,6 +37,23 @@ class Samples(NamedTuple):
             shape=self.shape,
         )
 
+    def of_rays(self, rays: slice) -> Samples:
+        """The samples of consecutive ``rays``, which are counted from the first of them on."""
+        count, strata = self.shape
+        if (rays.start, rays.stop) == (0, count):
+            return self
+        ends = torch.tensor([rays.start, rays.stop], device=self.ray.device)
+        first, last = torch.searchsorted(self.ray, ends).tolist()
+        some = slice(first, last)
+        return Samples(
+            points=self.points[some],
+            ray=self.ray[some] - rays.start,
+            stratum=self.stratum[some],
+            distances=self.distances[some],
+            widths=self.widths[some],
+            shape=(rays.stop - rays.start, strata),
+        )
+
 
 class Marcher(Protocol):
     """Places samples along rays and weighs them."""
@@ -49,7 +66,7 @@ class Marcher(Protocol):
         directions: Tensor,
         occupancy: OccupancyGrid,
         density: Density,
-        generator: torch.Generator | None,
+        jitter: Tensor | None,
     ) -> Samples:
         """Samples along rays, without a gradient.
 
@@ -58,7 +75,7 @@ class Marcher(Protocol):
             directions: ``(r 3)``, unit length.
             occupancy: Where samples are worth evaluating.
             density: The field's, for a marching that leaves out samples without effect.
-            generator: Jitters the samples; None puts them in the middles.
+            jitter: ``(r,)`` in [0, 1), by how much of a step each ray's samples are later; None is 0.
         """
         ...
 

@@ -11,7 +11,9 @@ from methods.scenes.nerf.marching import quadrature
 from methods.scenes.nerf.marching.pruning import visible
 from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.occupancy import OccupancyGrid
-from methods.transfer import to_device
+
+#: Steps that are tried at once, most of which are empty; a large image then fits on the device.
+_AT_ONCE = 2**22
 
 
 class TorchMarcher:
@@ -33,12 +35,19 @@ class TorchMarcher:
         directions: Tensor,
         occupancy: OccupancyGrid,
         density: Density,
-        generator: torch.Generator | None,
+        jitter: Tensor | None,
     ) -> Samples:
         """Samples with some opacity that are not hidden."""
         step = 1 / self.samples_per_unit
-        found = march(origins, directions, occupancy, step=step, steps=self.steps, generator=generator)
-        return visible(found, density(found.points), occupancy, step)
+        found = []
+        for first in range(0, len(origins), rays := max(1, _AT_ONCE // self.steps)):
+            some = slice(first, first + rays)
+            shift = None if jitter is None else jitter[some]
+            part = march(origins[some], directions[some], occupancy, step=step, steps=self.steps, jitter=shift)
+            part = visible(part, density(part.points), occupancy, step)
+            found.append(part._replace(ray=part.ray + first))
+        points, ray, stratum, distances, widths = map(torch.cat, zip(*(part[:5] for part in found), strict=True))
+        return Samples(points, ray, stratum, distances, widths, shape=(len(origins), self.steps))
 
     def weights(self, density: Tensor, samples: Samples) -> Tensor:
         """The weights of volume rendering ``(m,)``."""
@@ -53,7 +62,7 @@ def march(
     *,
     step: float,
     steps: int,
-    generator: torch.Generator | None,
+    jitter: Tensor | None,
 ) -> Samples:
     """Walk along each ray through the ball in equal steps and put a sample into the middle of each occupied one.
 
@@ -63,10 +72,10 @@ def march(
         occupancy: Where samples are worth evaluating; its radius is the ball's.
         step: Length of a step, world units.
         steps: Steps of the longest ray.
-        generator: Moves the steps of a ray by up to one step; None starts them where the ray enters.
+        jitter: ``(r,)`` in [0, 1), by how much of a step each ray's steps are later; None is 0.
     """
     near, far = chord(origins, directions, occupancy.radius)
-    near = jittered(near, step, generator)
+    near = near if jitter is None else near + step * jitter
     hits = (far > near).nonzero()[:, 0]
     far = far.index_select(0, hits)[:, None]
     distances = near.index_select(0, hits)[:, None] + step * (torch.arange(steps, device=origins.device) + 0.5)
@@ -92,10 +101,3 @@ def chord(origins: Tensor, directions: Tensor, radius: float) -> tuple[Tensor, T
     half = half_squared.clamp(min=0).sqrt()
     near, far = (middle - half).clamp(min=0), (middle + half).clamp(min=0)
     return near, far
-
-
-def jittered(near: Tensor, step: float, generator: torch.Generator | None) -> Tensor:
-    """The distances ``(r,)`` at which rays enter, each later by up to one ``step``; unchanged without a generator."""
-    if generator is None:
-        return near
-    return near + step * to_device(torch.rand(len(near), generator=generator, device=generator.device), near.device)

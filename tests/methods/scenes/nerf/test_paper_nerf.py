@@ -96,7 +96,9 @@ def test_the_variance_of_depth_ray_by_ray() -> None:
     nerf = build()
     rendering = look(nerf, rays=generator(1), views=1, resolution=5)
     origins, directions = (part.flatten(0, 2) for part in evaluation_ring(1, distance=1.75, fovy_deg=55.0).rays(5))
-    samples = nerf.marcher.march(origins, directions, nerf.occupancy, nerf.field.density, generator(1))
+    samples = nerf.marcher.march(
+        origins, directions, nerf.occupancy, nerf.field.density, torch.rand(25, generator=generator(1))
+    )
     weight = quadrature.weights(nerf.field.density(samples.points), samples).detach()
     found, opacity = rendering.penalties["z_variance"].flatten(), rendering.opacity.flatten()
     solid = (opacity > 0.5).nonzero()[:, 0].tolist()

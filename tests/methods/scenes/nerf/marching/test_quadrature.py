@@ -17,7 +17,7 @@ def line(strata: int) -> Samples:
     """One ray along the diameter of the unit ball, from distance 2 to 4, and one that misses it."""
     occupancy = OccupancyGrid(OccupancySettings(4, decay=0.5, threshold=0.1), radius=1.0, samples_per_unit=1.0)
     origins, directions = torch.tensor([[3.0, 0, 2], [3, 0, 0]]), torch.tensor([[-1.0, 0, 0], [-1, 0, 0]])
-    return march(origins, directions, occupancy, step=2 / strata, steps=strata, generator=None)
+    return march(origins, directions, occupancy, step=2 / strata, steps=strata, jitter=None)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 2.0, 100.0])
