@@ -188,7 +188,7 @@ class NeRFScene(Scene):
     def _pixels(
         self, samples: Samples, directions: Tensor, view: Tensor, lighting: Lighting | None, wanted: Collection[str]
     ) -> Pixels:
-        """What rays show, without a background.
+        """The values of rays, without a background.
 
         Args:
             samples: All samples of the rays.
