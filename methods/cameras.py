@@ -136,20 +136,22 @@ def evaluation_ring(
     )
 
 
-def view_words(cameras: Cameras) -> list[str]:
-    """The view words for each camera: front, side, back or overhead view.
+def view_words(cameras: Cameras, sector_deg: float = 45.0) -> list[str]:
+    """The view words for each camera: front, side, back or overhead view (DreamFusion, section 3.2).
 
-    Front is within 45° of azimuth 0, back within 45° of 180°, overhead above 60° of elevation (DreamFusion,
-    section 3.2, with threestudio's thresholds).
+    Args:
+        cameras: Any number of them.
+        sector_deg: Front is within it of azimuth 0, back within it of 180° (threestudio's ``front_threshold`` and
+            ``back_threshold``).  Overhead is above 60° of elevation.
     """
     words = []
     for azimuth, elevation in zip(cameras.azimuth_deg.tolist(), cameras.elevation_deg.tolist(), strict=True):
         turned = abs(math.remainder(azimuth, 360.0))
         if elevation > 60.0:
             words.append(OVERHEAD)
-        elif turned < 45.0:
+        elif turned < sector_deg:
             words.append(FRONT)
-        elif turned > 135.0:
+        elif turned > 180.0 - sector_deg:
             words.append(BACK)
         else:
             words.append(SIDE)

@@ -173,7 +173,8 @@ class Optimisation:
         perpendicular = None
         match self.cell.view_prompts:
             case "words":
-                positive = embed([with_view(prompt, words) for words in view_words(cameras)])
+                sides = view_words(cameras, self.cell.view_sector_deg)
+                positive = embed([with_view(prompt, words) for words in sides])
             case "perp_neg":
                 positive, perpendicular = PerpNeg()(self.prior, prompt, cameras)
             case "none":

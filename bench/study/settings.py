@@ -49,6 +49,7 @@ ViewPrompts = Literal["words", "perp_neg", "none"]
 Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
+_VIEW_SECTOR_DEG = 45.0
 _LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share"}
 
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
@@ -199,6 +200,8 @@ class CellSettings(Section):
     none of them, those that updates and samples are made of, or all, those within inversions included."""
     view_prompts: ViewPrompts = "words"
     """The side that a camera sees is named by view words ("…, back view"), by Perp-Neg, or not at all (2D)."""
+    view_sector_deg: Annotated[float, Field(gt=0, le=90)] = _VIEW_SECTOR_DEG
+    """View words name the front within this angle of azimuth 0, and the back within it of 180°, degrees."""
     cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()
     """Random cameras of the optimisation."""
     render: RenderSettings = RenderSettings()
@@ -209,6 +212,14 @@ class CellSettings(Section):
     """Adam's constants."""
     divergence: DivergenceSettings = DivergenceSettings()
     """Bounds beyond which a cell counts as diverged."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_settings(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a setting that came later at its default: a cell without it keeps its identity."""
+        fields: dict[str, Any] = dump(self)
+        if self.view_sector_deg == _VIEW_SECTOR_DEG:
+            fields.pop("view_sector_deg", None)
+        return fields
 
 
 class FigureSettings(Section):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from methods.contracts import (
     Distillation,
     InversionStrategy,
@@ -51,23 +53,29 @@ class CSD(Method):
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
     ) -> Distillation:
         """The update for one batch of views; only rows with a coefficient are evaluated, and the prompt's always."""
-        clean = view.clean
-        t = self.schedule(prior, progress, len(clean), streams["timestep"])
+        t = self.schedule(prior, progress, len(view.clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
-        noisy = add_noise(prior, clean, noise, t)
+        update, conditional = self.update(view, t, noise, prior=prior, prompt=prompt)
+        # the conditional prediction is the only one that CSD has
+        return Distillation(update_loss(view.latents, update), None, t, noise, conditional)
+
+    def update(
+        self, view: View, timesteps: Tensor, noise: Tensor, *, prior: Prior, prompt: ViewPrompt
+    ) -> tuple[Tensor, Tensor]:
+        """The four terms' sum and the conditional prediction, each ``(b c lh lw)``, for given t and ε."""
+        noisy = add_noise(prior, view.clean, noise, timesteps)
         needs_null = self.null != 0.0 or prompt.perpendicular is not None
         texts = {"positive": prompt.positive}
         texts |= {"negative": prompt.negative} if self.negative != 0.0 else {}
         texts |= {"null": prompt.null} if needs_null else {}
-        rows = predict_rows(prior, *queries(noisy, t, prompt, *texts.values()))
+        rows = predict_rows(prior, *queries(noisy, timesteps, prompt, *texts.values()))
         predicted = dict(zip(texts, rows, strict=False))
         if prompt.perpendicular is not None:
             null = predicted["null"]
             predicted["positive"] = null + direction(prompt, predicted["positive"], null, rows[len(texts) :])
-        bounded = {name: bound_prediction(prior, noisy, t, row).noise for name, row in predicted.items()}
+        bounded = {name: bound_prediction(prior, noisy, timesteps, row).noise for name, row in predicted.items()}
         conditional = bounded.pop("positive")
         update = self.positive * conditional + self.noise * noise
         for name, prediction in bounded.items():
             update = update + getattr(self, name) * prediction
-        # the conditional prediction is the only one that CSD has
-        return Distillation(update_loss(view.latents, update), None, t, noise, conditional)
+        return update, conditional

@@ -174,7 +174,7 @@ class NeRFScene(Scene):
 
         learned = [*self.field.parameters(), *self.material.parameters()]
         found = {name: image(values) for name, values in render_blocks(pixels, self._cut(samples), learned).items()}
-        behind = self.background(rays.directions, background, training=training)
+        behind = self.background(rays.directions, background, generator, training=training)
         opacity = found["opacity"]
         return Rendering(
             rgb=clamp_finite(found["rgb"] + (1 - opacity) * behind),  # the sums round past 1

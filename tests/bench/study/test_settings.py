@@ -161,8 +161,10 @@ TABLE_1 = {
     "esd": (25_000, 64, 512),
     "hifa": (25_000, 512, 512),
     "sdi": (10_000, 512, 512),
+    "sdi-code": (10_000, 512, 512),
     "nfsd": (10_000, 64, 64),
     "ism": (10_000, 512, 512),
+    "ism-code": (10_000, 512, 512),
 }
 #: What a machine without a GPU has in place of the scene's fused kernels.
 ON_A_CPU = {"marching": {"name": "occupancy", "samples": 14}, "occupancy": {"resolution": 2}}

@@ -186,6 +186,15 @@ def csd_family(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return ours, c1 * y + c2 * bad + c3 * null + c4 * case.noise
 
 
+def csd_code(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """(1 − ᾱ)·(ε_y + c₂ ε_neg + c₃ ε_∅) at the last step."""
+    last = {"negative": (-1.0, -0.75), "null": (0.0, -0.25)}
+    ours, _ = case.run("csd-code", inversion=Given(case.noise), **last)
+    texts = (case.y, case.null, case.bad)
+    y, null, bad = (case.bounded(case.noisy, case.t, case.eps(case.noisy, case.t, text)) for text in texts)
+    return ours, (1 - case.a) * (y - 0.75 * bad - 0.25 * null)
+
+
 def ism(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """λ·σ(t)·(ε̂_y(x_t) − ε_∅(x_s)) after DDIM inversion by steps of 200 to s = t − 50 (arXiv 2311.11284)."""
     ours, _ = case.run("ism", guidance_scale=case.scale)
@@ -256,7 +265,7 @@ def cameras() -> np.ndarray:
     return np.array([front, back]).reshape(2, 16)
 
 
-EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, ism, sdi, hifa, vsd, esd)}
+EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, csd_code, ism, sdi, hifa, vsd, esd)}
 
 #: A colour's channel; in steps, because texts whose colours nearly agree leave only rounding errors to compare.
 UNIT = st.integers(-10, 10).map(lambda tenth: tenth / 10)

@@ -20,12 +20,15 @@ class BackgroundModule(nn.Module, ABC):
         return
 
     @abstractmethod
-    def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
+    def forward(
+        self, directions: Tensor, given: Tensor, generator: torch.Generator | None, *, training: bool
+    ) -> Tensor:
         """Colours ``(b 3 h w)`` in [0, 1], or of a shape that broadcasts to it.
 
         Args:
             directions: ``(b h w 3)``, unit length.
             given: ``(b 3)``, the colours that the caller proposes.
+            generator: Draws what is random in a render of the optimisation.
             training: Whether the render is one of the optimisation.
         """
 

@@ -33,7 +33,12 @@ class EnvironmentMap(Background):
     """``learned`` shows the map in evaluation renders too, as threestudio does; ``given`` shows the evaluation's solid
     colour, so that scenes with and without a map are scored on the same background."""
 
+    flat_share: float = 0.0
+    """Share of the optimisation's renders that have one random colour behind each view instead of the map, so that a
+    scene cannot hide in its background (threestudio's ``random_aug`` with ``random_aug_prob``: 0.5)."""
+
     def __post_init__(self) -> None:
+        require(0 <= self.flat_share <= 1, "flat_share", self.flat_share, "a share in [0, 1]")
         require(self.hidden >= 1, "hidden", self.hidden, "a positive width")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a positive number")
         right = self.at_evaluation in ("learned", "given")
@@ -50,6 +55,7 @@ class EnvironmentMapModule(BackgroundModule):
     def __init__(self, settings: EnvironmentMap, generator: torch.Generator) -> None:
         super().__init__()
         self.learning_rate, self.at_evaluation = settings.learning_rate, settings.at_evaluation
+        self.flat_share = settings.flat_share
         hidden = settings.hidden
         self.network = nn.Sequential(
             linear(9, hidden, generator, bias=False),
@@ -59,12 +65,22 @@ class EnvironmentMapModule(BackgroundModule):
             linear(hidden, 3, generator, bias=False),
         )
 
-    def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
-        """Colours of the map ``(b 3 h w)``, or in an evaluation with ``at_evaluation = "given"`` the proposed ones."""
+    def forward(
+        self, directions: Tensor, given: Tensor, generator: torch.Generator | None, *, training: bool
+    ) -> Tensor:
+        """Colours of the map ``(b 3 h w)``, or in an evaluation with ``at_evaluation = "given"`` the proposed ones.
+
+        In some renders of the optimisation they are one random colour for each view.
+        """
         if not training and self.at_evaluation == "given":
             return given[:, :, None, None]
-        colours: Tensor = self.network(spherical_harmonics(directions)).sigmoid()
-        return colours.permute(0, 3, 1, 2)
+        if training and generator is not None and self.flat_share > 0:
+            # drawn in every render, so that the share does not shift later random draws
+            flat, *colours = torch.rand(1 + given.numel(), generator=generator, device=generator.device).tolist()
+            if flat < self.flat_share:
+                return torch.tensor(colours, device=given.device).view(*given.shape, 1, 1)
+        shown: Tensor = self.network(spherical_harmonics(directions)).sigmoid()
+        return shown.permute(0, 3, 1, 2)
 
 
 def spherical_harmonics(directions: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class GivenBackgroundModule(BackgroundModule):
 
     learning_rate = 0.0
 
-    def forward(self, directions: Tensor, given: Tensor, *, training: bool) -> Tensor:
+    def forward(
+        self, directions: Tensor, given: Tensor, generator: torch.Generator | None, *, training: bool
+    ) -> Tensor:
         """The proposed colours ``(b 3 1 1)``."""
         return given[:, :, None, None]

@@ -148,7 +148,7 @@ def test_the_background_shows_where_nothing_is() -> None:
     nerf = build()
     nerf.occupancy.occupied.zero_()
     rays = evaluation_ring(2, distance=1.75, fovy_deg=55.0).rays(12)
-    behind = nerf.background(rays.directions, torch.zeros(2, 3), training=False)
+    behind = nerf.background(rays.directions, torch.zeros(2, 3), None, training=False)
     assert torch.equal(look(nerf).rgb, behind)
 
 
