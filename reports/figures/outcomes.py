@@ -115,7 +115,7 @@ def _bars(axis: Axes, counts: pd.DataFrame, scale: float, theme: Theme) -> None:
 def _write(axis: Axes, x: float, y: float, words: str, fill: str) -> None:
     """Write a count on its part of the bar, with a ground of the bar's colour between it and the hatch."""
     red, green, blue = to_rgb(fill)
-    ink = "#1f1d1a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.45 else "#ffffff"
+    ink = "#1f1d1a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.45 else "#fdfcfa"
     ground = {"facecolor": fill, "edgecolor": "none", "boxstyle": "square,pad=0.1"}
     axis.text(x, y, words, ha="center", va="center", fontsize=_COUNT, color=ink, bbox=ground)
 

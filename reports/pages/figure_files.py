@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from reports.figures.drawing.style import DARK, Draw, svg, svg_and_pdf
+from reports.figures.drawing.style import Draw, darkened, svg_and_pdf
 from reports.figures.spec import FigureSpec
 from reports.pages.images import Put
 
@@ -28,7 +28,7 @@ def write_figure(spec: FigureSpec, draw: Draw, put: Put) -> FigureFiles:
     light, dark, paper = (f"figures/{spec.name}{end}" for end in (".svg", "-dark.svg", ".pdf"))
     drawn, printed = svg_and_pdf(draw)
     put(light, drawn)
-    put(dark, svg(draw, DARK))
+    put(dark, darkened(drawn))
     put(paper, printed)
     width, height = _size(drawn)
     return FigureFiles(spec.title, spec.caption, light, dark, width, height, (("SVG", light), ("PDF", paper)))

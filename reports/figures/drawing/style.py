@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,20 +49,21 @@ DARK: Final = Theme(
 )
 
 
-def svg(draw: Draw, theme: Theme) -> bytes:
-    """Draw as SVG without date or random ids: the same data give the same bytes."""
-    return _save(draw, theme, "svg")[0]
+def svg_and_pdf(draw: Draw) -> tuple[bytes, bytes]:
+    """Draw once in light colours for both formats, without date or random ids: the same data give the same bytes.
 
-
-def pdf(draw: Draw, theme: Theme = LIGHT) -> bytes:
-    """Draw as PDF for papers: text as text (TrueType), a white background, no date and no random ids."""
-    return _save(draw, theme, "pdf")[0]
-
-
-def svg_and_pdf(draw: Draw, theme: Theme = LIGHT) -> tuple[bytes, bytes]:
-    """Draw once for both formats, which have the same bytes as those of ``svg`` and ``pdf``."""
-    as_svg, as_pdf = _save(draw, theme, "svg", "pdf")
+    The PDF is for papers, with text as text (TrueType) and a white background.
+    """
+    as_svg, as_pdf = _save(draw, LIGHT, "svg", "pdf")
     return as_svg, as_pdf
+
+
+def darkened(svg: bytes) -> bytes:
+    """A figure for a dark page from the one for a light page: drawing takes most of a report's time.
+
+    Each colour of the light theme becomes that of the dark one; any other colour stays.
+    """
+    return _COLOUR.sub(lambda found: _IN_THE_DARK.get(found[0], found[0]), svg)
 
 
 @contextmanager
@@ -95,6 +97,14 @@ def styled(theme: Theme) -> Iterator[None]:
     with mpl.rc_context(settings):
         yield
 
+
+def _colours(theme: Theme) -> list[bytes]:
+    single = (theme.ink, theme.faint, theme.line, theme.warning, theme.paper)
+    return [colour.encode() for colour in (*single, *theme.series)]
+
+
+_COLOUR: Final = re.compile(rb"#[0-9a-f]{6}\b")
+_IN_THE_DARK: Final = dict(zip(_colours(LIGHT), _colours(DARK), strict=True))
 
 #: What matplotlib takes for each format, so that a file has no date; an SVG has the page behind it.
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {

@@ -6,7 +6,7 @@ import pytest
 
 from reports.figures.curves import POINTS, curves, thin_events
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
-from reports.figures.drawing.style import DARK, LIGHT, svg
+from reports.figures.drawing.style import LIGHT, svg_and_pdf
 from reports.pages.sparkline import HEIGHT, WIDTH, sparkline
 
 
@@ -47,12 +47,10 @@ def test_an_infinite_loss_is_drawn_up_to_the_last_finite_value(make_frames):
     assert np.isfinite(figure.axes[0].lines[0].get_ydata()).sum() == 21
 
 
-def test_svg_is_the_same_every_time_and_themes_differ(make_frames):
+def test_it_is_the_same_bytes_every_time(make_frames):
     frames = make_frames(prompts={"mug": "a mug"}, methods=("a_$b", "b"), views=1)
     draw = curves(frames)
-    light = svg(draw, LIGHT)
-    assert light == svg(draw, LIGHT)
-    assert light != svg(draw, DARK)
+    assert svg_and_pdf(draw) == svg_and_pdf(draw)
 
 
 def test_without_events_there_is_nothing_to_draw(make_frames):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from reports.figures.drawing.style import DARK, LIGHT, pdf, styled, svg, svg_and_pdf
+from reports.figures.drawing.style import LIGHT, styled, svg_and_pdf
 from reports.figures.standard import standard_figures
 from reports.frames import ReportError
 
@@ -27,9 +27,9 @@ DRAWN = {
 DIGESTS = """
 import hashlib, pickle, sys
 from reports.figures.standard import standard_figures
-from reports.figures.drawing.style import LIGHT, pdf, svg
+from reports.figures.drawing.style import svg_and_pdf
 for _, draw in standard_figures(pickle.load(sys.stdin.buffer), baseline="sds"):
-    print(*(hashlib.sha256(data).hexdigest() for data in (svg(draw, LIGHT), pdf(draw))))
+    print(*(hashlib.sha256(data).hexdigest() for data in svg_and_pdf(draw)))
 """
 
 
@@ -56,7 +56,7 @@ def test_figures_have_data_and_their_texts_fit(cases, case):
 @pytest.fixture(scope="module")
 def documents(cases):
     """SVG and PDF of every figure of the small study."""
-    return [(svg(draw, LIGHT), pdf(draw)) for _, draw in standard_figures(cases["small"], baseline="sds")]
+    return [svg_and_pdf(draw) for _, draw in standard_figures(cases["small"], baseline="sds")]
 
 
 def test_same_frames_give_the_same_bytes_in_another_process(cases, documents):
@@ -70,20 +70,6 @@ def test_same_frames_give_the_same_bytes_in_another_process(cases, documents):
     )
     here = [[hashlib.sha256(data).hexdigest() for data in both] for both in documents]
     assert [line.split() for line in there.stdout.decode().splitlines()] == here
-
-
-def test_a_figure_drawn_again_after_another_theme_is_the_same(cases, documents):
-    again = standard_figures(cases["small"], baseline="sds")
-    for index in (2, 5):  # the one with placed labels, the one with hatches
-        assert svg(again[index][1], DARK) != documents[index][0]
-        assert svg(again[index][1], LIGHT) == documents[index][0]
-
-
-def test_one_drawing_makes_both_files_of_a_page(cases, documents):
-    drawings = []
-    for (_, draw), both in zip(standard_figures(cases["small"], baseline="sds"), documents, strict=True):
-        assert svg_and_pdf(lambda theme, draw=draw: drawings.append(theme) or draw(theme)) == both
-    assert drawings == [LIGHT] * len(documents)
 
 
 def test_papers_get_truetype_without_a_date(documents):
