@@ -34,9 +34,10 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, in up to four processes of one thread each."""
+    """Run the tests, in up to four processes of one thread each; tests of a file share what takes long to make."""
     install(session, "test")
-    session.run("pytest", "-n", "logical", "--maxprocesses", "4", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    spread = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+    session.run("pytest", *spread, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

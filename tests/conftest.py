@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 _BLANK = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg"></svg>\n', "pdf": b"%PDF-1.4\n%%EOF\n"}
 
 
+def blank_files(draw: object, theme: object, *kinds: str) -> list[bytes]:
+    """What ``style._save`` returns for a figure that nobody looks at."""
+    return [_BLANK[kind] for kind in kinds]
+
+
 @pytest.fixture
 def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without the seconds of drawing, for tests that do not look at a figure."""
-    monkeypatch.setattr(style, "_save", lambda draw, theme, *kinds: [_BLANK[kind] for kind in kinds])
+    monkeypatch.setattr(style, "_save", blank_files)
+
+
+@pytest.fixture(scope="module")
+def blank_figures_in_module() -> Iterator[None]:
+    """The same for the fixtures of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "_save", blank_files)
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from methods.cameras import evaluation_ring
 from methods.scenes.scene import Scene, Volume
 
 #: Views, side in pixels, and samples per ray of the renders by which the level of a surface is chosen.
-_VIEWS, _PIXELS, _SAMPLES = 4, 64, 96
+_VIEWS, _PIXELS, _SAMPLES = 4, 64, 48
 
 
 class Mesh(NamedTuple):
@@ -84,8 +84,9 @@ def silhouette_level(scene: Scene, field: Volume) -> float | None:
 def _within(field: Volume, points: Tensor) -> Tensor:
     """Density ``(n,)`` as renders see it, which have no samples outside of the ball."""
     points = points.to(_device_of(field))
-    density = field.density(points)
-    return density * (points.norm(dim=-1) < field.radius).to(density)
+    inside = (points.norm(dim=-1) < field.radius).nonzero()[:, 0]
+    density = field.density(points.index_select(0, inside))
+    return density.new_zeros(len(points)).index_copy(0, inside, density)
 
 
 def _device_of(field: Volume) -> torch.device:

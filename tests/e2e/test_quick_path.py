@@ -14,17 +14,19 @@ from metrics import metrics
 
 STUDY = """
 title = "Tiny"
-prior = "{prior}"
+prior = "toybox"
 scorers = "toybox"
 prompts = "toybox"
 prompt_ids = ["blue-duck", "red-striped-car"]
 steps = 6
-metrics = [{metrics}]
+metrics = [
+  "clip_score", "clip_iqa", "image_reward", "r_precision", "detail", "saturation", "ground_truth",
+]
 baseline = "sds"
-threads = {threads}
+threads = 1
 [scene]
 name = "nerf"
-marching = {{ name = "occupancy", samples = 28 }}
+marching = { name = "occupancy", samples = 28 }
 [render]
 resolution = 16
 [evaluation]
@@ -35,29 +37,10 @@ resolution = 64
 """
 
 
-@pytest.fixture(
-    params=[
-        pytest.param({"prior": "gaussian", "metrics": '"ground_truth"', "threads": 1}, id="gaussian"),
-        pytest.param(
-            {
-                "prior": "toybox",
-                "metrics": '"clip_score", "clip_iqa", "image_reward", "r_precision", "detail", "saturation", '
-                '"ground_truth"',
-                "threads": 1,
-            },
-            id="toybox",
-        ),
-    ]
-)
-def study_text(request: pytest.FixtureRequest) -> str:
-    return STUDY.format(**request.param)
-
-
-def test_quick_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], study_text: str
-) -> None:
+@pytest.mark.usefixtures("blank_figures")
+def test_quick_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.toml").write_text(study_text)
+    (tmp_path / "tiny.toml").write_text(STUDY)
     for command in ("run", "score", "report"):
         assert main([command, "tiny.toml"]) == 0
 

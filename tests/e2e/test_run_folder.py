@@ -49,7 +49,7 @@ def _copy_read_only(run: Path, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory, blank_figures_in_module: None) -> tuple[Path, Path]:
     """Two finished runs of two machines, which call list and prior otherwise, and whose inputs are gone."""
     made = tmp_path_factory.mktemp("cluster")
     found = []
