@@ -311,6 +311,24 @@ class Doctor:
         return 0 if run_doctor(console) else 1
 
 
+@dataclass(frozen=True)
+class Validate:
+    """Check a prior on this machine in at most 15 minutes: samples and their scores, updates, precision, cost."""
+
+    prior: tyro.conf.Positional[str]
+    """Name of the prior (sdibench list priors), its folder, or a hub repository."""
+    out: Path = Path("validation.json")
+    """File to write, with a page of the same name next to it."""
+    seconds: float = 900.0
+    """Time after which no further check is begun."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.commands.validate import Extent, validate
+
+        return 0 if validate(self.prior, console, out=self.out, extent=Extent(seconds=self.seconds)) else 1
+
+
 Command = (
     Annotated[Plan, tyro.conf.subcommand("plan")]
     | Annotated[Run, tyro.conf.subcommand("run")]
@@ -326,6 +344,7 @@ Command = (
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Cite, tyro.conf.subcommand("cite")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    | Annotated[Validate, tyro.conf.subcommand("validate")]
 )
 
 

@@ -50,7 +50,7 @@ LAYERS = (
     {"watch"},
     {"records"},
     {"cells"},
-    {"engines", "forecast", "scores"},
+    {"engines", "forecast", "scores", "validation"},
     {"commands"},
 )
 LEAVES = {"errors", "formatting", "output"}

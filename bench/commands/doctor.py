@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from metrics.suites import Role
+
+if TYPE_CHECKING:
+    import torch
 
 
 def run_doctor(console: Console) -> bool:
@@ -52,8 +55,23 @@ def _machine() -> Iterator[tuple[str, str]]:
         driver = f"driver {found.driver}" if found.driver else "driver's version not known (NVML)"
         memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
         yield "GPU", f"{found.gpu}, {memory}, CUDA {found.cuda}, {driver}"
+        yield "float16", half_precision(torch.device("cuda"))
     commit = found.git_commit
     yield "code", "no git checkout" if commit is None else commit[:12] + " with changes" * bool(found.git_dirty)
+
+
+def half_precision(device: torch.device) -> str:
+    """Describe a float16 convolution on ``device``: some cards give NaN, and then black images."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    image, kernel = (torch.randn(shape, generator=generator) for shape in ((1, 64, 32, 32), (64, 64, 3, 3)))
+    exact = torch.nn.functional.conv2d(image, kernel / 24)
+    found = torch.nn.functional.conv2d(image.to(device, torch.float16), (kernel / 24).to(device, torch.float16))
+    error = float((found.float().cpu() - exact).abs().max())
+    if error < 0.05:  # NaN is not
+        return f"a convolution is right to {error:.1g}"
+    return f"a convolution is wrong by {error:.1g} (of values about 1): set SDIBENCH_DTYPE=float32"
 
 
 def _determinism() -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from methods.pixels import clamp_finite
 from methods.priors.pipeline.card import pipeline_card
 from methods.priors.pipeline.codec import Codec
 from methods.priors.pipeline.folder import check_pipeline, read_json
+from methods.priors.pipeline.half_precision import without_overflow
 from methods.priors.pipeline.networks import load_network
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.priors.pipeline.prompt_reader import PromptReader
@@ -59,7 +60,8 @@ class DiffusersPrior:
             self._codec = PatchCodec.load(folder / "vae", self.device)
         else:
             vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
-            self._codec = VaeCodec(vae, settings.posterior)
+            side = 2 ** (len(vae.config["block_out_channels"]) - 1) * int(self._unet.config["sample_size"])
+            self._codec = VaeCodec(without_overflow(vae, side), settings.posterior)
         # adapters are put on the network itself, whose weights the compiled one shares
         self._run = torch.compile(self._unet) if settings.compiled else self._unet
         schedule = read_json(folder / "scheduler" / "scheduler_config.json")

@@ -11,7 +11,7 @@ from rich.console import Console
 import bench.commands.determinism
 import methods.priors
 from bench.commands.backends import BACKENDS, Backend
-from bench.commands.doctor import run_doctor
+from bench.commands.doctor import half_precision, run_doctor
 
 
 def _report() -> tuple[bool, str]:
@@ -80,3 +80,14 @@ def test_doctor_tells_of_weights_that_are_not_the_cards(
     assert not healthy
     assert "merges.txt: SHA-256 is" in text
     assert "but card.json says" in text
+
+
+def test_half_precision_is_right_here_or_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert half_precision(torch.device("cpu")).startswith("a convolution is right to ")
+    exact = torch.nn.functional.conv2d
+
+    def broken(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        return exact(image, kernel) * (float("nan") if image.dtype == torch.float16 else 1.0)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", broken)
+    assert half_precision(torch.device("cpu")).endswith("set SDIBENCH_DTYPE=float32")

@@ -1,0 +1,61 @@
+"""Half precision against float32."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor
+
+from bench.validation.result import Check
+from methods.contracts import Prior
+from methods.priors.loading import folder_of
+from methods.priors.pipeline.card import has_patch_codec
+from methods.priors.pipeline.settings import PipelineSettings
+
+#: Relative differences of half precision that are rounding; an overflow or a broken kernel gives far more.
+_ROUNDING = 0.05
+
+_PLACES = (0.1, 0.5, 0.9)
+
+
+def check_precision(name: str, prior: Prior) -> Check:
+    """Compare the noise and the latents of the loaded prior with those of one in float32, which is loaded here.
+
+    Args:
+        name: Name of the prior.
+        prior: As it is loaded on this machine.
+    """
+    from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+
+    folder = folder_of(name)
+    if folder is None:
+        return Check(passed=None, note="a prior without networks")
+    settings = PipelineSettings.from_environment("mode", uses_gpu=not has_patch_codec(folder))
+    if settings.dtype == torch.float32:
+        return Check(passed=None, note="computes in float32 here; nothing to compare")
+    exact = DiffusersPrior(folder, dataclasses.replace(settings, dtype=torch.float32, compiled=False))
+    values: dict[str, float | str | None] = {"precision": str(settings.dtype).removeprefix("torch.")}
+    side = prior.resolution
+    rgb = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(prior.device)
+    with torch.no_grad():
+        values["latents"] = _relative(prior.encode(rgb), latents := exact.encode(rgb))
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1)).to(latents)
+        for place in _PLACES:
+            t = torch.tensor([int(place * len(prior.alphas_cumprod))], device=prior.device)
+            alpha = prior.alphas_cumprod[t][:, None, None, None]
+            noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+            found, expected = (
+                each.predict_noise(noisy, t, each.embed(["a photo of a blue duck"])) for each in (prior, exact)
+            )
+            values[f"noise at t = {place}"] = _relative(found, expected)
+    wrong = [each for each, value in values.items() if not isinstance(value, str) and not (value or math.inf) < 1]
+    large = [each for each, value in values.items() if isinstance(value, float) and value > _ROUNDING]
+    note = f"relative difference from float32; right: at most {_ROUNDING}"
+    return Check(passed=not wrong and not large, note=note, values=values)
+
+
+def _relative(found: Tensor, expected: Tensor) -> float | None:
+    size = float(torch.linalg.vector_norm(found - expected) / torch.linalg.vector_norm(expected))
+    return size if math.isfinite(size) else None
