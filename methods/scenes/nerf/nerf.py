@@ -33,8 +33,8 @@ from methods.settings import require
 
 #: The remedies for analytic normals with an encoding that has none.
 _ANALYTIC = (
-    "possible with this encoding, which has no second derivative: analytic normals work with 'tcnn_hash_grid' and with "
-    "'hash_grid' and compiled = false, normals.kind = 'differences' with every encoding"
+    "possible with this encoding, which has no second derivative: analytic normals work with 'hash_grid', "
+    "normals.kind = 'differences' with every encoding"
 )
 
 

@@ -18,7 +18,7 @@ from methods.scenes.nerf.materials import materials
 
 
 def test_the_names() -> None:
-    assert {"dense_grid", "hash_grid", "progressive_bands", "tcnn_hash_grid"} <= set(encodings.names())
+    assert {"dense_grid", "hash_grid", "progressive_bands"} <= set(encodings.names())
     assert {"albedo", "point_light"} <= set(materials.names())
     assert {"environment_map", "given"} <= set(backgrounds.names())
     assert "occupancy" in marchings.names()
