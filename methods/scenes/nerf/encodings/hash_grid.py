@@ -18,10 +18,10 @@ from methods.settings import MissingPackageError, require
 
 #: Readers of the table.
 Backend = Literal["triton", "torch", "tinycudann"]
-#: How the backends are installed that are packages.
+#: Commands that install the backends that are packages.
 INSTALL = {
-    "triton": "pip install triton, on Linux",
-    "tinycudann": "pip install git+https://github.com/NVlabs/tiny-cuda-nn#subdirectory=bindings/torch",
+    "triton": "pip install triton",
+    "tinycudann": "pip install --no-build-isolation git+https://github.com/NVlabs/tiny-cuda-nn#subdirectory=bindings/torch",
 }
 
 #: π_1, π_2, π_3 of eq. 4.
