@@ -85,7 +85,7 @@ def test_the_chosen_backend_is_called(backend: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("backend", "how"), [("triton", "pip install triton"), ("tinycudann", "pip install git.*tiny-cuda-nn")]
+    ("backend", "how"), [("triton", "pip install triton"), ("tinycudann", "pip install --no-build-isolation git.*tiny-cuda-nn")]
 )
 def test_a_missing_package_is_one_line(backend: str, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
