@@ -213,6 +213,15 @@ class NeRFScene(Scene):
         if (step + 1) % self.settings.occupancy.every == 0:
             self.occupancy.update(self.field.density, generator)
 
+    def backends(self) -> dict[str, str]:
+        """The backends of encoding and marching, of those that have any."""
+        device = self.occupancy.density.device
+        found = {
+            "encoding": self.field.encoding.backend_on(device),
+            "marching": self.settings.marching.backend_on(device),
+        }
+        return {part: backend for part, backend in found.items() if backend is not None}
+
     def volume(self) -> Field:
         """The field."""
         return self.field

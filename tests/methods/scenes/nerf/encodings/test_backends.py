@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.scenes.nerf.encodings import hash_grid_triton
 from methods.scenes.nerf.encodings.hash_grid import HashGrid, HashGridModule
+from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands, ProgressiveBandsModule
 from methods.settings import MissingPackageError
 
 SMALL = {"levels": 4, "log2_table_size": 7, "base_resolution": 3, "finest_resolution": 12, "initial_bound": 1.0}
@@ -50,6 +51,7 @@ def test_which_backend_reads(backend: str, problem: str | None, on_cuda: str, mo
     grid = build(backend)
     assert grid.backend_on(CUDA) == on_cuda
     assert grid.backend_on(CPU) == "torch"
+    assert ProgressiveBandsModule(ProgressiveBands(levels=4, start_level=1), grid).backend_on(CUDA) == on_cuda
 
 
 def test_a_cpu_is_not_asked_for_triton(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +87,8 @@ def test_the_chosen_backend_is_called(backend: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("backend", "how"), [("triton", "pip install triton"), ("tinycudann", "pip install --no-build-isolation git.*tiny-cuda-nn")]
+    ("backend", "how"),
+    [("triton", "pip install triton"), ("tinycudann", "pip install --no-build-isolation git.*tiny-cuda-nn")],
 )
 def test_a_missing_package_is_one_line(backend: str, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

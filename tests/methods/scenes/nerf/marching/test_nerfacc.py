@@ -204,6 +204,9 @@ def test_auto_takes_what_works_on_the_device(monkeypatch: pytest.MonkeyPatch) ->
     ]:  # fmt: skip
         monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.problem", lambda problem=problem: problem)
         assert marcher._on(torch.device(device)) is expected
+        backend = "torch" if expected is marcher._torch else "nerfacc"
+        assert OccupancyMarching().backend_on(torch.device(device)) == backend
+    assert by_nerfacc().backend_on(torch.device("cuda")) == "nerfacc"
 
 
 @installed
