@@ -47,6 +47,17 @@ def test_a_wrong_name_is_answered_with_the_right_one() -> None:
         encodings["hashgrid"]
 
 
+def test_no_encoding_needs_an_optional_package_to_be_imported() -> None:
+    """Triton does not exist for Windows and macOS."""
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('triton', 'tinycudann', 'nerfacc')); "
+        "from methods.scenes.nerf.encodings import encodings as e; from methods.scenes.nerf.marching import marchings; "
+        "marchings.names(); import torch; grid = e['hash_grid']().build(torch.Generator()); grid(torch.rand(2, 3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_implementation_can_be_imported_first() -> None:
     command = [sys.executable, "-c", "import methods.scenes.nerf.encodings.dense_grid, methods.contracts"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,15 +9,25 @@ import itertools
 import json
 import sys
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from methods.cameras import evaluation_ring
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.scenes.nerf.backgrounds.environment_map import EnvironmentMap
 from methods.scenes.nerf.encodings import hash_grid_triton
 from methods.scenes.nerf.encodings.encoding import EncodingModule
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
 from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands, ProgressiveBandsModule
 from methods.scenes.nerf.field import Blob, Field
+from methods.scenes.nerf.marching.occupancy import OccupancyMarching
+from methods.scenes.nerf.materials.point_light import PointLight
+from methods.scenes.nerf.nerf import NeRF
+from methods.scenes.nerf.normals import NormalSettings
+from methods.scenes.nerf.occupancy import OccupancySettings
+from methods.scenes.nerf.penalties import PenaltyWeights
 
 #: Two levels with a row for each corner, and one that is hashed.
 GRID = {"levels": 3, "log2_table_size": 7, "base_resolution": 3, "finest_resolution": 8, "initial_bound": 1.0}
@@ -67,6 +77,34 @@ def quantities(encoding: EncodingModule, points: Tensor) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in zip(QUANTITIES, values, strict=True)}
 
 
+def step_of_a_scene(backend: Any) -> dict[str, Tensor]:
+    """Render, normals and the gradient of each parameter of a small scene with everything that table 1's has."""
+    made = GRID | {"initial_bound": 100.0}  # the grid counts for as much as the blob
+    grid = HashGrid(**made, layout="tiny_cuda_nn", backend=backend)
+    settings = NeRF(
+        encoding=ProgressiveBands(grid, levels=3, start_level=3),
+        material=PointLight(lit_share=1.0, textureless_share=0.0),
+        background=EnvironmentMap(),
+        networks="separate",
+        normals=NormalSettings("analytic", weight=0.0),
+        radius=2.0,
+        marching=OccupancyMarching(24),
+        occupancy=OccupancySettings(resolution=4),
+        penalties=PenaltyWeights(orient=0.1, sparsity=0.15, opaque=0.1, z_variance=1.0, convex=1.0),
+    )
+    draws = torch.Generator().manual_seed(0)
+    scene = settings.build(GaussianPrior(), draws)
+    assert scene.backends()["encoding"] == backend
+    scene.before_step(0.5)
+    rendering = scene.render(
+        evaluation_ring(1, distance=1.75, fovy_deg=55.0), resolution=4, background=torch.ones(1, 3),
+        generator=draws, training=True, outputs=("normals",),
+    )  # fmt: skip
+    (rendering.rgb.square().mean() + sum(scene.regularisation(rendering, 0.2).values())).backward()
+    images = {"rgb": rendering.rgb.detach(), "normals": rendering.normals.detach()}
+    return images | {name: parameter.grad for name, parameter in scene.named_parameters()}
+
+
 def difference(ours: Tensor, plain: Tensor) -> float:
     """The largest difference over the largest value; of nothing, 0."""
     assert ours.shape == plain.shape
@@ -92,6 +130,8 @@ def main() -> None:
         encoding.backend = "torch"
         plain = quantities(encoding, points_of(points))
         found[f"{layout}, {points}"] = {name: difference(ours[name], plain[name]) for name in plain}
+    ours, plain = step_of_a_scene("triton"), step_of_a_scene("torch")
+    found["scene"] = {name: difference(ours[name], plain[name]) for name in plain}
     json.dump(found, sys.stdout)
 
 

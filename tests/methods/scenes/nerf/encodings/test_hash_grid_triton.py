@@ -26,6 +26,9 @@ def test_interpreted_kernels_are_plain_torch() -> None:
     done = subprocess.run([sys.executable, PROGRAM], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     differences = json.loads(done.stdout)
+    scene = differences.pop("scene")
+    assert {"rgb", "normals", "field.encoding.encoding.table"} < scene.keys()
+    assert max(scene.values()) <= 1e-5, scene
     assert differences.keys() == {f"{layout}, {points}" for layout in LAYOUTS for points in ("many", "one", "empty")}
     for case, found in differences.items():
         assert found.keys() == QUANTITIES
