@@ -125,6 +125,7 @@ class _CellRun:
         self.images = Images([], np.empty((0, side, side, 3), np.uint8), np.empty((0, side, side), np.uint8))
         self.snapshots: list[SnapshotImages] = []
         self.scene: dict[str, torch.Tensor] = {}
+        self.backends: dict[str, str] = {}
 
     @property
     def meters(self) -> dict[str, _Meter]:
@@ -167,6 +168,7 @@ class _CellRun:
             if isinstance(self.prior, LimitedText):
                 self.prompt_tokens_cut = prompt_tokens_cut(self.prior, self.cell.prompt, self.cell.view_prompts)
             loop = Optimisation(self.cell, self.prior, self.step_clock)
+            self.backends = loop.scene.backends()
             if checkpoint is not None:
                 self.resume(loop, checkpoint)
         with self.phase("optimise"):
@@ -289,6 +291,6 @@ class _CellRun:
             unet_calls=self.calls.calls,
             unet_rows=self.calls.rows,
             started_at=self.started_at,
-            environment=describe_environment(self.device),
+            environment=describe_environment(self.device, self.backends),
         )
         return Outcome(record, self.events, self.images, self.scene, tuple(self.snapshots))

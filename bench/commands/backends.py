@@ -7,24 +7,10 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
-import torch
-
-
-def _scan_on_gpu(nerfacc: Any) -> None:
-    ray = torch.zeros(4, dtype=torch.int64, device="cuda")
-    nerfacc.exclusive_sum(torch.ones(4, device="cuda"), nerfacc.pack_info(ray, 1))
-
-
-def _read_on_gpu(tinycudann: Any) -> None:
-    grid = tinycudann.Encoding(3, {"otype": "Grid", "type": "Hash", "n_levels": 2}, dtype=torch.float32)
-    grid(torch.zeros(128, 3, device="cuda"))
-
-
-def _begin(pynvml: Any) -> None:
-    pynvml.nvmlInit()
-    pynvml.nvmlSystemGetDriverVersion()
+from methods.scenes.nerf.encodings import hash_grid_tinycudann, hash_grid_triton
+from methods.scenes.nerf.encodings.hash_grid import INSTALL
+from methods.scenes.nerf.marching import nerfacc
 
 
 @dataclass(frozen=True)
@@ -40,26 +26,36 @@ class Backend:
     install: str
     """Command that installs it."""
     without: str
-    """Consequence if it is missing."""
-    needs_gpu: bool = False
-    """Whether it is of use with a CUDA device only."""
-    check: Callable[[Any], None] | None = None
-    """Uses the imported module, and raises where it does not work; None to look only whether it is installed."""
+    """Consequence if it is missing or does not work."""
+    problem: Callable[[], str | None] | None = None
+    """Tries the package: the reason why it cannot be used, as a clause after its name, or None if it can; None to look
+    only whether it is installed."""
+    remedy: str | None = None
+    """Remedy if it is installed and does not work on a GPU."""
+    chosen_for: str | None = None
+    """Part of a scene that ``backend = "auto"`` takes it for where it works; elsewhere it takes torch."""
 
     def state(self) -> str:
         """Describe the version and whether it works, or what is wrong and the remedy, in one line."""
         if importlib.util.find_spec(self.module) is None:
             return f"missing: {self.install}; without it, {self.without}"
         found = f"there, {_version(self.package)}"
-        if self.needs_gpu and not torch.cuda.is_available():
-            return f"{found}, but there is no CUDA device: {self.without}"
-        if self.check is None:
+        if self.problem is None:
             return found
-        try:
-            self.check(importlib.import_module(self.module))
-        except Exception as error:  # noqa: BLE001, extensions fail in ways of their own
-            return f"{found}, but does not work here ({type(error).__name__}: {' '.join(str(error).split())})"
-        return f"{found}, works here"
+        problem = self.problem()
+        if problem is None:
+            return f"{found}, works here"
+        remedy = f"; {self.remedy}" if self.remedy and problem.startswith("does not work") else ""
+        return f"{found}, but {problem}: {self.without}{remedy}"
+
+    def choice(self) -> str:
+        """Describe what ``backend = "auto"`` takes on this machine, and why not this package, in one line."""
+        problem = self.problem() if self.problem else None
+        if problem is None:
+            return f"auto takes {self.module} here"
+        remedy = {"is not installed": self.install, "has no CUDA device here": None}.get(problem, self.remedy)
+        line = f"auto takes torch here; {self.module} is better, but {problem}"
+        return f"{line}: {remedy}" if remedy else line
 
 
 def _version(package: str) -> str:
@@ -69,21 +65,41 @@ def _version(package: str) -> str:
         return "version not known"
 
 
+def _nvml_problem() -> str | None:
+    """The error of NVML's first call, as a clause; None if it works."""
+    try:
+        pynvml = importlib.import_module("pynvml")
+        pynvml.nvmlInit()
+        pynvml.nvmlSystemGetDriverVersion()
+    except Exception as error:  # noqa: BLE001, libraries fail in ways of their own
+        return f"does not work here ({type(error).__name__}: {' '.join(str(error).split()):.200})"
+    return None
+
+
 #: In the order of ``sdibench doctor``.
 BACKENDS = (
     Backend(
+        "Triton", "triton", "triton", f"{INSTALL['triton']} (for Linux; torch for CUDA brings it)",
+        "a hash grid is read in plain torch, which keeps 7.9 kB per sample of table 1's field instead of 1.5",
+        hash_grid_triton.problem,
+        "it compiles on first use: it needs a C compiler, Python's headers and a GPU that its version supports",
+        chosen_for="encoding hash_grid",
+    ),
+    Backend(
+        "tiny-cuda-nn", "tinycudann", "tinycudann", INSTALL["tinycudann"],
+        "hash_grid with layout = \"tiny_cuda_nn\" has the same parameters in Triton's kernels or plain torch",
+        hash_grid_tinycudann.problem,
+        f"build it again for this torch and GPU: {INSTALL['tinycudann']} --force-reinstall --no-deps",
+    ),
+    Backend(
         "nerfacc", "nerfacc", "nerfacc", "pip install nerfacc", "marching makes the same samples in plain torch",
-        needs_gpu=True, check=_scan_on_gpu,
+        nerfacc.problem,
+        "it compiles on first use, with CUDA 13 and torch 2.13 only as C++17: export NVCC_APPEND_FLAGS=-std=c++17 and "
+        "call sdibench doctor again (3 minutes)",
+        chosen_for="marching occupancy",
     ),
-    Backend(
-        "tiny-cuda-nn", "tinycudann", "tinycudann",
-        "pip install git+https://github.com/NVlabs/tiny-cuda-nn#subdirectory=bindings/torch",
-        'encoding = "hash_grid" with layout = "tiny_cuda_nn" has the same parameters in plain torch',
-        needs_gpu=True, check=_read_on_gpu,
-    ),
-    Backend(
-        "NVML", "pynvml", "nvidia-ml-py", "pip install nvidia-ml-py", "a GPU's energy is not recorded", check=_begin
-    ),
+    Backend("NVML", "pynvml", "nvidia-ml-py", "pip install nvidia-ml-py", "a GPU's energy is not recorded",
+            _nvml_problem),
     Backend("ray", "ray", "ray", "pip install ray", "the engine ray is unavailable"),
     Backend("submitit", "submitit", "submitit", "pip install submitit", "the engine slurm is unavailable"),
     Backend("pyiqa", "pyiqa", "pyiqa", "pip install pyiqa", "there are no metrics pyiqa:*"),

@@ -26,6 +26,9 @@ def run_doctor(console: Console) -> bool:
     table.add_section()
     for backend in BACKENDS:
         table.add_row(backend.name, Text(backend.state()))
+    for backend in BACKENDS:
+        if backend.chosen_for is not None:
+            table.add_row(backend.chosen_for, Text(backend.choice()))
     table.add_section()
     for name, words in _determinism():
         table.add_row(f"same cell twice, {name}", Text(words))

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench.cells.torch_settings import torch_settings
+from bench.commands.backends import BACKENDS
 from bench.output import print_line
 from bench.records.atomic import new_file
 from bench.study.cell import Cell
@@ -29,7 +29,6 @@ from bench.validation.updates import check_updates
 from bench.watch.environment import describe_environment
 from methods.contracts import Prior
 from methods.priors.loading import cached_prior
-from methods.scenes.nerf.marching import nerfacc
 
 #: Where a validation goes.
 _ISSUES = "an issue of this project"
@@ -37,7 +36,7 @@ _ISSUES = "an issue of this project"
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is tried."""
+    """Size of the trials."""
 
     samples: int = 8
     """Samples of the prior."""
@@ -77,7 +76,7 @@ def validate(name: str, console: Console, *, out: Path, extent: Extent) -> bool:
         prior_sha256=prior.weights_sha256,
         seconds=time.perf_counter() - start,
         environment=describe_environment(prior.device),
-        backends=_backends(prior.device),
+        backends={each.chosen_for: each.choice() for each in BACKENDS if each.chosen_for},
         checks=checks,
     )
     with new_file(out) as temporary:
@@ -125,12 +124,6 @@ def _made(check: Callable[[], Check], *, late: bool) -> Check:
         return check()
     except Exception as error:  # noqa: BLE001, every failure is a result here
         return Check(passed=False, note=f"{type(error).__name__}: {' '.join(str(error).split()):.300}")
-
-
-def _backends(device: torch.device) -> dict[str, str]:
-    problem = nerfacc.problem() if device.type == "cuda" else None
-    taken = "torch" if device.type != "cuda" or problem else "nerfacc"
-    return {"marching": taken if problem is None else f"{taken}, since nerfacc {problem}"}
 
 
 def _tables(found: Validation) -> Iterator[Table]:

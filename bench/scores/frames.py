@@ -18,6 +18,7 @@ from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.event_table import event_table, read_columns
 from bench.scores.truth import truth_folders
+from bench.watch.environment import Environment
 from metrics.card import MetricCard
 from prompts import Prompt
 from reports import ReportFrames
@@ -179,7 +180,7 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         "mesh_path": lambda _: None,
         "unet_calls": lambda record: record.unet_calls,
         "unet_rows": lambda record: record.unet_rows,
-        "device": lambda record: record.environment.device,
+        "device": lambda record: _device(record.environment),
         "git_commit": lambda record: record.environment.git_commit,
         "git_dirty": lambda record: record.environment.git_dirty,
         "folder": lambda record: str(store.cell_folder(record.cell)),
@@ -187,6 +188,15 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     }
     # column by column: ten thousand dicts would take more memory than the frame
     return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+
+
+def _device(environment: Environment) -> str:
+    """The name of the hardware; of a GPU also the backends, which are plain torch on every CPU."""
+    if environment.gpu is None:
+        return environment.device
+    return ", ".join(
+        [environment.device, *(f"{part} in {name}" for part, name in (environment.backends or {}).items())]
+    )
 
 
 def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:

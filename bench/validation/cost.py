@@ -1,4 +1,4 @@
-"""What a step costs at each size of the render, and whether it is the same twice."""
+"""The cost of a step at each size of the render, and whether it is the same twice."""
 
 from __future__ import annotations
 

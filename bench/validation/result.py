@@ -14,7 +14,7 @@ class Check(Section):
     passed: bool | None
     """Whether its values are what they should be; None if it has nothing to compare them with, or could not be made."""
     note: str
-    """What was done, what it is compared with, or why it could not be made."""
+    """The trial and what it is compared with, or why it could not be made."""
     values: dict[str, float | str | None] = Field(default_factory=dict)
     """Measured values by name, with their unit; None where one is not a finite number."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,8 @@ from bench.study.settings import Section
 from bench.watch.nvml import Nvml
 
 _PACKAGES = (
-    "sdi-bench", "torch", "diffusers", "transformers", "open_clip_torch", "safetensors", "numpy", "pydantic"
+    "sdi-bench", "torch", "diffusers", "transformers", "open_clip_torch", "safetensors", "numpy", "pydantic",
+    "triton", "nerfacc", "tinycudann",
 )  # fmt: skip
 
 
@@ -58,10 +60,13 @@ class Environment(Section):
     """The agreement of two runs of one cell here; None in records without it."""
     device: str
     """Model of the GPU that the cell ran on, else of the processor."""
+    backends: dict[str, str] | None = None
+    """The code that computed each part of the scene which has a choice of it, such as ``{"encoding": "triton"}``; None
+    in records without it."""
 
 
-def describe_environment(device: torch.device) -> Environment:
-    """The environment of this process, computing on ``device``."""
+def describe_environment(device: torch.device, backends: Mapping[str, str] | None = None) -> Environment:
+    """The environment of this process, computing on ``device`` with the scene's ``backends``."""
     commit, dirty = _git_state()
     on_gpu = device.type == "cuda"
     gpu = torch.cuda.get_device_name(device) if on_gpu else None
@@ -83,6 +88,7 @@ def describe_environment(device: torch.device) -> Environment:
         deterministic=deterministic,
         determinism="bit-equal" if deterministic and not on_gpu else "order of sums",
         device=device_name(device),
+        backends=dict(backends or {}),
     )
 
 

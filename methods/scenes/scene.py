@@ -98,6 +98,13 @@ class Scene(nn.Module, ABC):
         """
         return
 
+    def backends(self) -> dict[str, str]:
+        """The code that computes each part which has a choice of it, on the scene's device; nothing by default.
+
+        It decides speed and memory alone, and is kept in the record.
+        """
+        return {}
+
     def volume(self) -> Volume | None:
         """The density that a mesh is extracted from; None for a scene without geometry."""
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,15 +32,17 @@ pytestmark = [  # what torch says of kernels without a deterministic form, and o
     pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature"),
 ]
 
-#: The paper's scene where its backends are installed, else its stand-in.
-FUSED = {"marching": {"name": "occupancy", "samples": 512, "backend": "nerfacc"}, "encoding": "tcnn_hash_grid"}
-PLAIN = {"marching": {"name": "occupancy", "samples": 110, "backend": "torch"}, "encoding": "hash_grid"}
+#: Marching and encoding of the paper's scene, on the best backends that work.
+PAPER = {
+    "marching": {"name": "occupancy", "samples": 512},
+    "encoding": {"name": "hash_grid", "levels": 16, "log2_table_size": 19, "base_resolution": 16,
+                 "finest_resolution": 4096, "layout": "tiny_cuda_nn"},
+}  # fmt: skip
 
 
 def _cell(prior: Any, method: str, *, resolution: int, steps: int, scene: dict[str, Any] | None = None) -> Cell:
-    fused = prior.device.type == "cuda" and all(map(importlib.util.find_spec, ("nerfacc", "tinycudann")))
     small = {"marching": {"name": "occupancy", "samples": 14}, "encoding": "dense_grid"}
-    size = small if prior.device.type == "cpu" else FUSED if fused else PLAIN
+    size = PAPER if prior.device.type == "cuda" else small
     fields = {
         "name": "cost", "title": "Cost", "prior": prior.name, "scorers": "toybox", "prompts": "toybox",
         "prompt_ids": ["blue-duck"], "metrics": ["ground_truth"], "baseline": method, "methods": {method: {}},

@@ -35,8 +35,8 @@ from methods.transfer import to_device
 
 #: The remedies for analytic normals with an encoding that has none.
 _ANALYTIC = (
-    "possible with this encoding, which has no second derivative: analytic normals work with 'tcnn_hash_grid' and with "
-    "'hash_grid' and compiled = false, normals.kind = 'differences' with every encoding"
+    "possible with this encoding, which has no second derivative: analytic normals work with 'hash_grid', "
+    "normals.kind = 'differences' with every encoding"
 )
 
 
@@ -252,6 +252,15 @@ class NeRFScene(Scene):
         """Update the occupancy grid every ``occupancy.every`` steps."""
         if (step + 1) % self.settings.occupancy.every == 0:
             self.occupancy.update(self.field.density, generator)
+
+    def backends(self) -> dict[str, str]:
+        """The backends of encoding and marching, of those that have any."""
+        device = self.occupancy.density.device
+        found = {
+            "encoding": self.field.encoding.backend_on(device),
+            "marching": self.settings.marching.backend_on(device),
+        }
+        return {part: backend for part, backend in found.items() if backend is not None}
 
     def volume(self) -> Field:
         """The field."""

@@ -35,6 +35,18 @@ def test_a_cell_runs_to_its_end(cell: Cell, prior: Prior) -> None:
     assert record.seconds.optimise > 0
 
 
+def test_the_record_names_the_backends(cell: Cell, prior: Prior) -> None:
+    """In that of a failed cell, too; a scene without a choice has none."""
+    expected = {"marching": "torch"}
+    assert run_cell(cell, prior).record.environment.backends == expected  # its dense grid has no choice
+    grid = {"name": "progressive_bands", "encoding": {"name": "hash_grid", "levels": 2}, "levels": 2, "start_level": 1}
+    hashed = cell.model_copy(update={"scene": cell.scene | {"encoding": grid}})
+    failed = run_cell(hashed, BrokenPrior(RuntimeError("lost"))).record
+    assert (failed.status, failed.environment.backends) == ("crashed", expected | {"encoding": "torch"})
+    flat = cell.model_copy(update={"scene": {"name": "image"}})
+    assert run_cell(flat, prior).record.environment.backends == {}
+
+
 def test_the_same_cell_gives_the_same_bits(cell: Cell, prior: Prior) -> None:
     one, two = run_cell(cell, prior), run_cell(cell, GaussianPrior())
     assert one.scene.keys() == two.scene.keys()

@@ -30,6 +30,8 @@ def test_doctor_tells_of_machine_backends_and_determinism() -> None:
     assert healthy
     for backend in BACKENDS:
         assert _row(text, backend.name).startswith(("there, ", "missing: pip install "))
+    for part in ("encoding hash_grid", "marching occupancy"):
+        assert _row(text, part).startswith("auto takes ")
     assert _row(text, "same cell twice, cpu") == "bit-equal"
     if not torch.cuda.is_available():
         assert _row(text, "GPU") == "none; the CPU does all the work"
@@ -63,8 +65,11 @@ def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * 2**30, 8 * 2**30))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(Backend, "state", lambda self: "not looked at")
+    monkeypatch.setattr(Backend, "choice", lambda self: "not looked at")
     monkeypatch.setattr("bench.watch.nvml.Nvml.find", lambda device: None)
+    monkeypatch.setattr("bench.commands.doctor.half_precision", lambda device: f"right on {device}")
     _, text = _report()
+    assert _row(text, "float16") == "right on cuda"
     assert _row(text, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
     assert _row(text, "same cell twice, cuda") == "bit-equal"
 

@@ -38,6 +38,20 @@ def test_words_are_categories_that_sort_as_words_do(frames: ReportFrames) -> Non
             assert categories == sorted(set(frame[name]))
 
 
+def test_a_gpu_is_shown_with_the_backends(study: Study, finished: RunStore, frames: ReportFrames) -> None:
+    [first, *others] = finished.read_all(expand(study))
+    assert set(frames.cells["device"]) == {first.environment.device}
+    gpu = {"gpu": "a GPU", "device": "a GPU", "backends": {"encoding": "triton", "marching": "torch"}}
+    environment = first.environment.model_copy(update=gpu)
+    found = build_frames(
+        [first.model_copy(update={"environment": environment}), *others], study.chosen_prompts(), finished
+    )
+    assert found.cells["device"].iloc[0] == "a GPU, encoding in triton, marching in torch"
+    older = environment.model_copy(update={"backends": None})
+    found = build_frames([first.model_copy(update={"environment": older}), *others], study.chosen_prompts(), finished)
+    assert found.cells["device"].iloc[0] == "a GPU"
+
+
 def test_events_add_up(frames: ReportFrames) -> None:
     for identity, events in frames.events.groupby("cell"):
         cell = frames.cells.set_index("cell").loc[identity]

@@ -46,5 +46,17 @@ def test_identity_changes_with_everything_that_changes_numbers(cell: Cell, chang
     assert changed.identity != cell.identity
 
 
+def test_backends_at_any_depth_are_no_part_of_the_identity(cell: Cell) -> None:
+    def with_backends(marching: str, encoding: str, layout: str = "paper") -> str:
+        grid = {"name": "hash_grid", "layout": layout, "backend": encoding}
+        scene = {"name": "nerf", "marching": {"name": "occupancy", "backend": marching}}
+        scene["encoding"] = {"name": "progressive_bands", "encoding": grid}
+        return Cell.model_validate_json(json.dumps(json.loads(cell.model_dump_json()) | {"scene": scene})).identity
+
+    identity = with_backends("auto", "auto")
+    assert with_backends("nerfacc", "triton") == with_backends("torch", "tinycudann") == identity
+    assert with_backends("auto", "auto", "tiny_cuda_nn") != identity
+
+
 def test_folder_name_says_what_it_is(cell: Cell) -> None:
     assert cell.folder_name == f"sds--blue-duck--s0--{cell.identity[:12]}"

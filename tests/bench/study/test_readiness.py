@@ -14,6 +14,7 @@ from bench.study.study import Study, load_study
 from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.nerf import NeRF
 
+FUSED = '{ name = "hash_grid", layout = "tiny_cuda_nn", backend = "tinycudann" }'
 MARCHING = 'marching = { name = "occupancy", samples = 14 }'
 
 
@@ -44,9 +45,9 @@ def test_a_scene_that_cannot_be_built_is_named_before_anything_runs(
 def test_a_missing_package_is_distinguished_from_a_wrong_setting(
     study_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study_file.write_text(study_file.read_text().replace(MARCHING, 'encoding = "tcnn_hash_grid"'))
+    study_file.write_text(study_file.read_text().replace(MARCHING, f"encoding = {FUSED}"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(NotInstalledError, match=r"scene: encoding: 'tcnn_hash_grid' needs tinycudann, built from git"):
+    with pytest.raises(NotInstalledError, match=r"scene: encoding.backend: 'tinycudann' needs the package"):
         check_ready(load_study(study_file))
 
 

@@ -183,12 +183,13 @@ def _without_a_gpu(study: Study) -> Study:
 
 
 def _small(scene: dict[str, Any]) -> dict[str, Any]:
-    table = {"name": "hash_grid", "log2_table_size": 4}
-    if scene.get("encoding") == "tcnn_hash_grid":
-        return scene | {"encoding": table}
-    if isinstance(scene.get("encoding"), dict):
-        return scene | {"encoding": scene["encoding"] | {"encoding": table | {"levels": 16}}}
-    return scene
+    """The scene with a table of 16 rows per level."""
+    encoding = scene.get("encoding")
+    if not isinstance(encoding, dict):
+        return scene
+    if encoding.get("name") == "hash_grid":
+        return scene | {"encoding": encoding | {"log2_table_size": 4}}
+    return scene | {"encoding": encoding | {"encoding": {"name": "hash_grid", "log2_table_size": 4, "levels": 16}}}
 
 
 @pytest.mark.parametrize("name", study_names())
@@ -247,6 +248,17 @@ def test_the_paper_s_tables_expand(name: str) -> None:
             weight[0], factor * weight[1], factor * weight[2], weight[3]
         ]  # fmt: skip
         assert cells["sdi"].scene["penalties"][penalty] == pytest.approx(scaled)
+
+
+@pytest.mark.parametrize("name", ["table1", "table1-smoke", "table2_ism"])
+def test_the_paper_s_grid_is_that_of_sdi_yaml_and_names_no_package(name: str) -> None:
+    grid = {"name": "hash_grid", "levels": 16, "log2_table_size": 19, "base_resolution": 16, "layout": "tiny_cuda_nn"}
+    grid |= {"finest_resolution": 4096}  # per_level_scale 1.447269237440378
+    study = load_study(name)
+    for label in study.methods:
+        scene = study.of_arm(label).scene
+        assert scene["encoding"].get("encoding", scene["encoding"]) == grid, label  # in bands or not
+        assert "backend" not in scene["marching"], label
 
 
 def test_the_small_table_is_the_table_but_for_its_length() -> None:

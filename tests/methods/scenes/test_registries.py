@@ -18,7 +18,7 @@ from methods.scenes.nerf.materials import materials
 
 
 def test_the_names() -> None:
-    assert {"dense_grid", "hash_grid", "progressive_bands", "tcnn_hash_grid"} <= set(encodings.names())
+    assert {"dense_grid", "hash_grid", "progressive_bands"} <= set(encodings.names())
     assert {"albedo", "point_light"} <= set(materials.names())
     assert {"environment_map", "given"} <= set(backgrounds.names())
     assert "occupancy" in marchings.names()
@@ -45,6 +45,17 @@ def test_every_part_is_a_frozen_dataclass_whose_fields_are_documented(part: type
 def test_a_wrong_name_is_answered_with_the_right_one() -> None:
     with pytest.raises(UnknownNameError, match="unknown encoding 'hashgrid': did you mean hash_grid"):
         encodings["hashgrid"]
+
+
+def test_no_encoding_needs_an_optional_package_to_be_imported() -> None:
+    """Triton does not exist for Windows and macOS."""
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('triton', 'tinycudann', 'nerfacc')); "
+        "from methods.scenes.nerf.encodings import encodings as e; from methods.scenes.nerf.marching import marchings; "
+        "marchings.names(); import torch; grid = e['hash_grid']().build(torch.Generator()); grid(torch.rand(2, 3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_implementation_can_be_imported_first() -> None:

@@ -21,6 +21,10 @@ class EncodingModule(nn.Module, ABC):
         """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""
         return
 
+    def backend_on(self, device: torch.device) -> str | None:
+        """The code that computes the features on ``device``, for an encoding with a choice of it."""
+        return None
+
     @abstractmethod
     def forward(self, points: Tensor) -> Tensor:
         """Points ``(n 3)`` of the unit cube to features ``(n features)``; points outside read the nearest face."""

@@ -74,6 +74,10 @@ class ProgressiveBandsModule(EncodingModule):
         self.mask[:shown] = 1.0
         self.mask[shown:] = 0.0
 
+    def backend_on(self, device: torch.device) -> str | None:
+        """The backend of the encoding that is masked."""
+        return self.encoding.backend_on(device)
+
     def forward(self, points: Tensor) -> Tensor:
         """Points ``(n 3)`` of the unit cube to features ``(n features)``."""
         features: Tensor = self.encoding(points)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from methods.scenes.nerf.gpu_packages import find_problem
 from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
 from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.marching.steps import chord
@@ -88,21 +88,13 @@ class NerfaccMarcher:
 
 @cache
 def problem() -> str | None:
-    """Why nerfacc cannot be used on this machine, as a clause after its name; None if it can.
+    """Why nerfacc cannot be used on this machine, as a clause after its name; None if it can."""
+    return find_problem("nerfacc", _use)
 
-    Only a kernel that has run shows that nerfacc was built for this device and this torch.
-    """
-    if importlib.util.find_spec("nerfacc") is None:
-        return "is not installed"
-    if not torch.cuda.is_available():
-        return "has no CUDA device here"
-    try:
-        nerfacc = importlib.import_module("nerfacc")
-        ray = torch.zeros(4, dtype=torch.int64, device="cuda")
-        nerfacc.exclusive_sum(torch.ones(4, device="cuda"), nerfacc.pack_info(ray, 1))
-    except Exception as error:  # noqa: BLE001, extensions fail in ways of their own
-        return f"does not work here ({type(error).__name__}: {' '.join(str(error).split()):.200})"
-    return None
+
+def _use(nerfacc: Any) -> None:
+    ray = torch.zeros(4, dtype=torch.int64, device="cuda")
+    nerfacc.exclusive_sum(torch.ones(4, device="cuda"), nerfacc.pack_info(ray, 1))
 
 
 def check_device(device: torch.device) -> None:

@@ -40,6 +40,10 @@ class OccupancyMarching(Marching):
     def __post_init__(self) -> None:
         require(self.samples > 0, "samples", self.samples, "a positive number")
 
+    def backend_on(self, device: torch.device) -> Literal["torch", "nerfacc"]:
+        """The backend on ``device``."""
+        return best_backend(device) if self.backend == "auto" else self.backend
+
     def build(self, radius: float) -> Marcher:
         """A marcher through the ball.
 
@@ -56,6 +60,11 @@ class OccupancyMarching(Marching):
                 "marching.backend: 'nerfacc' needs the package nerfacc (the extra gpu); 'torch' works without it"
             )
         return nerfacc.NerfaccMarcher(samples_per_unit, radius)
+
+
+def best_backend(device: torch.device) -> Literal["torch", "nerfacc"]:
+    """The fastest backend that works on ``device``."""
+    return "nerfacc" if device.type == "cuda" and nerfacc.problem() is None else "torch"
 
 
 class AutoMarcher:
@@ -86,7 +95,7 @@ class AutoMarcher:
         return self._on(density.device).weights(density, samples)
 
     def _on(self, device: torch.device) -> Marcher:
-        return self._nerfacc if device.type == "cuda" and nerfacc.problem() is None else self._torch
+        return self._nerfacc if best_backend(device) == "nerfacc" else self._torch
 
     @cached_property
     def _nerfacc(self) -> Marcher:

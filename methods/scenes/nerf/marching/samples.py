@@ -88,6 +88,10 @@ class Marcher(Protocol):
 class Marching(ABC):
     """The settings of ray marching."""
 
+    def backend_on(self, device: torch.device) -> str | None:
+        """The code that marches on ``device``, for a marching with a choice of it."""
+        return None
+
     @abstractmethod
     def build(self, radius: float) -> Marcher:
         """The marcher through a ball of ``radius``, world units.

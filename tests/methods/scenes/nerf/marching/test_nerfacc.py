@@ -16,7 +16,7 @@ from torch import Tensor
 
 from methods.cameras import evaluation_ring
 from methods.priors.closed_form.gaussian import GaussianPrior
-from methods.scenes.nerf.marching import nerfacc, quadrature
+from methods.scenes.nerf.marching import quadrature
 from methods.scenes.nerf.marching.nerfacc import packed_samples
 from methods.scenes.nerf.marching.occupancy import AutoMarcher, OccupancyMarching
 from methods.scenes.nerf.marching.samples import Marching
@@ -204,18 +204,9 @@ def test_auto_takes_what_works_on_the_device(monkeypatch: pytest.MonkeyPatch) ->
     ]:  # fmt: skip
         monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.problem", lambda problem=problem: problem)
         assert marcher._on(torch.device(device)) is expected
-
-
-def test_what_keeps_nerfacc_from_working_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = nerfacc.problem.__wrapped__
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert problem() == "is not installed"
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert problem() == "has no CUDA device here"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace())
-    assert problem().startswith("does not work here (")
+        backend = "torch" if expected is marcher._torch else "nerfacc"
+        assert OccupancyMarching().backend_on(torch.device(device)) == backend
+    assert by_nerfacc().backend_on(torch.device("cuda")) == "nerfacc"
 
 
 @installed
