@@ -35,6 +35,9 @@ class Plan(Selection):
 
     timing_seconds: float = 120.0
     """Longest time for timing steps, if there are no records to forecast from."""
+    on: str | None = None
+    """The GPU that the study is to run on (v100, a100, a6000, 4090, l40s, h100, h200): without it or without weights,
+    the cost is estimated from counted operations."""
     print_study: bool = False
     """Print the whole study as TOML, with what it takes from other studies, and nothing else."""
 
@@ -46,8 +49,10 @@ class Plan(Selection):
             sys.stdout.write(study_toml(self.resolve()[0]))  # plain, for a file: a console would wrap its lines
             return 0
         from bench.commands.plan import print_plan
+        from bench.forecast.gpus import gpus
 
-        print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds)
+        on = None if self.on is None else gpus[self.on.lower()]
+        print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds, on=on)
         return 0
 
 

@@ -18,7 +18,8 @@ from methods.scenes.scene import Output
 #: Views, and pixels, that are rendered at once: few enough for the memory of a small device, normals included.
 VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
 
-_OUTPUTS: tuple[Output, ...] = ("normals",)
+#: Images of a view in addition to colour, opacity and depth.
+OUTPUTS: tuple[Output, ...] = ("normals",)
 
 
 def ring_of(settings: EvaluationSettings) -> Cameras:
@@ -49,7 +50,7 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
     for first in range(0, len(ring), at_once):
         cameras = ring[first : first + at_once].to(loop.device)
         background = torch.full((len(cameras), 3), settings.background, device=loop.device)
-        rendering = loop.scene.render(cameras, resolution=side, background=background, outputs=_OUTPUTS)
+        rendering = loop.scene.render(cameras, resolution=side, background=background, outputs=OUTPUTS)
         rgb.append(_colours(rendering, cameras, loop))
         opacity.append(rendering.opacity.cpu())
         if rendering.normals is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,14 +14,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.estimated_steps import print_estimated_steps
 from bench.commands.prompt_reading import describe_reading
 from bench.errors import InputError
 from bench.forecast.forecast import Cost, Forecast, cost_of, device_here, forecast_arms, hours_of, study_device
+from bench.forecast.gpus import PAPERS_GPU, Gpu, gpu_named, gpus
 from bench.formatting import duration, gigabytes
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.expand import expand
-from bench.study.pinning import check_prior
+from bench.study.pinning import check_prior, pin_expected
 from bench.study.readiness import NotInstalledError, check_scenes
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
@@ -55,35 +57,47 @@ class ArmPlan:
         return None if self.forecast.cost is None else self.missing * what(self.forecast.cost)
 
 
-def print_plan(study: Study, store: RunStore, console: Console, *, timing_seconds: float = TIMING_SECONDS) -> None:
+def print_plan(
+    study: Study,
+    store: RunStore,
+    console: Console,
+    *,
+    timing_seconds: float = TIMING_SECONDS,
+    on: Gpu | None = None,
+) -> None:
     """Print cells done and missing with a forecast; writes nothing.
 
     The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
-    are timed here.  Lines below the table name prompts that the prior's text encoder cuts, words that it does
-    not know, and what this machine lacks.
+    are timed here; where they cannot be, because the study is to run on another GPU or the prior's weights are missing,
+    it is estimated from counted operations, and a second table has those of a step.  Lines below the tables name
+    prompts that the prior's text encoder cuts, words that it does not know, and what this machine lacks.
 
     Args:
         study: The study.
         store: Its run folder.
         console: The console to print on.
         timing_seconds: Longest time for timing steps, without the loading of the prior.
+        on: The GPU that the study is to run on; None for this machine.
 
     Raises:
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
     """
     study = store.check(study)
     lacking = _lacking(study)
+    gpu = on or (_gpu_here() if lacking.has_no_weights else None)
+    seconds = None if lacking.stop_timing else timing_seconds
     try:
-        rows = _rows(study, store, timing_seconds=None if lacking.stop_timing else timing_seconds)
+        rows = _rows(study, store, timing_seconds=seconds, gpu=gpu, is_elsewhere=on is not None)
     except WeightsMissingError:
-        each = len(study.seeds) * len(study.chosen_prompts())
-        rows = {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+        rows = _rows_without_weights(study, store, gpu, is_elsewhere=on is not None)
     reading = []
     with suppress(WeightsMissingError):
         reading = list(describe_reading(study))
     print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
     _print_rows(rows, lacking.remedy, console)
-    for line in [*_sums(study, store, rows), *reading, *lacking.lines]:
+    if gpu is not None:
+        print_estimated_steps({label: row.forecast.step for label, row in rows.items()}, gpu, console)
+    for line in [*_sums(study, store, rows, gpu), *reading, *lacking.lines]:
         print_line(console, line)
 
 
@@ -93,6 +107,7 @@ class _Lacking:
 
     lines: list[str]
     remedy: str = ""  # a few words for the table; empty if steps can be timed
+    has_no_weights: bool = False  # whether the prior's weights are what is missing
 
     @property
     def stop_timing(self) -> bool:
@@ -100,7 +115,7 @@ class _Lacking:
 
 
 def _lacking(study: Study) -> _Lacking:
-    lines, remedy = [], ""
+    lines, remedy, has_no_weights = [], "", False
     try:
         check_scenes(study)
     except NotInstalledError as error:
@@ -111,6 +126,7 @@ def _lacking(study: Study) -> _Lacking:
         study_device(study)
     except WeightsMissingError as error:
         lines.append(f"cannot run here: {error}")
+        has_no_weights = True
         fetch = "see below" if Path(study.prior.name).is_absolute() else f"sdibench fetch {study.prior.name}"
         remedy = f"no weights: {fetch}"
     except (InputError, UnknownNameError) as error:
@@ -122,10 +138,28 @@ def _lacking(study: Study) -> _Lacking:
         check_metrics(study)
     except WeightsMissingError as error:
         lines.append(f"cannot be scored here: {error}")
-    return _Lacking(lines, remedy)
+    return _Lacking(lines, remedy, has_no_weights)
 
 
-def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dict[str, ArmPlan]:
+def _gpu_here() -> Gpu:
+    """The GPU of this machine, or the SDI paper's where there is none or it is not in the table."""
+    found = gpu_named(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+    return found or gpus[PAPERS_GPU]
+
+
+def _rows_without_weights(study: Study, store: RunStore, gpu: Gpu | None, *, is_elsewhere: bool) -> dict[str, ArmPlan]:
+    """The rows of a study whose cells have no identity yet, so that their records cannot be found."""
+    try:
+        rows = _rows(pin_expected(study), store, timing_seconds=None, gpu=gpu, is_elsewhere=is_elsewhere)
+    except WeightsMissingError:
+        each = len(study.seeds) * len(study.chosen_prompts())
+        return {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+    return {label: replace(row, done=None) for label, row in rows.items()}
+
+
+def _rows(
+    study: Study, store: RunStore, *, timing_seconds: float | None, gpu: Gpu | None, is_elsewhere: bool
+) -> dict[str, ArmPlan]:
     cells = expand(study)
     costs: dict[str, list[Cost]] = {label: [] for label in study.methods}
     done = dict.fromkeys(study.methods, 0)
@@ -138,7 +172,9 @@ def _rows(study: Study, store: RunStore, *, timing_seconds: float | None) -> dic
     counts = {label: sum(cell.label == label for cell in cells) for label in study.methods}
     first = {cell.label: cell for cell in reversed(cells)}
     arms = {label: first[label] for label in study.methods if costs[label] or done[label] < counts[label]}
-    forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
+    forecasts = forecast_arms(
+        study, arms, costs, store, timing_seconds=timing_seconds, gpu=gpu, is_elsewhere=is_elsewhere
+    )
     none = Forecast(None, "no whole records")
     return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in study.methods}
 
@@ -207,16 +243,18 @@ def _costs(row: ArmPlan) -> tuple[str, ...]:
     )
 
 
-def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan]) -> list[str]:
+def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan], gpu: Gpu | None) -> list[str]:
     """Lines with the remaining hours of the device, and whether memory and disk are enough."""
     every = list(rows.values())
     if all(row.left(lambda cost: cost.seconds) is None for row in every):
         return []
     costs = [row.forecast.cost for row in every if row.missing and row.forecast.cost]
     lines = [f"left: {_total(every, lambda cost: cost.seconds / 3600, '{:.1f}'.format)} {hours_of(costs)}"]
-    device = device_here(study)
+    device = None if gpu else device_here(study)
+    peak = max((row.forecast.cost.peak_bytes for row in every if row.forecast.cost), default=0)
+    if gpu is not None:
+        lines[0] += f"; GPU memory: {gigabytes(peak)} at the peak, {gpu.title} has {gigabytes(gpu.memory_bytes)}"
     if device is not None and device.type == "cuda":
-        peak = max((row.forecast.cost.peak_bytes for row in every if row.forecast.cost), default=0)
         free, in_all = torch.cuda.mem_get_info(device)
         lines[0] += f"; GPU memory: {gigabytes(peak)} at the peak, {gigabytes(free)} of {gigabytes(in_all)} are free"
     free = free_disk_bytes(store.folder)

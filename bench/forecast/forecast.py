@@ -1,4 +1,4 @@
-"""Forecast of the cost of a cell of each arm: from records if there are any, else from steps timed here."""
+"""Forecast of the cost of a cell of each arm: from records, else from timed steps, else from counted operations."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 
 from bench.cells.torch_settings import torch_settings
 from bench.errors import InputError
+from bench.forecast.estimate import Estimator, StepWork
+from bench.forecast.gpus import Gpu
 from bench.forecast.timed_steps import time_cell
 from bench.records.record import EVENTS_FILE, RECORD_FILE, Record
 from bench.records.store import RunStore, read_record
@@ -20,7 +22,7 @@ from bench.study.cell import Cell
 from bench.study.pinning import loaded_prior
 from bench.study.study import Study
 from bench.watch.environment import device_name
-from methods.priors.loading import cached_prior, prior_device
+from methods.priors.loading import architecture_of, cached_prior, prior_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
 
@@ -50,9 +52,12 @@ class Forecast:
 
     cost: Cost | None
     source: str
-    """Source of the forecast for a table, such as "3 records" or "timed steps", or the reason for having none."""
+    """Source of the forecast for a table, such as "3 records", "timed steps" or "estimated", or the reason for having
+    none."""
     is_too_large: bool = False
     """Whether the device ran out of memory while steps were timed."""
+    step: StepWork | None = None
+    """The operations of a mean step, if the forecast is estimated from them."""
 
 
 def study_device(study: Study) -> torch.device:
@@ -112,8 +117,10 @@ def forecast_arms(
     store: RunStore,
     *,
     timing_seconds: float | None,
+    gpu: Gpu | None = None,
+    is_elsewhere: bool = False,
 ) -> dict[str, Forecast]:
-    """Forecast each arm: from its own records, else from those of runs next to this one, else from timed steps.
+    """Forecast each arm: from its own records, else from those of runs next to this one, timed steps, or an estimate.
 
     Args:
         study: The study.
@@ -122,6 +129,9 @@ def forecast_arms(
         store: The run folder; the folders next to it are read too.
         timing_seconds: Time for timing steps of all arms, without the loading of the prior and the last step; None to
             time no steps.
+        gpu: The GPU that everything without another source is estimated on; None for no estimates.
+        is_elsewhere: Whether the study is to run on ``gpu``, so that records of other devices do not count, and no
+            steps are timed unless it is this machine's.
 
     Raises:
         WeightsError: If steps are to be timed and the prior's weights are missing or not those of their card.
@@ -129,15 +139,19 @@ def forecast_arms(
     """
     device = device_here(study)
     here = device_name(device) if device else ""
+    if gpu is not None and is_elsewhere and not gpu.is_named(here):
+        here, timing_seconds = gpu.title, None
     found: dict[str, Forecast] = {}
     for label, cell in arms.items():
-        own = costs.get(label) or []
-        other = [] if own else _neighbour_costs(cell, store, here)
+        own = [cost for cost in costs.get(label) or [] if not is_elsewhere or gpu is None or gpu.is_named(cost.device)]
+        other = [] if own else _neighbour_costs(cell, store, here, gpu if is_elsewhere else None)
         if own or other:
             found[label] = _from_costs(own or other, "record" if own else "record of another run", here)
     untimed = {label: cell for label, cell in arms.items() if label not in found}
     if untimed and timing_seconds is not None:
         found |= _timed(study, untimed, timing_seconds, here)
+    elif gpu is not None:
+        found |= _estimated(study, untimed, gpu, here)
     return {label: found.get(label, Forecast(None, "no records")) for label in arms}
 
 
@@ -155,8 +169,8 @@ def _from_costs(costs: Sequence[Cost], what: str, here: str) -> Forecast:
     return Forecast(cost, f"{len(costs)} {plural}{elsewhere}")
 
 
-def _neighbour_costs(cell: Cell, store: RunStore, here: str) -> list[Cost]:
-    """Costs of cells with the same settings in the run folders next to this one, on this device."""
+def _neighbour_costs(cell: Cell, store: RunStore, here: str, gpu: Gpu | None) -> list[Cost]:
+    """Costs of cells with the same settings in the run folders next to this one, on this device or on ``gpu``."""
     like = cell.model_dump(exclude=_NOT_OF_THE_COST)
     costs = []
     for path in islice(store.folder.parent.glob(f"*/cells/{cell.label}--*/{RECORD_FILE}"), _READ_AT_MOST):
@@ -167,7 +181,7 @@ def _neighbour_costs(cell: Cell, store: RunStore, here: str) -> list[Cost]:
             continue
         cost = cost_of(record, cell.steps)
         is_like = record.cell.model_dump(exclude=_NOT_OF_THE_COST) == like
-        if cost is not None and is_like and cost.device == here:
+        if cost is not None and is_like and (gpu.is_named(cost.device) if gpu else cost.device == here):
             costs.append(cost)
             if len(costs) == _ENOUGH:
                 break
@@ -195,4 +209,23 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
                 memory = timed.memory
                 cost = Cost(timed.seconds, memory.peak_bytes, memory.kind == "cuda", timed.disk_bytes, here)
                 found[label] = Forecast(cost, f"timed steps{cut * timed.is_cut_short}")
+    return found
+
+
+def _estimated(study: Study, arms: Mapping[str, Cell], gpu: Gpu, here: str) -> dict[str, Forecast]:
+    elsewhere = "" if here == gpu.title else f", on {gpu.title}"
+    found = {}
+    with torch_settings(study.threads):
+        try:
+            estimate = Estimator(architecture_of(study.prior.name), gpu)
+        except (UnknownNameError, WeightsMissingError):  # a run from elsewhere: nothing is known of its networks
+            return {}
+        for label, cell in arms.items():
+            try:
+                estimated = estimate(cell)
+            except Exception as error:  # noqa: BLE001, as for timed steps
+                found[label] = Forecast(None, f"none: {type(error).__name__}: {' '.join(str(error).split())}")
+                continue
+            cost = Cost(estimated.seconds, estimated.peak_bytes, True, estimated.disk_bytes, gpu.title)
+            found[label] = Forecast(cost, f"estimated{elsewhere}", step=estimated.step)
     return found

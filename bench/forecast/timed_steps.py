@@ -53,18 +53,32 @@ def time_cell(cell: Cell, prior: Prior, *, seconds: float) -> Timed:
     loop = Optimisation(cell, prior)
     prepare = time.perf_counter() - start
     by_stage, event_bytes, is_cut_short = _time_stages(loop, start + seconds)
-    shown = cell.evaluation
-    views = shown.views + len(shown.snapshot_steps(cell.steps)) * len(shown.snapshot_places())
-    evaluate = views * _time_views(loop, 1 if is_cut_short else VIEWS_AT_ONCE)
+    evaluate = views_of(cell) * _time_views(loop, 1 if is_cut_short else VIEWS_AT_ONCE)
     step = sum((stage.end - stage.start) * statistics.mean(times) for stage, times in by_stage.items())
     scene = sum(value.numel() * value.element_size() for value in loop.scene.state_dict().values())
-    images = views * shown.resolution**2 * _IMAGE_BYTES
     return Timed(
         seconds=prepare + cell.steps * step + evaluate,
         memory=meter.read(),
-        disk_bytes=scene + images + cell.steps * event_bytes,
+        disk_bytes=disk_bytes(cell, scene, event_bytes),
         is_cut_short=is_cut_short,
     )
+
+
+def views_of(cell: Cell) -> int:
+    """Number of views that a cell renders to show them: those that are scored, and the snapshots."""
+    shown = cell.evaluation
+    return shown.views + len(shown.snapshot_steps(cell.steps)) * len(shown.snapshot_places())
+
+
+def disk_bytes(cell: Cell, scene_bytes: int, event_bytes: int) -> int:
+    """Bytes of a cell's record; its images are counted without PNG's compression.
+
+    Args:
+        cell: The cell.
+        scene_bytes: Bytes of its scene.
+        event_bytes: Bytes of the event of one step.
+    """
+    return scene_bytes + views_of(cell) * cell.evaluation.resolution**2 * _IMAGE_BYTES + cell.steps * event_bytes
 
 
 def stages(render: RenderSettings) -> list[Stage]:

@@ -9,7 +9,7 @@ from bench.errors import InputError
 from bench.study.pinned import Pinned, PinnedPrior
 from bench.study.study import Study
 from methods.contracts import Prior
-from methods.priors.loading import cached_prior, known_prior, prior_sha256
+from methods.priors.loading import cached_prior, expected_card, known_prior, prior_sha256
 from methods.priors.pipeline.card import PriorCard
 from methods.priors.pipeline.unloaded import UnloadedPrior
 
@@ -24,7 +24,23 @@ def pin(study: Study) -> Study:
     """
     if study.pinned is not None:
         return study
-    prior = known_prior(study.prior.name, study.prior.posterior)
+    return _pinned(study, known_prior(study.prior.name, study.prior.posterior))
+
+
+def pin_expected(study: Study) -> Study:
+    """The study with its prompts and the card that its prior will have, if its weights have not been fetched yet.
+
+    Its cells are those of the study but for their identity, which takes the weights' hash.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsMissingError: If the prior's weights are missing, and its card cannot be known without them.
+        PromptSetError: If there is no such prompt set.
+    """
+    return study if study.pinned is not None else _pinned(study, expected_card(study.prior.name))
+
+
+def _pinned(study: Study, prior: Prior | UnloadedPrior | PriorCard) -> Study:
     facts = {name: getattr(prior, name) for name in PinnedPrior.model_fields}
     pinned = Pinned(prompt_set=study.prompt_set().model_dump(mode="json"), prior=PinnedPrior(**facts))
     return study.model_copy(update={"pinned": pinned})

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from methods.contracts import Prior
 from methods.priors import priors
-from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card
+from methods.priors.pipeline.architecture import Architecture
+from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card, unfetched_card
 from methods.priors.pipeline.place import find_pipeline
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
+from methods.weights import WeightsMissingError
 
 if TYPE_CHECKING:
     from methods.priors.pipeline.prompt_reader import PromptReader
@@ -106,6 +108,46 @@ def prior_sha256(name: str) -> str:
     """
     card = prior_card(name)
     return load_prior(name).weights_sha256 if card is None else card.weights_sha256
+
+
+def architecture_of(name: str) -> Architecture | None:
+    """The shapes of the networks of the prior ``name``, which need no weights; None for a prior without networks.
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsMissingError: If its files have not been fetched, and this package does not know their shapes.
+        WeightsError: If a configuration in its folder cannot be read.
+    """
+    try:
+        folder = folder_of(name)
+    except WeightsMissingError:
+        shapes = _known_shapes(name)
+        if shapes is None:
+            raise
+        return Architecture.of_file(shapes)
+    if folder is not None:
+        return Architecture.of_folder(folder)
+    priors[name]  # raises if there is no such prior
+    return None
+
+
+def expected_card(name: str) -> PriorCard:
+    """The card that the prior ``name`` will have once its weights have been fetched; their hash is the word "unknown".
+
+    Raises:
+        UnknownNameError: If there is no such prior.
+        WeightsMissingError: If this package does not know what will be fetched.
+    """
+    if _known_shapes(name) is None:
+        folder_of(name)  # raises, and says what is missing
+        raise WeightsMissingError(f"prior {name}: has no weights to be fetched")
+    return unfetched_card()
+
+
+def _known_shapes(name: str) -> Path | None:
+    """The file with the shapes of the networks that the prior ``name`` is fetched with, unless a user names others."""
+    hub = hub_of(name)
+    return None if hub is None or hub.chosen else hub.shapes
 
 
 def prompt_reader(name: str) -> PromptReader | None:

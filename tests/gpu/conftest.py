@@ -14,28 +14,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from methods.contracts import Prior
 from methods.priors.loading import cached_prior
+from methods.priors.pipeline.architecture import Architecture
+from methods.priors.pipeline.stable_diffusion import SD21 as SD21_FOLDER
 from prompts.toybox import write_clip_tokenizer
 
-_DOWN, _UP = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
-
-#: Of stabilityai/stable-diffusion-2-1-base's config.json files.
-SD21: dict[str, dict[str, Any]] = {
-    "unet": {
-        "sample_size": 64, "block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2,
-        "down_block_types": _DOWN, "up_block_types": _UP, "cross_attention_dim": 1024,
-        "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True,
-    },
-    "vae": {
-        "sample_size": 768, "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
-        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "scaling_factor": 0.18215,
-    },
-    "text_encoder": {
-        "vocab_size": 49408, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23,
-        "num_attention_heads": 16, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 512,
-        "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1,
-    },
-}  # fmt: skip
+SD21: dict[str, dict[str, Any]] = Architecture.of_file(SD21_FOLDER.shapes)._asdict()
 TINY: dict[str, dict[str, Any]] = {
     "unet": SD21["unet"] | {
         "sample_size": 8, "block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "cross_attention_dim": 16,

@@ -32,7 +32,15 @@ def pipeline_card(folder: Path) -> PriorCard:
         WeightsError: If a file is missing, or differs from the one that the card names.
     """
     sha256 = pipeline_sha256(folder)
-    fields: Mapping[str, Any] = read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS
+    return _card(sha256, read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS)
+
+
+def unfetched_card() -> PriorCard:
+    """The card that a fetched pipeline will have; its hash is the word "unknown"."""
+    return _card("unknown", CARD_FIELDS)
+
+
+def _card(sha256: str, fields: Mapping[str, Any]) -> PriorCard:
     return PriorCard(sha256, float(fields.get("guidance_scale", 1.0)), str(fields.get("negative_prompt", "")))
 
 

