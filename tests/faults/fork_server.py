@@ -40,6 +40,8 @@ def main() -> None:
     study = load_study("tiny.toml")
     bench.commands.run.expand(study)  # what it imports on the way
     cached_prior(study.prior.name, study.prior.posterior)
+    for name in study.metrics:  # whose models every fork then has
+        metrics[name](study.scorer_suite)
     answer = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps("ready"), file=answer)
     for line in sys.stdin:

@@ -24,11 +24,14 @@ DRAWN = {
     "one": ["overview", "time-to-quality", "profiles", "curves"],
     "lost": ["outcomes", "curves"],
 }
+SOME = ("quality-against-cost", "outcomes", "curves")
 DIGESTS = """
 import hashlib, pickle, sys
 from reports.figures.standard import standard_figures
 from reports.figures.drawing.style import svg_and_pdf
-for _, draw in standard_figures(pickle.load(sys.stdin.buffer), baseline="sds"):
+for spec, draw in standard_figures(pickle.load(sys.stdin.buffer), baseline="sds"):
+    if spec.name not in sys.argv:
+        continue
     print(*(hashlib.sha256(data).hexdigest() for data in svg_and_pdf(draw)))
 """
 
@@ -55,14 +58,15 @@ def test_figures_have_data_and_their_texts_fit(cases, case):
 
 @pytest.fixture(scope="module")
 def documents(cases):
-    """SVG and PDF of every figure of the small study."""
-    return [svg_and_pdf(draw) for _, draw in standard_figures(cases["small"], baseline="sds")]
+    """SVG and PDF of some figures of the small study: with placed labels, hatches, many lines."""
+    figures = standard_figures(cases["small"], baseline="sds")
+    return [svg_and_pdf(draw) for spec, draw in figures if spec.name in SOME]
 
 
 def test_same_frames_give_the_same_bytes_in_another_process(cases, documents):
     hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     there = subprocess.run(
-        [sys.executable, "-c", DIGESTS],
+        [sys.executable, "-c", DIGESTS, *SOME],
         input=pickle.dumps(cases["small"]),
         capture_output=True,
         check=True,
