@@ -15,6 +15,7 @@ from bench.records.record import Failure, Record, RecordedView, Snapshot
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.settings import (
+    CellSettings,
     DivergenceSettings,
     EvaluationSettings,
     OptimiserSettings,
@@ -26,6 +27,8 @@ from bench.watch.environment import Environment
 from bench.watch.telemetry import Event, Memory, PhaseSeconds, StepSeconds
 from methods.camera_range import CameraRange
 from methods.contracts import Prior
+from methods.priors import priors
+from methods.weights import read_card
 from metrics import metrics
 
 MODELS = [
@@ -269,3 +272,11 @@ def test_the_small_table_is_the_table_but_for_its_length() -> None:
     for arm in fields["methods"].values():
         arm.get("settings", {}).pop("steps", None)
     assert parse_study(fields, where="") == small
+
+
+def test_clipping_is_by_default_what_the_toybox_s_own_samples_chose() -> None:
+    card = read_card(priors["toybox"].folder())
+    trials = {name: trial["all"] for name, trial in card["calibration"].items() if isinstance(trial, dict)}
+    best = max(trials, key=trials.__getitem__)
+    assert best == f"{card['calibration']['bound']}, {card['guidance_scale']}"
+    assert CellSettings.model_fields["bound"].default == card["calibration"]["bound"]
