@@ -36,7 +36,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, in up to four processes of one thread each; tests of a file share what takes long to make."""
     install(session, "test")
-    spread = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+    spread = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     session.run("pytest", *spread, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 

@@ -45,6 +45,14 @@ resolution = 8
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _coarse_meshes() -> Iterator[None]:
+    """Reports with coarse meshes: tests/methods/scenes look at fine ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.commands.report.FINE_POINTS", 20)
+        yield
+
+
 @pytest.fixture
 def study_file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"

@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from bench.commands.report import FINE_POINTS, cell_meshes, report_study
+import bench.commands.report
+from bench.commands.report import cell_meshes, report_study
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.expand import expand
@@ -67,7 +68,7 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
         if record_folder.name.startswith("sds--blue-duck"):
             raise InputError("no surface")
         out.write_bytes(b"glTF" + (2).to_bytes(4, "little") + (12).to_bytes(4, "little"))
-        assert resolution == FINE_POINTS
+        assert resolution == bench.commands.report.FINE_POINTS
         return out
 
     monkeypatch.setattr("bench.commands.report.export_mesh", export_mesh)
