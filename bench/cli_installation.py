@@ -114,7 +114,7 @@ class Validate:
     out: Path = Path("validation.json")
     """File to write, with a page of the same name next to it."""
     seconds: float = 900.0
-    """Time after which no further check is begun."""
+    """Time after which no further check is started."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""

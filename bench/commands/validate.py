@@ -45,7 +45,7 @@ class Extent:
     sides: tuple[int, ...] = (64, 512)
     """Sides of the renders whose steps are timed, pixels."""
     seconds: float = 900.0
-    """Time after which no further check is begun."""
+    """Time after which no further check is started."""
 
 
 def validate(name: str, console: Console, *, out: Path, extent: Extent) -> bool:

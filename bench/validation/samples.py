@@ -43,9 +43,9 @@ def check_samples(
     """
     generator = torch.Generator().manual_seed(0)
     images = sample_images(prior, prompts, generator=generator, scale=prior.guidance_scale, steps=sampling_steps)
-    values: dict[str, float | str | None] = {"standard deviation of the pixels": float(images.std())}
     if not bool(images.isfinite().all()):
         return Check(passed=False, note="an image is not a finite number; try SDIBENCH_DTYPE=float32")
+    values: dict[str, float | str | None] = {"standard deviation of the pixels": float(images.std())}
     rgb = to_bytes(images.permute(0, 2, 3, 1))
     opaque = np.full(rgb.shape[:3], 255, dtype=np.uint8)
     found: dict[str, list[float]] = {}

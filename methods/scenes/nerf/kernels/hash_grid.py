@@ -53,6 +53,18 @@ def _row(x, y, z, start, rows, is_hashed):
     return start + (tl.where(is_hashed, x ^ y ^ z, x + y + z) % rows).to(tl.int64)
 
 
+@triton.jit
+def _begin(starts, rows, count, WIDTH: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr):
+    """The level and the points of a program, the columns of a row of the table, and where the level's rows are."""
+    level = tl.program_id(1)
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    live = at < count
+    column = tl.arange(0, WIDE)[None, :]
+    mask = live[:, None] & (column < WIDTH)
+    start, size = tl.load(starts + level), tl.load(rows + level).to(tl.uint32)
+    return level, at, live, column, mask, start, size
+
+
 @triton.jit(do_not_specialize=_VARYING)
 def read(
     points, table, steps, starts, rows, cells,
@@ -60,12 +72,7 @@ def read(
     WIDTH: tl.constexpr, WIDE: tl.constexpr, STAGGERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Write ``features`` ``(count levels WIDTH)``."""
-    level = tl.program_id(1)
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    live = at < count
-    column = tl.arange(0, WIDE)[None, :]
-    mask = live[:, None] & (column < WIDTH)
-    start, size = tl.load(starts + level), tl.load(rows + level).to(tl.uint32)
+    level, at, live, column, mask, start, size = _begin(starts, rows, count, WIDTH, WIDE, BLOCK)
     x, share_x, _ = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, _ = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, _ = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
@@ -84,12 +91,7 @@ def scatter(
     WIDTH: tl.constexpr, WIDE: tl.constexpr, STAGGERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Add the gradient of the features ``(count levels WIDTH)`` to that of the table, which starts at 0."""
-    level = tl.program_id(1)
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    live = at < count
-    column = tl.arange(0, WIDE)[None, :]
-    mask = live[:, None] & (column < WIDTH)
-    start, size = tl.load(starts + level), tl.load(rows + level).to(tl.uint32)
+    level, at, live, column, mask, start, size = _begin(starts, rows, count, WIDTH, WIDE, BLOCK)
     x, share_x, _ = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, _ = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, _ = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
@@ -107,12 +109,7 @@ def slope(
     WIDTH: tl.constexpr, WIDE: tl.constexpr, STAGGERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Write the gradient at the points, level by level ``(levels count 3)``, from that of the features."""
-    level = tl.program_id(1)
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    live = at < count
-    column = tl.arange(0, WIDE)[None, :]
-    mask = live[:, None] & (column < WIDTH)
-    start, size = tl.load(starts + level), tl.load(rows + level).to(tl.uint32)
+    level, at, live, column, mask, start, size = _begin(starts, rows, count, WIDTH, WIDE, BLOCK)
     x, share_x, slope_x = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, slope_y = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, slope_z = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
@@ -144,12 +141,7 @@ def slope_backward(
     Adds that in the table to ``table_gradient``, writes that in ``gradient`` to ``gradient_gradient`` ``(count levels
     WIDTH)``, and that in the points, level by level, to ``slopes`` ``(levels count 3)``.
     """
-    level = tl.program_id(1)
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    live = at < count
-    column = tl.arange(0, WIDE)[None, :]
-    mask = live[:, None] & (column < WIDTH)
-    start, size = tl.load(starts + level), tl.load(rows + level).to(tl.uint32)
+    level, at, live, column, mask, start, size = _begin(starts, rows, count, WIDTH, WIDE, BLOCK)
     x, share_x, slope_x = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, slope_y = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, slope_z = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
