@@ -77,6 +77,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def full_size(session: nox.Session) -> None:
+    """Take a step of each row of table 1 on the CPU, on random weights of Stable Diffusion's size (an hour, 20 GB)."""
+    install(session, "test")
+    session.run("pytest", "-m", "full_size", "-s", *session.posargs)
+
+
+@nox.session(default=False)
 def train_toybox(session: nox.Session) -> None:
     """Train the toybox's models from the beginning (hours on a CPU; continues from checkpoints)."""
     install(session)

@@ -61,15 +61,15 @@ def _write(folder: Path, sizes: dict[str, dict[str, Any]], dtype: torch.dtype) -
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """``pipeline(device)`` is the folder of the one for that device, written once."""
+    """``pipeline(size)`` is the folder of the ``tiny`` or the ``full`` one, written once."""
     written: dict[str, Path] = {}
 
-    def of(device: str) -> Path:
-        if device not in written:
-            written[device] = tmp_path_factory.mktemp("pipelines") / device
-            on_gpu = device == "cuda"
-            _write(written[device], SD21 if on_gpu else TINY, torch.float16 if on_gpu else torch.float32)
-        return written[device]
+    def of(size: str) -> Path:
+        if size not in written:
+            written[size] = tmp_path_factory.mktemp("pipelines") / size
+            sizes, dtype = {"full": (SD21, torch.float16), "tiny": (TINY, torch.float32)}[size]
+            _write(written[size], sizes, dtype)
+        return written[size]
 
     return of
 
@@ -83,10 +83,20 @@ def full_size() -> dict[str, torch.nn.Module]:
 
 @pytest.fixture
 def prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
-    """The random pipeline on ``device``, a parameter of the test; ``prior.name`` is what a study calls it."""
+    """The random pipeline for ``device``, a parameter of the test; ``prior.name`` is what a study calls it."""
+    yield from _loaded(pipeline("full" if device == "cuda" else "tiny"), device, monkeypatch)
+
+
+@pytest.fixture
+def full_size_prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
+    """The full-size pipeline on ``device``."""
+    yield from _loaded(pipeline("full"), device, monkeypatch)
+
+
+def _loaded(folder: Path, device: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
     monkeypatch.setenv("SDIBENCH_DEVICE", device)
     cached_prior.cache_clear()
-    loaded = cached_prior(str(pipeline(device)), "mode")
-    loaded.name = str(pipeline(device))
+    loaded = cached_prior(str(folder), "mode")
+    loaded.name = str(folder)
     yield loaded
     cached_prior.cache_clear()

@@ -194,7 +194,7 @@ def test_a_step_costs_little_beyond_its_networks(
     prior: Any, method: str, resolution: int, device: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The bars: at 512² a step within 1.25 times its bare UNet and VAE, and at most 20 GB (the paper's SDI: 39.2)."""
-    cell = _cell(prior, method, resolution=resolution, steps=200 if device == "cuda" else WARM_UP_STEPS + 2)
+    cell = _cell(prior, method, resolution=resolution, steps=60 if device == "cuda" else WARM_UP_STEPS + 2)
     # random weights lead nowhere, and a scene that diverged would be stopped
     cell = cell.model_copy(update={"divergence": DivergenceSettings(patience=1000)})
     with torch_settings(torch.get_num_threads()):

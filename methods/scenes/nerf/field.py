@@ -74,6 +74,21 @@ class Field(nn.Module):
         raw: Tensor = self._chunked(lambda part: self.network(self._encode(part)), points)
         return FieldSample(nn.functional.softplus(raw[:, 0] + self._blob(points)), raw[:, 1:].sigmoid())
 
+    def with_normals(self, points: Tensor) -> tuple[FieldSample, Tensor]:
+        """Density, colour, and analytic normals ``(n 3)`` at world points ``(n 3)``, from one reading of the encoding.
+
+        The encoding must be twice differentiable.
+        """
+        wanted = torch.is_grad_enabled()
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            raw, colour = self.network.split(self._encode(points))
+            logit = raw + self._blob(points)
+            (slope,) = torch.autograd.grad(logit.sum(), points, create_graph=wanted)
+        if not wanted:
+            logit, colour = logit.detach(), colour.detach()
+        return FieldSample(nn.functional.softplus(logit), colour.sigmoid()), nn.functional.normalize(-slope, dim=-1)
+
     def density(self, points: Tensor) -> Tensor:
         """Density ``(n,)`` at world points ``(n 3)``."""
         return nn.functional.softplus(self.density_logit(points))

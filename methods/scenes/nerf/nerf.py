@@ -197,14 +197,18 @@ class NeRFScene(Scene):
             lighting: The light in all views.
             wanted: Outputs, and penalties by name.
         """
-        density, rgb = self.field(samples.points)
-        weight = self.marcher.weights(density, samples)[:, None]
         convex, orient = "convex" in wanted, "orient" in wanted
         needs_surface = "normals" in wanted or convex or orient or lighting is not None
-        surface = self._surface(samples, weight) if needs_surface else None
+        normals = None
+        if needs_surface and self.settings.normals.with_the_field:
+            (density, rgb), normals = self.field.with_normals(samples.points)
+        else:
+            density, rgb = self.field(samples.points)
+        weight = self.marcher.weights(density, samples)[:, None]
+        surface = self._surface(samples, weight, normals) if needs_surface else None
         if lighting is not None and surface is not None:
-            normals = surface.scattered_normals(len(rgb))
-            rgb = self.material.shade(rgb, normals, samples.points, view.index_select(0, samples.ray), lighting)
+            scattered = surface.scattered_normals(len(rgb))
+            rgb = self.material.shade(rgb, scattered, samples.points, view.index_select(0, samples.ray), lighting)
         seen = torch.cat([rgb, torch.ones_like(weight), samples.distances[:, None]], dim=1)
         rgb, opacity, depth = accumulate(weight * seen, samples).split([3, 1, 1], dim=1)
         depth = depth / opacity.clamp(min=1e-5)
@@ -270,8 +274,10 @@ class NeRFScene(Scene):
         """Whether the render is one that the penalty is computed from."""
         return training and self.settings.penalties.uses(penalty)
 
-    def _surface(self, samples: Samples, weight: Tensor) -> Surface:
-        """The visible samples, with their normals."""
+    def _surface(self, samples: Samples, weight: Tensor, normals: Tensor | None) -> Surface:
+        """The visible samples with their normals, or all of them with the ``normals`` that are known."""
+        if normals is not None:
+            return Surface(torch.arange(len(normals), device=normals.device), samples, weight, normals)
         settings = self.settings.normals
 
         def measured(points: Tensor) -> Tensor:

@@ -32,8 +32,12 @@ class JointNetwork(nn.Sequential):
 
     def density(self, features: Tensor) -> Tensor:
         """The density ``(n,)`` of :meth:`forward`'s ``(n 4)``, which are density and colour before any activation."""
+        return self.split(features)[0]
+
+    def split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Density ``(n,)`` and colour ``(n 3)`` apart."""
         raw: Tensor = self(features)
-        return raw[:, 0]
+        return raw[:, 0], raw[:, 1:]
 
 
 class SeparateNetworks(nn.Module):
@@ -62,3 +66,7 @@ class SeparateNetworks(nn.Module):
         """The density alone, ``(n,)``."""
         raw: Tensor = self.of_density(features)
         return raw[:, 0]
+
+    def split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Density ``(n,)`` and colour ``(n 3)`` apart."""
+        return self.density(features), self.of_colour(features)

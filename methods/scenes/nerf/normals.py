@@ -37,6 +37,11 @@ class NormalSettings:
         require(self.step > 0, "step", self.step, "a positive number")
         require(0 <= self.weight < 1, "weight", self.weight, "a share in [0, 1)")
 
+    @property
+    def with_the_field(self) -> bool:
+        """Whether one reading of the encoding gives density, colour and normals: analytic ones of all samples."""
+        return self.kind == "analytic" and self.weight == 0
+
 
 #: Corners of a tetrahedron: four evaluations give a central difference that six would along the axes.
 _CORNERS = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))

@@ -131,6 +131,7 @@ class HashGridModule(EncodingModule):
             sides = [length + 1 for length in cells]
             rows = [min(side**3, self.table_size) for side in sides]
         self.cells = cells
+        self._sizes = tuple(rows)
         self.direct_levels = sum(side**3 <= self.table_size for side in sides)
         shape = (sum(rows), settings.features_per_level)
         uniform = 2 * torch.rand(shape, generator=generator, device=generator.device) - 1
@@ -146,7 +147,8 @@ class HashGridModule(EncodingModule):
         """Points ``(n 3)`` of the unit cube to features ``(n features)``."""
         backend = self.backend_on(points.device)
         if backend == "triton":
-            levels = Levels(self._steps, self._starts, self._rows, self._cells, self.direct_levels, self.staggered)
+            places = (self._steps, self._starts, self._rows, self._cells)
+            levels = Levels(*places, self._sizes, self.direct_levels, self.staggered)
             return hash_grid_triton.read(points, self.table, levels)
         if backend == "tinycudann" and len(points) > 0:  # its kernels cannot be launched on nothing
             return self.fused_reading(points, self.table)

@@ -13,9 +13,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from methods.scenes.nerf.gpu_packages import find_problem
+from methods.transfer import to_device
 
 #: Points of a program.
 _BLOCK = 128
+
+#: Rows that a coarse level's gradient is spread over, and the most copies of a level.  On an H200 the gradient of 1.8
+#: million samples of table 1's scene takes 2.8 ms with these, 3.3 with 2^18 rows and 7.7 without copies, of which level
+#: 0 alone takes 2.9.
+_SPREAD_ROWS, _MOST_COPIES = 2**20, 64
 
 
 class Levels(NamedTuple):
@@ -25,6 +31,7 @@ class Levels(NamedTuple):
     starts: Tensor  # (levels …) int64, first row
     rows: Tensor  # (levels …) int64, number of rows
     cells: Tensor  # (levels …), cells along an edge
+    sizes: tuple[int, ...]  # number of rows of each level, on the host
     direct: int  # levels that are indexed one to one; those after them are hashed
     staggered: bool  # whether corners are moved by half a cell
 
@@ -59,7 +66,7 @@ def _use(triton: Any, device: str = "cuda") -> None:
     steps, starts, rows, cells = (torch.tensor(values, device=device) for values in ([[1, 2, 4]], [0], [8], [1]))
     table = torch.tensor([[0.0], [1.0]] * 4, device=device, requires_grad=True)
     points = torch.full((1, 3), 0.5, device=device, requires_grad=True)
-    features = read(points, table, Levels(steps, starts, rows, cells, 1, staggered=False))
+    features = read(points, table, Levels(steps, starts, rows, cells, (8,), 1, staggered=False))
     (slope,) = torch.autograd.grad(features.sum(), points, create_graph=True)
     (of_table,) = torch.autograd.grad(features.sum() + slope[0, 0], table)
     found = [*features.flatten().tolist(), *slope.flatten().tolist(), *of_table.flatten().tolist()]
@@ -83,9 +90,10 @@ class _Read(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (points,) = ctx.saved_tensors
-        of_table = gradient.new_zeros(ctx.shape)
-        _launch("scatter", points, ctx.shape[1], ctx.levels, gradient.contiguous(), out=(of_table,))
-        return None, of_table, None
+        of_table = _SpreadTable(ctx.shape[1], ctx.levels, gradient)
+        given = (gradient.contiguous(),)
+        _launch("scatter", points, ctx.shape[1], ctx.levels, *given, out=(*of_table.places, of_table.values))
+        return None, of_table.total(), None
 
 
 class _WithSlope(torch.autograd.Function):
@@ -119,11 +127,46 @@ class _Slope(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, pulls: Tensor) -> tuple[Tensor | None, ...]:
         points, table, gradient = ctx.saved_tensors
-        of_table, of_gradient = table.new_zeros(table.shape), gradient.new_empty(gradient.shape)  # contiguous
+        of_table = _SpreadTable(table.shape[1], ctx.levels, table)
+        of_gradient = gradient.new_empty(gradient.shape)  # contiguous
         slopes = points.new_empty(len(ctx.levels.rows), len(points), 3)
         given = (table.contiguous(), gradient.contiguous(), pulls.contiguous())
-        _launch("slope_backward", points, table.shape[1], ctx.levels, *given, out=(of_table, of_gradient, slopes))
-        return slopes.sum(0), of_table, of_gradient, None
+        out = (*of_table.places, of_table.values, of_gradient, slopes)
+        _launch("slope_backward", points, table.shape[1], ctx.levels, *given, out=out)
+        return slopes.sum(0), of_table.total(), of_gradient, None
+
+
+class _SpreadTable:
+    """The gradient of a table, whose coarse levels are summed in several copies.
+
+    Args:
+        width: Features of a row.
+        levels: Where the levels are.
+        like: A tensor on the device.
+    """
+
+    def __init__(self, width: int, levels: Levels, like: Tensor) -> None:
+        self._sizes = levels.sizes
+        self._copies = [min(_MOST_COPIES, max(1, _SPREAD_ROWS // size)) for size in self._sizes]
+        spare = [(copies - 1) * size for copies, size in zip(self._copies, self._sizes, strict=True)]
+        self._parts = [sum(self._sizes), *spare]
+        self.places = _places(tuple(self._parts), tuple(self._copies), like.device)
+        self.values = like.new_zeros(sum(self._parts), width)
+
+    def total(self) -> Tensor:
+        """The gradient ``(rows f)``, the copies added up."""
+        table, *spares = self.values.split(self._parts)
+        for level, spare, copies in zip(table.split(self._sizes), spares, self._copies, strict=True):
+            if copies > 1:
+                level.add_(spare.view(copies - 1, *level.shape).sum(0))
+        return table
+
+
+@cache
+def _places(parts: tuple[int, ...], copies: tuple[int, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """The first row of each level's further copies, and the number of all copies."""
+    first = torch.tensor(parts).cumsum(0)[:-1]
+    return to_device(torch.stack([first, torch.tensor(copies)]), device).unbind()
 
 
 def _launch(name: str, points: Tensor, width: int, levels: Levels, *given: Tensor, out: tuple[Tensor, ...]) -> None:

@@ -8,6 +8,9 @@ cache.  All kernels share these arguments:
 - ``levels``: their number.  Of each are given its first row (``starts``), how many it has (``rows``), its cells along
   an edge (``cells``), and the factor of each axis' index (``steps``, ``(levels 3)``).  Level ``direct`` and those after
   it are hashed.
+- ``spares``, ``copies``: a coarse level has few rows, and samples of neighbouring rays would queue to add to the same
+  one.  The gradient of such a level is summed in several copies: the first in its place, the others from row
+  ``spares`` on.  Programs take turns; whoever launches a kernel adds the copies up.
 - ``WIDE``: the smallest power of two from ``WIDTH`` on.  ``STAGGERED``: whether corners are moved by half a cell.
 
 The arithmetic is that of ``HashGridModule.read``, operation by operation: a point that rounds into another cell has
@@ -65,6 +68,14 @@ def _begin(starts, rows, count, WIDTH: tl.constexpr, WIDE: tl.constexpr, BLOCK: 
     return level, at, live, column, mask, start, size
 
 
+@triton.jit
+def _start_of_copy(spares, copies, start, size, level):
+    """The first row of the copy of a level that a program adds to."""
+    copy = tl.program_id(0) % tl.load(copies + level).to(tl.int32)
+    spare = tl.load(spares + level) + (copy - 1).to(tl.int64) * size
+    return tl.where(copy == 0, start, spare)
+
+
 @triton.jit(do_not_specialize=_VARYING)
 def read(
     points, table, steps, starts, rows, cells,
@@ -86,12 +97,13 @@ def read(
 
 @triton.jit(do_not_specialize=_VARYING)
 def scatter(
-    points, gradient, steps, starts, rows, cells,
+    points, gradient, steps, starts, rows, cells, spares, copies,
     table_gradient, count, levels, direct,
     WIDTH: tl.constexpr, WIDE: tl.constexpr, STAGGERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Add the gradient of the features ``(count levels WIDTH)`` to that of the table, which starts at 0."""
     level, at, live, column, mask, start, size = _begin(starts, rows, count, WIDTH, WIDE, BLOCK)
+    start = _start_of_copy(spares, copies, start, size, level)
     x, share_x, _ = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, _ = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, _ = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
@@ -132,7 +144,7 @@ def slope(
 
 @triton.jit(do_not_specialize=_VARYING)
 def slope_backward(
-    points, table, gradient, pulls, steps, starts, rows, cells,
+    points, table, gradient, pulls, steps, starts, rows, cells, spares, copies,
     table_gradient, gradient_gradient, slopes, count, levels, direct,
     WIDTH: tl.constexpr, WIDE: tl.constexpr, STAGGERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -145,6 +157,7 @@ def slope_backward(
     x, share_x, slope_x = _axis(points, at, live, steps, cells, level, 0, STAGGERED)
     y, share_y, slope_y = _axis(points, at, live, steps, cells, level, 1, STAGGERED)
     z, share_z, slope_z = _axis(points, at, live, steps, cells, level, 2, STAGGERED)
+    moved = _start_of_copy(spares, copies, start, size, level) - start
     own = (at * levels + level)[:, None] * WIDTH + column
     pull = tl.load(gradient + own, mask=mask, other=0.0)
     to_x = tl.load(pulls + at * 3, mask=live, other=0.0) * slope_x
@@ -162,7 +175,8 @@ def slope_backward(
         turn_x, turn_y, turn_z = sign_x * to_x, sign_y * to_y, sign_z * to_z
         change = turn_x * at_y * at_z + turn_y * at_x * at_z + turn_z * at_x * at_y
         values = tl.load(table + row[:, None] * WIDTH + column, mask=mask, other=0.0)
-        tl.atomic_add(table_gradient + row[:, None] * WIDTH + column, pull * change[:, None], mask=mask, sem="relaxed")
+        place = table_gradient + (row + moved)[:, None] * WIDTH + column
+        tl.atomic_add(place, pull * change[:, None], mask=mask, sem="relaxed")
         total += values * change[:, None]
         height = tl.sum(values * pull, axis=1)
         along_x += sign_x * height * (turn_y * at_z + turn_z * at_y)

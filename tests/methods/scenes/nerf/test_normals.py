@@ -75,6 +75,27 @@ def test_normals_of_a_hash_grid_are_its_slope_and_reach_its_table() -> None:
     assert field.encoding.table.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("networks", ["joint", "separate"])
+def test_one_reading_gives_the_field_and_its_normals(networks: str) -> None:
+    """Density, colour, normals and the gradient of every parameter are those of two readings."""
+    init = torch.Generator().manual_seed(0)
+    grid = HashGrid(levels=3, base_resolution=4, finest_resolution=16, initial_bound=1.0).build(init)
+    field = Field(grid, radius=1.0, hidden=16, blob=Blob(2.0, 0.5), generator=init, networks=networks)
+    points = torch.rand(300, 3, generator=torch.Generator().manual_seed(3)) - 0.5
+    found = []
+    for sample, normals in (
+        field.with_normals(points), (field(points), analytic_normals(field.density_logit, points)),
+    ):  # fmt: skip
+        loss = sample.density.square().sum() + sample.rgb.square().sum() + (normals[:, 0] * sample.density).sum()
+        found.append((*sample, normals, *torch.autograd.grad(loss, list(field.parameters()))))
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        sample, normals = field.with_normals(points)
+    assert not any(values.requires_grad for values in (*sample, normals))
+    torch.testing.assert_close(normals, found[0][2].detach())
+
+
 @pytest.mark.parametrize("grad", [True, False])
 def test_analytic_normals_have_a_gradient_only_where_one_is_wanted(grad: bool) -> None:
     with torch.set_grad_enabled(grad):

@@ -14,7 +14,9 @@ pytestmark = [
 ]
 
 CONSTANTS = {"WIDTH": 2, "WIDE": 2, "STAGGERED": True, "BLOCK": 128}
-INTEGERS = dict.fromkeys(("steps", "starts", "rows"), "*i64") | dict.fromkeys(("count", "levels", "direct"), "i32")
+INTEGERS = dict.fromkeys(("steps", "starts", "rows", "spares", "copies"), "*i64") | dict.fromkeys(
+    ("count", "levels", "direct"), "i32"
+)
 
 
 @pytest.mark.parametrize("name", ["read", "scatter", "slope", "slope_backward"])

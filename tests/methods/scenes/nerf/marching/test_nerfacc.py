@@ -181,7 +181,11 @@ def test_the_same_samples_give_the_same_weights_and_gradients(device: torch.devi
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_both_backends_render_the_same(device: torch.device) -> None:
-    """Colours, normals and the gradient of every parameter, with the same jitter."""
+    """Colours, normals and the gradient of every parameter, with the same jitter.
+
+    On an H200 the kernels differ by up to 3.1e-5: they place a step by adding up, and sum in another order each time.
+    """
+    allowed = 1e-5 if device.type == "cpu" else 1e-4
     found = []
     for backend in ("nerfacc", "torch"):
         nerf = scene(device, OccupancyMarching(256, backend))
@@ -192,7 +196,7 @@ def test_both_backends_render_the_same(device: torch.device) -> None:
         assert 2 < rendering.diagnostics["samples_per_ray"] < 20
     for ours, theirs in zip(*found, strict=True):
         difference = torch.linalg.vector_norm(ours - theirs) / torch.linalg.vector_norm(theirs)
-        assert difference < 1e-5
+        assert difference < allowed
 
 
 def test_auto_takes_what_works_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
