@@ -16,7 +16,7 @@ from methods.scenes import scenes
 from methods.scenes.nerf import regularisers
 from methods.scenes.nerf.backgrounds.background import Background
 from methods.scenes.nerf.backgrounds.given import GivenBackground
-from methods.scenes.nerf.blocks import Pixels, cut, render_blocks, samples_in_memory
+from methods.scenes.nerf.blocks import Block, Pixels, cut, render_blocks, samples_in_memory
 from methods.scenes.nerf.encodings.dense_grid import DenseGrid
 from methods.scenes.nerf.encodings.encoding import Encoding
 from methods.scenes.nerf.field import Blob, Field
@@ -165,9 +165,10 @@ class NeRFScene(Scene):
         lighting = self.material.light(cameras, generator, training=training)
         wanted = {name for name in ("orient", "convex", "z_variance") if self._needs(name, training)} | set(outputs)
 
-        def pixels(block: slice) -> Pixels:
-            view = torch.arange(block.start, block.stop, device=origins.device) // resolution**2
-            return self._pixels(samples.of_rays(block), directions[block], view, lighting, wanted)
+        def pixels(block: Block) -> Pixels:
+            rays = block.rays
+            view = torch.arange(rays.start, rays.stop, device=origins.device) // resolution**2
+            return self._pixels(samples.of_rays(*block), directions[rays], view, lighting, wanted)
 
         def image(values: Tensor) -> Tensor:
             return values.view(len(cameras), resolution, resolution, -1).permute(0, 3, 1, 2)
@@ -224,12 +225,12 @@ class NeRFScene(Scene):
             found["z_variance"] = variance / opacity.clamp(min=1e-5)
         return found
 
-    def _cut(self, samples: Samples) -> list[slice]:
+    def _cut(self, samples: Samples) -> list[Block]:
         """The rays in blocks of at most ``samples_at_once`` samples."""
         at_once = self.settings.samples_at_once or samples_in_memory(samples.points.device)
         rays, _ = samples.shape
         if len(samples.ray) <= at_once:
-            return [slice(0, rays)]
+            return [Block(slice(0, rays), slice(0, len(samples.ray)))]
         return cut(torch.bincount(samples.ray, minlength=rays), at_once)
 
     def parameter_groups(self) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from methods.scenes.nerf.backgrounds import backgrounds
 from methods.scenes.nerf.backgrounds.background import Background, BackgroundModule
 from methods.scenes.nerf.networks import linear
 from methods.settings import require
+from methods.transfer import to_device
 
 
 @backgrounds.register("environment_map")
@@ -76,9 +77,9 @@ class EnvironmentMapModule(BackgroundModule):
             return given[:, :, None, None]
         if training and generator is not None and self.flat_share > 0:
             # drawn in every render, so that the share does not shift later random draws
-            flat, *colours = torch.rand(1 + given.numel(), generator=generator, device=generator.device).tolist()
+            flat, *colours = torch.rand(1 + given.numel(), generator=generator, device=generator.device)
             if flat < self.flat_share:
-                return torch.tensor(colours, device=given.device).view(*given.shape, 1, 1)
+                return to_device(torch.stack(colours), given.device).view(*given.shape, 1, 1)
         shown: Tensor = self.network(spherical_harmonics(directions)).sigmoid()
         return shown.permute(0, 3, 1, 2)
 

@@ -37,14 +37,11 @@ class Samples(NamedTuple):
             shape=self.shape,
         )
 
-    def of_rays(self, rays: slice) -> Samples:
-        """The samples of consecutive ``rays``, which are counted from the first of them on."""
+    def of_rays(self, rays: slice, some: slice) -> Samples:
+        """The samples ``some`` of consecutive ``rays``, which are counted from the first of them on."""
         count, strata = self.shape
         if (rays.start, rays.stop) == (0, count):
             return self
-        ends = torch.tensor([rays.start, rays.stop], device=self.ray.device)
-        first, last = torch.searchsorted(self.ray, ends).tolist()
-        some = slice(first, last)
         return Samples(
             points=self.points[some],
             ray=self.ray[some] - rays.start,

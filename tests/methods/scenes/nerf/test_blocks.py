@@ -89,7 +89,12 @@ def test_changed_parameters_are_refused() -> None:
     ],
 )
 def test_blocks_hold_as_many_rays_as_fit(counts: list[int], at_once: int, ends: list[tuple[int, int]]) -> None:
-    assert [(block.start, block.stop) for block in cut(torch.tensor(counts), at_once)] == ends
+    blocks = cut(torch.tensor(counts), at_once)
+    assert [(block.rays.start, block.rays.stop) for block in blocks] == ends
+    firsts = [0, *torch.tensor(counts).cumsum(0).tolist()]
+    assert [(block.samples.start, block.samples.stop) for block in blocks] == [
+        (firsts[first], firsts[last]) for first, last in ends
+    ]
 
 
 def test_the_default_depends_on_the_memory_that_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
