@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.utils.deterministic
 
 
 @contextmanager
@@ -13,11 +14,15 @@ def torch_settings(threads: int) -> Iterator[None]:
     """Torch with ``threads`` threads and deterministic algorithms, which make a cell's numbers bit-equal on a CPU."""
     threads_before = torch.get_num_threads()
     deterministic_before = torch.get_deterministic_debug_mode()
+    fill_before = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     # "warn": what use_deterministic_algorithms(True, warn_only=True) sets, without importing the compiler (2 seconds)
     torch.set_deterministic_debug_mode(1)
+    # It would fill every new tensor first, whose values nothing reads: on a GPU one more kernel for each operation.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.set_num_threads(threads_before)
         torch.set_deterministic_debug_mode(deterministic_before)
+        torch.utils.deterministic.fill_uninitialized_memory = fill_before  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.forecast.estimate import StepWork
-from bench.forecast.gpus import LAUNCH_SECONDS, SCENE_SHARE, Gpu
+from bench.forecast.gpus import LAUNCH_SECONDS, Gpu
 from bench.output import print_line
 
 _TERA = 1e12
@@ -37,6 +37,6 @@ def print_estimated_steps(steps: Mapping[str, StepWork | None], gpu: Gpu, consol
     print_line(
         console,
         f"{gpu.title}: networks at {gpu.network_share:.0%} of {networks}, scene at "
-        f"{SCENE_SHARE:.0%} of {gpu.single_teraflops:g} in float32, but no operator under "
+        f"{gpu.scene_share:.0%} of {gpu.single_teraflops:g} in float32, but no operator under "
         f"{LAUNCH_SECONDS * 1e6:.0f} µs of the host; from: {gpu.source}",
     )

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from bench.forecast.counted_steps import CountedSteps, count_steps
-from bench.forecast.gpus import LAUNCH_SECONDS, SCENE_SHARE, Gpu
+from bench.forecast.gpus import LAUNCH_SECONDS, Gpu
 from bench.forecast.network_costs import NetworkCosts
 from bench.forecast.scene_costs import SceneCosts, scene_costs
 from bench.forecast.timed_steps import disk_bytes, stages, views_of
@@ -57,7 +57,7 @@ class Estimator:
     def __init__(self, architecture: Architecture | None, gpu: Gpu) -> None:
         self._networks = None if architecture is None else NetworkCosts(architecture)
         self._gpu = gpu
-        self._scene_speed = gpu.single_teraflops * _TERA * SCENE_SHARE
+        self._scene_speed = gpu.single_teraflops * _TERA * gpu.scene_share
         self._scenes: dict[str, SceneCosts] = {}  # arms share them
 
     def __call__(self, cell: Cell) -> Estimate:

@@ -9,10 +9,15 @@ from methods.registry import Registry
 
 gpus: Registry[Gpu] = Registry("GPU")
 
-#: Share of the float32 peak that a scene reaches, whose reads of the encoding's table wait for memory.  On an RTX A6000
-#: the rows of Table 1 of arXiv 2405.15891 are then forecast in 1.2 (SDI, SJC), 0.7 (HiFA), 0.5 (VSD, ESD) and 0.25
-#: times (SDS) their published minutes; a smaller share would help HiFA, VSD and ESD at the cost of SDI.
-SCENE_SHARE: Final = 0.10
+#: Share of the float32 peak that a scene reaches, whose reads of the encoding's table wait for memory, on a GPU where
+#: that was not measured.  On an RTX A6000 the rows of Table 1 of arXiv 2405.15891 are then forecast in 1.2 (SDI, SJC), 0.7 (HiFA), 0.5
+#: (VSD, ESD) and 0.25 times (SDS) their published minutes; a smaller share would help HiFA, VSD and ESD at the cost of
+#: SDI.
+_SCENE_SHARE: Final = 0.10
+
+#: That share on an H200, from the renders of table 1 at 512² with this project's kernels and their gradients: 0.29 s in
+#: SDI's and ISM's rows (a share of 0.047), 0.18 in HiFA's (0.055), 0.14 in VSD's (0.070).
+_SCENE_SHARE_HOPPER: Final = 0.05
 
 #: Seconds of the host for each operator that Python starts, however small: those of the fastest host in diffusers'
 #: tables, 41.89 evaluations of two rows a second, over the operators counted in one of Stable Diffusion's UNet.
@@ -37,6 +42,8 @@ class Gpu:
     """Share of ``half_teraflops`` that Stable Diffusion's networks reach in eager PyTorch."""
     source: str
     """Sources of the peaks and of the share."""
+    scene_share: float = _SCENE_SHARE
+    """Share of ``single_teraflops`` that a scene reaches."""
 
     @property
     def memory_bytes(self) -> int:
@@ -69,8 +76,12 @@ for _name, _gpu in {
     "h100": Gpu(
         "H100 SXM", "H100", 989.5, 66.9, 80, 0.13,
         "NVIDIA H100 datasheet; 1.56 times an A100 (Stability AI, training Stable Diffusion 3: 595 and 381 images/s)",
+        _SCENE_SHARE_HOPPER,
     ),
-    "h200": Gpu("H200 SXM", "H200", 989.5, 66.9, 141, 0.13, "NVIDIA H200 datasheet; share of the H100, the same chip"),
+    "h200": Gpu(
+        "H200 SXM", "H200", 989.5, 66.9, 141, 0.13,
+        "NVIDIA H200 datasheet; networks' share of the H100, the same chip; scene's measured here", _SCENE_SHARE_HOPPER,
+    ),
 }.items():  # fmt: skip
     gpus.register(_name)(_gpu)
 

@@ -10,5 +10,7 @@ def test_torch_settings_are_restored() -> None:
     with torch_settings(threads + 1):
         assert torch.get_num_threads() == threads + 1
         assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
     assert torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled() == deterministic
+    assert torch.utils.deterministic.fill_uninitialized_memory

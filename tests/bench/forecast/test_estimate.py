@@ -10,7 +10,7 @@ import pytest
 import bench.forecast.estimate
 from bench.forecast.counting_prior import Request
 from bench.forecast.estimate import Estimate, Estimator
-from bench.forecast.gpus import LAUNCH_SECONDS, PAPERS_GPU, SCENE_SHARE, Gpu, gpu_named, gpus
+from bench.forecast.gpus import LAUNCH_SECONDS, PAPERS_GPU, Gpu, gpu_named, gpus
 from bench.forecast.network_costs import NetworkCosts
 from bench.forecast.scene_costs import SceneCosts, scene_costs
 from bench.study.cell import Cell
@@ -40,7 +40,7 @@ def test_seconds_are_operations_over_the_shares_of_the_peaks_or_those_of_the_hos
     gpu, cell = gpus["a100"], _cell()
     scene, networks = scene_costs(cell), NetworkCosts(architecture_of("toybox"))
     slow = _estimate(cell, replace(gpu, single_teraflops=1e-3))
-    rendering, evaluating = 1e9 * SCENE_SHARE, 1e9 * gpu.network_share
+    rendering, evaluating = 1e9 * gpu.scene_share, 1e9 * gpu.network_share
     step = slow.step.scene / rendering + (slow.step.vae + slow.step.unet) / evaluating
     assert slow.step.seconds == pytest.approx(step)
     assert slow.seconds == pytest.approx(1000 * step + 2 * 32**2 * scene.evaluation_operations / rendering)
