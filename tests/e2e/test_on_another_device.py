@@ -29,7 +29,8 @@ from metrics.views import Views
 HASH_GRID = {"name": "hash_grid", "levels": 4, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 16,
              "layout": "tiny_cuda_nn"}  # fmt: skip
 PENALTIES = {"orient": 0.1, "sparsity": 0.1, "opaque": 0.1, "convex": 0.1, "z_variance": 1.0}
-NERF = {"name": "nerf", "marching": {"name": "occupancy", "samples": 14}}
+NERF = {"name": "nerf", "marching": {"name": "occupancy", "samples": 14},
+        "encoding": {"name": "dense_grid", "resolutions": [8, 16]}}  # fmt: skip
 LIT = {"material": {"name": "point_light", "albedo_until": 0.0, "lit_share": 1.0}, "penalties": PENALTIES}
 
 #: Scenes without kernels of other libraries.

@@ -66,6 +66,7 @@ threads = 1
 [scene]
 name = "nerf"
 marching = { name = "occupancy", samples = 14 }
+encoding = { name = "dense_grid", resolutions = [8, 16] }
 [render]
 resolution = 8
 [evaluation]

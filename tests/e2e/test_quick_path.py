@@ -27,6 +27,7 @@ threads = 1
 [scene]
 name = "nerf"
 marching = { name = "occupancy", samples = 28 }
+encoding = { name = "dense_grid", resolutions = [8, 16] }
 [render]
 resolution = 16
 [evaluation]

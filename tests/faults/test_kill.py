@@ -36,6 +36,7 @@ checkpoint_seconds = 0.0
 [scene]
 name = "nerf"
 marching = { name = "occupancy", samples = 14 }
+encoding = { name = "dense_grid", resolutions = [8, 16] }
 [render]
 resolution = 8
 [evaluation]

@@ -33,7 +33,11 @@ STUDY = {
     "baseline": "sds",
     "threads": 1,
     "checkpoint_seconds": 0.0,
-    "scene": {"name": "nerf", "marching": {"name": "occupancy", "samples": 14}},
+    "scene": {
+        "name": "nerf",
+        "marching": {"name": "occupancy", "samples": 14},
+        "encoding": {"name": "dense_grid", "resolutions": [8, 16]},
+    },
     "render": {"resolution": 8},
     "evaluation": {"views": 3, "resolution": 8},
     "methods": {"sds": {}, "sdi": {}},

@@ -164,11 +164,8 @@ def test_a_scene_that_is_not_the_records_is_reported(folder: Path, tmp_path: Pat
 
 
 def test_a_scene_without_geometry_is_reported(study_file: Path, tmp_path: Path, prior: Prior) -> None:
-    text = study_file.read_text().replace(
-        'name = "nerf"\nmarching = { name = "occupancy", samples = 14 }', 'name = "image"\nside = 8'
-    )
-    study_file.write_text(text)
-    cell = expand(load_study(study_file))[0]
+    study = load_study(study_file).model_copy(update={"scene": {"name": "image", "side": 8}})
+    cell = expand(study)[0]
     store = RunStore(tmp_path / "flat")
     store.write(run_cell(cell, prior))
     with pytest.raises(InputError, match=r"Image.* is a scene without geometry"):

@@ -151,7 +151,7 @@ def _mounted(folder: Path, options: str) -> Iterator[Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from _mounted(tmp_path / "small", "size=512k")
+    yield from _mounted(tmp_path / "small", "size=192k")
 
 
 @pytest.fixture
