@@ -10,9 +10,9 @@ from methods.registry import Registry
 gpus: Registry[Gpu] = Registry("GPU")
 
 #: Share of the float32 peak that a scene reaches, whose reads of the encoding's table wait for memory, on a GPU where
-#: that was not measured.  On an RTX A6000 the rows of Table 1 of arXiv 2405.15891 are then forecast in 1.2 (SDI, SJC), 0.7 (HiFA), 0.5
-#: (VSD, ESD) and 0.25 times (SDS) their published minutes; a smaller share would help HiFA, VSD and ESD at the cost of
-#: SDI.
+#: that was not measured.  On an RTX A6000 the rows of Table 1 of arXiv 2405.15891 are then forecast in 1.2 (SDI, SJC),
+#: 0.7 (HiFA), 0.5 (VSD, ESD) and 0.25 times (SDS) their published minutes; a smaller share would help HiFA, VSD and ESD
+#: at the cost of SDI.
 _SCENE_SHARE: Final = 0.10
 
 #: That share on an H200, from the renders of table 1 at 512² with this project's kernels and their gradients: 0.29 s in

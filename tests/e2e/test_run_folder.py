@@ -24,7 +24,9 @@ metrics = ["clip_score", "r_precision"]
 controls = ["blank", "prior_2d"]
 baseline = "sds"
 threads = 1
-scene = {{ name = "nerf", marching = {{ name = "occupancy", samples = 14 }}, encoding = {{ name = "dense_grid", resolutions = [8, 16] }} }}
+scene.name = "nerf"
+scene.marching = {{ name = "occupancy", samples = 14 }}
+scene.encoding = {{ name = "dense_grid", resolutions = [8, 16] }}
 render = {{ resolution = 8 }}
 evaluation = {{ views = 3, resolution = 32 }}
 [methods.sds]

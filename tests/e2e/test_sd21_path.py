@@ -52,7 +52,9 @@ metrics = ["clip_score", "clip_iqa", "image_reward", "r_precision"]
 controls = ["blank", "noise", "other_prompt", "prior_2d"]
 baseline = "sds"
 threads = 1
-scene = { name = "nerf", marching = { name = "occupancy", samples = 14 }, encoding = { name = "dense_grid", resolutions = [8, 16] } }
+scene.name = "nerf"
+scene.marching = { name = "occupancy", samples = 14 }
+scene.encoding = { name = "dense_grid", resolutions = [8, 16] }
 render = { resolution = [[0.0, 8], [0.5, 12]] }
 evaluation = { views = 2, resolution = 64 }
 [methods.sds]
@@ -158,7 +160,9 @@ steps = 2
 metrics = ["ground_truth"]
 baseline = "sds"
 threads = 1
-scene = { name = "nerf", marching = { name = "occupancy", samples = 14 }, encoding = { name = "dense_grid", resolutions = [8, 16] } }
+scene.name = "nerf"
+scene.marching = { name = "occupancy", samples = 14 }
+scene.encoding = { name = "dense_grid", resolutions = [8, 16] }
 render = { resolution = 16 }
 evaluation = { views = 2, resolution = 16 }
 [methods.sds]

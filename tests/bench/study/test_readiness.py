@@ -15,14 +15,15 @@ from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.nerf import NeRF
 
 FUSED = '{ name = "hash_grid", layout = "tiny_cuda_nn", backend = "tinycudann" }'
-MARCHING = 'marching = { name = "occupancy", samples = 14 }'
+SETTINGS = """marching = { name = "occupancy", samples = 14 }
+encoding = { name = "dense_grid", resolutions = [8, 16] }"""
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         (
-            MARCHING,
+            SETTINGS,
             'normals.kind = "analytic"',
             "scene: normals.kind: 'analytic' is not possible with this encoding",
         ),
@@ -45,7 +46,7 @@ def test_a_scene_that_cannot_be_built_is_named_before_anything_runs(
 def test_a_missing_package_is_distinguished_from_a_wrong_setting(
     study_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study_file.write_text(study_file.read_text().replace(MARCHING, f"encoding = {FUSED}"))
+    study_file.write_text(study_file.read_text().replace(SETTINGS, f"encoding = {FUSED}"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotInstalledError, match=r"scene: encoding.backend: 'tinycudann' needs the package"):
         check_ready(load_study(study_file))
@@ -54,7 +55,7 @@ def test_a_missing_package_is_distinguished_from_a_wrong_setting(
 def test_a_scene_of_latents_is_tried_without_the_study_s_prior(
     study_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study_file.write_text(study_file.read_text().replace(f'"nerf"\n{MARCHING}', '"latent"'))
+    study_file.write_text(study_file.read_text().replace(f'"nerf"\n{SETTINGS}', '"latent"'))
 
     def refuse(*names: str) -> None:
         raise AssertionError(names)
