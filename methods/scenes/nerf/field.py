@@ -14,9 +14,6 @@ from methods.scenes.nerf.networks import JointNetwork, SeparateNetworks
 from methods.scenes.scene import FieldSample
 from methods.settings import require
 
-#: Points that are evaluated at once where no gradient is wanted; a large evaluation render then fits on the device.
-_CHUNK = 2**22
-
 
 @dataclass(frozen=True)
 class Blob:
@@ -101,9 +98,10 @@ class Field(nn.Module):
         return self.encoding(points / (2 * self.radius) + 0.5)
 
     def _chunked(self, evaluate: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or len(points) <= _CHUNK:
+        at_once = self.encoding.points_at_once
+        if torch.is_grad_enabled() or len(points) <= at_once:
             return evaluate(points)
-        return torch.cat([evaluate(part) for part in points.split(_CHUNK)])
+        return torch.cat([evaluate(part) for part in points.split(at_once)])
 
     def _blob(self, points: Tensor) -> Tensor:
         blob: Tensor = self.blob.scale * (1 - points.norm(dim=-1) / self.blob.std)

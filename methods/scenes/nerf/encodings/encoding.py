@@ -16,6 +16,8 @@ class EncodingModule(nn.Module, ABC):
     """Width of the output."""
     twice_differentiable: bool
     """Whether the slope in space has a gradient, which analytic normals need."""
+    points_at_once: int = 2**22
+    """Points that are evaluated at once where no gradient is wanted, so that a large image fits on the device."""
 
     def before_step(self, progress: float) -> None:
         """Change what depends on ``progress`` in [0, 1] before a step; nothing by default."""

@@ -62,6 +62,7 @@ class ProgressiveBandsModule(EncodingModule):
         super().__init__()
         self.settings, self.encoding = settings, encoding
         self.features, self.twice_differentiable = encoding.features, encoding.twice_differentiable
+        self.points_at_once = encoding.points_at_once
         divides = self.features % settings.levels == 0
         require(divides, "levels", settings.levels, f"a divisor of the encoding's {self.features} features")
         self.register_buffer("mask", torch.zeros(self.features, device=next(encoding.parameters()).device))

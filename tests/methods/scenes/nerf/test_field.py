@@ -49,10 +49,10 @@ def test_separate_networks_have_no_biases_and_share_nothing() -> None:
 
 
 @torch.no_grad()
-def test_chunks_are_seen_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_are_seen_by_nobody() -> None:
     built, points = field(), torch.rand(23, 3, generator=torch.Generator().manual_seed(0))
     whole = built(points)
-    monkeypatch.setattr("methods.scenes.nerf.field._CHUNK", 5)
+    built.encoding.points_at_once = 5
     torch.testing.assert_close(built(points), whole)
     torch.testing.assert_close(built.density(points), whole.density)
 
