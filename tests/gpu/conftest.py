@@ -87,10 +87,11 @@ def prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.Monk
     yield from _loaded(pipeline("full" if device == "cuda" else "tiny"), device, monkeypatch)
 
 
-@pytest.fixture
-def full_size_prior(device: str, pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
-    """The full-size pipeline on ``device``."""
-    yield from _loaded(pipeline("full"), device, monkeypatch)
+@pytest.fixture(scope="module")
+def full_size_prior(request: pytest.FixtureRequest, pipeline: Callable[[str], Path]) -> Iterator[Prior]:
+    """The full-size pipeline on the device that is the fixture's parameter."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield from _loaded(pipeline("full"), request.param, patch)
 
 
 def _loaded(folder: Path, device: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prior]:
