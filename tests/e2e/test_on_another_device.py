@@ -46,6 +46,7 @@ SCENES: dict[str, dict[str, Any]] = {
     "environment": NERF | {"background": "environment_map"},
     "flat backgrounds": NERF | {"background": {"name": "environment_map", "flat_share": 1.0}},
     "blocks": NERF | {"samples_at_once": 100},
+    "gaussians": {"name": "gaussians", "count": 40},
 }
 
 #: Operations of a render that the host waits for, because the number of samples decides what is computed next.
@@ -137,8 +138,8 @@ def test_a_step_of_every_method_waits_for_its_numbers_only(folder: Path, method:
 def test_every_scene_is_on_the_device(folder: Path, scene: dict[str, Any]) -> None:
     _, _, third, evaluation = check(folder, cell(folder, "sds", scene))
     assert set(third) <= {*OF_RENDERING, COPY}
-    # one more where blocks are cut
-    assert third[COPY] == (2 if "samples_at_once" in scene else 1)
+    # one more where blocks are cut, or tiles grouped
+    assert third[COPY] == (2 if "samples_at_once" in scene or scene["name"] == "gaussians" else 1)
     assert set(evaluation) <= {*OF_RENDERING, COPY}
 
 

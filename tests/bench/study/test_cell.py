@@ -8,7 +8,7 @@ import pytest
 from bench.study.cell import Cell
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "bench"
-IDENTITY = "c1e64429286e3a08b60fd6b6a1ef22d919483426d470f4b79cef9ccc70036146"
+IDENTITY = "8ba1300b70790dfa48072981f18aa68e802f925f512c59d2fc76bf06abb3261c"
 
 
 def test_the_identity_of_a_kept_record_never_moves() -> None:
