@@ -92,7 +92,7 @@ def _view(
         size = max(1, min(-(-len(counts) // _GROUPS), _PAIRS_AT_ONCE // (TILE**2 * most)))
         tiles = fullest[first : first + size]
         # a stable sort of "not reached" moves what is reached to the front, in order of depth
-        nearest = (~reached[tiles]).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
+        nearest = (~reached[tiles]).to(torch.int8).argsort(dim=1, stable=True)[:, :most]
         counted, index = reached[tiles].gather(1, nearest), order[nearest]
         pixels = _pixels(across, tiles, values)
         given = (ellipses.centres, ellipses.covariance, peak, ones, index, counted, pixels)
