@@ -24,7 +24,7 @@ DRAWN = {
     "one": ["overview", "time-to-quality", "profiles", "curves"],
     "lost": ["outcomes", "curves"],
 }
-SOME = ("quality-against-cost", "outcomes", "curves")
+SOME = ("quality-against-cost",)
 DIGESTS = """
 import hashlib, pickle, sys
 from reports.figures.standard import standard_figures
