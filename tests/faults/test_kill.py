@@ -119,7 +119,7 @@ def _command(stage: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("points", "least"), [pytest.param(8, 3, id="few"), pytest.param(60, 50, id="all", marks=pytest.mark.faults)]
+    ("points", "least"), [pytest.param(12, 6, id="few"), pytest.param(60, 50, id="all", marks=pytest.mark.faults)]
 )
 def test_a_killed_stage_goes_on_to_the_same_files(
     server: ForkServer, undisturbed: dict, points: int, least: int, capsys: pytest.CaptureFixture[str]
