@@ -1,4 +1,4 @@
-"""A cloud of Gaussians: the scene of 3D Gaussian Splatting (arXiv 2308.04079), of a fixed number."""
+"""A cloud of Gaussians: the scene of 3D Gaussian Splatting (arXiv 2308.04079)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,21 @@ from methods.cameras import Cameras
 from methods.contracts import Prior, Rendering
 from methods.pixels import clamp_finite
 from methods.scenes import scenes
-from methods.scenes.gaussians.composition import composite
-from methods.scenes.gaussians.projection import project
+from methods.scenes.gaussians.density.density_control import DensityControl
+from methods.scenes.gaussians.density.unchanged import Unchanged
+from methods.scenes.gaussians.initialisations.ball import Ball
+from methods.scenes.gaussians.initialisations.initialisation import Initialisation, Points
+from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
+from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
+
+#: The spherical harmonic of degree 0, by which a coefficient is multiplied to be a colour minus 0.5.
+HARMONIC_0 = 0.28209479177387814
+
+#: Standard deviation of the colours of Gaussians that start grey.
+GREY_NOISE = 0.025
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class GaussianRates:
     opacities: float = 0.05
     """Step size of the opacities before the sigmoid (DreamGaussian: 0.05)."""
     colours: float = 0.02
-    """Step size of the colours before the sigmoid."""
+    """Step size of the colours' spherical harmonics (DreamGaussian: 0.01)."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -49,42 +59,40 @@ class GaussianRates:
 class Gaussians(SceneSettings):
     """Gaussians with a colour, an opacity, a rotation and three standard deviations each, composited front to back.
 
-    Their number does not change.  Colours are view-independent (spherical harmonics of degree 0).  Everything is
-    computed in plain torch, exactly and in the same order each time.
+    Colours are view-independent (spherical harmonics of degree 0).
 
     Raises:
         ValueError: If a setting is out of its range.
     """
 
     count: int = 2000
-    """Number of Gaussians."""
-    radius: float = 0.5
-    """Radius of the ball that their centres start in, world units (DreamGaussian: 0.5)."""
+    """Number of Gaussians before the first step."""
+    initialisation: Initialisation = Ball()
+    """Their centres and colours before the first step."""
     size: float = 0.04
     """Standard deviation of a Gaussian before the first step, world units."""
     opacity: float = 0.1
     """Opacity of a Gaussian's centre before the first step (DreamGaussian: 0.1)."""
+    rasteriser: Rasteriser = TorchTiles()
+    """The code that draws them; ``torch`` runs everywhere."""
+    density: DensityControl = Unchanged()
+    """Density control: which Gaussians are moved, added and removed between steps."""
     learning_rates: GaussianRates = GaussianRates()
     """Adam's step sizes."""
 
     def __post_init__(self) -> None:
         require(self.count >= 1, "count", self.count, "a positive number of Gaussians")
-        require(self.radius > 0, "radius", self.radius, "a positive distance in world units")
         require(self.size > 0, "size", self.size, "a positive distance in world units")
         require(0 < self.opacity < 1, "opacity", self.opacity, "an opacity between 0 and 1")
 
     def build(self, prior: Prior, generator: torch.Generator) -> GaussianScene:
-        """Grey Gaussians in a ball, evenly distributed and without a direction."""
+        """Gaussians at the points of the initialisation, without a direction.
 
-        def draw(kind: Any, *shape: int) -> Tensor:
-            drawn: Tensor = kind(shape, generator=generator, device=generator.device)
-            return drawn
-
-        outward = torch.nn.functional.normalize(draw(torch.randn, self.count, 3), dim=-1)
-        means = self.radius * draw(torch.rand, self.count, 1) ** (1 / 3) * outward
-        rotations = torch.nn.functional.normalize(draw(torch.randn, self.count, 4), dim=-1)
-        colours = 0.1 * draw(torch.randn, self.count, 3)
-        return GaussianScene(self, means, rotations, colours)
+        Raises:
+            MissingPackageError: If the rasteriser needs a package that is not installed.
+        """
+        self.rasteriser.require()
+        return GaussianScene(self, self.initialisation.points(self.count, generator), generator)
 
 
 class GaussianScene(Scene):
@@ -92,19 +100,30 @@ class GaussianScene(Scene):
 
     Args:
         settings: The scene's settings.
-        means: ``(n 3)``, world units.
-        rotations: Quaternions ``(n 4)``, real part first, of any length but 0.
-        colours: ``(n 3)`` before the sigmoid.
+        points: Their centres and colours.
+        generator: Draws the rest.
     """
 
-    def __init__(self, settings: Gaussians, means: Tensor, rotations: Tensor, colours: Tensor) -> None:
+    means: nn.Parameter  # (n 3), world units
+    log_scales: nn.Parameter  # (n 3), logarithms of standard deviations in world units
+    rotations: nn.Parameter  # (n 4), quaternions, real part first, of any length but 0
+    opacity_logits: nn.Parameter  # (n,), before the sigmoid
+    harmonics: nn.Parameter  # (n k 3), coefficients of spherical harmonics
+
+    def __init__(self, settings: Gaussians, points: Points, generator: torch.Generator) -> None:
         super().__init__()
         self.settings = settings
-        self.means = nn.Parameter(means)
-        self.log_scales = nn.Parameter(torch.full_like(means, settings.size).log())
-        self.rotations = nn.Parameter(rotations)
-        self.opacity_logits = nn.Parameter(torch.full_like(means[:, 0], settings.opacity).logit())
-        self.colour_logits = nn.Parameter(colours)
+        count, device = len(points.positions), generator.device
+        turns = torch.randn((count, 4), generator=generator, device=device)
+        shades = 0.5 + GREY_NOISE * torch.randn((count, 3), generator=generator, device=device)
+        rgb = shades if points.rgb is None else points.rgb
+        self.means = nn.Parameter(points.positions)
+        self.log_scales = nn.Parameter(torch.full_like(points.positions, settings.size).log())
+        self.rotations = nn.Parameter(torch.nn.functional.normalize(turns, dim=-1))
+        self.opacity_logits = nn.Parameter(torch.full_like(points.positions[:, 0], settings.opacity).logit())
+        self.harmonics = nn.Parameter((rgb[:, None] - 0.5) / HARMONIC_0)
+        self.controller = settings.density.build(count)
+        self._progress = 0.0
 
     def render(
         self,
@@ -118,17 +137,20 @@ class GaussianScene(Scene):
     ) -> Rendering:
         """Render colours, opacity and depth, and the Gaussians' shortest axes as normals if they are asked for."""
         scales = self.log_scales.exp()
-        turns = rotation_matrix(self.rotations)
-        axes = turns * scales[:, None]  # (n 3 3), a column each
-        ellipses = project(self.means, axes @ axes.mT, cameras, resolution)
-        colours = self.colour_logits.sigmoid().expand(len(cameras), -1, -1)
-        values = [colours, ellipses.depth[..., None]]
+        sight = torch.nn.functional.normalize(cameras.target - cameras.positions, dim=-1)
+        from_camera = self.means - cameras.positions[:, None]  # (b n 3)
+        depth = (from_camera * sight[:, None]).sum(-1, keepdim=True)
+        colours = (0.5 + HARMONIC_0 * self.harmonics[:, 0]).clamp(min=0).expand(len(cameras), -1, -1)
+        values = [colours, depth]
         if "normals" in outputs:
-            values.append(self._normals(scales, turns, cameras))
-        sums, opacity = composite(ellipses, self.opacity_logits.sigmoid(), torch.cat(values, dim=-1), resolution)
+            values.append(self._normals(scales, from_camera))
+        cloud = Cloud(self.means, scales, self.rotations, self.opacity_logits.sigmoid())
+        drawn = self.settings.rasteriser.draw(cloud, torch.cat(values, dim=-1), cameras, resolution)
+        sums, opacity = drawn.sums, drawn.opacity
+        if training:
+            self.controller.watch(drawn)
         # from depth along the line of sight to distance along the ray
         rays = cameras.rays(resolution).directions
-        sight = torch.nn.functional.normalize(cameras.target - cameras.positions, dim=-1)
         cosine = (rays * sight[:, None, None]).sum(-1)[:, None]
         return Rendering(
             rgb=clamp_finite(sums[:, :3] + (1 - opacity) * background[:, :, None, None]),
@@ -145,12 +167,19 @@ class GaussianScene(Scene):
             {"name": "scales", "params": [self.log_scales], "lr": rates.scales},
             {"name": "rotations", "params": [self.rotations], "lr": rates.rotations},
             {"name": "opacities", "params": [self.opacity_logits], "lr": rates.opacities},
-            {"name": "colours", "params": [self.colour_logits], "lr": rates.colours},
+            {"name": "colours", "params": [self.harmonics], "lr": rates.colours},
         ]
 
-    def _normals(self, scales: Tensor, turns: Tensor, cameras: Cameras) -> Tensor:
+    def before_step(self, progress: float) -> None:
+        """Keep ``progress`` for the density control after the step."""
+        self._progress = progress
+
+    def after_step(self, step: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
+        """Let the density control change the Gaussians."""
+        self.controller.after_step(self, step=step, progress=self._progress, optimiser=optimiser, generator=generator)
+
+    def _normals(self, scales: Tensor, from_camera: Tensor) -> Tensor:
         """Each Gaussian's shortest axis on the side of each camera, ``(b n 3)``."""
         shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
-        axis = turns.gather(2, shortest)[..., 0]
-        towards = cameras.positions[:, None] - self.means
-        return axis * torch.where((axis * towards).sum(-1, keepdim=True) < 0, -1.0, 1.0)
+        axis = rotation_matrix(self.rotations).gather(2, shortest)[..., 0]
+        return axis * torch.where((axis * from_camera).sum(-1, keepdim=True) > 0, -1.0, 1.0)

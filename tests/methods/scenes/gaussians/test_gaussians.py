@@ -91,7 +91,6 @@ def test_learns_an_object_from_images() -> None:
     ("settings", "message"),
     [
         ({"count": 0}, "count: 0 is not a positive number of Gaussians"),
-        ({"radius": 0.0}, "radius: 0.0 is not a positive distance"),
         ({"size": -1.0}, "size: -1.0 is not a positive distance"),
         ({"opacity": 1.0}, "opacity: 1.0 is not an opacity between 0 and 1"),
         ({"learning_rates": {"means": 0.0}}, "means: 0.0 is not a positive number"),
