@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from scipy import stats
 
 from reports.statistics.constants import LEVEL
 from reports.statistics.interval import Interval
 
 
+@cache
 def wilson_interval(count: int, total: int) -> Interval:
     """Compute Wilson's score interval of ``count`` of ``total``, in [0, 1]; it has a width at both ends too.
 

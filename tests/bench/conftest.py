@@ -127,12 +127,5 @@ def finished(finished_folder: Path, tmp_path: Path) -> RunStore:
 
 
 @pytest.fixture(autouse=True)
-def _blank_figures_unless_drawn(request: pytest.FixtureRequest) -> None:
+def _blank_figures(blank_figures: None) -> None:
     """Reports without the seconds of drawing: tests/reports and tests/e2e look at figures, these tests do not."""
-    if "drawn" not in request.fixturenames:
-        request.getfixturevalue("blank_figures")
-
-
-@pytest.fixture
-def drawn() -> None:
-    """For tests that look at a figure after all."""

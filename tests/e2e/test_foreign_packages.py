@@ -197,23 +197,42 @@ resolution = 8
 """
 
 #: Runs the study in a run folder, killed in the step that is given; 0 for not at all.
-RUN = """
+#: Carries out its arguments one after the other, each in a fork, since the imports take seconds, and prints their
+#: statuses: ``FOLDER`` scores and reports a run, ``FOLDER:STEP`` runs the study and is killed in that step of a cell.
+COMMANDS = """
 import os, sys
+import bench.commands.report, bench.commands.run, bench.commands.score
 import bench.engines.work as work
 from bench.cli import main
+from reports.figures.drawing import style
 
-kill_at, folder = int(sys.argv[1]), sys.argv[2]
 note = work._Progress.step
+style._save = lambda draw, theme, *kinds: [b'<svg></svg>'] * len(kinds)  # drawing takes seconds
 
 
-def noted(self, event):
-    if kill_at and event.step == kill_at and self._attempts.count == 1:
-        os._exit(9)
-    note(self, event)
+def carry_out(folder, _, step):
+    def noted(self, event):
+        if event.step == int(step) and self._attempts.count == 1:
+            os._exit(9)
+        note(self, event)
+
+    if not step:
+        return main(['score', folder]) or main(['report', folder])
+    work._Progress.step = noted
+    return main(['run', 'study.toml', '--out', folder])
 
 
-work._Progress.step = noted
-sys.exit(main(["run", "study.toml", "--out", folder]))
+statuses = []
+for argument in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        status = 70
+        try:
+            status = carry_out(*argument.partition(':'))
+        finally:
+            os._exit(status)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(statuses)
 """
 
 
@@ -234,26 +253,20 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     return folder, os.environ | {"PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8", "COLUMNS": "120"}
 
 
-def run(workplace: tuple[Path, dict[str, str]], *command: str) -> subprocess.CompletedProcess[str]:
-    folder, environment = workplace
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, check=False, capture_output=True, encoding="utf-8"
-    )
-
-
 @pytest.fixture(scope="module")
 def killed(workplace: tuple[Path, dict[str, str]]) -> Path:
-    """The run folder of a run whose two cells were each killed once, in their sixth step."""
-    for count in range(2):
-        assert run(workplace, "-c", RUN, "5", "killed").returncode == 9, count
-    done = run(workplace, "-c", RUN, "5", "killed")
-    assert done.returncode == 0, done.stderr
-    return workplace[0] / "killed"
+    """The reported run folder of a run whose two cells were each killed once, in their sixth step."""
+    folder, environment = workplace
+    orders = ("killed:5", "killed:5", "killed:5", "straight:-1", "killed")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, *orders],
+        cwd=folder, env=environment, check=True, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[9, 9, 0, 0, 0]", done.stderr
+    return folder / "killed"
 
 
 def test_a_killed_cell_goes_on_to_the_same_bits(workplace: tuple[Path, dict[str, str]], killed: Path) -> None:
-    done = run(workplace, "-c", RUN, "0", "straight")
-    assert done.returncode == 0, done.stderr
     scenes = sorted(killed.glob("cells/*/scene.safetensors"))
     assert len(scenes) == 2
     for scene in scenes:
@@ -272,14 +285,7 @@ def test_the_scene_has_grown(killed: Path) -> None:
         assert load_file(scene)["dots"].shape == (24, 5)  # 3, doubled after steps 2, 4 and 6; after 8 there are enough
 
 
-def test_the_metric_is_in_the_tables(workplace: tuple[Path, dict[str, str]], killed: Path) -> None:
-    code = (
-        "import sys; from bench.cli import main; from reports.figures.drawing import style; "
-        "style._save = lambda draw, theme, *kinds: [b'<svg></svg>'] * len(kinds); "  # drawing takes seconds
-        "sys.exit(main(['score', 'killed']) or main(['report', 'killed']))"
-    )
-    done = run(workplace, "-c", code)
-    assert done.returncode == 0, done.stderr
+def test_the_metric_is_in_the_tables(killed: Path) -> None:
     for name in ("summary", "differences", "comparisons", "robust", "variance"):
         table = (killed / "report" / "tables" / f"{name}.md").read_text(encoding="utf-8")
         assert "Chroma" in table, name

@@ -91,6 +91,7 @@ def test_every_kind_of_figure(cases: dict[str, ReportFrames], case: str, golden:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("blank_figures")  # drawn above
 def test_every_page(
     cases: dict[str, ReportFrames], case: str, golden: Callable[[str, str], None], tmp_path: Path
 ) -> None:

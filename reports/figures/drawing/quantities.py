@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Quantity:
         groups = table.groupby(by, sort=False)["value"]
         return pd.Series({name: float(self.mean(own.to_numpy(), axis=-1)) for name, own in groups}, dtype=float)
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
         """Means over seeds: ``method, prompt_id, value``, without prompts that a method lacks."""
         scores = self.scores

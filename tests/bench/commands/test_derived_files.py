@@ -96,7 +96,6 @@ def test_a_file_cut_short_is_found_set_aside_and_made_again(
     assert all(any(run.folder.glob(pattern)) for pattern in KINDS)
 
 
-@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("harm", [_half, lambda path: path.write_bytes(b""), Path.unlink], ids=["cut", "empty", "gone"])
 def test_score_and_report_make_again_whatever_is_not_there_whole(
     run: RunStore, console: Console, harm: Callable[[Path], None]
@@ -111,7 +110,7 @@ def test_score_and_report_make_again_whatever_is_not_there_whole(
     assert list(find_damage(run)) == []
     after = _contents(run.folder)
     assert after.keys() == before.keys()
-    same = [name for name in before if name.endswith((".png", ".json", ".glb", ".svg", "scores.parquet"))]
+    same = [name for name in before if name.endswith((".png", ".json", ".glb", "scores.parquet"))]
     assert [name for name in same if after[name] != before[name]] == []
 
 

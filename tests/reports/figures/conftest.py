@@ -53,16 +53,19 @@ def cases(make_frames: Callable[..., ReportFrames]) -> dict[str, ReportFrames]:
         prompts=_prompts(3), statuses={(m, f"p{i}"): "nan" for m in ("sds", "sdi") for i in range(3)}, **everything
     )
     nothing: dict[str, pd.DataFrame] = {name: getattr(lost, name).iloc[:0] for name in ("scores", "snapshots")}
+    small = _spread(
+        make_frames(
+            methods=("sds", "nfsd", "ism", "sdi"),
+            prompts=_prompts(4),
+            statuses={("ism", "p2"): "empty", ("sds", "p3"): "oom"},
+            **everything,
+        )
+    )
+    two = small.metric_columns["metric"].isin(["clip_score", "psnr"])
     return {
         "large": _spread(make_frames(methods=METHODS, prompts=_prompts(43), statuses=LOST, **everything)),
-        "small": _spread(
-            make_frames(
-                methods=("sds", "nfsd", "ism", "sdi"),
-                prompts=_prompts(4),
-                statuses={("ism", "p2"): "empty", ("sds", "p3"): "oom"},
-                **everything,
-            )
-        ),
+        "small": small,
+        "two-metrics": dataclasses.replace(small, metric_columns=small.metric_columns.assign(headline=two)),
         "one": make_frames(methods=("sds",), prompts=_prompts(1), **everything),
         "lost": dataclasses.replace(lost, **nothing),
         "long": _spread(

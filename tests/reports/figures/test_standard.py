@@ -58,8 +58,8 @@ def test_figures_have_data_and_their_texts_fit(cases, case):
 
 @pytest.fixture(scope="module")
 def documents(cases):
-    """SVG and PDF of some figures of the small study: with placed labels, hatches, many lines."""
-    figures = standard_figures(cases["small"], baseline="sds")
+    """SVG and PDF of some figures of a study with two metrics: with placed labels, hatches, many lines."""
+    figures = standard_figures(cases["two-metrics"], baseline="sds")
     return [svg_and_pdf(draw) for spec, draw in figures if spec.name in SOME]
 
 
@@ -67,7 +67,7 @@ def test_same_frames_give_the_same_bytes_in_another_process(cases, documents):
     hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     there = subprocess.run(
         [sys.executable, "-c", DIGESTS, *SOME],
-        input=pickle.dumps(cases["small"]),
+        input=pickle.dumps(cases["two-metrics"]),
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},

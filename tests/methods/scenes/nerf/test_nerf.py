@@ -143,7 +143,9 @@ def test_a_loaded_scene_renders_the_same(fitted: NeRFScene, tmp_path: Path) -> N
         assert torch.equal(first, getattr(loaded.render(ring, resolution=16, background=white), name))
 
 
-@pytest.mark.parametrize("encoding", [DenseGrid(), HashGrid(levels=3)], ids=["dense_grid", "hash_grid"])
+@pytest.mark.parametrize(
+    "encoding", [DenseGrid((8, 32)), HashGrid(levels=3, log2_table_size=14)], ids=["dense_grid", "hash_grid"]
+)
 @pytest.mark.usefixtures("two_threads")
 def test_the_same_seed_gives_the_same_bits(encoding: Encoding) -> None:
     states = []

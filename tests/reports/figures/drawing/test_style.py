@@ -26,7 +26,7 @@ def test_a_colour_of_one_theme_is_one_of_the_other() -> None:
 
 @pytest.mark.parametrize("name", ["quality-against-cost", "outcomes"])  # with placed labels, with hatches
 def test_the_dark_figure_is_what_would_have_been_drawn(cases, name) -> None:
-    [draw] = [draw for spec, draw in standard_figures(cases["small"], baseline="sds") if spec.name == name]
+    [draw] = [draw for spec, draw in standard_figures(cases["two-metrics"], baseline="sds") if spec.name == name]
     light, _ = svg_and_pdf(draw)
     dark = darkened(light)
     assert dark != light
