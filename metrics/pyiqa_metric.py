@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from methods.registry import UnknownNameError, nearest
 from methods.weights import WeightsError
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from metrics import Metric
 
 _BATCH_PIXELS = 8 * 512**2
+
+#: Side of the images of the check at load, pixels: larger than what any of the metrics crops.
+_CHECK_SIDE = 256
+
+#: Relative and absolute difference of two scores that is only the order of floating-point sums.
+_SAME = 1e-4
 
 #: Metrics that do not score a single image: they read a text, or compare sets of images.
 _OTHERS = frozenset({"clipscore", "fid", "fid_dinov2", "inception_score", "sfid"})
@@ -50,6 +57,7 @@ class PyiqaMetric:
                 f"pyiqa:{self.metric}: pyiqa could not load it ({reason[0] if reason else type(error).__name__}); it "
                 "fetches its own weights, so score once where its servers can be reached, then without"
             ) from error
+        self._is_batched = self._check_batches()
         name = f"pyiqa:{self.metric}"
         direction = "lower" if self._network.lower_better else "higher"
         self.card = MetricCard(
@@ -59,7 +67,8 @@ class PyiqaMetric:
             checkpoint=f"pyiqa {pyiqa.__version__}'s own weights for {self.metric}",
             weights_sha256=_state_sha256(self._network),
             preprocessing="uint8 RGB over the evaluation background at its own size, divided by 255; then pyiqa's, "
-            "which on a GPU lets convolutions use TensorFloat-32",
+            "which on a GPU lets convolutions use TensorFloat-32"
+            + ("" if self._is_batched else "; one image at a time, with the same random numbers for each"),
             description=f"pyiqa's no-reference metric {self.metric!r} with its default options; its authors give its "
             f"range as {self._network.score_range or 'unknown'}. It judges images alone, not whether they fit the "
             "prompt.",
@@ -71,13 +80,35 @@ class PyiqaMetric:
 
         Some of pyiqa's metrics crop at random; the generator that they draw from is reset for every batch.
         """
-        count, height, width = views.opacity.shape
-        found = []
-        for some in torch.from_numpy(views.rgb).split(max(1, _BATCH_PIXELS // (height * width))):
-            pixels = some.permute(0, 3, 1, 2).to(self._device, torch.float32) / 255
-            with _fixed_draws(self._device):
-                found.append(self._network(pixels).reshape(len(some)).double().cpu())
-        return {self.columns[0].name: torch.cat(found).numpy().reshape(count)}
+        height, width = views.opacity.shape[1:]
+        size = max(1, _BATCH_PIXELS // (height * width)) if self._is_batched else 1
+        found = [self._run(some) for some in torch.from_numpy(views.rgb).split(size)]
+        return {self.columns[0].name: torch.cat(found).numpy()}
+
+    def _run(self, rgb: Tensor) -> Tensor:
+        """Scores, float64 ``(n,)``, of one batch of images, uint8 ``(n h w 3)``."""
+        pixels = rgb.permute(0, 3, 1, 2).to(self._device, torch.float32) / 255
+        with _fixed_draws(self._device):
+            return self._network(pixels).reshape(len(rgb)).double().cpu()
+
+    @torch.no_grad()
+    def _check_batches(self) -> bool:
+        """Whether an image has the same score in a batch as alone.
+
+        Raises:
+            WeightsError: If it has another score each time, although the random numbers are the same.
+        """
+        generator = torch.Generator().manual_seed(0)
+        coarse = torch.randint(0, 256, (3, 3, 16, 16), generator=generator).float()
+        images = torch.nn.functional.interpolate(coarse, (_CHECK_SIDE,) * 2, mode="bilinear").permute(0, 2, 3, 1)
+        some = images.to(torch.uint8)
+        batch, alone, again = self._run(some), *(torch.cat([self._run(each[None]) for each in some]) for _ in range(2))
+        if not torch.allclose(alone, again, rtol=_SAME, atol=_SAME):
+            raise WeightsError(
+                f"pyiqa:{self.metric}: gives the same image another score each time ({alone[0]:.6g}, then "
+                f"{again[0]:.6g}), so its column could not be repeated; leave it out of metrics"
+            )
+        return torch.allclose(batch, alone, rtol=_SAME, atol=_SAME)
 
 
 @cache

@@ -65,12 +65,76 @@ def test_score_is_the_networks_at_the_views_own_size(
     assert np.random.get_state()[1].tolist() == before_numpy  # noqa: NPY002
     np.testing.assert_array_equal(first, again)  # though the network draws
     np.testing.assert_allclose(first, 2 * views.rgb.mean(axis=(1, 2, 3)) / 255, atol=2.1e-3)
-    assert (first.dtype, metric._network.seen[0][2:]) == (np.float64, (600, 500))
+    assert (first.dtype, metric._network.seen[-1]) == (np.float64, (5, 3, 600, 500))
     card = metric.card
     assert card.column_names == ("pyiqa:bright",)
     assert card.columns[0].direction == "lower"
     assert len(card.weights_sha256) == 64
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
+
+
+class _OfTheBatch(_Brightness):
+    """Normalises by the batch, as some of pyiqa's metrics do."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.seen.append(pixels.shape)
+        return (self.gain * pixels / pixels.mean()).amax(dim=(1, 2, 3))
+
+
+class _Exact(_Brightness):
+    """Draws nothing and looks at each image alone."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.seen.append(pixels.shape)
+        return self.gain * pixels.mean(dim=(1, 2, 3))
+
+
+class _RandomCrop(_Brightness):
+    """Looks at another place of each image."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.seen.append(pixels.shape)
+        places = torch.randint(0, pixels.shape[-1] // 2, (len(pixels),)).tolist()
+        return torch.stack([each[:, :, place:].mean() for each, place in zip(pixels, places, strict=True)])
+
+
+class _Restless(_Brightness):
+    """Draws from a generator of its own, which nobody can reset."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.seen.append(pixels.shape)
+        return pixels.mean(dim=(1, 2, 3)) + len(self.seen)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch"),
+    [(_Exact, 4), (_OfTheBatch, 1), (_RandomCrop, 1)],
+    ids=["exact", "normalised by the batch", "random"],
+)
+def test_an_image_is_scored_alone_where_its_batch_would_count(
+    stand_in: ModuleType,
+    suite: Suite,
+    make_views: Callable[..., Views],
+    monkeypatch: pytest.MonkeyPatch,
+    network: type[_Brightness],
+    batch: int,
+) -> None:
+    monkeypatch.setattr(stand_in, "create_metric", lambda name, device: network())
+    metric, views = metrics["pyiqa:bright"](suite), make_views(4, 32, 32)
+    scores = metric.score(views, "", [])["pyiqa:bright"]
+    assert metric._network.seen[-1][0] == batch
+    assert ("one image at a time" in metric.card.preprocessing) == (batch == 1)
+    first = Views(views.rgb[2:3], views.opacity[2:3], views.azimuth_deg[2:3])
+    np.testing.assert_allclose(metric.score(first, "", [])["pyiqa:bright"], scores[2:3], rtol=1e-6)
+
+
+def test_a_score_that_changes_each_time_is_refused(
+    stand_in: ModuleType, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_in, "create_metric", lambda name, device: _Restless())
+    with pytest.raises(WeightsError, match=r"^pyiqa:bright: gives the same image another score each time") as error:
+        metrics["pyiqa:bright"](suite)
+    assert "\n" not in str(error.value)
 
 
 def test_hash_is_of_the_weights(stand_in: ModuleType, suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
