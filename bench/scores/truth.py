@@ -23,6 +23,7 @@ from prompts.toybox import ToyObject, develop, render_object, trace, without_fac
 TRUTH_VERSION = 1
 
 _SUPERSAMPLE = 2
+_RAYS_AT_ONCE = 2**19  # which are faster than those of one small image, and need some hundred megabytes
 _FACELESS = "faceless"  # images of the object without its face
 
 
@@ -80,7 +81,10 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
         ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
     )
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
-    for index, (origins, directions) in enumerate(zip(rays.origins, rays.directions, strict=True)):
+    at_once = max(1, _RAYS_AT_ONCE // (ring.resolution * _SUPERSAMPLE) ** 2)
+    first = 0
+    for some in zip(rays.origins.split(at_once), rays.directions.split(at_once), strict=True):
+        origins, directions = (part.flatten(0, 1) for part in some)  # one image below the other
         rendering = render_object(toy, origins, directions, supersample=_SUPERSAMPLE)
         bare = develop(trace(without_face(toy.kind), origins, directions), toy, _SUPERSAMPLE)
         images = {
@@ -89,4 +93,6 @@ def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
             _FACELESS: bare.over(ring.background).permute(1, 2, 0),
         }
         for kind, values in images.items():
-            Image.fromarray(to_bytes(values)).save(folder / f"{kind}_{index:03}.png")
+            for index, image in enumerate(values.split(ring.resolution), first):
+                Image.fromarray(to_bytes(image)).save(folder / f"{kind}_{index:03}.png")
+        first += len(some[0])

@@ -35,9 +35,10 @@ def views() -> Views:
     rays = evaluation_ring(RING).rays(2 * SIDE)
 
     def images(parts: Any) -> tuple[np.ndarray, np.ndarray]:
-        shown = [develop(trace(parts, *ray), toy, 2) for ray in zip(rays.origins, rays.directions, strict=True)]
-        rgb = np.stack([to_bytes(each.over(1.0).permute(1, 2, 0)) for each in shown])
-        return rgb, np.stack([to_bytes(each.opacity[0]) for each in shown])
+        # one image below the other
+        shown = develop(trace(parts, rays.origins.flatten(0, 1), rays.directions.flatten(0, 1)), toy, 2)
+        rgb, opacity = to_bytes(shown.over(1.0).permute(1, 2, 0)), to_bytes(shown.opacity[0])
+        return rgb.reshape(RING, SIDE, SIDE, 3), opacity.reshape(RING, SIDE, SIDE)
 
     (rgb, opacity), azimuth_deg = images("duck"), evaluation_ring(RING).azimuth_deg.numpy()
     truth = TruthViews("blue duck", rgb, opacity, azimuth_deg, images(without_face("duck"))[0])

@@ -40,7 +40,8 @@ def _mirrored(kind: str) -> tuple[Part, ...]:
 def _surfaces(kind: str, form: str, side: int) -> tuple[Surface, ...]:
     parts = {"whole": KINDS[kind], "faceless": without_face(kind), "mirrored": _mirrored(kind)}[form]
     rays = evaluation_ring(RING).rays(2 * side)
-    return tuple(trace(parts, *ray) for ray in zip(rays.origins, rays.directions, strict=True))
+    below = trace(parts, rays.origins.flatten(0, 1), rays.directions.flatten(0, 1))  # one image below the other
+    return tuple(Surface(*each) for each in zip(*(part.split(2 * side) for part in below), strict=True))
 
 
 def _images(kind: str, paint: tuple[str, str], form: str = "whole", side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
