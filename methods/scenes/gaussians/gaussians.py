@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from methods.scenes.gaussians.initialisations.initialisation import Initialisati
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
+from methods.scenes.gaussians.spacing import neighbour_distance
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
 
@@ -69,8 +70,9 @@ class Gaussians(SceneSettings):
     """Number of Gaussians before the first step."""
     initialisation: Initialisation = Ball()
     """Their centres and colours before the first step."""
-    size: float = 0.04
-    """Standard deviation of a Gaussian before the first step, world units."""
+    size: float | Literal["neighbours"] = 0.04
+    """Standard deviation of a Gaussian before the first step, world units; ``neighbours`` is each one's distance to its
+    three nearest neighbours (3D Gaussian Splatting), at most 0.2."""
     opacity: float = 0.1
     """Opacity of a Gaussian's centre before the first step (DreamGaussian: 0.1)."""
     rasteriser: Rasteriser = TorchTiles()
@@ -82,7 +84,8 @@ class Gaussians(SceneSettings):
 
     def __post_init__(self) -> None:
         require(self.count >= 1, "count", self.count, "a positive number of Gaussians")
-        require(self.size > 0, "size", self.size, "a positive distance in world units")
+        is_size = self.size == "neighbours" or self.size > 0
+        require(is_size, "size", self.size, 'a positive distance in world units or "neighbours"')
         require(0 < self.opacity < 1, "opacity", self.opacity, "an opacity between 0 and 1")
 
     def build(self, prior: Prior, generator: torch.Generator) -> GaussianScene:
@@ -118,7 +121,8 @@ class GaussianScene(Scene):
         shades = 0.5 + GREY_NOISE * torch.randn((count, 3), generator=generator, device=device)
         rgb = shades if points.rgb is None else points.rgb
         self.means = nn.Parameter(points.positions)
-        self.log_scales = nn.Parameter(torch.full_like(points.positions, settings.size).log())
+        sizes = _initial_sizes(settings, points.positions)
+        self.log_scales = nn.Parameter(sizes.log()[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(torch.nn.functional.normalize(turns, dim=-1))
         self.opacity_logits = nn.Parameter(torch.full_like(points.positions[:, 0], settings.opacity).logit())
         self.harmonics = nn.Parameter((rgb[:, None] - 0.5) / HARMONIC_0)
@@ -183,3 +187,10 @@ class GaussianScene(Scene):
         shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
         axis = rotation_matrix(self.rotations).gather(2, shortest)[..., 0]
         return axis * torch.where((axis * from_camera).sum(-1, keepdim=True) > 0, -1.0, 1.0)
+
+
+def _initial_sizes(settings: Gaussians, positions: Tensor) -> Tensor:
+    """Standard deviations ``(n,)`` before the first step, world units."""
+    if settings.size == "neighbours":
+        return neighbour_distance(positions)
+    return torch.full_like(positions[:, 0], settings.size)
