@@ -15,17 +15,16 @@ from methods.pixels import clamp_finite
 from methods.scenes import scenes
 from methods.scenes.gaussians.density.density_control import DensityControl
 from methods.scenes.gaussians.density.unchanged import Unchanged
+from methods.scenes.gaussians.harmonics import HARMONIC_0
 from methods.scenes.gaussians.initialisations.ball import Ball
 from methods.scenes.gaussians.initialisations.initialisation import Initialisation, Points
+from methods.scenes.gaussians.opacity_field import OpacityField
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
 from methods.scenes.gaussians.spacing import neighbour_distance
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
-
-#: The spherical harmonic of degree 0, by which a coefficient is multiplied to be a colour minus 0.5.
-HARMONIC_0 = 0.28209479177387814
 
 #: Standard deviation of the colours of Gaussians that start grey.
 GREY_NOISE = 0.025
@@ -181,6 +180,10 @@ class GaussianScene(Scene):
     def after_step(self, step: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
         """Let the density control change the Gaussians."""
         self.controller.after_step(self, step=step, progress=self._progress, optimiser=optimiser, generator=generator)
+
+    def volume(self) -> OpacityField:
+        """The sum of the Gaussians' opacities at each point, from which a mesh is extracted."""
+        return OpacityField(self)
 
     def _normals(self, scales: Tensor, from_camera: Tensor) -> Tensor:
         """Each Gaussian's shortest axis on the side of each camera, ``(b n 3)``."""

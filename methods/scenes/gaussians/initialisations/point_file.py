@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from methods.scenes.gaussians.harmonics import HARMONIC_0
 from methods.scenes.gaussians.initialisations.initialisation import Points
 from methods.scenes.gaussians.initialisations.sampling import choose_on_triangles, resample
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 #: Endings of the files that are read, which hold all of their content: the textures of an OBJ are other files.
 ENDINGS = (".ply", ".obj", ".glb")
 
-#: Properties of the colours of 3D Gaussian Splatting's files, as coefficients of the harmonic of degree 0.
-_DEGREE_0, _HARMONIC_0 = ("f_dc_0", "f_dc_1", "f_dc_2"), 0.28209479177387814
+#: Properties of colours in 3D Gaussian Splatting's files: coefficients of the harmonic of degree 0.
+_DEGREE_0 = ("f_dc_0", "f_dc_1", "f_dc_2")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _point_colours(cloud: trimesh.PointCloud) -> np.ndarray | None:
     names = () if fields is None else getattr(fields, "dtype", np.dtype([])).names or tuple(fields)
     if set(_DEGREE_0) <= set(names):
         coefficients = np.stack([np.asarray(fields[name], float).ravel() for name in _DEGREE_0], axis=1)
-        return (0.5 + _HARMONIC_0 * coefficients).clip(0, 1)
+        return (0.5 + HARMONIC_0 * coefficients).clip(0, 1)
     if len(cloud.colors) != len(cloud.vertices):
         return None
     return np.asarray(cloud.colors, float)[:, :3] / 255
