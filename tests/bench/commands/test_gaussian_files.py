@@ -14,10 +14,9 @@ import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from bench.cells.finished_scene import load_scene
 from bench.cells.run_cell import run_cell
 from bench.cli import main
-from bench.commands.export import export_gaussians, export_mesh
+from bench.commands.export import export_gaussians
 from bench.commands.gaussian_files import GAUSSIAN_FILES, ply, splat
 from bench.errors import InputError
 from bench.records.store import RunStore
@@ -28,7 +27,6 @@ from methods.pixels import NotFiniteError
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.gaussians.gaussians import Gaussians, GaussianScene
 from methods.scenes.gaussians.harmonics import basis
-from methods.scenes.gaussians.initialisations.points import PointFile
 
 
 def build(count: int = 7, degree: int = 0) -> GaussianScene:
@@ -151,20 +149,6 @@ def test_a_record_is_exported_as_what_the_option_says(folder: Path, tmp_path: Pa
     assert capsys.readouterr().err == (
         "sdibench: export: give --mesh out.glb, or --gaussians out.ply for a scene of Gaussians\n"
     )
-
-
-@pytest.mark.parametrize(("ending", "up"), [("glb", "auto"), ("ply", "y")])
-def test_an_exported_mesh_is_a_start_at_the_same_place(
-    folder: Path, tmp_path: Path, prior: Prior, ending: str, up: str
-) -> None:
-    export_mesh(folder, tmp_path / f"start.{ending}", resolution=32)
-    start = PointFile(str(tmp_path / f"start.{ending}"), radius="as_is", up=up)
-    scene = Gaussians(count=500, initialisation=start).build(prior, torch.Generator().manual_seed(0))
-    source = load_scene(folder)
-    with torch.no_grad():
-        for found, expected in zip(scene.means.aminmax(dim=0), source.means.aminmax(dim=0), strict=True):
-            torch.testing.assert_close(found, expected, atol=0.12, rtol=0)
-        assert float((scene.harmonics.mean(0) - source.harmonics.mean(0)).abs().max()) < 0.1
 
 
 def test_bad_arguments_are_reported(folder: Path, finished: RunStore, tmp_path: Path) -> None:

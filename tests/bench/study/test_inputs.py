@@ -209,3 +209,19 @@ def test_runs_of_two_machines_are_united_with_the_hashes_of_both(
     united = RunStore(tmp_path / "both").read_study()
     assert len(united.pinned.inputs) == 4
     assert {cell.identity for cell in expand(united)} == {cell.identity for cell in whole}
+
+
+@pytest.mark.usefixtures("run_of_quick")
+def test_both_methods_of_the_ablation_start_from_one_record() -> None:
+    cells = expand(load_study("ablation_initialisation"))
+    starts = {cell.label: cell.scene["initialisation"] for cell in cells if cell.prompt_id == "blue-duck"}
+    assert {label: start["name"] for label, start in starts.items()} == {
+        f"{method}-{name}": name for method in ("sds", "sdi") for name in ("ball", "blob", "record")
+    }
+    assert starts["sds-record"] == starts["sdi-record"]
+
+
+def test_a_study_that_starts_from_a_run_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"runs/quick' is not a run folder; run its study first"):
+        expand(load_study("ablation_initialisation"))
