@@ -22,7 +22,7 @@ from methods.scenes.gaussians.opacity_field import OpacityField
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
-from methods.scenes.gaussians.spacing import neighbour_distance
+from methods.scenes.gaussians.spacing import initial_sizes
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
 
@@ -120,8 +120,7 @@ class GaussianScene(Scene):
         shades = 0.5 + GREY_NOISE * torch.randn((count, 3), generator=generator, device=device)
         rgb = shades if points.rgb is None else points.rgb
         self.means = nn.Parameter(points.positions)
-        sizes = _initial_sizes(settings, points.positions)
-        self.log_scales = nn.Parameter(sizes.log()[:, None].repeat(1, 3))
+        self.log_scales = nn.Parameter(initial_sizes(settings.size, points.positions).log()[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(torch.nn.functional.normalize(turns, dim=-1))
         self.opacity_logits = nn.Parameter(torch.full_like(points.positions[:, 0], settings.opacity).logit())
         self.harmonics = nn.Parameter((rgb[:, None] - 0.5) / HARMONIC_0)
@@ -162,6 +161,10 @@ class GaussianScene(Scene):
             normals=sums[:, 4:7] if "normals" in outputs else None,
         )
 
+    def volume(self) -> OpacityField:
+        """The sum of the Gaussians' opacities at each point, from which a mesh is extracted."""
+        return OpacityField(self)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """A group for each parameter."""
         rates = self.settings.learning_rates
@@ -181,19 +184,8 @@ class GaussianScene(Scene):
         """Let the density control change the Gaussians."""
         self.controller.after_step(self, step=step, progress=self._progress, optimiser=optimiser, generator=generator)
 
-    def volume(self) -> OpacityField:
-        """The sum of the Gaussians' opacities at each point, from which a mesh is extracted."""
-        return OpacityField(self)
-
     def _normals(self, scales: Tensor, from_camera: Tensor) -> Tensor:
         """Each Gaussian's shortest axis on the side of each camera, ``(b n 3)``."""
         shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
         axis = rotation_matrix(self.rotations).gather(2, shortest)[..., 0]
         return axis * torch.where((axis * from_camera).sum(-1, keepdim=True) > 0, -1.0, 1.0)
-
-
-def _initial_sizes(settings: Gaussians, positions: Tensor) -> Tensor:
-    """Standard deviations ``(n,)`` before the first step, world units."""
-    if settings.size == "neighbours":
-        return neighbour_distance(positions)
-    return torch.full_like(positions[:, 0], settings.size)

@@ -1,6 +1,8 @@
-"""The distance of points from their neighbours."""
+"""The distance of points from their neighbours, and sizes of Gaussians by it."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from scipy.spatial import cKDTree
@@ -29,3 +31,13 @@ def neighbour_distance(positions: Tensor) -> Tensor:
     distances, _ = cKDTree(known).query(known, k=nearest + 1)  # the nearest is the point itself
     squares = torch.from_numpy(distances[:, 1:]).square().mean(1)
     return squares.sqrt().clamp(LEAST, MOST).to(positions)
+
+
+def initial_sizes(size: float | Literal["neighbours"], positions: Tensor) -> Tensor:
+    """Standard deviations ``(n,)`` of Gaussians before the first step, world units.
+
+    Args:
+        size: One for all, or the distance of each to its neighbours.
+        positions: ``(n 3)``, world units.
+    """
+    return neighbour_distance(positions) if size == "neighbours" else torch.full_like(positions[:, 0], size)
