@@ -205,12 +205,15 @@ class Compare:
 
 @dataclass(frozen=True)
 class Export:
-    """Write the scene of a finished cell as a mesh with vertex colours (GLB, PLY or OBJ); needs no prior."""
+    """Write the scene of a finished cell as a mesh (--mesh) or as its Gaussians (--gaussians); needs no prior."""
 
     cell: tyro.conf.Positional[Path]
     """Folder of the cell's record: runs/STUDY/cells/CELL."""
-    mesh: Path
-    """File to write: out.glb for viewers, out.ply or out.obj for mesh tools."""
+    mesh: Path | None = None
+    """File of triangles with vertex colours: out.glb for viewers, out.ply or out.obj for mesh tools."""
+    gaussians: Path | None = None
+    """File of the Gaussians of a scene that consists of them: out.ply for viewers of 3D Gaussian Splatting, or the
+    smaller out.splat.  A PLY is thus what its option says."""
     resolution: int = 96
     """Points along an edge of the grid that the density is read on."""
     level: float | None = None
@@ -218,10 +221,17 @@ class Export:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.commands.export import export_mesh
+        from bench.commands.export import export_gaussians, export_mesh
+        from bench.errors import InputError
 
-        export_mesh(self.cell, self.mesh, resolution=self.resolution, level=self.level)
-        print_line(console, f"mesh: {self.mesh}")
+        if self.mesh is self.gaussians is None:
+            raise InputError("export: give --mesh out.glb, or --gaussians out.ply for a scene of Gaussians")
+        if self.mesh is not None:
+            export_mesh(self.cell, self.mesh, resolution=self.resolution, level=self.level)
+            print_line(console, f"mesh: {self.mesh}")
+        if self.gaussians is not None:
+            export_gaussians(self.cell, self.gaussians)
+            print_line(console, f"Gaussians: {self.gaussians}")
         return 0
 
 

@@ -11,7 +11,7 @@ MARK = (1.0, 0.0, 1.0)
 
 
 class NotFiniteError(ValueError):
-    """Colours that are NaN or infinite; the message is one line."""
+    """Values to be written that are NaN or infinite; the message is one line."""
 
 
 def to_bytes(values: Tensor) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from bench.cells.initial_scene import initial_scene
 from bench.cells.streams import make_streams
 from bench.records.checkpoint import generator_states
 from bench.study.cell import Cell
-from bench.study.resolve import cell_method, cell_scene
+from bench.study.resolve import cell_method
 from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
@@ -50,7 +51,7 @@ class Optimisation:
         self.streams = make_streams(cell.seed, cell.prompt_id)
         self.watch = Watch(cell.divergence)
         self.method = cell_method(cell)
-        self.scene = cell_scene(cell).build(prior, self.streams["init"]).to(self.device)
+        self.scene = initial_scene(cell).build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
         self.optimiser = self._make_optimiser()
         self.done = 0  # steps

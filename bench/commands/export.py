@@ -1,26 +1,17 @@
-"""Command ``export``: a finished cell's scene as a mesh that other programs open."""
+"""Command ``export``: a finished cell's scene as a file that other programs open."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from bench.cells.streams import make_streams
+from bench.cells.finished_scene import load_scene
+from bench.commands.gaussian_files import GAUSSIAN_FILES
 from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
 from bench.records.atomic import new_file
-from bench.records.reading import require_readable
-from bench.records.record import RECORD_FILE, SCENE_FILE
-from bench.records.store import RunStore, read_record
-from bench.study.cell import Cell
-from bench.study.resolve import cell_scene
 from methods.pixels import NotFiniteError
-from methods.priors.loading import load_prior
+from methods.scenes.gaussians.gaussians import GaussianScene
 from methods.scenes.mesh import extract_mesh, silhouette_level
-from methods.scenes.scene import Scene
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
 RESOLUTIONS = (8, 512)
@@ -69,47 +60,29 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     return out
 
 
-def load_scene(record_folder: Path) -> Scene:
-    """The scene of a record at the end of its cell, on the CPU.
+def export_gaussians(record_folder: Path, out: Path) -> Path:
+    """Write the Gaussians of a record; the diffusion prior is not needed.
+
+    Args:
+        record_folder: A cell's folder, ``runs/<study>/cells/<cell>``.
+        out: The file to write, which ends in ``.ply`` or ``.splat``; an existing one is replaced.
 
     Raises:
-        InputError: If the record is corrupt or has no scene, or the scene cannot be built here.
+        InputError: If the record is corrupt, its scene is not one of Gaussians or not finite, or ``out`` has another
+            ending.
+        StorageError: If ``out`` cannot be written.
     """
-    if not record_folder.is_dir():
-        why = "is a file" if record_folder.exists() else "there is no such folder"
-        raise InputError(f"{record_folder}: {why}; give a cell's folder, such as runs/quick/cells/sdi--blue-duck--…")
-    if not (record_folder / RECORD_FILE).is_file():
-        raise InputError(f"{record_folder}: {_instead_of_cell(record_folder)}")
-    record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links
-    path = record_folder / SCENE_FILE
-    if SCENE_FILE not in record.file_bytes:
-        raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
-    scene = _build(record.cell, record_folder)
+    if out.suffix.lower() not in GAUSSIAN_FILES:
+        raise InputError(f"{out}: must end in {', '.join(GAUSSIAN_FILES)}, the formats of Gaussians that are written")
+    scene = load_scene(record_folder)
+    if not isinstance(scene, GaussianScene):
+        raise InputError(
+            f"{record_folder}: {type(scene).__name__} is a scene without Gaussians; give --mesh out.glb for its surface"
+        )
     try:
-        require_readable(path)
-        state = load_file(path)
-        scene.resize(state)
-        scene.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError, AttributeError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{path}: is not the scene that the record describes ({why:.200})") from error
-    return scene
-
-
-def _instead_of_cell(folder: Path) -> str:
-    """Describe a folder without a record, and the folder to give in its place."""
-    cells = RunStore(folder).record_folders() or RunStore(folder.parent).record_folders() * (folder.name == "cells")
-    if cells:
-        what = "the folder of all cells" if folder.name == "cells" else "a run folder"
-        return f"is {what}; give the folder of one cell, such as {cells[0]}"
-    return f"has no {RECORD_FILE}, so it is not a cell's folder; give one such as runs/quick/cells/sdi--blue-duck--…"
-
-
-def _build(cell: Cell, where: Path) -> Scene:
-    try:
-        # a scene with geometry does not depend on the prior, and one of latents has no geometry
-        return cell_scene(cell).build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    except (TypeError, ValueError, RuntimeError, ImportError, LookupError) as error:
-        raise InputError(f"{where}: the scene cannot be built here: {error}") from error
+        content = GAUSSIAN_FILES[out.suffix.lower()](scene)
+    except NotFiniteError as error:
+        raise InputError(f"{record_folder}: {error}") from error
+    with new_file(out) as temporary:
+        temporary.write_bytes(content)
+    return out

@@ -83,6 +83,8 @@ def united(studies: Sequence[Study]) -> Study:
         for other in studies[:index]:
             _check_related(other, study)
     if (pinned := next((study.pinned for study in studies if study.pinned), None)) is not None:
+        inputs = {key: sha for study in studies if study.pinned for key, sha in study.pinned.inputs.items()}
+        pinned = pinned.model_copy(update={"inputs": inputs})
         studies = [study.model_copy(update={"pinned": pinned}) for study in studies]
     first = studies[0]
     methods = {label: study.methods[label] for study in studies for label in study.methods}
@@ -105,8 +107,9 @@ def _contents(*fields: Iterable[object] | None) -> list[set[object] | None]:
 
 
 def _check_related(first: Study, study: Study) -> None:
-    for label in first.methods:
-        if label in study.methods and first.methods[label] != study.methods[label]:
+    arms, others = first.cell_fields()["methods"], study.cell_fields()["methods"]
+    for label in arms:
+        if label in others and arms[label] != others[label]:
             raise InputError(f"{first.name} and {study.name} differ in methods.{label}: they cannot be merged")
     narrowed = {name: getattr(first, name) for name in _NARROWED} | {"baseline": first.baseline}
     if study.model_copy(update=narrowed).key == first.key:

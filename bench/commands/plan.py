@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from bench.cells.initial_scene import check_inputs
 from bench.commands.estimated_steps import print_estimated_steps
 from bench.commands.prompt_reading import describe_reading
 from bench.errors import InputError
@@ -121,6 +122,13 @@ def _lacking(study: Study) -> _Lacking:
     except NotInstalledError as error:
         lines.append(f"cannot run here: {error}")
         remedy = "a package is missing, see below"
+    try:
+        check_inputs(study)
+    except InputError as error:
+        if study.pinned is None:
+            raise
+        lines.append(f"cannot run here: {error}")
+        remedy = "a file is missing, see below"
     try:
         check_prior(study)
         study_device(study)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bench.formatting import some_of
-from bench.study.expand import arms_of
+from bench.study.arms import arms_of
 from bench.study.prompt_texts import prompt_tokens_cut
 from bench.study.study import Study
 from methods.priors.loading import prompt_reader

@@ -8,9 +8,10 @@ from bench.commands.export import export_mesh
 from bench.commands.mesh_files import is_whole_glb
 from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
-from bench.records.record import SCENE_FILE, Record
+from bench.records.record import Record
 from bench.records.store import RunStore, refuse_links
 from bench.scores.frames import build_frames, read_card
+from bench.study.cell import SCENE_FILE
 from bench.study.expand import expand
 from bench.study.study import Study
 from bench.watch.divergence import Status

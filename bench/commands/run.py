@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.cells.initial_scene import check_inputs
 from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.options import EngineOptions
@@ -58,6 +59,7 @@ def run_study(
     missing = [cell for cell in cells if cell.identity not in done - again]
     if missing:
         check_ready(study)
+        check_inputs(study)
         if budget_hours is not None:
             here = engine == "local"  # elsewhere may be another device
             check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
+from typing import Any, get_type_hints
 
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +18,10 @@ from rich.text import Text
 
 from bench.commands.list import KINDS, REGISTRIES, describe, registry_of_kind
 from bench.errors import InputError
+from bench.study.printed import toml_value
+from bench.study.resolve import plain_part, plain_settings
 from bench.study.study import load_study, study_names
-from methods.registry import nearest
+from methods.registry import Registry, nearest, registry_of
 
 #: Labels and texts, in the order to read.
 Facts = list[tuple[str, str]]
@@ -65,10 +68,19 @@ def _registered(kind: str, name: str) -> Facts | None:
 
 
 def _settings(thing: type) -> Iterator[tuple[str, str]]:
-    documented = field_docs(thing)
+    documented, hints = field_docs(thing), get_type_hints(thing)
     for field in dataclasses.fields(thing):
-        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
-        yield f"{field.name}{default}", documented.get(field.name, "")
+        registry = registry_of(hints[field.name])
+        default = "" if field.default is dataclasses.MISSING else f" = {_as_written(field.default, registry)}"
+        words = documented.get(field.name, "")
+        yield f"{field.name}{default}", words if registry is None else f"{words} One of {', '.join(registry.names())}."
+
+
+def _as_written(default: Any, registry: Registry[Any] | None) -> str:
+    """A default value as a study has it."""
+    if registry is not None and dataclasses.is_dataclass(default):
+        return toml_value(plain_part(default, registry))
+    return toml_value(plain_settings(default)) if dataclasses.is_dataclass(default) else repr(default)
 
 
 def field_docs(thing: type) -> dict[str, str]:

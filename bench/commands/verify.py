@@ -18,13 +18,13 @@ from bench.commands.derived_files import find_damage, made_with
 from bench.errors import InputError, StorageError, VersionError
 from bench.output import print_line
 from bench.records.reading import refusals, require_readable
-from bench.records.record import EVENTS_FILE, SCENE_FILE, Record, RecordedView
+from bench.records.record import EVENTS_FILE, Record, RecordedView
 from bench.records.store import RunStore, read_events
 from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
 from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
-from bench.study.cell import Cell
+from bench.study.cell import SCENE_FILE, Cell
 from bench.study.expand import expand
 from bench.study.pinning import check_prior
 from bench.study.study import Study

@@ -13,6 +13,7 @@ from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
 from methods.cameras import Cameras, sample_cameras
 from methods.contracts import Rendering
+from methods.inputs import with_inputs
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.nerf.marching.steps import STEPS_AT_ONCE
 from methods.scenes.nerf.nerf import NeRFScene
@@ -70,7 +71,8 @@ def scene_costs(cell: Cell) -> SceneCosts:
         MissingPackageError: If they need a package that is not installed.
     """
     generator = torch.Generator().manual_seed(0)
-    scene = cell_scene(cell).build(GaussianPrior(), generator)
+    settings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
+    scene = settings.build(GaussianPrior(), generator)
     with_gradient = forward = launches = forward_launches = held = samples = 0.0
     for progress in _PROGRESS:
         scene.before_step(progress)

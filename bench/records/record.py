@@ -22,7 +22,6 @@ FORMAT_VERSION = 3
 
 RECORD_FILE = "record.json"
 EVENTS_FILE = "events.jsonl"
-SCENE_FILE = "scene.safetensors"
 
 #: Path of a file below the record's folder: no part starts with a dot, so the path cannot lead out of the folder.
 RecordFile = Annotated[

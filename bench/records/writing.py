@@ -10,13 +10,13 @@ from PIL import Image
 from bench.records.record import (
     EVENTS_FILE,
     RECORD_FILE,
-    SCENE_FILE,
     Images,
     Outcome,
     Record,
     RecordedView,
     Snapshot,
 )
+from bench.study.cell import SCENE_FILE
 from methods.weights import file_sha256, write_tensors
 
 

@@ -9,9 +9,13 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from bench.study.settings import CellSettings, Slug
+from methods.inputs import PLACES
 
 #: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.
 CODE_VERSION = 6
+
+#: File of the optimised scene in the folder of a cell's record.
+SCENE_FILE = "scene.safetensors"
 
 #: Settings of a scene and its parts that decide speed and memory alone, and so are no part of a cell's identity.
 _NO_NUMBERS = frozenset({"backend", "samples_at_once"})
@@ -43,8 +47,8 @@ class Cell(CellSettings):
     def identity(self) -> str:
         """SHA-256 of the cell's canonical JSON: sorted keys, no spaces, no NaN.
 
-        The prior's name is left out: its weights have a hash, and a folder can be spelled in many ways.  So are the
-        scene's settings that decide speed and memory alone.
+        The prior's name is left out: its weights have a hash, and a folder can be spelled in many ways.  So is where a
+        part of the scene with a hash was found, and are the settings that decide speed and memory alone.
         """
         fields = self.model_dump(mode="json", exclude={"prior": {"name"}})
         fields["scene"] = _deciding(fields["scene"])
@@ -61,4 +65,5 @@ def _deciding(settings: JsonValue) -> JsonValue:
     """Settings without those that decide no number, at any depth."""
     if not isinstance(settings, dict):
         return settings
-    return {name: _deciding(value) for name, value in settings.items() if name not in _NO_NUMBERS}
+    left_out = _NO_NUMBERS | (PLACES if "sha256" in settings else frozenset())
+    return {name: _deciding(value) for name, value in settings.items() if name not in left_out}

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import JsonValue
 
 from bench.errors import InputError
+from bench.study.arms import Arm, arms_of
 from bench.study.cell import Cell
+from bench.study.inputs import find_inputs
 from bench.study.pinning import study_prior
-from bench.study.resolve import plain_part, plain_settings, resolve_part, resolve_settings
+from bench.study.resolve import plain_part, plain_settings
 from bench.study.scorers import scorer_roles
 from bench.study.settings import CellSettings, named_table
 from bench.study.study import Study
-from methods.contracts import Method, Prior
-from methods.distillation import methods
+from methods.contracts import Prior
+from methods.inputs import Input, with_inputs
 from methods.priors.pipeline.unloaded import UnloadedPrior
-from methods.registry import UnknownNameError
 from methods.scenes import scenes
 from methods.scenes.scene import SceneSettings
-
-
-class Arm(NamedTuple):
-    """An arm of a study: what all of its cells share."""
-
-    name: str  # of the method, in the registry
-    method: Method
-    given: Mapping[str, Any]  # the hyper-parameters that the study names
-    study: Study  # with the arm's own settings
-    scene: SceneSettings
 
 
 def expand(study: Study) -> list[Cell]:
@@ -40,7 +31,8 @@ def expand(study: Study) -> list[Cell]:
     scene is built: :mod:`bench.study.readiness` checks whether the study can run on this machine.
 
     Raises:
-        InputError: If a name or a value is wrong.
+        InputError: If a name or a value is wrong, or a file or a record that a scene starts from is missing and is not
+            pinned.
         UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
         WeightsError: If the study is not pinned, and the prior's weights are missing or not the ones that its card
             names.
@@ -52,6 +44,7 @@ def expand(study: Study) -> list[Cell]:
     prior = study_prior(study)
     hyper_parameters = {label: _calibrated(label, arm, prior) for label, arm in arms.items()}
     scene_tables = {label: plain_part(arm.scene, scenes) for label, arm in arms.items()}
+    inputs = find_inputs(study)
     return [
         Cell(
             label=label,
@@ -60,7 +53,7 @@ def expand(study: Study) -> list[Cell]:
             prompt_id=prompt.id,
             prompt=prompt.text,
             seed=seed,
-            scene=scene_tables[label],
+            scene=_with(inputs.get((label, prompt.id, seed)), arm.scene) or scene_tables[label],
             prior_sha256=prior.weights_sha256,
             **{name: getattr(arm.study, name) for name in CellSettings.model_fields},
         )
@@ -70,27 +63,9 @@ def expand(study: Study) -> list[Cell]:
     ]
 
 
-def arms_of(study: Study) -> dict[str, Arm]:
-    """The arms of the study by label, their settings resolved.
-
-    Raises:
-        InputError: If a name or a value is wrong.
-    """
-    return {label: _arm(study, label) for label in study.methods}
-
-
-def _arm(study: Study, label: str) -> Arm:
-    where = f"{study.name}: methods.{label}"
-    own = study.of_arm(label)
-    given = dict(own.methods[label])
-    name = str(given.pop("method", label))
-    try:
-        factory = methods[name]
-    except UnknownNameError as error:
-        raise InputError(f"{where}: {error}") from error
-    method = resolve_settings(factory, given, where=where)
-    scene = resolve_part(own.scene, scenes, where=f"{own.name}: scene")
-    return Arm(name, method, given, own, scene)
+def _with(inputs: Mapping[str, Input] | None, scene: SceneSettings) -> dict[str, JsonValue] | None:
+    """The scene of a cell with its inputs by field; None without any."""
+    return plain_part(with_inputs(scene, lambda field, _: inputs[field]), scenes) if inputs else None
 
 
 def _calibrated(label: str, arm: Arm, prior: Prior | UnloadedPrior) -> dict[str, JsonValue]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.errors import InputError
 from bench.study.settings import named_table
+from methods.inputs import PLACES
+
+#: The name of a study, whose run is at ``runs/NAME``.
+_STUDY = re.compile(r"[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*")
 
 
 def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
-    """The fields of a study file with the absolute paths of its prompts and its prior.
+    """The fields of a study file with the absolute paths of its prompts, its prior and what its scenes start from.
 
     Values of a wrong type stay as they are; the study's validation reports them.
 
@@ -32,6 +38,40 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     name = table.get("name") if isinstance(table, dict) else None
     if isinstance(name, str) and _is_path(name, file):
         found["prior"] = {**table, "name": _whole(name, file, "prior")}
+    return map_scenes(found, lambda scene: _with_whole_places(scene, file))
+
+
+def map_scenes(fields: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """The fields of a study with other scene tables: its own, and those that its arms have."""
+    found = {name: change(value) if name == "scene" else value for name, value in fields.items()}
+    if isinstance(arms := fields.get("methods"), dict):
+        found["methods"] = {label: _map_arm(arm, change) for label, arm in arms.items()}
+    return found
+
+
+def without_places(scene: Any) -> Any:
+    """A scene table without the places of files and runs, at any depth; where a file is decides no number."""
+    if not isinstance(scene, dict):
+        return scene
+    return {name: without_places(value) for name, value in scene.items() if name not in PLACES}
+
+
+def _map_arm(arm: Any, change: Callable[[Any], Any]) -> Any:
+    settings = arm.get("settings") if isinstance(arm, dict) else None
+    if not isinstance(settings, dict) or "scene" not in settings:
+        return arm
+    return {**arm, "settings": {**settings, "scene": change(settings["scene"])}}
+
+
+def _with_whole_places(scene: Any, file: Path, key: str = "scene") -> Any:
+    """A scene table whose places of files and runs are absolute; those of a run may be the name of a study."""
+    if not isinstance(scene, dict):
+        return scene
+    found = {name: _with_whole_places(value, file, f"{key}.{name}") for name, value in scene.items()}
+    for name in PLACES & scene.keys():
+        if isinstance(place := scene[name], str):
+            is_study = name == "run" and _STUDY.fullmatch(place)
+            found[name] = str(Path("runs", place).absolute()) if is_study else _whole(place, file, f"{key}.{name}")
     return found
 
 

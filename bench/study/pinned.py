@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from typing import Any
+
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from bench.study.settings import Section
 
@@ -25,3 +27,11 @@ class Pinned(Section):
     """The whole prompt set (``prompts.PromptSet``) with its texts; R-precision looks for a prompt among all of them."""
     prior: PinnedPrior
     """The prior."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each file and record that a scene starts from, by cell and setting."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_inputs(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out inputs that are none, so that earlier versions read the run folder."""
+        fields: dict[str, Any] = dump(self)
+        return fields if self.inputs else {name: value for name, value in fields.items() if name != "inputs"}

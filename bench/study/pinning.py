@@ -1,4 +1,4 @@
-"""The prompts and the prior of a study: found, kept with a run, and compared by content instead of by name."""
+"""The prompts, the prior and the inputs of a study: found, kept with a run, and compared by content, not by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import partial
 from itertools import zip_longest
 
 from bench.errors import InputError
+from bench.study.inputs import input_hashes, other_files
 from bench.study.pinned import Pinned, PinnedPrior
 from bench.study.study import Study
 from methods.contracts import Prior
@@ -21,9 +22,13 @@ def pin(study: Study) -> Study:
         UnknownNameError: If there is no such prior.
         WeightsError: If the prior's weights are missing or differ from those that its card names.
         PromptSetError: If there is no such prompt set.
+        InputError: If a file or a record that a scene starts from is missing.
     """
     if study.pinned is not None:
-        return study
+        inputs = study.pinned.inputs | input_hashes(study)
+        if inputs == study.pinned.inputs:
+            return study
+        return study.model_copy(update={"pinned": study.pinned.model_copy(update={"inputs": inputs})})
     return _pinned(study, known_prior(study.prior.name, study.prior.posterior))
 
 
@@ -42,7 +47,8 @@ def pin_expected(study: Study) -> Study:
 
 def _pinned(study: Study, prior: Prior | UnloadedPrior | PriorCard) -> Study:
     facts = {name: getattr(prior, name) for name in PinnedPrior.model_fields}
-    pinned = Pinned(prompt_set=study.prompt_set().model_dump(mode="json"), prior=PinnedPrior(**facts))
+    prompt_set = study.prompt_set().model_dump(mode="json")
+    pinned = Pinned(prompt_set=prompt_set, prior=PinnedPrior(**facts), inputs=input_hashes(study))
     return study.model_copy(update={"pinned": pinned})
 
 
@@ -92,14 +98,14 @@ def _check(study: Study, found: str) -> None:
 
 
 def other_inputs(first: Study, second: Study) -> list[str]:
-    """Describe how the prompts and the prior of two studies differ; contents are compared, not names.
+    """Describe how the prompts, the prior and the scenes' inputs of two studies differ, by content and not by name.
 
     Raises:
         UnknownNameError: If one of them is not pinned, and there is no such prior.
         WeightsError: If the weights of one that is not pinned are needed and missing.
         PromptSetError: If the prompt set of one that is not pinned is needed and missing.
     """
-    return [*_other_prompts(first, second), *_other_prior(first, second)]
+    return [*_other_prompts(first, second), *_other_prior(first, second), *other_files(first, second)]
 
 
 def _other_prompts(first: Study, second: Study) -> list[str]:

@@ -17,12 +17,12 @@ def study_toml(study: Study) -> str:
     fields = study.model_dump(mode="json", exclude={"name", "pinned"}, exclude_none=True)
     lines = [f"# {study.name}, merged"]
     plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key != "figures"}
-    lines += [f"{key} = {_value(value)}" for key, value in plain.items()]
+    lines += [f"{key} = {toml_value(value)}" for key, value in plain.items()]
     for key, value in fields.items():
         if isinstance(value, dict):
             lines += _table(key, value)
     for figure in fields["figures"]:
-        lines += ["", "[[figures]]", *(f"{_key(key)} = {_value(value)}" for key, value in figure.items())]
+        lines += ["", "[[figures]]", *(f"{_key(key)} = {toml_value(value)}" for key, value in figure.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -30,17 +30,18 @@ def _table(name: str, table: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"[{name}]"
     for key, value in table.items():
-        yield f"{_key(key)} = {_value(value)}"
+        yield f"{_key(key)} = {toml_value(value)}"
 
 
 def _key(key: str) -> str:
     return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
-def _value(value: Any) -> str:
-    """A TOML value; texts, numbers and lists are written as in JSON."""
+def toml_value(value: Any) -> str:
+    """A TOML value; texts, numbers and lists are written as in JSON, and what is not set is left out of tables."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"
+        given = {key: each for key, each in value.items() if each is not None}
+        return "{ " + ", ".join(f"{_key(key)} = {toml_value(each)}" for key, each in given.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 
 from bench.errors import InputError
-from bench.study.expand import arms_of
+from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.contracts import Prior
+from methods.inputs import with_inputs
 from methods.priors.loading import load_prior
 from methods.scenes.scene import SceneSettings
 from methods.settings import MissingPackageError
@@ -51,7 +52,7 @@ def check_scenes(study: Study) -> None:
 
 def _build_error(scene: SceneSettings, prior: Prior) -> Exception | None:
     try:
-        scene.build(prior, torch.Generator().manual_seed(0))
+        with_inputs(scene, lambda _, part: part.stand_in()).build(prior, torch.Generator().manual_seed(0))
     except (TypeError, ValueError, LookupError) as error:
         return error
     return None

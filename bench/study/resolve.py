@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
@@ -116,7 +117,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise InputError(f"{where} = {value!r}: must be a table of settings")
         return resolve_settings(hint, value, where=where)
-    if isinstance(value, bool) and hint in (int, float):  # pydantic's lax mode would make 1 of true
+    if isinstance(value, bool) and {int, float} & {hint, *get_args(hint)}:  # pydantic's lax mode would make 1 of true
         raise InputError(f"{where} = {value!r}: must be a number")
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
@@ -124,5 +125,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
     except PydanticSchemaGenerationError:  # a type that pydantic does not know; the dataclass will judge
         return value
     except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"]
-        raise InputError(f"{where} = {value!r}: {message[0].lower()}{message[1:]}") from error
+        found = [each["msg"] for each in error.errors(include_url=False)]
+        messages = dict.fromkeys(found) if get_origin(hint) in (Union, UnionType) else found[:1]
+        right = ", or ".join(message[0].lower() + message[1:] for message in messages)
+        raise InputError(f"{where} = {value!r}: {right}") from error

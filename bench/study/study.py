@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
-from bench.study.paths import with_whole_paths
+from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug
 from methods.registry import nearest
@@ -164,12 +164,13 @@ class Study(CellSettings, Handling):
         return hashlib.sha256(json.dumps(self.cell_fields(), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def cell_fields(self) -> dict[str, Any]:
-        """All keys that decide the cells as JSON has them, but for the names of the prompt set and of the prior.
+        """All keys that decide the cells as JSON has them, without the names of prompt set and prior, and of files.
 
         A file can be spelled in many ways, and its content can change: ``bench.study.pinning`` compares the contents.
         """
         left_out = dict.fromkeys((*_NOT_IN_FILES, "prompts", *Handling.model_fields), True)
-        return self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
+        fields = self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
+        return map_scenes(fields, without_places)
 
     def narrow(
         self,

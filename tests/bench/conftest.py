@@ -15,7 +15,7 @@ from rich.console import Console
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
-from bench.study.cell import Cell
+from bench.study.cell import SCENE_FILE, Cell
 from bench.study.expand import expand
 from bench.study.settings import DivergenceSettings
 from bench.study.study import Study, load_study
@@ -52,6 +52,15 @@ def _coarse_meshes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.commands.report.FINE_POINTS", 20)
         yield
+
+
+@pytest.fixture
+def run_of_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A current folder with the scenes of the quick study, from which a shipped study starts."""
+    for cell in expand(load_study("quick")):
+        (tmp_path / "runs" / "quick" / "cells" / cell.folder_name).mkdir(parents=True)
+        (tmp_path / "runs" / "quick" / "cells" / cell.folder_name / SCENE_FILE).write_text(cell.folder_name)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

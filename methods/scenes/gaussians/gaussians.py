@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,16 @@ from methods.pixels import clamp_finite
 from methods.scenes import scenes
 from methods.scenes.gaussians.density.density_control import DensityControl
 from methods.scenes.gaussians.density.unchanged import Unchanged
+from methods.scenes.gaussians.harmonics import HARMONIC_0
 from methods.scenes.gaussians.initialisations.ball import Ball
 from methods.scenes.gaussians.initialisations.initialisation import Initialisation, Points
+from methods.scenes.gaussians.opacity_field import OpacityField
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
+from methods.scenes.gaussians.spacing import initial_sizes
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
-
-#: The spherical harmonic of degree 0, by which a coefficient is multiplied to be a colour minus 0.5.
-HARMONIC_0 = 0.28209479177387814
 
 #: Standard deviation of the colours of Gaussians that start grey.
 GREY_NOISE = 0.025
@@ -69,8 +69,9 @@ class Gaussians(SceneSettings):
     """Number of Gaussians before the first step."""
     initialisation: Initialisation = Ball()
     """Their centres and colours before the first step."""
-    size: float = 0.04
-    """Standard deviation of a Gaussian before the first step, world units."""
+    size: float | Literal["neighbours"] = 0.04
+    """Standard deviation of a Gaussian before the first step, world units; ``neighbours`` is each one's distance to its
+    three nearest neighbours (3D Gaussian Splatting), at most 0.2."""
     opacity: float = 0.1
     """Opacity of a Gaussian's centre before the first step (DreamGaussian: 0.1)."""
     rasteriser: Rasteriser = TorchTiles()
@@ -82,7 +83,8 @@ class Gaussians(SceneSettings):
 
     def __post_init__(self) -> None:
         require(self.count >= 1, "count", self.count, "a positive number of Gaussians")
-        require(self.size > 0, "size", self.size, "a positive distance in world units")
+        is_size = self.size == "neighbours" or self.size > 0
+        require(is_size, "size", self.size, 'a positive distance in world units or "neighbours"')
         require(0 < self.opacity < 1, "opacity", self.opacity, "an opacity between 0 and 1")
 
     def build(self, prior: Prior, generator: torch.Generator) -> GaussianScene:
@@ -118,7 +120,7 @@ class GaussianScene(Scene):
         shades = 0.5 + GREY_NOISE * torch.randn((count, 3), generator=generator, device=device)
         rgb = shades if points.rgb is None else points.rgb
         self.means = nn.Parameter(points.positions)
-        self.log_scales = nn.Parameter(torch.full_like(points.positions, settings.size).log())
+        self.log_scales = nn.Parameter(initial_sizes(settings.size, points.positions).log()[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(torch.nn.functional.normalize(turns, dim=-1))
         self.opacity_logits = nn.Parameter(torch.full_like(points.positions[:, 0], settings.opacity).logit())
         self.harmonics = nn.Parameter((rgb[:, None] - 0.5) / HARMONIC_0)
@@ -158,6 +160,10 @@ class GaussianScene(Scene):
             depth=sums[:, 3:4] / opacity.clamp(min=1e-5) / cosine,
             normals=sums[:, 4:7] if "normals" in outputs else None,
         )
+
+    def volume(self) -> OpacityField:
+        """The sum of the Gaussians' opacities at each point, from which a mesh is extracted."""
+        return OpacityField(self)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """A group for each parameter."""

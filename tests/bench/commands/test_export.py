@@ -12,8 +12,9 @@ import torch
 import trimesh
 from safetensors.torch import load_file, save_file
 
+from bench.cells.finished_scene import load_scene
 from bench.cells.run_cell import run_cell
-from bench.commands.export import export_mesh, load_scene
+from bench.commands.export import export_mesh
 from bench.commands.mesh_files import MESH_FILES, glb, linear_colours
 from bench.errors import InputError
 from bench.records.atomic import write_atomically

@@ -5,9 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.commands.list import KINDS, list_kind
+from bench.commands.list import KINDS, REGISTRIES, list_kind, registry_of_kind
 from methods.card import MethodCard, card_of
 from methods.distillation import methods as registry
+from methods.registry import _BY_BASE
 
 EXPECTED = {
     "methods": "sdi",
@@ -22,6 +23,9 @@ EXPECTED = {
     "schedules": "warm_up",
     "marchings": "occupancy",
     "encodings": "dense_grid",
+    "rasterisers": "torch",
+    "initialisations": "record",
+    "density": "unchanged",
     "controls": "other_prompt",
     "engines": "local",
 }
@@ -32,6 +36,13 @@ def test_every_kind_is_listed(kind: str) -> None:
     console = Console(file=io.StringIO(), width=200)
     list_kind(kind, console)
     assert EXPECTED[kind] in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_part_that_a_study_chooses_by_name_is_listed() -> None:
+    for kind in REGISTRIES:
+        registry_of_kind(kind)
+    listed = [registry_of_kind(kind) for kind in REGISTRIES]
+    assert [registry.kind for registry in _BY_BASE.values() if registry not in listed] == []
 
 
 def test_methods_are_listed_with_paper_weighting_and_guidance(monkeypatch: pytest.MonkeyPatch) -> None:

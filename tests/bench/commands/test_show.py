@@ -44,6 +44,19 @@ def test_fields_have_the_docstring_behind_them_those_of_a_base_too() -> None:
     assert documented["lora_rank"].startswith("Rank of the adapters")
 
 
+def test_a_part_is_shown_as_a_study_has_it_with_the_others_that_can_be_chosen() -> None:
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown("gaussians").splitlines()]
+    [start] = [line for line in lines if line.startswith("initialisation = ")]
+    assert start.startswith('initialisation = { name = "ball", radius = 0.5 } ')
+    assert start.endswith("One of ball, blob, points, record.")
+    assert any(line.startswith('rasteriser = { name = "torch" } ') for line in lines)
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown("nerf").splitlines()]
+    assert any(line.startswith("blob = { scale = 10.0, std = 0.5 } ") for line in lines)
+    [encoding] = [line for line in lines if line.startswith("encoding = ")]
+    assert 'name = "dense_grid", resolutions = [16, 32, 64]' in encoding
+    assert "hash_grid" in encoding
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown name 'quikc': did you mean quick"):
         show("quikc", Console(file=io.StringIO()))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from bench.engines import engines
 from bench.engines.options import EngineOptions
@@ -80,6 +81,13 @@ class TestCluster:
         records = [record for cell in cells if (record := store.read(cell))]
         assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
         assert {record.status.value for record in records} <= {"completed", "opaque"}
+
+    def test_both_scenes_are_run(self, study: Study, tmp_path: Path) -> None:
+        gaussians: JsonValue = {"method": "sds", "settings": {"scene": {"name": "gaussians", "count": 400}}}
+        study = study.model_copy(update={"methods": study.methods | {"gaussians": gaussians}})
+        cells, store = expand(study), RunStore(tmp_path)
+        engines["ray"](study, cells, store, EngineOptions(workers=2))
+        assert {record.status.value for cell in cells if (record := store.read(cell))} == {"completed"}
 
     def test_an_interrupt_stops_the_tasks(self, endless: Study, tmp_path: Path) -> None:
         cells, store = expand(endless), RunStore(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from bench.errors import InputError
 from bench.study.resolve import plain_settings, resolve_part, resolve_settings
 from methods.registry import Registry
+from methods.scenes import scenes
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,21 @@ def test_plain_settings_are_what_resolves_to_the_same() -> None:
 def test_what_is_wrong_in_a_part_is_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         resolve_settings(Whole, given, where="m")
+
+
+@pytest.mark.parametrize(
+    ("scene", "message"),
+    [
+        (
+            {"name": "gaussians", "size": "neighbour"},
+            "scene.size = 'neighbour': input should be a valid number, .*, or",
+        ),
+        ({"name": "gaussians", "size": "neighbour"}, "or input should be 'neighbours'$"),
+        ({"name": "gaussians", "size": True}, "scene.size = True: must be a number"),
+        ({"name": "nerf", "samples_at_once": True}, "scene.samples_at_once = True: must be a number"),
+    ],
+)
+def test_a_setting_of_two_kinds_names_both(scene: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_part(scene, scenes, where="scene")
+    assert resolve_part({"name": "gaussians", "size": "neighbours"}, scenes, where="scene").size == "neighbours"

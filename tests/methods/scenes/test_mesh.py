@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from PIL import Image, ImageDraw
+from silhouettes import silhouette
 from torch import Tensor, nn
 
-from methods.cameras import Cameras, evaluation_ring
+from methods.cameras import evaluation_ring
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.mesh import Mesh, extract_mesh, silhouette_level
 from methods.scenes.nerf.marching.occupancy import OccupancyMarching
@@ -52,23 +52,6 @@ def _scene(field: Balls) -> NeRF:
 
 def _shape(mesh: Mesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-
-
-def silhouette(vertices: np.ndarray, faces: np.ndarray, cameras: Cameras, index: int, side: int) -> np.ndarray:
-    """The pixels that a pin-hole camera sees the triangles in, by projection (not by rays, as the scene does)."""
-    position, target = cameras.positions[index].numpy(), cameras.target[index].numpy()
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    offset = vertices - position
-    depth = offset @ forward * math.tan(math.radians(float(cameras.fovy_deg[index])) / 2)
-    x = (offset @ right / depth + 1) / 2 * side
-    y = (1 - offset @ np.cross(right, forward) / depth) / 2 * side
-    image = Image.new("1", (4 * side, 4 * side))
-    draw = ImageDraw.Draw(image)
-    for face in faces:
-        draw.polygon([(4 * x[corner], 4 * y[corner]) for corner in face], fill=1)
-    return np.asarray(image)[2::4, 2::4]
 
 
 @pytest.mark.parametrize("radius", [0.3, 0.7])

@@ -1,0 +1,48 @@
+"""The arms of a study, their settings resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from bench.errors import InputError
+from bench.study.resolve import resolve_part, resolve_settings
+from bench.study.study import Study
+from methods.contracts import Method
+from methods.distillation import methods
+from methods.registry import UnknownNameError
+from methods.scenes import scenes
+from methods.scenes.scene import SceneSettings
+
+
+class Arm(NamedTuple):
+    """An arm of a study: what all of its cells share."""
+
+    name: str  # of the method, in the registry
+    method: Method
+    given: Mapping[str, Any]  # the hyper-parameters that the study names
+    study: Study  # with the arm's own settings
+    scene: SceneSettings
+
+
+def arms_of(study: Study) -> dict[str, Arm]:
+    """The arms of the study by label, their settings resolved.
+
+    Raises:
+        InputError: If a name or a value is wrong.
+    """
+    return {label: _arm(study, label) for label in study.methods}
+
+
+def _arm(study: Study, label: str) -> Arm:
+    where = f"{study.name}: methods.{label}"
+    own = study.of_arm(label)
+    given = dict(own.methods[label])
+    name = str(given.pop("method", label))
+    try:
+        factory = methods[name]
+    except UnknownNameError as error:
+        raise InputError(f"{where}: {error}") from error
+    method = resolve_settings(factory, given, where=where)
+    scene = resolve_part(own.scene, scenes, where=f"{own.name}: scene")
+    return Arm(name, method, given, own, scene)
