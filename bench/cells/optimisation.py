@@ -113,8 +113,9 @@ class Optimisation:
             self.scene.after_step(step, self.optimiser, self.streams["rays"])
         # one transfer for all numbers of a step: reading a number waits for the device
         diagnostics = self._diagnose(update)
-        numbers = [update.loss, penalty, rendering.opacity.mean(), *diagnostics.values()]
-        loss, regularisation, opacity, *values = torch.stack(numbers).tolist()
+        numbers = [update.loss, penalty, rendering.opacity.mean(), self._parameter_sum(), *diagnostics.values()]
+        loss, regularisation, opacity, parameter_sum, *values = torch.stack(numbers).tolist()
+        broken = [] if math.isfinite(parameter_sum) else self._broken_parameters()
         filled = opacity / reach(self.scene.bounding_radius, cameras, resolution)
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
@@ -129,7 +130,8 @@ class Optimisation:
             unet_rows=self.prior.rows - rows,
             diagnostics={**dict(zip(diagnostics, map(finite, values), strict=True)), **rendering.diagnostics},
         )
-        return Step(event, self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled))
+        found = self.watch.observe(step, loss=loss + regularisation, opacity=opacity, filled=filled, broken=broken)
+        return Step(event, found)
 
     def _diagnose(self, update: Distillation) -> dict[str, torch.Tensor]:
         """The scalars to log: the error of κ in eq. 8, for methods that have a κ, and the method's own."""
@@ -191,6 +193,15 @@ class Optimisation:
     def _make_optimiser(self) -> torch.optim.Adam:
         settings = self.cell.optimiser
         return torch.optim.Adam(self.scene.parameter_groups(), betas=settings.betas, eps=settings.eps)
+
+    def _parameter_sum(self) -> torch.Tensor:
+        """The sum of all parameters: a number that is not finite if one of theirs is not."""
+        zero = torch.zeros((), device=self.device)
+        return sum((parameter.detach().sum().float() for parameter in self.scene.parameters()), start=zero)
+
+    def _broken_parameters(self) -> list[str]:
+        """Names of the parameters that hold a number that is not finite."""
+        return [name for name, parameter in self.scene.named_parameters() if not parameter.isfinite().all()]
 
     def _parameters(self) -> dict[str, torch.Tensor]:
         return {name: parameter.detach().clone() for name, parameter in self.scene.named_parameters()}

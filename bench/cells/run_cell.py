@@ -288,6 +288,7 @@ class _CellRun:
             memory=self.memory.read(),
             energy_joules=self.energy.joules(),
             prompt_tokens_cut=self.prompt_tokens_cut,
+            diagnostics=dict(self.events[-1].diagnostics) if self.events else {},
             unet_calls=self.calls.calls,
             unet_rows=self.calls.rows,
             started_at=self.started_at,

@@ -109,6 +109,9 @@ def _notes(
         cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
     if line := describe_cuts(cut):
         notes.append(f"{line}.")
+    capped = sum(bool(record.diagnostics.get("cap_reached")) for record in records)
+    if capped:
+        notes.append(f"{capped} of {len(records)} cells ended with a scene at its cap, which could not grow any more.")
     notes += [f"{card.title}: {card.cut}." for card in cards if card.cut]
     completed = {record.identity for record in records if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))

@@ -94,6 +94,9 @@ class Record(Section):
     prompt_tokens_cut: Annotated[int, Field(ge=0)] | None = None
     """Tokens of the prompt that the prior's text encoder did not read, view words never among them; None if its prior
     has no such limit, the cell ended before its first step, or an earlier version wrote the record."""
+    diagnostics: dict[str, float | None] = Field(default_factory=dict)
+    """The method's and the scene's own scalars in the last step, such as a number of Gaussians; None where one is not a
+    finite number, empty if no step was done or an earlier version wrote the record."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from bench.study.settings import DivergenceSettings, Section
@@ -76,7 +76,9 @@ class Watch:
         self.settings = settings
         self._out_of_bounds = {Status.EMPTY: 0, Status.OPAQUE: 0}
 
-    def observe(self, step: int, *, loss: float, opacity: float, filled: float) -> Divergence | None:
+    def observe(
+        self, step: int, *, loss: float, opacity: float, filled: float, broken: Sequence[str] = ()
+    ) -> Divergence | None:
         """Judge one step.
 
         Args:
@@ -84,10 +86,13 @@ class Watch:
             loss: The whole loss.
             opacity: Mean opacity of its views, in [0, 1].
             filled: That mean over what an entirely filled scene would have, in [0, 1].
+            broken: Names of the parameters that are not finite after it.
         """
         for quantity, value in (("loss", loss), ("mean opacity", opacity)):
             if not math.isfinite(value):
                 return not_finite(step, quantity)
+        if broken:
+            return not_finite(step, f"parameter{'s'[: len(broken) - 1]} {', '.join(broken)}")
         for evidence in self._opacity_evidence(step, opacity, filled):
             crossed = self._out_of_bounds[evidence.status] + 1 if _is_crossed(evidence) else 0
             self._out_of_bounds[evidence.status] = crossed
@@ -98,7 +103,7 @@ class Watch:
     def observe_change(self, step: int, relative_change: float) -> Divergence | None:
         """Judge how far all parameters moved (2-norm, relative) in the last ``patience`` steps."""
         if not math.isfinite(relative_change):
-            return not_finite(step, "parameters")
+            return not_finite(step, "relative change of the parameters")
         if relative_change >= self.settings.frozen_change:
             return None
         return Divergence(

@@ -159,6 +159,7 @@ class GaussianScene(Scene):
             opacity=opacity,
             depth=sums[:, 3:4] / opacity.clamp(min=1e-5) / cosine,
             normals=sums[:, 4:7] if "normals" in outputs else None,
+            diagnostics={"gaussians": float(len(self.means)), **self.controller.diagnostics(len(self.means))},
         )
 
     def volume(self) -> OpacityField:

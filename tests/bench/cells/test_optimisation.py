@@ -117,3 +117,32 @@ def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -
     assert seen["perp_neg"].perpendicular.weights.shape == (2, 2)
     assert seen["words"].perpendicular is seen["none"].perpendicular is None
     assert torch.equal(seen["none"].positive, prior.embed([cell.prompt] * 2))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_parameters_that_are_not_finite_are_named(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    """At the step that made them so, whatever the patience and whether or not a view shows them."""
+    assert cell.steps < cell.divergence.patience
+    loop = Optimisation(cell, prior)
+    names = [name for name, _ in loop.scene.named_parameters()]
+
+    def after_step(step: int, *_: object) -> None:
+        if step == 1:
+            with torch.no_grad():
+                for name in names[-2:]:
+                    loop.scene.get_parameter(name).view(-1)[0] = value
+
+    monkeypatch.setattr(loop.scene, "after_step", after_step)
+    found = [divergence for _, divergence in loop]
+    assert found[0] is None
+    assert found[1] is not None
+    assert (found[1].status, found[1].quantity) == ("nan", f"parameters {names[-2]}, {names[-1]}")
+
+
+def test_finite_parameters_whose_sum_overflows_are_no_divergence(cell: Cell, prior: Prior) -> None:
+    loop = Optimisation(cell, prior)
+    loop.scene.register_parameter("extra", torch.nn.Parameter(torch.full((4,), 3e38)))
+    assert not math.isfinite(loop._parameter_sum())
+    assert loop.step(0).divergence is None

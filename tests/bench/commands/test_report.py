@@ -117,6 +117,17 @@ def test_the_page_says_which_prompts_were_cut(study: Study, finished: RunStore) 
     assert "1 of 2 prompts are too long for the prior's text encoder and lose up to 4 tokens at their end" in page
 
 
+def test_the_page_says_how_many_scenes_are_at_their_cap(study: Study, finished: RunStore) -> None:
+    words = "cells ended with a scene at its cap, which could not grow any more"
+    assert words not in report_study(study, finished).page.read_text()
+    for path, reached in zip(sorted(finished.folder.glob("cells/*/record.json")), (1.0, 0.0, 1.0), strict=False):
+        record = json.loads(path.read_text())
+        assert "samples_per_ray" in record["diagnostics"]
+        record["diagnostics"]["cap_reached"] = reached
+        path.write_text(json.dumps(record))
+    assert f"2 of 4 {words}" in report_study(study, finished).page.read_text()
+
+
 def test_a_study_can_ask_for_kinds_of_figures_that_exist() -> None:
     asked = get_args(FigureSettings.model_fields["kind"].annotation)
     assert set(asked) <= set(KINDS)

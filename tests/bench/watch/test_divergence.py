@@ -44,7 +44,14 @@ def test_frozen_parameters() -> None:
     assert frozen.status is Status.FROZEN
     broken = watch.observe_change(9, math.nan)
     assert broken is not None
-    assert broken.status is Status.NAN
+    assert (broken.status, broken.quantity) == (Status.NAN, "relative change of the parameters")
+
+
+def test_parameters_that_are_not_finite_are_named_at_once() -> None:
+    for names, quantity in ((["a.b"], "parameter a.b"), (["a", "b", "c"], "parameters a, b, c")):
+        found = Watch(SETTINGS).observe(7, loss=1.0, opacity=0.3, filled=0.4, broken=names)
+        assert found is not None
+        assert (found.status, found.step, found.quantity, found.value) == (Status.NAN, 7, quantity, None)
 
 
 def test_the_result_is_judged_without_patience() -> None:

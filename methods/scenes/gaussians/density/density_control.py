@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ class Controller(nn.Module, ABC):
     def watch(self, rasterised: Rasterised) -> None:
         """See a render of the optimisation before its gradient is known; nothing by default."""
         return
+
+    def diagnostics(self, count: int) -> Mapping[str, float]:
+        """Scalars to log of ``count`` Gaussians; none by default."""
+        return {}
 
     @abstractmethod
     def after_step(
