@@ -6,16 +6,14 @@ finds of them, and composites with this project's code.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from functools import partial
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from gaussian_clouds import draw_with, gradients, random_cloud
+from gsplat_formulae import gsplat_formulae
 from torch import Tensor
 
 from methods.camera_range import CameraRange
@@ -29,8 +27,6 @@ from methods.scenes.gaussians.rasterisers.gsplat import Gsplat, intrinsics, rast
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
 from methods.settings import MissingPackageError
-
-installed = pytest.mark.skipif(importlib.util.find_spec("gsplat") is None, reason="gsplat is not installed")
 
 SIDE = 21
 #: gsplat's defaults that the call relies on, and what it must set.
@@ -142,11 +138,10 @@ def test_world_to_camera_and_intrinsics_place_a_point_on_its_ray() -> None:
     torch.testing.assert_close(pixels, expected, rtol=0, atol=1e-9)
 
 
-@installed
 @pytest.mark.parametrize("which", ["ours", "stand-in"])
 def test_gsplat_s_own_projection_is_the_same(which: str) -> None:
     """Its formulae in plain torch, from the file: the package compiles kernels when it is imported."""
-    own, cameras = _formulae(), views()
+    own, cameras = gsplat_formulae(), views()
     means, scales, rotations, *_ = random_cloud(5, 30, spread=2.0)
     matrices = (world_to_camera(cameras), intrinsics(cameras, SIDE))
     covariance, _ = own._quat_scale_to_covar_preci(rotations, scales, True, False)
@@ -171,15 +166,6 @@ def test_gsplat_s_own_projection_is_the_same(which: str) -> None:
     for one, other in ((found, centres), (conic, conics), (depth, depths)):
         torch.testing.assert_close(one[in_front], other[in_front], rtol=1e-7, atol=1e-7)
     torch.testing.assert_close(share[in_front], shares[in_front].clamp(min=0.005), rtol=1e-6, atol=0)
-
-
-def _formulae() -> ModuleType:
-    """gsplat's ``cuda/_torch_impl.py`` without its package."""
-    origin = importlib.util.find_spec("gsplat").origin
-    spec = importlib.util.spec_from_file_location("_gsplat_formulae", Path(origin).parent / "cuda" / "_torch_impl.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_is_registered_and_draws_on_a_cpu_and_without_gaussians_as_torch_does(monkeypatch: pytest.MonkeyPatch) -> None:
