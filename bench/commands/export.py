@@ -20,7 +20,8 @@ from bench.study.resolve import cell_scene
 from methods.pixels import NotFiniteError
 from methods.priors.loading import load_prior
 from methods.scenes.mesh import extract_mesh, silhouette_level
-from methods.scenes.scene import Scene
+from methods.scenes.portable import portable
+from methods.scenes.scene import Scene, SceneSettings
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
 RESOLUTIONS = (8, 512)
@@ -108,7 +109,9 @@ def _instead_of_cell(folder: Path) -> str:
 def _build(cell: Cell, where: Path) -> Scene:
     try:
         # a scene with geometry does not depend on the prior, and one of latents has no geometry
-        return cell_scene(cell).build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
+        # and the machine need not have the packages of the one that optimised it
+        settings: SceneSettings = portable(cell_scene(cell))
+        return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     except (TypeError, ValueError, RuntimeError, ImportError, LookupError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
+from bench.commands.export import load_scene
 from methods.scenes.gaussians.rasterisers import gsplat
 
 GSPLAT = '{ name = "gaussians", count = 9, rasteriser = "gsplat" }'
@@ -79,3 +80,18 @@ def test_a_plan_for_another_machine_is_no_failure(tmp_path: Path) -> None:
 def test_a_plan_of_what_is_there_is_no_failure(tmp_path: Path) -> None:
     plain = GSPLAT.replace('"gsplat"', '"torch"')
     assert main(["plan", write(tmp_path, plain), "--timing-seconds", "0.1"]) == 0
+
+
+def test_what_ran_elsewhere_is_exported_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gsplat, "problem", lambda: None)
+    assert main(["run", write(tmp_path, GSPLAT), "--yes"]) == 0
+    monkeypatch.setattr(gsplat, "problem", lambda: "is not installed")
+    [folder] = (tmp_path / "runs" / "tiny" / "cells").glob("sds--*")
+    assert load_scene(folder).means.shape == (9, 3)
+
+
+def test_table_2_needs_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "table2"]) == 2
+    said = [line for line in capsys.readouterr().out.splitlines() if "gsplat" in line]
+    assert len(said) == 1
+    assert said[0].startswith("cannot run here: table2: scene: rasteriser: 'gsplat' needs the package gsplat")

@@ -45,6 +45,10 @@ class Gsplat(Rasteriser):
                 "'torch' works without them"
             )
 
+    def portable(self) -> Rasteriser:
+        """``torch``."""
+        return TorchTiles()
+
     def draw(self, cloud: Cloud, values: Tensor, cameras: Cameras, resolution: int) -> Rasterised:
         """Draw a cloud; the ``centres`` of Gaussians that a camera does not see are arbitrary numbers."""
         if cloud.means.device.type != "cuda" or len(cloud.means) == 0:
