@@ -100,7 +100,7 @@ BACKENDS = (
         chosen_for="marching occupancy",
     ),
     Backend(
-        "gsplat", "gsplat", "gsplat", "pip install gsplat", "Gaussians are drawn in plain torch", gsplat.problem,
+        "gsplat", "gsplat", "gsplat", "pip install gsplat", "Gaussians have the rasteriser torch alone", gsplat.problem,
         "it compiles on first use, with the CUDA toolkit (nvcc) of torch's version: install that, remove the folder "
         "gsplat_cuda of torch's extensions, and call sdibench doctor again (minutes)",
     ),

@@ -108,9 +108,8 @@ def _instead_of_cell(folder: Path) -> str:
 
 def _build(cell: Cell, where: Path) -> Scene:
     try:
+        settings: SceneSettings = portable(cell_scene(cell))  # this machine may lack the packages it was optimised with
         # a scene with geometry does not depend on the prior, and one of latents has no geometry
-        # and the machine need not have the packages of the one that optimised it
-        settings: SceneSettings = portable(cell_scene(cell))
         return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
