@@ -53,7 +53,7 @@ def _difference(points: Tensor, depth: Tensor, axis: int) -> tuple[Tensor, Tenso
     size = depth.shape[axis]
     step = points.narrow(axis, 1, size - 1) - points.narrow(axis, 0, size - 1)
     jump = (depth.narrow(axis, 1, size - 1) - depth.narrow(axis, 0, size - 1)).abs()
-    jump = torch.where(jump.isfinite(), jump, torch.inf)  # between two pixels without a depth it is no number
+    jump = torch.where(jump.isfinite(), jump, torch.inf)  # between two pixels without a depth it is NaN
     none, far = torch.zeros_like(points.narrow(axis, 0, 1)), torch.full_like(depth.narrow(axis, 0, 1), torch.inf)
     after, before = torch.cat([step, none], dim=axis), torch.cat([none, step], dim=axis)
     jump_after, jump_before = torch.cat([jump, far], dim=axis), torch.cat([far, jump], dim=axis)
