@@ -31,7 +31,10 @@ _REFUSALS = {
 
 @dataclass(frozen=True)
 class Plan(Selection):
-    """Print the number of cells and a forecast of time, memory and disk; run nothing."""
+    """Print the number of cells and a forecast of time, memory and disk; run nothing.
+
+    The exit status is 2 if cells cannot run on this machine because a package is missing.
+    """
 
     timing_seconds: float = 120.0
     """Longest time for timing steps, if there are no records to forecast from."""
@@ -52,8 +55,8 @@ class Plan(Selection):
         from bench.forecast.gpus import gpus
 
         on = None if self.on is None else gpus[self.on.lower()]
-        print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds, on=on)
-        return 0
+        can_run = print_plan(*self.resolve(), console, timing_seconds=self.timing_seconds, on=on)
+        return 0 if can_run else 2
 
 
 @dataclass(frozen=True)

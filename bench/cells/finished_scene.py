@@ -17,7 +17,8 @@ from bench.study.cell import SCENE_FILE, Cell
 from bench.study.resolve import cell_scene
 from methods.inputs import with_inputs
 from methods.priors.loading import load_prior
-from methods.scenes.scene import Scene
+from methods.scenes.portable import portable
+from methods.scenes.scene import Scene, SceneSettings
 
 
 def load_scene(record_folder: Path) -> Scene:
@@ -58,8 +59,9 @@ def _instead_of_cell(folder: Path) -> str:
 
 def _build(cell: Cell, where: Path) -> Scene:
     try:
-        # a scene with geometry does not depend on the prior, and one of latents has no geometry
-        settings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
+        # a scene with geometry does not depend on the prior, and one of latents has no geometry; and this machine need
+        # have neither the inputs nor the packages of the one that optimised it
+        settings: SceneSettings = portable(with_inputs(cell_scene(cell), lambda _, part: part.stand_in()))
         return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error

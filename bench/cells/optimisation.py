@@ -100,7 +100,7 @@ class Optimisation:
         self.clock.start_step()
         progress = step / max(1, self.cell.steps - 1)
         self.scene.before_step(progress)
-        cameras = sample_cameras(self.cell.cameras, self.cell.views_per_step, self.streams["camera"])
+        cameras = sample_cameras(self.cell.cameras.at(progress), self.cell.views_per_step, self.streams["camera"])
         resolution = self.cell.render.resolution_at(progress)
         with self.clock.part("render"):
             rendering = self._render(cameras, resolution)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from methods.scenes.gaussians.rasterisers import gsplat
 from methods.scenes.nerf.encodings import hash_grid_tinycudann, hash_grid_triton
 from methods.scenes.nerf.encodings.hash_grid import INSTALL
 from methods.scenes.nerf.marching import nerfacc
@@ -97,6 +98,11 @@ BACKENDS = (
         "it compiles on first use, with CUDA 13 and torch 2.13 only as C++17: export NVCC_APPEND_FLAGS=-std=c++17 and "
         "call sdibench doctor again (3 minutes)",
         chosen_for="marching occupancy",
+    ),
+    Backend(
+        "gsplat", "gsplat", "gsplat", "pip install gsplat", "Gaussians have the rasteriser torch alone", gsplat.problem,
+        "it compiles on first use, with the CUDA toolkit (nvcc) of torch's version: install that, remove the folder "
+        "gsplat_cuda of torch's extensions, and call sdibench doctor again (minutes)",
     ),
     Backend("NVML", "pynvml", "nvidia-ml-py", "pip install nvidia-ml-py", "a GPU's energy is not recorded",
             _nvml_problem),

@@ -65,7 +65,7 @@ def print_plan(
     *,
     timing_seconds: float = TIMING_SECONDS,
     on: Gpu | None = None,
-) -> None:
+) -> bool:
     """Print cells done and missing with a forecast; writes nothing.
 
     The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
@@ -79,6 +79,9 @@ def print_plan(
         console: The console to print on.
         timing_seconds: Longest time for timing steps, without the loading of the prior.
         on: The GPU that the study is to run on; None for this machine.
+
+    Returns:
+        Whether no package is missing for the cells that are to run on this machine.
 
     Raises:
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
@@ -100,6 +103,7 @@ def print_plan(
         print_estimated_steps({label: row.forecast.step for label, row in rows.items()}, gpu, console)
     for line in [*_sums(study, store, rows, gpu), *reading, *lacking.lines]:
         print_line(console, line)
+    return on is not None or not lacking.has_no_package or not any(row.missing for row in rows.values())
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class _Lacking:
     lines: list[str]
     remedy: str = ""  # a few words for the table; empty if steps can be timed
     has_no_weights: bool = False  # whether the prior's weights are what is missing
+    has_no_package: bool = False  # whether a package of a scene is
 
     @property
     def stop_timing(self) -> bool:
@@ -116,12 +121,13 @@ class _Lacking:
 
 
 def _lacking(study: Study) -> _Lacking:
-    lines, remedy, has_no_weights = [], "", False
+    lines, remedy, has_no_weights, has_no_package = [], "", False, False
     try:
         check_scenes(study)
     except NotInstalledError as error:
         lines.append(f"cannot run here: {error}")
         remedy = "a package is missing, see below"
+        has_no_package = True
     try:
         check_inputs(study)
     except InputError as error:
@@ -146,7 +152,7 @@ def _lacking(study: Study) -> _Lacking:
         check_metrics(study)
     except WeightsMissingError as error:
         lines.append(f"cannot be scored here: {error}")
-    return _Lacking(lines, remedy, has_no_weights)
+    return _Lacking(lines, remedy, has_no_weights, has_no_package)
 
 
 def _gpu_here() -> Gpu:

@@ -76,7 +76,7 @@ def scene_costs(cell: Cell) -> SceneCosts:
     with_gradient = forward = launches = forward_launches = held = samples = 0.0
     for progress in _PROGRESS:
         scene.before_step(progress)
-        cameras = sample_cameras(cell.cameras, _CAMERAS, generator)
+        cameras = sample_cameras(cell.cameras.at(progress), _CAMERAS, generator)
         with count_operations() as counted:
             rendering = _render(scene, cameras, generator)
             held += counted.live_bytes

@@ -50,7 +50,7 @@ Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
 _VIEW_SECTOR_DEG = 45.0
-_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share"}
+_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share", "later"}
 
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
 _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
@@ -86,9 +86,9 @@ class Section(BaseModel):
 
 
 def _without_zeros(cameras: CameraRange, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """Leave out the settings that came later at 0: a cell without them keeps its identity."""
+    """Leave out the settings that came later at 0 or empty: a cell without them keeps its identity."""
     fields: dict[str, Any] = dump(cameras)
-    return {name: value for name, value in fields.items() if name not in _LATER_CAMERAS or value != 0}
+    return {name: value for name, value in fields.items() if name not in _LATER_CAMERAS or value}
 
 
 class RenderSettings(Section):

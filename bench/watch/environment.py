@@ -19,7 +19,7 @@ from bench.watch.nvml import Nvml
 
 _PACKAGES = (
     "sdi-bench", "torch", "diffusers", "transformers", "open_clip_torch", "safetensors", "numpy", "pydantic",
-    "triton", "nerfacc", "tinycudann",
+    "triton", "nerfacc", "tinycudann", "gsplat",
 )  # fmt: skip
 
 

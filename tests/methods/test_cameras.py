@@ -126,6 +126,18 @@ def test_without_jitter_the_draws_are_bit_for_bit_those_of_versions_without_the_
     torch.testing.assert_close(drawn.rays(2).directions[1, 1, 0], direction, atol=1e-6, rtol=0)  # cosines differ
 
 
+def test_a_range_may_change_on_the_way() -> None:
+    later = ((0.25, (2.0, 2.5), (30.0, 35.0)), (0.5, (1.0, 1.5), (20.0, 25.0)))
+    bounds = CameraRange(distance=(5.0, 6.0), up_jitter=0.1, later=later)
+    assert [bounds.at(progress).distance[0] for progress in (0.0, 0.2, 0.25, 0.4, 0.5, 1.0)] == [5, 5, 2, 2, 1, 1]
+    assert (bounds.at(0.3).fovy_deg, bounds.at(0.3).up_jitter) == ((30.0, 35.0), 0.1)
+    assert CameraRange().at(0.7) == CameraRange()
+    drawn, first = draw(bounds.at(0.7)), draw(bounds)
+    assert float(drawn.distance.max()) <= 1.5
+    assert float(first.distance.min()) >= 5
+    assert torch.equal(drawn.azimuth_deg, first.azimuth_deg)
+
+
 def test_jitter_leaves_all_other_draws_unchanged() -> None:
     bounds = dataclasses.replace(RELEASED, sphere_share=0.0)
     plain, moved = draw(CameraRange(elevation_deg=bounds.elevation_deg)), draw(bounds)
@@ -184,6 +196,14 @@ def test_a_tilted_camera_is_turned_about_its_line_of_sight() -> None:
         ({"distance": (0.0, 2.0)}, r"distance: \[0.0, 2.0\] is not in \(0, 100\]"),
         ({"fovy_deg": (40.0, 180.0)}, r"fovy_deg: \[40.0, 180.0\] is not in \(0, 180\)"),
         ({"up_jitter": -0.1}, r"up_jitter: -0.1 is not a number in \[0, 1\]"),
+        (
+            {"later": ((0.5, (1.0, 2.0), (30.0, 40.0)),) * 2},
+            r"later: \[0.5, 0.5\] is not a progress in",
+        ),
+        ({"later": ((0.0, (1.0, 2.0), (30.0, 40.0)),)}, r"later: \[0.0\] is not a progress in \(0, 1\] each"),
+        ({"later": ((1.5, (1.0, 2.0), (30.0, 40.0)),)}, r"later: \[1.5\] is not a progress in \(0, 1\] each"),
+        ({"later": ((0.5, (0.0, 2.0), (30.0, 40.0)),)}, r"later from 0.5: distance: \[0.0, 2.0\] is not in \(0, 100\]"),
+        ({"later": ((0.5, (1.0, 2.0), (50.0, 40.0)),)}, r"later from 0.5: fovy_deg: \[50.0, 40.0\] is not a range"),
     ],
 )
 def test_a_range_that_is_none_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -13,15 +13,18 @@ from methods.cameras import Cameras
 from methods.contracts import Prior, Rendering
 from methods.pixels import clamp_finite
 from methods.scenes import scenes
+from methods.scenes.gaussians.backgrounds import randomise
 from methods.scenes.gaussians.density.density_control import DensityControl
 from methods.scenes.gaussians.density.unchanged import Unchanged
-from methods.scenes.gaussians.harmonics import HARMONIC_0
+from methods.scenes.gaussians.harmonics import HARMONIC_0, HIGHER_RATE, MOST_DEGREE, coefficients, colours
 from methods.scenes.gaussians.initialisations.ball import Ball
 from methods.scenes.gaussians.initialisations.initialisation import Initialisation, Points
+from methods.scenes.gaussians.normals import depth_normals, shortest_axes
 from methods.scenes.gaussians.opacity_field import OpacityField
+from methods.scenes.gaussians.penalties import GaussianPenalties
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
-from methods.scenes.gaussians.rotation import rotation_matrix
+from methods.scenes.gaussians.rates import GaussianRates
 from methods.scenes.gaussians.spacing import initial_sizes
 from methods.scenes.scene import Output, Scene, SceneSettings
 from methods.settings import require
@@ -30,36 +33,10 @@ from methods.settings import require
 GREY_NOISE = 0.025
 
 
-@dataclass(frozen=True)
-class GaussianRates:
-    """Adam's step sizes, by parameter.
-
-    Raises:
-        ValueError: If one is not positive.
-    """
-
-    means: float = 0.01
-    """Step size of the positions, world units."""
-    scales: float = 0.02
-    """Step size of the logarithms of the standard deviations."""
-    rotations: float = 0.02
-    """Step size of the quaternions."""
-    opacities: float = 0.05
-    """Step size of the opacities before the sigmoid (DreamGaussian: 0.05)."""
-    colours: float = 0.02
-    """Step size of the colours' spherical harmonics (DreamGaussian: 0.01)."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            require(value > 0, name, value, "a positive number")
-
-
 @scenes.register("gaussians")
 @dataclass(frozen=True)
 class Gaussians(SceneSettings):
     """Gaussians with a colour, an opacity, a rotation and three standard deviations each, composited front to back.
-
-    Colours are view-independent (spherical harmonics of degree 0).
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -78,10 +55,23 @@ class Gaussians(SceneSettings):
     """The code that draws them; ``torch`` runs everywhere."""
     density: DensityControl = Unchanged()
     """Density control: which Gaussians are moved, added and removed between steps."""
+    sh_degree: int = 0
+    """Degree of the colours' spherical harmonics, 0 to 3; 0 is a colour that is the same from all sides."""
+    normals: Literal["axis", "depth"] = "axis"
+    """``axis`` composites each Gaussian's shortest axis, ``depth`` takes the slope of the depth."""
+    random_backgrounds: float = 0.0
+    """Share of the views of the optimisation whose background is another colour or black (LucidDreamer's
+    ``bg_aug_ratio``: 0.66)."""
     learning_rates: GaussianRates = GaussianRates()
     """Adam's step sizes."""
+    penalties: GaussianPenalties = GaussianPenalties()
+    """Weights of the penalties."""
 
     def __post_init__(self) -> None:
+        require(self.sh_degree in range(MOST_DEGREE + 1), "sh_degree", self.sh_degree, "a degree from 0 to 3")
+        require(self.normals in ("axis", "depth"), "normals", self.normals, "'axis' or 'depth'")
+        share = self.random_backgrounds
+        require(0 <= share <= 1, "random_backgrounds", share, "a share in [0, 1]")
         require(self.count >= 1, "count", self.count, "a positive number of Gaussians")
         is_size = self.size == "neighbours" or self.size > 0
         require(is_size, "size", self.size, 'a positive distance in world units or "neighbours"')
@@ -123,9 +113,11 @@ class GaussianScene(Scene):
         self.log_scales = nn.Parameter(initial_sizes(settings.size, points.positions).log()[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(torch.nn.functional.normalize(turns, dim=-1))
         self.opacity_logits = nn.Parameter(torch.full_like(points.positions[:, 0], settings.opacity).logit())
-        self.harmonics = nn.Parameter((rgb[:, None] - 0.5) / HARMONIC_0)
+        higher = torch.zeros(count, coefficients(settings.sh_degree) - 1, 3, device=device)
+        self.harmonics = nn.Parameter(torch.cat([(rgb[:, None] - 0.5) / HARMONIC_0, higher], dim=1))
         self.controller = settings.density.build(count)
         self._progress = 0.0
+        self._harmonics_before: Tensor | None = None  # the step, those of degree 1 and more
 
     def render(
         self,
@@ -137,28 +129,35 @@ class GaussianScene(Scene):
         training: bool = False,
         outputs: Collection[Output] = (),
     ) -> Rendering:
-        """Render colours, opacity and depth, and the Gaussians' shortest axes as normals if they are asked for."""
+        """Render colours, opacity and depth, and normals if they are asked for."""
         scales = self.log_scales.exp()
         sight = torch.nn.functional.normalize(cameras.target - cameras.positions, dim=-1)
         from_camera = self.means - cameras.positions[:, None]  # (b n 3)
         depth = (from_camera * sight[:, None]).sum(-1, keepdim=True)
-        colours = (0.5 + HARMONIC_0 * self.harmonics[:, 0]).clamp(min=0).expand(len(cameras), -1, -1)
-        values = [colours, depth]
-        if "normals" in outputs:
-            values.append(self._normals(scales, from_camera))
+        values = [colours(self.harmonics, from_camera), depth]
+        if "normals" in outputs and self.settings.normals == "axis":
+            values.append(shortest_axes(scales, self.rotations, from_camera))
         cloud = Cloud(self.means, scales, self.rotations, self.opacity_logits.sigmoid())
         drawn = self.settings.rasteriser.draw(cloud, torch.cat(values, dim=-1), cameras, resolution)
         sums, opacity = drawn.sums, drawn.opacity
         if training:
             self.controller.watch(drawn)
         # from depth along the line of sight to distance along the ray
-        rays = cameras.rays(resolution).directions
-        cosine = (rays * sight[:, None, None]).sum(-1)[:, None]
+        rays = cameras.rays(resolution)
+        cosine = (rays.directions * sight[:, None, None]).sum(-1)[:, None]
+        distance = sums[:, 3:4] / opacity.clamp(min=1e-5) / cosine
+        normals = None
+        if "normals" in outputs:
+            from_depth = self.settings.normals == "depth"
+            normals = depth_normals(rays, distance, opacity) if from_depth else sums[:, 4:7]
+        share = self.settings.random_backgrounds
+        if training and generator is not None and share > 0:
+            background = randomise(background, share, generator)
         return Rendering(
             rgb=clamp_finite(sums[:, :3] + (1 - opacity) * background[:, :, None, None]),
             opacity=opacity,
-            depth=sums[:, 3:4] / opacity.clamp(min=1e-5) / cosine,
-            normals=sums[:, 4:7] if "normals" in outputs else None,
+            depth=distance,
+            normals=normals,
             diagnostics={"gaussians": float(len(self.means)), **self.controller.diagnostics(len(self.means))},
         )
 
@@ -168,25 +167,38 @@ class GaussianScene(Scene):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """A group for each parameter."""
+        parameters = {
+            "means": self.means,
+            "scales": self.log_scales,
+            "rotations": self.rotations,
+            "opacities": self.opacity_logits,
+            "colours": self.harmonics,
+        }
         rates = self.settings.learning_rates
         return [
-            {"name": "means", "params": [self.means], "lr": rates.means},
-            {"name": "scales", "params": [self.log_scales], "lr": rates.scales},
-            {"name": "rotations", "params": [self.rotations], "lr": rates.rotations},
-            {"name": "opacities", "params": [self.opacity_logits], "lr": rates.opacities},
-            {"name": "colours", "params": [self.harmonics], "lr": rates.colours},
+            {"name": name, "params": [parameter], "lr": rates.at(name, self._progress)}
+            for name, parameter in parameters.items()
         ]
 
+    def regularisation(self, rendering: Rendering, progress: float) -> dict[str, Tensor]:
+        """Weighted penalties by name; those whose weight is 0 at this ``progress`` are left out."""
+        return self.settings.penalties.weighted(rendering, self.log_scales.exp(), progress)
+
     def before_step(self, progress: float) -> None:
-        """Keep ``progress`` for the density control after the step."""
+        """Keep what :meth:`after_step` needs."""
         self._progress = progress
+        higher = self.harmonics.detach()[:, 1:]
+        self._harmonics_before = higher.clone() if higher.shape[1] else None
 
     def after_step(self, step: int, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
-        """Let the density control change the Gaussians."""
-        self.controller.after_step(self, step=step, progress=self._progress, optimiser=optimiser, generator=generator)
+        """Shorten the step of higher harmonics, let the density control change the Gaussians, and set step sizes.
 
-    def _normals(self, scales: Tensor, from_camera: Tensor) -> Tensor:
-        """Each Gaussian's shortest axis on the side of each camera, ``(b n 3)``."""
-        shortest = scales.argmin(dim=1)[:, None, None].expand(-1, 3, 1)
-        axis = rotation_matrix(self.rotations).gather(2, shortest)[..., 0]
-        return axis * torch.where((axis * from_camera).sum(-1, keepdim=True) > 0, -1.0, 1.0)
+        The optimiser has one step size for all harmonics, by which Adam's steps are multiplied and nothing else.
+        Step sizes are those at the progress of this step, for the next one: the optimiser, and so the checkpoint, has
+        them.
+        """
+        if self._harmonics_before is not None:
+            with torch.no_grad():
+                self.harmonics[:, 1:] = torch.lerp(self._harmonics_before, self.harmonics[:, 1:], HIGHER_RATE)
+        self.controller.after_step(self, step=step, progress=self._progress, optimiser=optimiser, generator=generator)
+        self.settings.learning_rates.set_rates(optimiser, self._progress)

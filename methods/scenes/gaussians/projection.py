@@ -42,7 +42,7 @@ def project(means: Tensor, covariance: Tensor, cameras: Cameras, resolution: int
         cameras: ``b`` cameras.
         resolution: Side of the images, pixels.
     """
-    x, y, depth = (axes := _axes(cameras)).matmul((means - cameras.positions[:, None]).mT).unbind(1)
+    x, y, depth = (axes := camera_axes(cameras)).matmul((means - cameras.positions[:, None]).mT).unbind(1)
     is_seen = ~(depth <= NEAR)  # one that is not a number is seen: a broken scene must show
     safe = torch.where(is_seen, depth, 1.0)
     reach = torch.tan(torch.deg2rad(cameras.fovy_deg) / 2)[:, None]
@@ -63,7 +63,7 @@ def project(means: Tensor, covariance: Tensor, cameras: Cameras, resolution: int
     return Ellipses(centres, torch.stack([wide_xx, xy, wide_yy], dim=-1), share, depth, is_seen)
 
 
-def _axes(cameras: Cameras) -> Tensor:
+def camera_axes(cameras: Cameras) -> Tensor:
     """World directions of each image's right, down and line of sight, ``(b 3 3)``, a row each."""
     forward = torch.nn.functional.normalize(cameras.target - cameras.positions, dim=-1)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, cameras.up.to(forward)), dim=-1)

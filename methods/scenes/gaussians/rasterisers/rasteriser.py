@@ -26,7 +26,7 @@ class Rasterised(NamedTuple):
     sums: Tensor  # (b c h w), the values under the weights of alpha compositing
     opacity: Tensor  # (b 1 h w), the sum of the weights
     centres: Tensor  # (b n 2), pixels from the left and from the top; the gradient of the images passes through them
-    radii: Tensor  # (b n), three standard deviations along the longer axis, pixels; 0 where a camera does not see it
+    radii: Tensor  # (b n), three standard deviations along the longer axis, pixels; 0 where it is in no pixel
 
 
 @dataclass(frozen=True)

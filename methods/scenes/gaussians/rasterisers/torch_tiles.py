@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
-from methods.scenes.gaussians.composition import composite
-from methods.scenes.gaussians.projection import project
+from methods.scenes.gaussians.composition import LEAST, composite
+from methods.scenes.gaussians.projection import Ellipses, project
 from methods.scenes.gaussians.rasterisers import rasterisers
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasterised, Rasteriser
 from methods.scenes.gaussians.rotation import rotation_matrix
@@ -25,8 +25,17 @@ class TorchTiles(Rasteriser):
         axes = rotation_matrix(cloud.rotations) * cloud.scales[:, None]  # (n 3 3), a column each
         ellipses = project(cloud.means, axes @ axes.mT, cameras, resolution)
         sums, opacity = composite(ellipses, cloud.opacities, values, resolution)
-        with torch.no_grad():
-            xx, xy, yy = ellipses.covariance.unbind(-1)
-            longest = (xx + yy) / 2 + (((xx - yy) / 2) ** 2 + xy**2).sqrt()
-            radii = torch.where(ellipses.is_seen, 3 * longest.sqrt(), 0.0)
-        return Rasterised(sums, opacity, ellipses.centres, radii)
+        return Rasterised(sums, opacity, ellipses.centres, _radii(ellipses, cloud.opacities, resolution))
+
+
+@torch.no_grad()
+def _radii(ellipses: Ellipses, opacity: Tensor, resolution: int) -> Tensor:
+    """The radii ``(b n)``; 0 also where the box around what is at least ``LEAST`` is outside of the image."""
+    xx, xy, yy = ellipses.covariance.unbind(-1)
+    peak = opacity * ellipses.share
+    deviations = (2 * (peak / LEAST).log().clamp(min=0)).sqrt()[..., None]
+    half = (deviations * ellipses.covariance[..., ::2].sqrt()).ceil()  # gsplat's box, in whole pixels
+    outside = (ellipses.centres + half <= 0) | (ellipses.centres - half >= resolution)
+    is_seen = ellipses.is_seen & ~(peak < LEAST) & ~outside.any(-1)
+    longest = (xx + yy) / 2 + (((xx - yy) / 2) ** 2 + xy**2).sqrt()
+    return torch.where(is_seen, 3 * longest.sqrt(), 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -83,6 +83,10 @@ class HashGrid(Encoding):
     def growth(self) -> float:
         """Factor b from the resolution of a level to that of the next (eq. 3)."""
         return float((self.finest_resolution / self.base_resolution) ** (1 / max(self.levels - 1, 1)))
+
+    def portable(self) -> HashGrid:
+        """The same table with the best reader that a machine has."""
+        return replace(self, backend="auto") if self.backend in INSTALL else self
 
     def build(self, generator: torch.Generator) -> HashGridModule:
         """A table of random features.

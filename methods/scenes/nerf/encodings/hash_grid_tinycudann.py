@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.gpu_packages import find_problem
+from methods.scenes.gpu_packages import find_problem
 
 
 class FusedReading:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from methods.scenes.nerf.gpu_packages import find_problem
+from methods.scenes.gpu_packages import find_problem
 from methods.transfer import to_device
 
 #: Points of a program.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.gpu_packages import find_problem
+from methods.scenes.gpu_packages import find_problem
 from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
 from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.marching.steps import chord

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -43,6 +43,10 @@ class OccupancyMarching(Marching):
     def backend_on(self, device: torch.device) -> Literal["torch", "nerfacc"]:
         """The backend on ``device``."""
         return best_backend(device) if self.backend == "auto" else self.backend
+
+    def portable(self) -> OccupancyMarching:
+        """The same samples from the best backend that a machine has."""
+        return replace(self, backend="auto") if self.backend == "nerfacc" else self
 
     def build(self, radius: float) -> Marcher:
         """A marcher through the ball.

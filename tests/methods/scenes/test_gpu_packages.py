@@ -9,8 +9,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
+from methods.scenes.gaussians.rasterisers import gsplat
+from methods.scenes.gpu_packages import find_problem
 from methods.scenes.nerf.encodings import hash_grid_tinycudann, hash_grid_triton
-from methods.scenes.nerf.gpu_packages import find_problem
 from methods.scenes.nerf.marching import nerfacc
 
 
@@ -35,7 +36,9 @@ def test_what_runs_has_no_problem_and_an_error_is_one_line() -> None:
     assert len(found) < 250
 
 
-@pytest.mark.parametrize("module", [nerfacc, hash_grid_triton, hash_grid_tinycudann], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "module", [nerfacc, hash_grid_triton, hash_grid_tinycudann, gsplat], ids=lambda it: it.__name__
+)
 def test_what_keeps_a_package_from_working_is_named(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -1,0 +1,131 @@
+"""The rasteriser in gsplat's kernels, on a CUDA device."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.cameras import Cameras
+from methods.scenes.gaussians.projection import LOW_PASS, NEAR, camera_axes
+from methods.scenes.gaussians.rasterisers import rasterisers
+from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasterised, Rasteriser
+from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
+from methods.scenes.gpu_packages import find_problem
+from methods.settings import MissingPackageError
+
+
+@rasterisers.register("gsplat")
+@dataclass(frozen=True)
+class Gsplat(Rasteriser):
+    """gsplat 1.5 or later, which needs a CUDA device: images and gradients of ``torch``, in one call for all views.
+
+    A ray of its ends before the Gaussian that would leave less than 1/10000 of the light, which then does not count:
+    up to 1e-4 / (1 - a) of the opacity is missing for Gaussians of opacity a, 0.1 at the most.  It adds up gradients in
+    another order each time.  Tensors that are not on a CUDA device, and a scene of no Gaussian, are drawn as ``torch``
+    does.
+    """
+
+    def require(self) -> None:
+        """Make sure that gsplat runs here; where it has never run, it compiles its kernels for some minutes.
+
+        Raises:
+            MissingPackageError: If gsplat is not installed, or does not work on this machine.
+        """
+        found = problem()
+        if found is not None:
+            raise MissingPackageError(
+                f"rasteriser: 'gsplat' needs the package gsplat (the extra gpu) and a CUDA device, and gsplat {found}; "
+                "'torch' works without them"
+            )
+
+    def portable(self) -> Rasteriser:
+        """``torch``."""
+        return TorchTiles()
+
+    def draw(self, cloud: Cloud, values: Tensor, cameras: Cameras, resolution: int) -> Rasterised:
+        """Draw a cloud; the ``centres`` of Gaussians that a camera does not see are arbitrary numbers."""
+        if cloud.means.device.type != "cuda" or len(cloud.means) == 0:
+            return TorchTiles().draw(cloud, values, cameras, resolution)
+        return rasterise(importlib.import_module("gsplat").rasterization, cloud, values, cameras, resolution)
+
+
+def rasterise(
+    rasterization: Callable[..., tuple[Tensor, Tensor, dict[str, Any]]],
+    cloud: Cloud,
+    values: Tensor,
+    cameras: Cameras,
+    resolution: int,
+) -> Rasterised:
+    """Draw a cloud with ``gsplat.rasterization``.
+
+    Args:
+        rasterization: That function, or one with the same arguments and results.
+        cloud: The Gaussians.
+        values: What is summed, ``(b n c)``.
+        cameras: ``b`` cameras.
+        resolution: Side of the images, pixels.
+    """
+    sums, opacity, info = rasterization(
+        means=cloud.means,
+        quats=cloud.rotations,
+        scales=cloud.scales,
+        opacities=cloud.opacities,
+        colors=values,
+        viewmats=world_to_camera(cameras),
+        Ks=intrinsics(cameras, resolution),
+        width=resolution,
+        height=resolution,
+        near_plane=NEAR,
+        eps2d=LOW_PASS,
+        packed=False,
+        rasterize_mode="antialiased",
+    )
+    with torch.no_grad():
+        is_seen = (info["radii"] > 0).all(-1)  # (b n), from a box by axis that is narrower for a low opacity
+        # conics of what is not seen are whatever was in the memory before
+        xx, xy, yy = torch.where(is_seen[..., None], info["conics"], 1.0).unbind(-1)
+        least = (xx + yy) / 2 - (((xx - yy) / 2) ** 2 + xy**2).sqrt()  # inverse variance along the longer axis
+        radii = torch.where(is_seen, 3 / least.sqrt(), 0.0)
+    return Rasterised(sums.permute(0, 3, 1, 2), opacity.permute(0, 3, 1, 2), info["means2d"], radii)
+
+
+def world_to_camera(cameras: Cameras) -> Tensor:
+    """Matrices ``(b 4 4)`` from world points to right, down and depth in front of each camera."""
+    axes = camera_axes(cameras)
+    matrices = torch.eye(4, device=axes.device, dtype=axes.dtype).repeat(len(cameras), 1, 1)
+    matrices[:, :3, :3] = axes
+    matrices[:, :3, 3] = -(axes @ cameras.positions[:, :, None])[..., 0]
+    return matrices
+
+
+def intrinsics(cameras: Cameras, resolution: int) -> Tensor:
+    """Matrices ``(b 3 3)`` from camera points to pixels from the left and from the top, times depth."""
+    focal = resolution / (2 * torch.tan(torch.deg2rad(cameras.fovy_deg) / 2))
+    matrices = torch.zeros(len(cameras), 3, 3, device=focal.device, dtype=focal.dtype)
+    matrices[:, 0, 0] = matrices[:, 1, 1] = focal
+    matrices[:, :2, 2] = resolution / 2
+    matrices[:, 2, 2] = 1.0
+    return matrices
+
+
+@cache
+def problem() -> str | None:
+    """Why gsplat cannot be used on this machine, as a clause after its name; None if it can."""
+    return find_problem("gsplat", _use)
+
+
+def _use(gsplat: Any) -> None:
+    installed = version("gsplat")
+    if tuple(int(part) for part in installed.split(".")[:2]) < (1, 5):
+        raise RuntimeError(f"version {installed} is older than 1.5")
+    one = torch.ones(1, 4, device="cuda")
+    cameras = torch.eye(4, device="cuda")[None]
+    places = (one[:, :3], one, one[:, :3], one[:, 0], one[:, :3])
+    gsplat.rasterization(*places, cameras, cameras[:, :3, :3], 8, 8, packed=False)

@@ -1,0 +1,97 @@
+"""A study whose scene needs a package that this machine lacks: one line, exit status 2, and nothing written."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.commands.export import load_scene
+from methods.scenes.gaussians.rasterisers import gsplat
+
+GSPLAT = '{ name = "gaussians", count = 9, rasteriser = "gsplat" }'
+TINYCUDANN = '{ name = "nerf", encoding = { name = "hash_grid", backend = "tinycudann", layout = "tiny_cuda_nn" } }'
+STUDY = """
+title = "Tiny"
+prior = "gaussian"
+scorers = "toybox"
+prompts = "toybox"
+prompt_ids = ["blue-duck"]
+steps = 2
+metrics = ["ground_truth"]
+baseline = "sds"
+render = { resolution = 8 }
+evaluation = { views = 2, resolution = 8 }
+[methods.sds]
+settings.scene = %s
+[methods.sdi]
+settings.scene = %s
+"""
+
+
+def write(folder: Path, scene: str) -> str:
+    (folder / "tiny.toml").write_text(STUDY % (scene, scene))
+    return str(folder / "tiny.toml")
+
+
+@pytest.fixture(autouse=True)
+def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "tinycudann" else find(name, *rest)
+    )
+    monkeypatch.setattr(gsplat, "problem", lambda: "has no CUDA device here")
+
+
+@pytest.mark.parametrize(
+    ("scene", "message"),
+    [
+        (
+            GSPLAT,
+            "tiny: scene: rasteriser: 'gsplat' needs the package gsplat (the extra gpu) and a CUDA device, and gsplat "
+            "has no CUDA device here; 'torch' works without them",
+        ),
+        (TINYCUDANN, "tiny: scene: encoding.backend: 'tinycudann' needs the package tinycudann (pip install"),
+    ],
+    ids=["gsplat", "tinycudann"],
+)
+def test_plan_and_run_say_it_in_one_line(
+    scene: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write(tmp_path, scene)
+    assert main(["plan", study]) == 2
+    said = [line for line in capsys.readouterr().out.splitlines() if "needs" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"cannot run here: {message}")
+    assert main(["run", study]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert message in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_plan_for_another_machine_is_no_failure(tmp_path: Path) -> None:
+    assert main(["plan", write(tmp_path, GSPLAT), "--on", "h100"]) == 0
+
+
+def test_a_plan_of_what_is_there_is_no_failure(tmp_path: Path) -> None:
+    plain = GSPLAT.replace('"gsplat"', '"torch"')
+    assert main(["plan", write(tmp_path, plain), "--timing-seconds", "0.1"]) == 0
+
+
+def test_what_ran_elsewhere_is_exported_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gsplat, "problem", lambda: None)
+    assert main(["run", write(tmp_path, GSPLAT), "--yes"]) == 0
+    monkeypatch.setattr(gsplat, "problem", lambda: "is not installed")
+    [folder] = (tmp_path / "runs" / "tiny" / "cells").glob("sds--*")
+    assert load_scene(folder).means.shape == (9, 3)
+
+
+def test_table_2_needs_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "table2"]) == 2
+    said = [line for line in capsys.readouterr().out.splitlines() if "gsplat" in line]
+    assert len(said) == 1
+    assert said[0].startswith("cannot run here: table2: scene: rasteriser: 'gsplat' needs the package gsplat")
