@@ -93,7 +93,7 @@ class Estimator:
         )
 
     def _scene(self, cell: Cell) -> SceneCosts:
-        key = cell.model_dump_json(include={"scene", "cameras", "evaluation"})
+        key = cell.model_dump_json(include={"scene", "cameras", "evaluation", "render"})
         if key not in self._scenes:
             self._scenes[key] = scene_costs(cell)
         return self._scenes[key]

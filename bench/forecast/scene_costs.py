@@ -9,6 +9,7 @@ import torch
 
 from bench.cells.evaluation import OUTPUTS, ring_of
 from bench.forecast.operations import count_operations
+from bench.forecast.timed_steps import stages
 from bench.study.cell import Cell
 from bench.study.resolve import cell_scene
 from methods.cameras import Cameras, sample_cameras
@@ -21,6 +22,9 @@ from methods.scenes.scene import Scene
 
 #: Side of the counted renders, pixels: what is counted grows with the number of rays.
 _SIDE = 8
+
+#: Side of those of a scene whose settings depend on the size of the image (``SceneSettings.miniature``), pixels.
+_MINIATURE_SIDE = 64
 
 #: Progress of the counted renders, because a material changes over an optimisation, and cameras of each: the samples of
 #: a ray depend on the camera.
@@ -72,13 +76,16 @@ def scene_costs(cell: Cell) -> SceneCosts:
     """
     generator = torch.Generator().manual_seed(0)
     settings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
-    scene = settings.build(GaussianPrior(), generator)
+    whole = settings.build(GaussianPrior(), generator)
+    full = stages(cell.render)[0].side
+    side = _SIDE if settings.miniature(full, _SIDE) is settings else min(full, _MINIATURE_SIDE)
+    scene = settings.miniature(full, side).build(GaussianPrior(), generator)
     with_gradient = forward = launches = forward_launches = held = samples = 0.0
     for progress in _PROGRESS:
         scene.before_step(progress)
         cameras = sample_cameras(cell.cameras.at(progress), _CAMERAS, generator)
         with count_operations() as counted:
-            rendering = _render(scene, cameras, generator)
+            rendering = _render(scene, cameras, side, generator)
             held += counted.live_bytes
             launches += counted.launches / len(_PROGRESS)
             seen = rendering.latents if rendering.rgb is None else rendering.rgb
@@ -87,33 +94,33 @@ def scene_costs(cell: Cell) -> SceneCosts:
         with_gradient += counted.all
         samples += rendering.diagnostics.get("samples_per_ray", 0.0) / len(_PROGRESS)
         with torch.no_grad(), count_operations() as counted:
-            _render(scene, cameras, generator)
+            _render(scene, cameras, side, generator)
         forward += counted.all
         forward_launches += counted.launches / len(_PROGRESS)
     ring = ring_of(cell.evaluation)[:: max(1, cell.evaluation.views // _CAMERAS)][:_CAMERAS]
     with torch.no_grad(), count_operations() as counted:
-        scene.render(ring, resolution=_SIDE, background=torch.ones(len(ring), 3), outputs=OUTPUTS)
-    parameters = sum(value.numel() * value.element_size() for value in scene.parameters())
-    rays = len(_PROGRESS) * _CAMERAS * _SIDE**2
+        scene.render(ring, resolution=side, background=torch.ones(len(ring), 3), outputs=OUTPUTS)
+    parameters = sum(value.numel() * value.element_size() for value in whole.parameters())
+    rays = len(_PROGRESS) * _CAMERAS * side**2
     return SceneCosts(
         has_latents=rendering.rgb is None,
-        state_bytes=sum(value.numel() * value.element_size() for value in scene.state_dict().values()),
+        state_bytes=sum(value.numel() * value.element_size() for value in whole.state_dict().values()),
         parameter_bytes=_COPIES * parameters,
         samples=samples,
         operations=with_gradient / rays,
         forward_operations=forward / rays,
-        evaluation_operations=counted.all / (len(ring) * _SIDE**2),
+        evaluation_operations=counted.all / (len(ring) * side**2),
         launches=launches,
         forward_launches=forward_launches,
         held_bytes=held / rays,
-        marching_bytes=counted.peak_bytes / (len(ring) * _SIDE**2),
+        marching_bytes=counted.peak_bytes / (len(ring) * side**2),
         rays_at_once=_rays_at_once(scene),
     )
 
 
-def _render(scene: Scene, cameras: Cameras, generator: torch.Generator) -> Rendering:
+def _render(scene: Scene, cameras: Cameras, side: int, generator: torch.Generator) -> Rendering:
     background = torch.ones(len(cameras), 3)
-    return scene.render(cameras, resolution=_SIDE, background=background, generator=generator, training=True)
+    return scene.render(cameras, resolution=side, background=background, generator=generator, training=True)
 
 
 def _rays_at_once(scene: Scene) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -134,6 +134,14 @@ class Scene(nn.Module, ABC):
 @dataclass(frozen=True)
 class SceneSettings(ABC):
     """The settings of a scene: a frozen dataclass whose fields are its hyper-parameters."""
+
+    def miniature(self, side: int, small: int) -> Self:
+        """Settings with which a render of ``small`` pixels costs per pixel what one of ``side`` costs with these.
+
+        The forecast counts the operations of such a render.  By default it is the same settings: a pixel costs the same
+        in an image of any size.
+        """
+        return self
 
     @abstractmethod
     def build(self, prior: Prior, generator: torch.Generator) -> Scene:

@@ -23,16 +23,16 @@ from metrics.card import Column, MetricCard
 from prompts import load_prompt_set
 from reports.frames import SCORES
 
-#: The quick study's methods, steps, views and metrics on prompts that have no ground truth to be rendered.
+#: The methods, steps, views and metrics of `toybox_short` on prompts that have no ground truth to be rendered.
 STUDY = """
 title = "Many cells"
-extends = "quick"
+extends = "toybox_short"
 prompts = "sdi43"
 prompt_ids = {prompts}
 seeds = {seeds}
 """
 
-#: What the quick study's metrics measure of a view.
+#: What its metrics measure of a view.
 METRICS = ("clip_score", "quality", "sharpness", "real", "quality_margin", "sharpness_margin", "real_margin",
            "image_reward", "clip_top1", "psnr", "ssim", "iou", "extra_faces")  # fmt: skip
 

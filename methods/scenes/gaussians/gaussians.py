@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,16 @@ class Gaussians(SceneSettings):
         is_size = self.size == "neighbours" or self.size > 0
         require(is_size, "size", self.size, 'a positive distance in world units or "neighbours"')
         require(0 < self.opacity < 1, "opacity", self.opacity, "an opacity between 0 and 1")
+
+    def miniature(self, side: int, small: int) -> Self:
+        """Fewer and larger Gaussians: as many for a pixel, and of as many pixels."""
+        if small >= side:
+            return self
+        size = self.size
+        if size == "neighbours":
+            points = self.initialisation.points(self.count, torch.Generator().manual_seed(0))
+            size = float(initial_sizes(size, points.positions).mean())
+        return replace(self, count=math.ceil(self.count * (small / side) ** 2), size=size * side / small)
 
     def build(self, prior: Prior, generator: torch.Generator) -> GaussianScene:
         """Gaussians at the points of the initialisation, without a direction.

@@ -42,7 +42,8 @@ def test_every_part_that_a_study_chooses_by_name_is_listed() -> None:
     for kind in REGISTRIES:
         registry_of_kind(kind)
     listed = [registry_of_kind(kind) for kind in REGISTRIES]
-    assert [registry.kind for registry in _BY_BASE.values() if registry not in listed] == []
+    ours = {base: registry for base, registry in _BY_BASE.items() if base.__module__.startswith("methods.")}
+    assert [registry.kind for registry in ours.values() if registry not in listed] == []
 
 
 def test_methods_are_listed_with_paper_weighting_and_guidance(monkeypatch: pytest.MonkeyPatch) -> None:

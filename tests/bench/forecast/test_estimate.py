@@ -96,6 +96,19 @@ def test_weights_a_trained_copy_and_what_waits_in_the_encoder_are_in_the_memory(
     )
 
 
+def test_gaussians_are_counted_in_an_image_of_as_many_for_a_pixel() -> None:
+    """Against a count at the render's own size; a small image of all of them would have every one at each pixel."""
+    scene = {"name": "gaussians", "count": 2000, "size": 0.02}
+    large = _cell(scene=scene, render={"resolution": 128})
+    found = scene_costs(large)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.forecast.scene_costs, "_MINIATURE_SIDE", 128)
+        whole = scene_costs(large)
+    for name in ("operations", "held_bytes", "evaluation_operations"):
+        assert getattr(found, name) == pytest.approx(getattr(whole, name), rel=0.2), name
+    assert found.parameter_bytes == 6 * 4 * 14 * 2000
+
+
 def test_a_scene_costs_more_with_normals_and_a_prior_without_networks_costs_nothing() -> None:
     plain = scene_costs(_cell())
     orient = FIELDS["scene"] | {"penalties": {"orient": 1.0}}
