@@ -55,11 +55,12 @@ def _coarse_meshes() -> Iterator[None]:
 
 
 @pytest.fixture
-def run_of_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A current folder with the scenes of the quick study, from which a shipped study starts."""
-    for cell in expand(load_study("quick")):
-        (tmp_path / "runs" / "quick" / "cells" / cell.folder_name).mkdir(parents=True)
-        (tmp_path / "runs" / "quick" / "cells" / cell.folder_name / SCENE_FILE).write_text(cell.folder_name)
+def run_of_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A current folder with the scenes of the study that a shipped study starts from."""
+    for cell in expand(load_study("toybox_short")):
+        folder = tmp_path / "runs" / "toybox_short" / "cells" / cell.folder_name
+        folder.mkdir(parents=True)
+        (folder / SCENE_FILE).write_text(cell.folder_name)
     monkeypatch.chdir(tmp_path)
 
 

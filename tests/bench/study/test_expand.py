@@ -121,7 +121,7 @@ def test_a_method_that_asks_for_more_than_the_card_gets_the_prior(monkeypatch: p
     assert cell.hyper_parameters["guidance_scale"] == 4.0 * 64
 
 
-@pytest.mark.usefixtures("run_of_quick")
+@pytest.mark.usefixtures("run_of_base")
 @pytest.mark.parametrize("name", [name for name in study_names() if load_study(name).prior.name == "toybox"])
 def test_every_shipped_study_of_the_toybox_expands(name: str) -> None:
     study = load_study(name)

@@ -211,7 +211,7 @@ def test_runs_of_two_machines_are_united_with_the_hashes_of_both(
     assert {cell.identity for cell in expand(united)} == {cell.identity for cell in whole}
 
 
-@pytest.mark.usefixtures("run_of_quick")
+@pytest.mark.usefixtures("run_of_base")
 def test_both_methods_of_the_ablation_start_from_one_record() -> None:
     cells = expand(load_study("ablation_initialisation"))
     starts = {cell.label: cell.scene["initialisation"] for cell in cells if cell.prompt_id == "blue-duck"}
@@ -223,5 +223,5 @@ def test_both_methods_of_the_ablation_start_from_one_record() -> None:
 
 def test_a_study_that_starts_from_a_run_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"runs/quick' is not a run folder; run its study first"):
+    with pytest.raises(InputError, match=r"runs/toybox_short' is not a run folder; run its study first"):
         expand(load_study("ablation_initialisation"))

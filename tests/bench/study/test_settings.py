@@ -195,7 +195,7 @@ def _small(scene: dict[str, Any]) -> dict[str, Any]:
     return scene | {"encoding": encoding | {"encoding": {"name": "hash_grid", "log2_table_size": 4, "levels": 16}}}
 
 
-@pytest.mark.usefixtures("run_of_quick")
+@pytest.mark.usefixtures("run_of_base")
 @pytest.mark.parametrize("name", study_names())
 def test_every_shipped_study_expands(name: str) -> None:
     study = load_study(name)
