@@ -78,8 +78,10 @@ def scene_costs(cell: Cell) -> SceneCosts:
     settings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
     whole = settings.build(GaussianPrior(), generator)
     full = stages(cell.render)[0].side
-    side = _SIDE if settings.miniature(full, _SIDE) is settings else min(full, _MINIATURE_SIDE)
-    scene = settings.miniature(full, side).build(GaussianPrior(), generator)
+    scene, side = whole, _SIDE
+    if settings.miniature(full, _SIDE) is not settings:
+        side = min(full, _MINIATURE_SIDE)
+        scene = settings.miniature(full, side).build(GaussianPrior(), generator)
     with_gradient = forward = launches = forward_launches = held = samples = 0.0
     for progress in _PROGRESS:
         scene.before_step(progress)
