@@ -12,7 +12,7 @@ from metrics.card import Column, MetricCard
 from metrics.face_search import LEAST_CORRELATION, LEAST_FRONT, SIDE, find_faces
 from metrics.facing import FACING_DEG, faces, front_and_extra
 from metrics.suites import Role, Suite, find_suite
-from metrics.views import OPAQUE, TruthViews, Views
+from metrics.views import OPAQUE, Views
 
 #: Least IoU of a view's silhouette with one of the truth's; below it the view does not show the object.
 LEAST_IOU = 0.5
@@ -56,7 +56,7 @@ class Faces:
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` of 0, 1 and NaN per column, or ``{}`` if no truth with a face is known."""
-        if not views.truths or any(truth.faceless is None for truth in views.truths):
+        if not views.truths or views.opacity is None or any(truth.faceless is None for truth in views.truths):
             return {}
         aligned = best_turn(views).truth
         truth = next(each for each in views.truths if each.name == aligned.name)
@@ -64,17 +64,15 @@ class Faces:
         if not all(faces(azimuth_deg, side).any() for side in (0.0, 180.0)):
             nothing = np.full(len(views), np.nan)
             return {"front_faces": nothing, "extra_faces": nothing}
-        shows = np.where(_shows_object(views, truth), find_faces(views.rgb, truth, azimuth_deg), np.nan)
+        shows = np.where(_shows_object(views.opacity, truth.opacity), find_faces(views.rgb, truth, azimuth_deg), np.nan)
         turned = views.azimuth_deg if aligned.azimuth_deg is None else aligned.azimuth_deg
         front, extra = front_and_extra(shows, views.azimuth_deg, float(views.azimuth_deg[0] - turned[0]))
         return {"front_faces": front, "extra_faces": extra}
 
 
-def _shows_object(views: Views, truth: TruthViews) -> np.ndarray:
-    """Say which views have a silhouette like the object's from some side, bool ``(n,)``."""
-    seen, true = (
-        (opacity >= OPAQUE).reshape(len(opacity), -1).astype(np.float64) for opacity in (views.opacity, truth.opacity)
-    )
+def _shows_object(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Say which opacities ``(n h w)`` have a silhouette like one of the object's ``(m h w)``, bool ``(n,)``."""
+    seen, true = ((opacity >= OPAQUE).reshape(len(opacity), -1).astype(np.float64) for opacity in (seen, true))
     shared = seen @ true.T
     union = seen.sum(axis=1)[:, None] + true.sum(axis=1) - shared
     shows: np.ndarray = (shared / np.maximum(union, 1)).max(axis=1) >= LEAST_IOU

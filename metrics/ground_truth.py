@@ -85,8 +85,10 @@ def _ssim(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.array(values, dtype=np.float64)
 
 
-def silhouette_iou(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Compute the IoU ``(n,)`` of uint8 opacities ``(n h w)``; 1 where both are empty."""
+def silhouette_iou(seen: np.ndarray | None, true: np.ndarray) -> np.ndarray:
+    """Compute the IoU ``(n,)`` of uint8 opacities ``(n h w)``; 1 where both are empty, NaN if ``seen`` is not known."""
+    if seen is None:
+        return np.full(len(true), np.nan)
     a, b = seen >= OPAQUE, true >= OPAQUE
     union = (a | b).sum(axis=(1, 2))
     shared: np.ndarray = np.where(union > 0, (a & b).sum(axis=(1, 2)) / np.maximum(union, 1), 1.0)

@@ -80,7 +80,7 @@ class PyiqaMetric:
 
         Some of pyiqa's metrics crop at random; the generator that they draw from is reset for every batch.
         """
-        height, width = views.opacity.shape[1:]
+        height, width = views.rgb.shape[1:3]
         size = max(1, _BATCH_PIXELS // (height * width)) if self._is_batched else 1
         found = [self._run(some) for some in torch.from_numpy(views.rgb).split(size)]
         return {self.columns[0].name: torch.cat(found).numpy()}

@@ -26,8 +26,8 @@ class Reference:
 
     rgb: np.ndarray
     """Images, uint8 ``(m h w 3)``."""
-    opacity: np.ndarray
-    """Opacities, uint8 ``(m h w)``, 255 is opaque; the prior's own images are opaque everywhere."""
+    opacity: np.ndarray | None
+    """Opacities, uint8 ``(m h w)``, 255 is opaque; None for the prior's own images, which have none."""
     is_aligned: bool
     """Whether the images are the views' own truth, one for each and from the same camera."""
 
@@ -41,8 +41,7 @@ def find_reference(views: Views) -> Reference | None:
         nearest = nearest_object(views)
         return Reference(nearest.rgb, nearest.opacity, is_aligned=False)
     if views.samples is not None:
-        opaque = np.full(views.samples.shape[:-1], 255, dtype=np.uint8)
-        return Reference(views.samples, opaque, is_aligned=False)
+        return Reference(views.samples, None, is_aligned=False)
     return None
 
 

@@ -45,8 +45,8 @@ class Saturation:
             preprocessing="uint8 RGB over the evaluation background at its own size; CIELAB (D65, 2°)",
             description="100 · mean chroma √(a*² + b*²) of the object's pixels / that of the reference; Lightness the "
             "same of L*. The object's pixels have an opacity above one half; where no pixel of the images is "
-            "transparent, as in the prior's own, they differ from the median colour of the image's border by more than "
-            f"{DISTANCE:g} in CIELAB. A view without such pixels has no value. Pixels at the edge of the object are "
+            "transparent, or no opacity is known, they differ from the median colour of the image's border by more "
+            f"than {DISTANCE:g} in CIELAB. A view without such pixels has no value. Pixels at the edge of the object are "
             f"mixed with the background. {REFERENCE}",
             uses_references=True,
         )
@@ -64,23 +64,23 @@ class Saturation:
         return {"saturation": ratio[:, 0], "lightness": ratio[:, 1]}
 
 
-def object_colours(rgb: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+def object_colours(rgb: np.ndarray, opacity: np.ndarray | None) -> np.ndarray:
     """Average the chroma and L* of the object in each image, ``(n, 2)``; NaN for an image without an object.
 
     Args:
         rgb: Images, uint8 ``(n h w 3)``.
-        opacity: Opacities, uint8 ``(n h w)``.
+        opacity: Opacities, uint8 ``(n h w)``; None if they are not known.
     """
     from skimage.color import rgb2lab  # takes half a second to import, which looking the metric up should not
 
-    is_opaque = bool((opacity >= OPAQUE).all())
+    mask = None if opacity is None or (opacity >= OPAQUE).all() else opacity >= OPAQUE
     found = np.full((len(rgb), 2), np.nan)
     for index, image in enumerate(rgb):
-        if is_opaque:
+        if mask is None:
             lab = rgb2lab(image)
             lab = lab[differs_from_border(lab)]
         else:
-            lab = rgb2lab(image[opacity[index] >= OPAQUE])  # a fraction of the pixels, and the conversion is slow
+            lab = rgb2lab(image[mask[index]])  # a fraction of the pixels, and the conversion is slow
         if len(lab):
             found[index] = np.hypot(lab[:, 1], lab[:, 2]).mean(), lab[:, 0].mean()
     return found

@@ -77,7 +77,7 @@ class Views:
     """
 
     rgb: np.ndarray  # uint8 (n h w 3), composited over the evaluation background
-    opacity: np.ndarray  # uint8 (n h w), 255 is opaque
+    opacity: np.ndarray | None  # uint8 (n h w), 255 is opaque; None for images without, as other code writes them
     azimuth_deg: np.ndarray  # (n,), 0 looks at the front, ±180 at the back
     truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty if none is known
     objects: Sequence[TruthViews] = ()  # the same for views that belong to no camera, which then have no ``truths``
@@ -94,7 +94,7 @@ class Views:
         for owner, rgb in ((f"truth {truth.name!r}.rgb", truth.rgb) for truth in self.objects):
             self._require_size(owner, rgb)
         if self.samples is not None:
-            _require_images("views.samples", self.samples, np.empty(self.samples.shape[:-1], np.uint8))
+            _require_images("views.samples", self.samples, None)
             self._require_size("views.samples", self.samples)
 
     def _require_size(self, owner: str, rgb: np.ndarray) -> None:
@@ -105,11 +105,11 @@ class Views:
         return len(self.rgb)
 
 
-def _require_images(owner: str, rgb: np.ndarray, opacity: np.ndarray) -> None:
+def _require_images(owner: str, rgb: np.ndarray, opacity: np.ndarray | None) -> None:
     for field, images in (("rgb", rgb), ("opacity", opacity)):
-        if images.dtype != np.uint8:
+        if images is not None and images.dtype != np.uint8:
             raise TypeError(f"{owner}.{field}: dtype {images.dtype}, must be uint8 in 0…255")
     if rgb.ndim != 4 or rgb.shape[-1] != 3:
         raise ValueError(f"{owner}.rgb: shape {rgb.shape}, must be (n, h, w, 3)")
-    if opacity.shape != rgb.shape[:-1]:
+    if opacity is not None and opacity.shape != rgb.shape[:-1]:
         raise ValueError(f"{owner}.opacity: shape {opacity.shape}, must be {rgb.shape[:-1]}")

@@ -47,8 +47,8 @@ class RecordedView(Section):
     """Azimuth of the camera, degrees in (−180, 180]; 0 looks at the front."""
     rgb: RecordFile
     """File of the colours, relative to the record's folder."""
-    opacity: RecordFile
-    """File of the opacity, relative to the record's folder."""
+    opacity: RecordFile | None = None
+    """File of the opacity, relative to the record's folder; None if the renders have none."""
     normals: RecordFile | None = None
     """File of the normals, relative to the record's folder; None if the scene has none."""
 

@@ -334,8 +334,7 @@ def _corrupt(path: Path, why: str) -> InputError:
 
 def _named_files(record: Record) -> set[str]:
     views = [*record.views, *(view for snapshot in record.snapshots for view in snapshot.views)]
-    normals = {view.normals for view in views if view.normals}
-    return {view.rgb for view in views} | {view.opacity for view in views} | normals
+    return {name for view in views for name in (view.rgb, view.opacity, view.normals) if name is not None}
 
 
 def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:

@@ -217,6 +217,9 @@ class _PriorSampler:
 
 
 def _write(views: Views, folder: Path) -> None:
-    for index in range(len(views)):
-        Image.fromarray(views.rgb[index]).save(folder / f"rgb_{index:03}.png")
-        Image.fromarray(views.opacity[index]).save(folder / f"opacity_{index:03}.png")
+    kinds = {"rgb": views.rgb, "opacity": np.full(views.rgb.shape[:-1], 255, np.uint8)}
+    if views.opacity is not None:
+        kinds["opacity"] = views.opacity
+    for kind, images in kinds.items():
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"{kind}_{index:03}.png")

@@ -32,8 +32,8 @@ class ViewSet:
     """Azimuth of each view, degrees."""
     rgb: tuple[Path, ...]
     """Colour images."""
-    opacity: tuple[Path, ...]
-    """Opacity images."""
+    opacity: tuple[Path, ...] | None
+    """Opacity images; None if the renders have none."""
     ring: EvaluationSettings
     """The cameras that the truth is rendered from."""
     truths: Path | None
@@ -54,7 +54,7 @@ class ViewSet:
         """
         return Views(
             rgb=_stack(self.rgb),
-            opacity=_stack(self.opacity),
+            opacity=_stack(self.opacity) if self.opacity is not None else None,
             azimuth_deg=np.array(self.azimuth_deg),
             truths=self._read_truths(self.truths),
             objects=self._read_truths(self.objects),
@@ -87,13 +87,14 @@ def _recorded(
     record: Record, views: Sequence[RecordedView], identity: JsonValue, prompt: Prompt, store: RunStore
 ) -> ViewSet:
     folder = store.cell_folder(record.cell)
+    opacity = tuple(folder / view.opacity for view in views if view.opacity is not None)
     return ViewSet(
         identity=identity,
         scores=store.folder / "scores" / record.cell.folder_name,
         prompt=prompt,
         azimuth_deg=tuple(view.azimuth_deg for view in views),
         rgb=tuple(folder / view.rgb for view in views),
-        opacity=tuple(folder / view.opacity for view in views),
+        opacity=opacity if len(opacity) == len(views) else None,
         ring=record.cell.evaluation,
         truths=store.folder / "truth",
     )

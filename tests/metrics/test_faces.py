@@ -206,3 +206,9 @@ def test_a_face_can_be_seen_from_the_front_and_not_from_behind(kind: str) -> Non
     assert change[BACK].max() <= 0.2 * change.max()
     assert change[AZIMUTH == 180] == 0
     assert set(FACE_PARTS) == set(KINDS)
+
+
+def test_without_opacity_no_silhouette_says_whether_a_view_shows_the_object(suite: Suite) -> None:
+    truth = _truth("car", PAINTS[0])
+    assert Faces(suite).score(Views(truth.rgb, truth.opacity, AZIMUTH, [truth]), "", [])
+    assert Faces(suite).score(Views(truth.rgb, None, AZIMUTH, [truth]), "", []) == {}

@@ -159,3 +159,12 @@ def test_some_views_score_as_they_do_among_all_of_the_ring(suite: Suite, truth: 
     all_scores, few_scores = (GroundTruth(suite).score(views, "", []) for views in (whole, few))
     for column in ("psnr", "ssim", "iou"):
         np.testing.assert_array_equal(few_scores[column], all_scores[column][some])
+
+
+def test_without_opacity_there_is_no_silhouette(suite: Suite, truth: TruthViews) -> None:
+    views = _ring(truth.rgb, truth.opacity, truth)
+    known = GroundTruth(suite).score(views, "", [])
+    found = GroundTruth(suite).score(dataclasses.replace(views, opacity=None), "", [])
+    assert found.keys() == known.keys()
+    for column, values in found.items():
+        np.testing.assert_array_equal(values, np.full(RING, np.nan) if "iou" in column else known[column])

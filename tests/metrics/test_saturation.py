@@ -104,3 +104,10 @@ def test_nothing_is_relative_to_a_reference_without_colour(saturation: Saturatio
 
 def test_without_any_reference_there_are_no_values(saturation: Saturation, make_views: Callable[..., Views]) -> None:
     assert saturation.score(make_views(2), "", []) == {}
+
+
+def test_without_opacity_the_object_is_what_differs_from_the_border(saturation: Saturation) -> None:
+    truth = _disc(60, 30)
+    opaque = dataclasses.replace(_views(truth, truth), opacity=np.full(truth.rgb.shape[:-1], 255, np.uint8))
+    unknown = dataclasses.replace(opaque, opacity=None)
+    assert _means(saturation, unknown) == _means(saturation, opaque) == (100, 100)
