@@ -46,8 +46,8 @@ class Saturation:
             description="100 · mean chroma √(a*² + b*²) of the object's pixels / that of the reference; Lightness the "
             "same of L*. The object's pixels have an opacity above one half; where no pixel of the images is "
             "transparent, or no opacity is known, they differ from the median colour of the image's border by more "
-            f"than {DISTANCE:g} in CIELAB. A view without such pixels has no value. Pixels at the edge of the object are "
-            f"mixed with the background. {REFERENCE}",
+            f"than {DISTANCE:g} in CIELAB. A view without such pixels has no value. Pixels at the edge of the object "
+            f"are mixed with the background. {REFERENCE}",
             uses_references=True,
         )
 
