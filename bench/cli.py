@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from bench.cli_imports import Import, Rank
 from bench.cli_installation import Cite, Doctor, Fetch, List, Show, Validate
 from bench.commands.selection import Names, Selection
 from bench.engines.options import EngineOptions
@@ -248,6 +249,8 @@ Command = (
     | Annotated[Merge, tyro.conf.subcommand("merge")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Import, tyro.conf.subcommand("import")]
+    | Annotated[Rank, tyro.conf.subcommand("rank")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Show, tyro.conf.subcommand("show")]

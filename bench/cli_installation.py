@@ -50,7 +50,11 @@ class List:
             "materials",
             "backgrounds",
             "encodings",
+            "rasterisers",
+            "initialisations",
+            "density",
             "controls",
+            "layouts",
             "engines",
         ]
     ]

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 
 from bench.cells.streams import make_streams
 from bench.errors import InputError
+from bench.records.read_record import read_record
 from bench.records.reading import require_readable
-from bench.records.record import RECORD_FILE
-from bench.records.store import RunStore, read_record
+from bench.records.record import RECORD_FILE, ImportedRecord
+from bench.records.store import RunStore
 from bench.study.cell import SCENE_FILE, Cell
 from bench.study.resolve import cell_scene
 from methods.inputs import with_inputs
@@ -34,6 +35,8 @@ def load_scene(record_folder: Path) -> Scene:
         raise InputError(f"{record_folder}: {_instead_of_cell(record_folder)}")
     record = read_record(Path(os.path.abspath(record_folder)))  # noqa: PTH100, "." has a name, and links stay links
     path = record_folder / SCENE_FILE
+    if isinstance(record, ImportedRecord):
+        raise InputError(f"{record_folder}: has images that were made elsewhere, and no scene")
     if SCENE_FILE not in record.file_bytes:
         raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
     scene = _build(record.cell, record_folder)

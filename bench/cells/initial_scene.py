@@ -6,7 +6,7 @@ from functools import partial
 
 from bench.cells.finished_scene import load_scene
 from bench.errors import InputError
-from bench.records.store import read_record
+from bench.records.read_record import read_record
 from bench.study.cell import Cell
 from bench.study.inputs import CellInput, check_unchanged, find_inputs
 from bench.study.resolve import cell_scene

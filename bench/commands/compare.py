@@ -11,8 +11,9 @@ import pandas as pd
 
 from bench.commands.condition import Condition, parse_condition
 from bench.errors import InputError
-from bench.records.record import Record
-from bench.records.store import RunStore, read_record
+from bench.records.read_record import read_record
+from bench.records.record import AnyRecord
+from bench.records.store import RunStore
 from bench.scores.frames import cells_frame, read_card, read_frame
 from metrics.card import MetricCard
 from reports.costs import TIME
@@ -133,7 +134,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
 def _frames(store: RunStore) -> ReportFrames:
     """The frames of a run as it was scored, read without the weights or the code that made it."""
     study = store.read_study()
-    records: dict[tuple[str, str, int], Record] = {}
+    records: dict[tuple[str, str, int], AnyRecord] = {}
     for record in map(read_record, store.record_folders()):
         cell = record.cell
         key = (cell.label, cell.prompt_id, cell.seed)
@@ -156,7 +157,7 @@ def _frames(store: RunStore) -> ReportFrames:
     )
 
 
-def _age(record: Record) -> tuple[int, str]:
+def _age(record: AnyRecord) -> tuple[int, str]:
     """Keep the latest code's record where several are of one place in a study."""
     return record.cell.code_version, record.started_at
 
@@ -241,7 +242,7 @@ def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ..
     reasons = sorted({entry.why for row in rows for entry in row.entries} - {""})
     caption += [f"Cannot tell: {'; '.join(reasons)}."] if reasons else []
     for field, what in (("evaluation", "evaluation views"), ("steps", "steps"), ("prior_sha256", "priors")):
-        seen = [{json.dumps(json.loads(text)[field]) for text in run.cells["settings"]} for run in runs]
+        seen = [{json.dumps(json.loads(text).get(field)) for text in run.cells["settings"]} for run in runs]
         if seen[0] != seen[1]:
             caption.append(f"The runs have different {what}.")
     first, second = (set(run.metric_columns["metric"]) for run in runs)

@@ -103,6 +103,7 @@ REGISTRIES = {
     "density": ("methods.scenes.gaussians.density", "density_controls"),
     "encodings": ("methods.scenes.nerf.encodings", "encodings"),
     "controls": ("metrics.controls", "controls"),
+    "layouts": ("bench.imports.layouts", "layouts"),
     "engines": ("bench.engines", "engines"),
 }
 

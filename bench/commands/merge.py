@@ -12,8 +12,10 @@ from bench.commands.verify import check_files
 from bench.errors import InputError
 from bench.output import print_line
 from bench.records.atomic import new_folder
-from bench.records.record import RECORD_FILE, Record
-from bench.records.store import STUDY_FILE, RunStore, read_record, refuse_links
+from bench.records.read_record import read_record
+from bench.records.record import RECORD_FILE, AnyRecord
+from bench.records.store import STUDY_FILE, RunStore, refuse_links
+from bench.study.imported_arms import imported_arms, united_renders
 from bench.study.pinning import other_inputs
 from bench.study.study import Study, parse_study
 from methods.weights import file_sha256
@@ -84,7 +86,7 @@ def united(studies: Sequence[Study]) -> Study:
             _check_related(other, study)
     if (pinned := next((study.pinned for study in studies if study.pinned), None)) is not None:
         inputs = {key: sha for study in studies if study.pinned for key, sha in study.pinned.inputs.items()}
-        pinned = pinned.model_copy(update={"inputs": inputs})
+        pinned = pinned.model_copy(update={"inputs": inputs, "imports": united_renders(studies)})
         studies = [study.model_copy(update={"pinned": pinned}) for study in studies]
     first = studies[0]
     methods = {label: study.methods[label] for study in studies for label in study.methods}
@@ -111,6 +113,11 @@ def _check_related(first: Study, study: Study) -> None:
     for label in arms:
         if label in others and arms[label] != others[label]:
             raise InputError(f"{first.name} and {study.name} differ in methods.{label}: they cannot be merged")
+    renders, other_renders = imported_arms(first), imported_arms(study)
+    for label in (first.methods.keys() & study.methods.keys()) - (arms.keys() & others.keys()):
+        mine, theirs = renders.get(label), other_renders.get(label)
+        if mine is None or theirs is None or (mine.layout, mine.known) != (theirs.layout, theirs.known):
+            raise InputError(f"{first.name} and {study.name} differ in methods.{label}: they cannot be merged")
     narrowed = {name: getattr(first, name) for name in _NARROWED} | {"baseline": first.baseline}
     if study.model_copy(update=narrowed).key == first.key:
         names = other_inputs(first, study)
@@ -121,7 +128,7 @@ def _check_related(first: Study, study: Study) -> None:
         raise InputError(f"{first.name} and {study.name} differ in {', '.join(names)}: they cannot be merged")
 
 
-def _take(record: Record, folder: Path, source: RunStore, target: RunStore) -> list[str] | None:
+def _take(record: AnyRecord, folder: Path, source: RunStore, target: RunStore) -> list[str] | None:
     """Copy a record; None where it was copied, else the files in which the target's own differs."""
     place = target.cell_folder(record.cell)
     if not place.exists():
@@ -136,13 +143,13 @@ def _take(record: Record, folder: Path, source: RunStore, target: RunStore) -> l
     return different
 
 
-def _different(record: Record, folder: Path, place: Path) -> Iterator[str]:
+def _different(record: AnyRecord, folder: Path, place: Path) -> Iterator[str]:
     for name in (RECORD_FILE, *record.file_bytes):
         if not (place / name).is_file() or file_sha256(place / name) != file_sha256(folder / name):
             yield name
 
 
-def _copy(record: Record, folder: Path, place: Path) -> None:
+def _copy(record: AnyRecord, folder: Path, place: Path) -> None:
     """The files that the record names, and no others."""
     if place.exists():
         return
@@ -152,7 +159,7 @@ def _copy(record: Record, folder: Path, place: Path) -> None:
             shutil.copyfile(folder / name, temporary / name, follow_symlinks=False)
 
 
-def _copy_scores(source: RunStore, target: RunStore, record: Record) -> None:
+def _copy_scores(source: RunStore, target: RunStore, record: AnyRecord) -> None:
     name = Path("scores") / record.cell.folder_name
     if (source.folder / name).is_dir() and not (target.folder / name).exists():
         with new_folder(target.folder / name) as temporary:

@@ -23,7 +23,9 @@ from bench.forecast.gpus import PAPERS_GPU, Gpu, gpu_named, gpus
 from bench.formatting import duration, gigabytes
 from bench.output import print_line
 from bench.records.store import RunStore
+from bench.study.arms import arms_of
 from bench.study.expand import expand
+from bench.study.imported_arms import imported_arms, imported_cells
 from bench.study.pinning import check_prior, pin_expected
 from bench.study.readiness import NotInstalledError, check_scenes
 from bench.study.scorers import check_metrics
@@ -98,10 +100,11 @@ def print_plan(
     with suppress(WeightsMissingError):
         reading = list(describe_reading(study))
     print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
-    _print_rows(rows, lacking.remedy, console)
+    if rows:
+        _print_rows(rows, lacking.remedy, console)
     if gpu is not None:
         print_estimated_steps({label: row.forecast.step for label, row in rows.items()}, gpu, console)
-    for line in [*_sums(study, store, rows, gpu), *reading, *lacking.lines]:
+    for line in [*_sums(study, store, rows, gpu), *_imported(study), *reading, *lacking.lines]:
         print_line(console, line)
     return on is not None or not lacking.has_no_package or not any(row.missing for row in rows.values())
 
@@ -167,7 +170,7 @@ def _rows_without_weights(study: Study, store: RunStore, gpu: Gpu | None, *, is_
         rows = _rows(pin_expected(study), store, timing_seconds=None, gpu=gpu, is_elsewhere=is_elsewhere)
     except WeightsMissingError:
         each = len(study.seeds) * len(study.chosen_prompts())
-        return {label: ArmPlan(each, None, Forecast(None, "no records")) for label in study.methods}
+        return {label: ArmPlan(each, None, Forecast(None, "no records")) for label in arms_of(study)}
     return {label: replace(row, done=None) for label, row in rows.items()}
 
 
@@ -175,22 +178,23 @@ def _rows(
     study: Study, store: RunStore, *, timing_seconds: float | None, gpu: Gpu | None, is_elsewhere: bool
 ) -> dict[str, ArmPlan]:
     cells = expand(study)
-    costs: dict[str, list[Cost]] = {label: [] for label in study.methods}
-    done = dict.fromkeys(study.methods, 0)
+    labels = list(arms_of(study))
+    costs: dict[str, list[Cost]] = {label: [] for label in labels}
+    done = dict.fromkeys(labels, 0)
     for cell in cells:
         record = store.read(cell)
         if record is not None:
             done[cell.label] += 1
             cost = cost_of(record, cell.steps)
             costs[cell.label] += [cost] if cost else []
-    counts = {label: sum(cell.label == label for cell in cells) for label in study.methods}
+    counts = {label: sum(cell.label == label for cell in cells) for label in labels}
     first = {cell.label: cell for cell in reversed(cells)}
-    arms = {label: first[label] for label in study.methods if costs[label] or done[label] < counts[label]}
+    arms = {label: first[label] for label in labels if costs[label] or done[label] < counts[label]}
     forecasts = forecast_arms(
         study, arms, costs, store, timing_seconds=timing_seconds, gpu=gpu, is_elsewhere=is_elsewhere
     )
     none = Forecast(None, "no whole records")
-    return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in study.methods}
+    return {label: ArmPlan(counts[label], done[label], forecasts.get(label, none)) for label in labels}
 
 
 def _print_rows(rows: Mapping[str, ArmPlan], remedy: str, console: Console) -> None:
@@ -275,6 +279,17 @@ def _sums(study: Study, store: RunStore, rows: Mapping[str, ArmPlan], gpu: Gpu |
     lines[0] += f"; disk: {_total(every, lambda cost: cost.disk_bytes, gigabytes)}, {gigabytes(free)} are free"
     if sum(row.left(lambda cost: cost.disk_bytes) or 0.0 for row in every) > free:
         lines.append(f"the disk of {store.folder} is too small for all cells; give a folder on a larger one with --out")
+    return lines
+
+
+def _imported(study: Study) -> list[str]:
+    """Lines with the arms that are imported."""
+    cells = imported_cells(study)
+    lines = []
+    for label, arm in imported_arms(study).items():
+        count = sum(cell.label == label for cell in cells)
+        what = f"{count} renders are imported" if count else "renders are imported when the study is run"
+        lines.append(f"{label}: {what}, from {arm.folder}")
     return lines
 
 

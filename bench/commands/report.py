@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.commands.export import export_mesh
+from bench.commands.imported_texts import imported_cards, imported_notes
 from bench.commands.mesh_files import is_whole_glb
 from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
-from bench.records.record import Record
+from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore, refuse_links
 from bench.scores.frames import build_frames, read_card
 from bench.study.cell import SCENE_FILE
-from bench.study.expand import expand
+from bench.study.imported_arms import all_cells, imported_arms
+from bench.study.imported_cell import imported_title
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.card import card_of
@@ -39,7 +41,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     Raises:
         InputError: If the run has no records or is not scored yet, or a record is corrupt.
     """
-    cells = expand(study)
+    cells = all_cells(study)
     records = store.read_all(cells)
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
@@ -53,7 +55,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         store.folder / "report",
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames, cards),
-        baseline=study.baseline,
+        baseline=imported_title(study.baseline) if study.baseline in imported_arms(study) else study.baseline,
         figures=_figures(study),
         reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
         provenance=_provenance(study, records),
@@ -61,7 +63,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     )
 
 
-def cell_meshes(records: Sequence[Record], store: RunStore) -> dict[str, str]:
+def cell_meshes(records: Sequence[AnyRecord], store: RunStore) -> dict[str, str]:
     """Return the paths of the meshes of cells that have a surface, by cell; missing ones are made."""
     points = FINE_POINTS if len(records) <= FEW_CELLS else COARSE_POINTS
     found = {}
@@ -97,13 +99,15 @@ def _figures(study: Study) -> list[FigureSpec]:
 
 
 def _notes(
-    study: Study, records: list[Record], missing: int, frames: ReportFrames, cards: Sequence[MetricCard]
+    study: Study, recorded: list[AnyRecord], missing: int, frames: ReportFrames, cards: Sequence[MetricCard]
 ) -> list[str]:
     """Write the notes that all tables carry."""
+    records = [record for record in recorded if isinstance(record, Record)]
     notes = _bound_notes(records)
+    notes += imported_notes([record for record in recorded if isinstance(record, ImportedRecord)])
     notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
     if missing:
-        notes.append(f"{missing} of {missing + len(records)} cells have no record yet; the tables exclude them.")
+        notes.append(f"{missing} of {missing + len(recorded)} cells have no record yet; the tables exclude them.")
     cut = dict.fromkeys((record.cell.prompt_id for record in records), 0)
     for record in records:
         cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
@@ -113,7 +117,7 @@ def _notes(
     if capped:
         notes.append(f"{capped} of {len(records)} cells ended with a scene at its cap, which could not grow any more.")
     notes += [f"{card.title}: {card.cut}." for card in cards if card.cut]
-    completed = {record.identity for record in records if record.status is Status.COMPLETED}
+    completed = {record.identity for record in recorded if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
@@ -129,11 +133,12 @@ def _bound_notes(records: Sequence[Record]) -> list[str]:
     return [f"bound = {bound}{names[bound]}: {_CLIPPED[bound]}." for bound in labels]
 
 
-def _method_cards(records: Sequence[Record]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the cards of the methods that were run."""
-    names = dict.fromkeys(record.cell.method for record in records)
+def _method_cards(records: Sequence[AnyRecord]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the cards of the methods that were run, and of the renders that were imported."""
+    names = dict.fromkeys(record.cell.method for record in records if isinstance(record, Record))
     cards = [(name, card_of(name, methods[name])) for name in names]
-    return [(f"Method {name}: {card.title}", card.facts) for name, card in cards if card is not None]
+    found = [(f"Method {name}: {card.title}", card.facts) for name, card in cards if card is not None]
+    return [*found, *imported_cards([record for record in records if isinstance(record, ImportedRecord)])]
 
 
 def _scored_cards(frames: ReportFrames, store: RunStore) -> list[MetricCard]:
@@ -143,7 +148,7 @@ def _scored_cards(frames: ReportFrames, store: RunStore) -> list[MetricCard]:
     return list(cards.values())
 
 
-def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
+def _provenance(study: Study, records: Sequence[AnyRecord]) -> dict[str, str]:
     """Describe the origin of the numbers, with several values if the cells differ."""
     environments = [record.environment for record in records]
     prompt_set = study.prompt_set()
@@ -151,11 +156,16 @@ def _provenance(study: Study, records: list[Record]) -> dict[str, str]:
     def each(values: Iterable[str]) -> str:
         return "; ".join(dict.fromkeys(values))
 
+    measured = [record for record in records if isinstance(record, Record)]
+    seeds = ", ".join(map(str, study.seeds))
+    of_optimisations = {
+        "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {seeds}",
+        "prior": each(f"{study.prior.name}, weights SHA-256 {record.cell.prior_sha256[:12]}" for record in measured),
+    }
     return {
         "study": f"{study.name} ({study.key[:12]}): {study.description}",
-        "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {', '.join(map(str, study.seeds))}",
         "prompts": f"{prompt_set.name}, version {prompt_set.version}",
-        "prior": f"{study.prior.name}, weights SHA-256 {records[0].cell.prior_sha256[:12]}",
+        **(of_optimisations if measured else {}),
         "threads": each(str(e.threads) for e in environments),
         "platform": each(f"{e.platform}, Python {e.python}" for e in environments),
         "packages": each(", ".join(f"{name} {version}" for name, version in e.packages.items()) for e in environments),

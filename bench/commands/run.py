@@ -14,11 +14,13 @@ from bench.engines.options import EngineOptions
 from bench.engines.work import set_failure_aside
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
+from bench.imports.import_arms import import_arms
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.records.twice import cell_of_second, second_records
 from bench.study.cell import Cell
 from bench.study.expand import expand
+from bench.study.imported_arms import imported_cells
 from bench.study.readiness import check_ready
 from bench.study.study import Study
 
@@ -50,8 +52,8 @@ def run_study(
         InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
             forecast is too much for the device's memory or the budget.
     """
-    study = store.check(study)
     run = engines[engine]
+    study = import_arms(store.check(study), store, console)
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
     done = {record.identity for record in records}
@@ -67,7 +69,8 @@ def run_study(
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
     counts = f"{len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run"
-    print_line(console, f"{study.name}: {counts}")
+    imported = len(imported_cells(study))
+    print_line(console, f"{study.name}: {counts}{f', {imported} imported' if imported else ''}")
     if missing:
         before = second_records(store)
         try:

@@ -15,14 +15,14 @@ from rich.console import Console
 from bench.cells.torch_settings import torch_settings
 from bench.engines.workers import cpu_workers
 from bench.output import print_line
-from bench.records.record import Record, Snapshot
+from bench.records.record import AnyRecord, Snapshot
 from bench.records.store import RunStore
 from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, is_scored, score_view_sets
 from bench.scores.view_set import ViewSet, cell_views, snapshot_views
-from bench.study.expand import expand
+from bench.study.imported_arms import all_cells
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from bench.watch.divergence import Status
@@ -39,9 +39,9 @@ _Item = TypeVar("_Item")
 class _Scored(NamedTuple):
     """The scores of a run."""
 
-    records: list[Record]  # of the completed cells
+    records: list[AnyRecord]  # of the completed cells
     cells: list[Scores]
-    snapshots: list[tuple[Record, Snapshot]]
+    snapshots: list[tuple[AnyRecord, Snapshot]]
     snapshot_scores: list[Scores]
     controls: list[ControlViews]
     control_scores: list[Scores]
@@ -92,7 +92,7 @@ class _Stage:
         check_metrics(study)
         self.study, self.store, self.console = study, store, console
         self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-        self.records = [record for record in store.read_all(expand(study)) if record.status is Status.COMPLETED]
+        self.records = [record for record in store.read_all(all_cells(study)) if record.status is Status.COMPLETED]
         self.device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
         self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
         # the whole set, so that R-precision does not depend on which of its prompts a study takes
@@ -170,7 +170,7 @@ def _rotated(items: Sequence[_Item], start: float) -> list[_Item]:
     return [*items[first:], *items[:first]]
 
 
-def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+def _cell_rows(records: Sequence[AnyRecord], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
     for record, of_record in zip(records, scores, strict=True):
         azimuths = [view.azimuth_deg for view in record.views]
         for column, values in of_record.items():
@@ -184,7 +184,9 @@ def _cell_rows(records: Sequence[Record], scores: Sequence[Scores]) -> Iterator[
                 }
 
 
-def _snapshot_rows(snapshots: Sequence[tuple[Record, Snapshot]], scores: Sequence[Scores]) -> Iterator[dict[str, Any]]:
+def _snapshot_rows(
+    snapshots: Sequence[tuple[AnyRecord, Snapshot]], scores: Sequence[Scores]
+) -> Iterator[dict[str, Any]]:
     for (record, snapshot), of_snapshot in zip(snapshots, scores, strict=True):
         when = {"step": snapshot.step, "seconds": snapshot.seconds}
         for column, values in of_snapshot.items():

@@ -17,15 +17,17 @@ from safetensors import SafetensorError, safe_open
 from bench.commands.derived_files import find_damage, made_with
 from bench.errors import InputError, StorageError, VersionError
 from bench.output import print_line
+from bench.records.read_record import read_events
 from bench.records.reading import refusals, require_readable
-from bench.records.record import EVENTS_FILE, Record, RecordedView
-from bench.records.store import RunStore, read_events
+from bench.records.record import EVENTS_FILE, AnyRecord, Record, RecordedView
+from bench.records.store import RunStore
 from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
 from bench.scores.truth import read_image
 from bench.scores.view_set import cell_views
 from bench.study.cell import SCENE_FILE, Cell
-from bench.study.expand import expand
+from bench.study.imported_arms import all_cells
+from bench.study.imported_cell import AnyCell
 from bench.study.pinning import check_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
@@ -87,7 +89,7 @@ def verify_run(
         WeightsError: If a scorer's weights are not those that its card names.
     """
     study = store.check(study)
-    cells = expand(study)
+    cells = all_cells(study)
     records, findings = _check_records(study, cells, store)
     for damage in find_damage(store):
         kind: Kind = "unreadable" if damage.is_unreadable else "damaged"
@@ -110,16 +112,17 @@ def verify_run(
     return not findings
 
 
-def _check_records(study: Study, cells: Sequence[Cell], store: RunStore) -> tuple[list[Record], list[Finding]]:
+def _check_records(study: Study, cells: Sequence[AnyCell], store: RunStore) -> tuple[list[AnyRecord], list[Finding]]:
     """Read the record of every cell with all of its files; return those that are right, and what is wrong."""
     findings: list[Finding] = []
-    records: list[Record] = []
+    records: list[AnyRecord] = []
     for cell in cells:
         folder = store.cell_folder(cell)
         try:
             record = store.read(cell)
             if record is None:
-                findings += [Finding("missing", f"{folder}: no record yet"), *_later_checkpoint(cell, study, store)]
+                findings.append(Finding("missing", f"{folder}: no record yet"))
+                findings += _later_checkpoint(cell, study, store) if isinstance(cell, Cell) else ()
                 continue
             check_files(record, folder)
             records.append(record)
@@ -142,7 +145,7 @@ def _later_checkpoint(cell: Cell, study: Study, store: RunStore) -> Iterator[Fin
         yield Finding("version", str(error))
 
 
-def check_files(record: Record, folder: Path) -> None:
+def check_files(record: AnyRecord, folder: Path) -> None:
     """Read every file of a record that ``read_record`` has found there, to the last byte.
 
     Raises:
@@ -154,10 +157,9 @@ def check_files(record: Record, folder: Path) -> None:
             found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
         if found != expected:
             raise InputError(f"{folder / name}: corrupt record: SHA-256 is {found:.12}…, was {expected:.12}…")
-    side = record.cell.evaluation.resolution
     for view in _views(record):
         for name in filter(None, (view.rgb, view.opacity, view.normals)):
-            _check_image(folder / name, side)
+            _check_image(folder / name, record.image_side)
     if SCENE_FILE in record.file_bytes:
         try:
             require_readable(folder / SCENE_FILE)
@@ -166,23 +168,25 @@ def check_files(record: Record, folder: Path) -> None:
                     file.get_tensor(name)
         except (OSError, SafetensorError) as error:
             raise InputError(f"{folder / SCENE_FILE}: corrupt record: no safetensors ({error})") from error
-    if EVENTS_FILE in record.file_bytes and (steps := len(read_events(folder))) != record.steps_done:
+    if not isinstance(record, Record) or EVENTS_FILE not in record.file_bytes:
+        return
+    if (steps := len(read_events(folder))) != record.steps_done:
         raise InputError(f"{folder / EVENTS_FILE}: corrupt record: has {steps} steps, the record {record.steps_done}")
 
 
-def _views(record: Record) -> Iterator[RecordedView]:
+def _views(record: AnyRecord) -> Iterator[RecordedView]:
     yield from record.views
     for snapshot in record.snapshots:
         yield from snapshot.views
 
 
-def _check_image(path: Path, side: int) -> None:
+def _check_image(path: Path, side: int | None) -> None:
     height, width, *_ = read_image(path).shape
-    if (height, width) != (side, side):
+    if side is not None and (height, width) != (side, side):
         raise InputError(f"{path}: corrupt record: is of {width} × {height} pixels, not {side} × {side}")
 
 
-def _sample(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+def _sample(records: Sequence[AnyRecord], count: int, seed: int) -> list[AnyRecord]:
     completed = [record for record in records if record.status is Status.COMPLETED]
     chosen = np.random.default_rng(seed).permutation(len(completed))[:count]
     return [completed[index] for index in sorted(chosen)]
@@ -201,7 +205,7 @@ def _scores(store: RunStore) -> tuple[pd.DataFrame | None, str]:
 
 
 def _scored_otherwise(
-    study: Study, store: RunStore, sample: Sequence[Record], scores: pd.DataFrame
+    study: Study, store: RunStore, sample: Sequence[AnyRecord], scores: pd.DataFrame
 ) -> Iterator[Finding]:
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     yield from _other_weights(store, [scorer.card for scorer in scorers])
@@ -264,7 +268,7 @@ def _show(
     study: Study,
     store: RunStore,
     console: Console,
-    cells: Sequence[Cell],
+    cells: Sequence[AnyCell],
     findings: Sequence[Finding],
     scores: str,
     right: int,

@@ -19,6 +19,7 @@ from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.errors import InputError
 from bench.records.store import RunStore
+from bench.study.arms import arms_of
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -60,7 +61,7 @@ def forecast_vram_gb(study: Study, store: RunStore) -> float | None:
         if memory.kind == "cuda":
             held = memory.process_bytes or (memory.reserved_bytes or memory.peak_bytes) + _CONTEXT_BYTES
             taken[label] = max(held / 1e9, taken.get(label, 0.0))
-    return max(taken.values()) if taken.keys() == study.methods.keys() else None
+    return max(taken.values()) if taken.keys() == arms_of(study).keys() else None
 
 
 def gpu_share(vram_gb: float | None, device_gb: float) -> float:

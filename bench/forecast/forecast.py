@@ -16,8 +16,9 @@ from bench.errors import InputError
 from bench.forecast.estimate import Estimator, StepWork
 from bench.forecast.gpus import Gpu
 from bench.forecast.timed_steps import time_cell
-from bench.records.record import EVENTS_FILE, RECORD_FILE, Record
-from bench.records.store import RunStore, read_record
+from bench.records.read_record import read_record
+from bench.records.record import EVENTS_FILE, RECORD_FILE, ImportedRecord, Record
+from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.pinning import loaded_prior
 from bench.study.study import Study
@@ -178,6 +179,8 @@ def _neighbour_costs(cell: Cell, store: RunStore, here: str, gpu: Gpu | None) ->
         try:
             record = read_record(folder)
         except InputError:  # a corrupt record of another run
+            continue
+        if isinstance(record, ImportedRecord):
             continue
         cost = cost_of(record, cell.steps)
         is_like = record.cell.model_dump(exclude=_NOT_OF_THE_COST) == like

@@ -11,7 +11,8 @@ import torch
 from pydantic import Field, StringConstraints
 from torch import Tensor
 
-from bench.study.cell import Cell
+from bench.study.cell import BaseCell, Cell
+from bench.study.imported_cell import ImportedCell
 from bench.study.settings import Section
 from bench.watch.divergence import Divergence, Status
 from bench.watch.environment import Environment
@@ -64,19 +65,48 @@ class Snapshot(Section):
     """The views, in order of azimuth."""
 
 
-class Record(Section):
-    """``record.json``."""
+class BaseRecord(Section):
+    """The part of ``record.json`` that every record has."""
 
     format_version: Literal[3] = 3
     """Version of this format."""
     identity: str
     """SHA-256 of the cell."""
-    cell: Cell
-    """The settings of the cell."""
+    cell: BaseCell
+    """The cell."""
     status: Status
     """Status in which the cell ended."""
     divergence: Divergence | None = None
     """Step, quantity and bound at which the optimisation diverged; None if it did not."""
+    started_at: str
+    """Start in UTC, ISO 8601."""
+    environment: Environment
+    """Hardware and software that the cell ran on."""
+    views: tuple[RecordedView, ...] = ()
+    """The evaluation views, in order of azimuth."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """Views during the optimisation, in order of steps; ``views`` are those of the end."""
+    file_bytes: dict[RecordFile, int] = Field(default_factory=dict)
+    """Size of every other file of the record, by its path relative to the folder."""
+    file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
+    """SHA-256 of each of these files."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the cell diverged or failed, one line; None if it completed."""
+        return str(self.divergence) if self.divergence else None
+
+    @property
+    def image_side(self) -> int | None:
+        """Side of the square images, pixels; None if it can be any."""
+        return None
+
+
+class Record(BaseRecord):
+    """``record.json`` of an optimisation."""
+
+    cell: Cell
+    """The settings of the cell."""
     failure: Failure | None = None
     """The error; None if the cell finished."""
     steps_done: Annotated[int, Field(ge=0)]
@@ -101,25 +131,37 @@ class Record(Section):
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]
     """Batch rows evaluated."""
-    started_at: str
-    """Start in UTC, ISO 8601."""
-    environment: Environment
-    """Hardware and software that the cell ran on."""
-    views: tuple[RecordedView, ...] = ()
-    """The evaluation views, in order of azimuth."""
-    snapshots: tuple[Snapshot, ...] = ()
-    """Views during the optimisation, in order of steps; ``views`` are those of the end."""
-    file_bytes: dict[RecordFile, int] = Field(default_factory=dict)
-    """Size of every other file of the record, by its path relative to the folder."""
-    file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
-    """SHA-256 of each of these files."""
 
     @property
     def reason(self) -> str | None:
         """Why the cell diverged or failed, one line; None if it completed."""
-        if self.failure:
-            return f"{self.failure.kind}: {self.failure.message}"
-        return str(self.divergence) if self.divergence else None
+        return f"{self.failure.kind}: {self.failure.message}" if self.failure else super().reason
+
+    @property
+    def image_side(self) -> int:
+        """Side of the square images, pixels."""
+        return self.cell.evaluation.resolution
+
+
+class ImportedRecord(BaseRecord):
+    """``record.json`` of renders that were made elsewhere: no cost and no setting is known of them."""
+
+    provenance: Literal["imported"] = "imported"
+    """Always ``imported``; the record of an optimisation has no such field."""
+    cell: ImportedCell
+    """The files that the images were made of."""
+    is_opacity_known: bool
+    """Whether the files had an opacity, by which the scene was judged to be empty or opaque; else its colours were."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the renders count as those of a diverged optimisation, one line; None if they do not."""
+        found = self.divergence
+        return None if found is None else f"{found.quantity} {found.value:.4g} (bound {found.bound:.4g})"
+
+
+#: A record of either kind.
+AnyRecord = Record | ImportedRecord
 
 
 @dataclass(frozen=True)
@@ -128,7 +170,7 @@ class Images:
 
     azimuth_deg: list[float]
     rgb: np.ndarray  # uint8 (n h w 3)
-    opacity: np.ndarray  # uint8 (n h w)
+    opacity: np.ndarray | None  # uint8 (n h w); None for imported renders without
     normals: np.ndarray | None = None  # uint8 (n h w 3), (n + 1) / 2 over the background; None for a scene without
     is_finite: bool = True  # whether every colour and opacity was; a cell does not go on after others, nor complete
 
@@ -141,13 +183,10 @@ class Images:
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
         """The images of a :meth:`state_dict`."""
-        normals = state["normals"]
-        return cls(
-            azimuth_deg=state["azimuth_deg"],
-            rgb=state["rgb"].numpy(),
-            opacity=state["opacity"].numpy(),
-            normals=None if normals is None else normals.numpy(),
-        )
+        arrays: dict[str, Any] = {
+            name: None if state[name] is None else state[name].numpy() for name in ("rgb", "opacity", "normals")
+        }
+        return cls(azimuth_deg=state["azimuth_deg"], **arrays)
 
 
 @dataclass(frozen=True)

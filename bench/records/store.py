@@ -5,29 +5,37 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from bench.errors import InputError, StorageError, VersionError
 from bench.records.atomic import make_folder, new_folder, storage_errors, sweep, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.reading import raise_refusal, refusals
-from bench.records.record import EVENTS_FILE, FORMAT_VERSION, RECORD_FILE, Outcome, Record
-from bench.records.writing import write_files
-from bench.study.cell import Cell
+from bench.records.read_record import read_record
+from bench.records.reading import refusals
+from bench.records.record import (
+    FORMAT_VERSION,
+    RECORD_FILE,
+    AnyRecord,
+    Images,
+    ImportedRecord,
+    Outcome,
+    Record,
+)
+from bench.records.writing import write_files, write_imported
+from bench.study.cell import BaseCell, Cell
+from bench.study.imported_arms import imported_arms
+from bench.study.imported_cell import AnyCell, ImportedCell
 from bench.study.pinning import other_inputs, pin
 from bench.study.study import Study, parse_study
-from bench.watch.telemetry import Event
 from methods.atomic import PARTIAL, partial_prefix
 
 STUDY_FILE = "study.json"
@@ -37,10 +45,6 @@ _STALE_SECONDS = 86_400.0
 
 #: Errors of a file system without locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-
-_REMEDY = "move the folder away and run the study again (sdibench verify --redo does the first)"
-
-_THIS_VERSION = f'"format_version": {FORMAT_VERSION},'.encode()
 
 
 class RunStore:
@@ -77,7 +81,7 @@ class RunStore:
                     f"{self.folder}: holds {held.name} with other {' and '.join(others)}; give another folder with "
                     "--out, or the folder in place of the study to go on with what it holds"
                 )
-            return study if held.pinned is None else study.model_copy(update={"pinned": held.pinned})
+            return study if held.pinned is None else _with_imported_arms(study, held)
         if self.folder.exists() and (not self.folder.is_dir() or any(map(_is_whole, self.folder.iterdir()))):
             raise InputError(f"{self.folder}: is not a run folder ({STUDY_FILE} is missing); give another with --out")
         return study
@@ -146,7 +150,7 @@ class RunStore:
             study.prompt_set()  # refuses malformed prompts before anything is done with them
         return study
 
-    def cell_folder(self, cell: Cell) -> Path:
+    def cell_folder(self, cell: BaseCell) -> Path:
         """The folder of the cell's record, which need not exist."""
         return self.folder / "cells" / cell.folder_name
 
@@ -154,11 +158,15 @@ class RunStore:
         """The folders of all records, of this study's cells and of others, intact or not."""
         return sorted(path.parent for path in self.folder.glob(f"cells/[!.]*/{RECORD_FILE}"))
 
-    def has(self, cell: Cell) -> bool:
+    def has(self, cell: BaseCell) -> bool:
         """Whether there is a record, intact or not."""
         return self.cell_folder(cell).exists()
 
-    def read(self, cell: Cell) -> Record | None:
+    @overload
+    def read(self, cell: Cell) -> Record | None: ...
+    @overload
+    def read(self, cell: ImportedCell) -> ImportedRecord | None: ...
+    def read(self, cell: AnyCell) -> AnyRecord | None:
         """The cell's record; None if there is none yet.
 
         Raises:
@@ -167,7 +175,11 @@ class RunStore:
         folder = self.cell_folder(cell)
         return read_record(folder, cell.identity, cell) if folder.exists() else None
 
-    def read_all(self, cells: Iterable[Cell]) -> list[Record]:
+    @overload
+    def read_all(self, cells: Iterable[Cell]) -> list[Record]: ...
+    @overload
+    def read_all(self, cells: Iterable[AnyCell]) -> list[AnyRecord]: ...
+    def read_all(self, cells: Iterable[AnyCell]) -> Sequence[AnyRecord]:
         """The existing records of ``cells``, in their order, in a form of which ten thousand take little memory.
 
         Equal parts are shared between them, and the hashes of their files, which only ``verify`` needs, are left out.
@@ -176,7 +188,7 @@ class RunStore:
             InputError: If one of them is corrupt; nothing is deleted.
         """
         known: dict[bytes, Any] = {}
-        records = []
+        records: list[AnyRecord] = []
         for cell in cells:
             record = self.read(cell)
             if record is not None:
@@ -196,6 +208,18 @@ class RunStore:
         """
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
             return write_files(outcome, folder)
+
+    def write_imported(self, record: ImportedRecord, images: Images) -> ImportedRecord:
+        """Write the record of renders that were made elsewhere; an existing record is never changed.
+
+        Returns:
+            The record as written.
+
+        Raises:
+            StorageError: If the disk is full, or the folder cannot be written in; no half record is left.
+        """
+        with new_folder(self.cell_folder(record.cell)) as folder:
+            return write_imported(record, images, folder)
 
     def checkpoint(self, cell: Cell, study: Study) -> Checkpoint:
         """The checkpoint that the unfinished cell resumes from, saved as often as the study says."""
@@ -269,107 +293,20 @@ class RunStore:
             path.rename(target)
 
 
-def read_record(folder: Path, identity: str | None = None, cell: Cell | None = None) -> Record:
-    """Read and check one record.
-
-    Args:
-        folder: The folder of the record.
-        identity: The cell's identity; if it is not given, the folder's name must be that of the record's cell.
-        cell: The cell, if it is known: comparing is quicker than hashing the one that was read.
-
-    Raises:
-        InputError: If ``record.json`` is not a record or another cell's, or if a file that it names is missing, of
-            another size or a link.
-        StorageError: If the user has no right to read it, or the disk fails.
-        VersionError: If it is of another version of the suite.
-    """
-    path = folder / RECORD_FILE
-    record = _parsed(path)
-    if not _is_right(record, folder, identity, cell, path):
-        raise _corrupt(path, f": identity = {record.identity:.12}…: not its cell's")
-    for name in sorted(_named_files(record) - record.file_bytes.keys()):
-        raise _corrupt(path, f": {name} is not in file_bytes")
-    _check_sizes(record.file_bytes, folder)
-    return record
-
-
-def _parsed(path: Path) -> Record:
-    try:
-        with refusals(path):
-            text = path.read_bytes()
-        if _THIS_VERSION not in text[:100]:  # the first field; parsing it all twice would take half as long again
-            fields = from_json(text)
-            version = fields["format_version"]
-            if version != FORMAT_VERSION:
-                if not isinstance(version, int) or version > FORMAT_VERSION:
-                    raise VersionError.later(path, "format_version", version, FORMAT_VERSION)
-                raise VersionError(
-                    f"{path}: format_version = {version}, right is {FORMAT_VERSION}: the record is of an earlier "
-                    "version of sdi-bench; read it with that version, or give another run folder with --out"
+def _with_imported_arms(study: Study, held: Study) -> Study:
+    """The study with what its run folder keeps: prompts, prior, and the arms whose renders were imported into it."""
+    arms = imported_arms(held)
+    for label, arm in arms.items():
+        if label in study.methods and (given := imported_arms(study).get(label)) is not None:
+            if given.layout != arm.layout:
+                raise InputError(
+                    f"methods.{label}: was imported with {arm.layout}, not with {given.layout}; give another label, or "
+                    "another folder with --out"
                 )
-        return Record.model_validate_json(text)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = [".".join(map(str, problem["loc"]))[:200]] if problem["loc"] else []  # of no field if it is not JSON
-        raise _corrupt(path, f": {': '.join([*where, problem['msg']])}") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
-
-
-def _is_right(record: Record, folder: Path, identity: str | None, cell: Cell | None, path: Path) -> bool:
-    """Whether the record is of the cell that its identity, its folder or its caller names."""
-    if cell is not None and record.cell == cell:
-        return record.identity == identity
-    try:
-        own = record.cell.identity
-    except (ValueError, RecursionError) as error:  # without canonical JSON
-        raise _corrupt(path, f" ({type(error).__name__}: {error!s:.200})") from error
-    is_its_own = folder.name == record.cell.folder_name if identity is None else identity == own
-    return is_its_own and record.identity == own
-
-
-def _corrupt(path: Path, why: str) -> InputError:
-    return InputError(f"{path}: corrupt record{why}; {_REMEDY}")
-
-
-def _named_files(record: Record) -> set[str]:
-    views = [*record.views, *(view for snapshot in record.snapshots for view in snapshot.views)]
-    return {name for view in views for name in (view.rgb, view.opacity, view.normals) if name is not None}
-
-
-def _check_sizes(file_bytes: Mapping[str, int], folder: Path) -> None:
-    """Check the sizes of files; names are texts and the loop is one, because a study may have half a million files."""
-    within = str(folder)
-    for name, size in file_bytes.items():
-        try:
-            found = os.lstat(f"{within}/{name}")
-        except OSError as error:
-            raise_refusal(error, folder / name)
-            found = None
-        if found is None or found.st_size != size or not stat.S_ISREG(found.st_mode):
-            raise _corrupt(folder / name, f": missing or not of {size} bytes")
-    for part in {name.rpartition("/")[0] for name in file_bytes} | {""}:
-        if os.path.islink(f"{within}/{part}".rstrip("/")):  # noqa: PTH114
-            raise _corrupt(folder / part, ": is a link")
-
-
-def read_events(folder: Path) -> list[Event]:
-    """The events of a record, one per step.
-
-    Raises:
-        InputError: If the file is corrupt.
-        StorageError: If it cannot be read.
-    """
-    path = folder / EVENTS_FILE
-    try:
-        with refusals(path):
-            lines = path.read_text(encoding="utf-8").splitlines()
-        return [Event.model_validate_json(line) for line in lines]
-    except (OSError, ValueError) as error:
-        what = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: corrupt record ({what:.200}); move the folder away and run the study again"
-        ) from error
+        elif label in study.methods:
+            raise InputError(f"methods.{label}: is the label of imported renders in this run; give another label")
+    kept = {label: held.methods[label] for label in arms if label not in study.methods}
+    return study.model_copy(update={"methods": {**study.methods, **kept}, "pinned": held.pinned})
 
 
 def refuse_links(folder: Path, patterns: Sequence[str] = ("*", "*/*")) -> None:

@@ -11,6 +11,7 @@ from bench.records.record import (
     EVENTS_FILE,
     RECORD_FILE,
     Images,
+    ImportedRecord,
     Outcome,
     Record,
     RecordedView,
@@ -43,18 +44,35 @@ def write_files(outcome: Outcome, folder: Path) -> Record:
         write_tensors(outcome.scene, folder / SCENE_FILE)
     lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
     (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = _describe_files(folder)
     seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
-    update = {
-        "views": views,
-        "snapshots": snapshots,
-        "file_bytes": {name: path.stat().st_size for name, path in files.items()},
-        "file_sha256": {name: file_sha256(path) for name, path in files.items()},
-        "seconds": seconds,
-    }
-    record = outcome.record.model_copy(update=update)
+    record = outcome.record.model_copy(update={"views": views, "snapshots": snapshots, "seconds": seconds, **files})
     (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record
+
+
+def write_imported(record: ImportedRecord, images: Images, folder: Path) -> ImportedRecord:
+    """Write the images and the record of renders that were made elsewhere into ``folder``, ``record.json`` last.
+
+    Returns:
+        The record as written, with its views and with the sizes and hashes of its files.
+
+    Raises:
+        OSError: If the folder cannot be written in.
+    """
+    views = _write_images(images, folder, "views")
+    written = record.model_copy(update={"views": views, **_describe_files(folder)})
+    (folder / RECORD_FILE).write_text(written.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return written
+
+
+def _describe_files(folder: Path) -> dict[str, dict[str, int] | dict[str, str]]:
+    """The sizes and hashes of all files in a folder, as a record has them."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        "file_bytes": {name: path.stat().st_size for name, path in files.items()},
+        "file_sha256": {name: file_sha256(path) for name, path in files.items()},
+    }
 
 
 def _write_images(images: Images, folder: Path, within: str) -> tuple[RecordedView, ...]:

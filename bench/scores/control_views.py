@@ -18,7 +18,7 @@ from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
 from bench.errors import InputError
 from bench.output import print_line
-from bench.records.record import Record
+from bench.records.record import AnyRecord
 from bench.records.store import RunStore
 from bench.scores.image_folder import image_folder, image_names
 from bench.scores.view_set import ViewSet, cell_views
@@ -66,7 +66,7 @@ class _NoPriorError(Exception):
 
 
 def control_views(
-    study: Study, records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore, console: Console
+    study: Study, records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore, console: Console
 ) -> list[ControlViews]:
     """Return the study's controls for each of its prompts; images that are missing are made.
 
@@ -129,7 +129,7 @@ def sample_views(
 
 
 class _Maker:
-    def __init__(self, study: Study, records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> None:
+    def __init__(self, study: Study, records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore) -> None:
         self.study, self.store = study, store
         self.ring, self.seed = study.evaluation, study.seeds[0]
         cameras = ring_of(self.ring)

@@ -17,7 +17,7 @@ import pyarrow.parquet
 from bench.errors import InputError
 from bench.records.atomic import new_file
 from bench.records.reading import refusals
-from bench.records.record import EVENTS_FILE, Record
+from bench.records.record import EVENTS_FILE, AnyRecord, Record
 from bench.records.store import RunStore
 from reports.frames import EVENTS
 
@@ -48,8 +48,8 @@ _OWNER = "owner"
 _KEYS = b"sdibench_records"
 
 
-def event_table(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """Build one row per step, in the records' order; seconds and network calls are summed from the cell's start.
+def event_table(recorded: Sequence[AnyRecord], store: RunStore) -> pd.DataFrame:
+    """Build one row per step, in the records' order, imported ones left out; seconds and network calls are sums.
 
     Parsing takes most of the time of loading a run, and records do not change.  So the table is stored in the run
     folder, and only new records are read from their own files.  Strings are categories.
@@ -58,6 +58,7 @@ def event_table(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
         InputError: If a file of events is corrupt.
         StorageError: If one cannot be read.
     """
+    records = [record for record in recorded if isinstance(record, Record)]
     keys = {record.identity: _key(record) for record in records}
     kept, kept_keys = _read_stored(store)
     if kept is not None and list(kept_keys.items()) == list(keys.items()):

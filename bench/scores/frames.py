@@ -14,7 +14,7 @@ import pyarrow.compute
 from bench.errors import InputError
 from bench.records.atomic import new_file
 from bench.records.reading import require_readable
-from bench.records.record import Record
+from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore
 from bench.scores.event_table import event_table, read_columns
 from bench.scores.truth import truth_folders
@@ -49,7 +49,7 @@ _OWNER = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id"
 _REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
 
-def build_frames(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
+def build_frames(records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore) -> ReportFrames:
     """Build the frames of a run, and write those of cells and views to its folder as Parquet.
 
     Raises:
@@ -140,7 +140,7 @@ def read_card(text: object, metric: str, folder: Path) -> MetricCard:
     return card
 
 
-def _of(records: Sequence[Record], scores: pd.DataFrame) -> pd.DataFrame:
+def _of(records: Sequence[AnyRecord], scores: pd.DataFrame) -> pd.DataFrame:
     ours = scores["cell"].isin([record.identity for record in records])
     return scores if ours.all() else scores[ours]
 
@@ -158,29 +158,30 @@ def _within(folder: Path, path: object) -> str:
     return str(folder / relative)
 
 
-def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
-    """Build one row per record, in their order."""
-    of_a_record: dict[str, Callable[[Record], Any]] = {
+def cells_frame(records: Sequence[AnyRecord], store: RunStore) -> pd.DataFrame:
+    """Build one row per record, in their order; imported ones have no cost."""
+    of_a_record: dict[str, Callable[[AnyRecord], Any]] = {
         "cell": lambda record: record.identity,
-        "method": lambda record: record.cell.label,
+        "method": lambda record: record.cell.title,
         "prompt_id": lambda record: record.cell.prompt_id,
         "prompt": lambda record: record.cell.prompt,
         "seed": lambda record: record.cell.seed,
         "settings": lambda record: record.cell.model_dump_json(),
         "status": lambda record: str(record.status),
-        "steps": lambda record: record.steps_done,
-        "seconds": lambda record: record.seconds.total,
-        "optimise_seconds": lambda record: record.seconds.optimise,
-        "peak_bytes": lambda record: record.memory.peak_bytes,
-        "peak_kind": lambda record: record.memory.kind,
-        "reserved_bytes": lambda record: record.memory.reserved_bytes,
-        "energy_joules": lambda record: record.energy_joules,
-        "attempts": lambda record: record.attempts,
-        "prior_sha256": lambda record: record.cell.prior_sha256,
+        "provenance": lambda record: "imported" if isinstance(record, ImportedRecord) else "measured",
+        "steps": _measured(lambda record: record.steps_done),
+        "seconds": _measured(lambda record: record.seconds.total),
+        "optimise_seconds": _measured(lambda record: record.seconds.optimise),
+        "peak_bytes": _measured(lambda record: record.memory.peak_bytes),
+        "peak_kind": _measured(lambda record: record.memory.kind),
+        "reserved_bytes": _measured(lambda record: record.memory.reserved_bytes),
+        "energy_joules": _measured(lambda record: record.energy_joules),
+        "attempts": _measured(lambda record: record.attempts),
+        "prior_sha256": _measured(lambda record: record.cell.prior_sha256),
         "mesh_path": lambda _: None,
-        "unet_calls": lambda record: record.unet_calls,
-        "unet_rows": lambda record: record.unet_rows,
-        "device": lambda record: _device(record.environment),
+        "unet_calls": _measured(lambda record: record.unet_calls),
+        "unet_rows": _measured(lambda record: record.unet_rows),
+        "device": _measured(lambda record: _device(record.environment)),
         "git_commit": lambda record: record.environment.git_commit,
         "git_dirty": lambda record: record.environment.git_dirty,
         "folder": lambda record: str(store.cell_folder(record.cell)),
@@ -188,6 +189,11 @@ def cells_frame(records: Sequence[Record], store: RunStore) -> pd.DataFrame:
     }
     # column by column: ten thousand dicts would take more memory than the frame
     return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+
+
+def _measured(read: Callable[[Record], Any]) -> Callable[[AnyRecord], Any]:
+    """A field of the records of optimisations, which is None for others."""
+    return lambda record: read(record) if isinstance(record, Record) else None
 
 
 def _device(environment: Environment) -> str:
@@ -199,7 +205,7 @@ def _device(environment: Environment) -> str:
     )
 
 
-def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
+def _views(records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore) -> pd.DataFrame:
     """Build the frame in Arrow: the paths of hundreds of thousands of images take three times the memory as objects."""
     owner = pa.array(np.repeat(np.arange(len(records)), [len(record.views) for record in records]))
     views = [view for record in records for view in record.views]
@@ -222,7 +228,11 @@ def _views(records: Sequence[Record], prompts: Sequence[Prompt], store: RunStore
         for view in record.views
     ]
     frame["normal_path"] = pd.Series(normals, dtype=object)  # None where there is none
-    with_views = {record.cell.prompt_id: record for record in reversed(records) if record.views}  # the first of each
+    with_views = {  # the first of each prompt whose cameras are those that the truth is rendered from
+        record.cell.prompt_id: record
+        for record in reversed(records)
+        if record.views and (isinstance(record, Record) or record.cell.has_evaluation_cameras)
+    }
     truths = [
         row
         for prompt in prompts
@@ -237,7 +247,7 @@ def _encode_repeated(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.dictionary_encode() if pa.types.is_string(column.type) else column
 
 
-def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str, Any]]:
+def _truth_rows(prompt: Prompt, like: AnyRecord, store: RunStore) -> list[dict[str, Any]]:
     """List the views of the first object that fits the prompt, from the cameras of ``like``."""
     folders = truth_folders(prompt, like.cell.evaluation, store.folder / "truth")
     return [
@@ -257,7 +267,7 @@ def _truth_rows(prompt: Prompt, like: Record, store: RunStore) -> list[dict[str,
     ]
 
 
-def owner_of(record: Record) -> dict[str, Any]:
+def owner_of(record: AnyRecord) -> dict[str, Any]:
     """Columns by which the rows of a record are known in every frame."""
     cell = record.cell
-    return {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
+    return {"cell": record.identity, "method": cell.title, "prompt_id": cell.prompt_id, "seed": cell.seed}

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from bench.errors import InputError
-from bench.records.record import Record, RecordedView, Snapshot
+from bench.records.record import AnyRecord, ImportedRecord, RecordedView, Snapshot
 from bench.records.store import RunStore
 from bench.scores.truth import read_image, read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
@@ -52,13 +52,16 @@ class ViewSet:
         Raises:
             InputError: If an image cannot be read, or they differ in size.
         """
+        rgb = _stack(self.rgb)
+        samples = _stack(self.samples.rgb) if self.samples else None
         return Views(
-            rgb=_stack(self.rgb),
+            rgb=rgb,
             opacity=_stack(self.opacity) if self.opacity is not None else None,
             azimuth_deg=np.array(self.azimuth_deg),
             truths=self._read_truths(self.truths),
-            objects=self._read_truths(self.objects),
-            samples=_stack(self.samples.rgb) if self.samples else None,
+            # renders that were made elsewhere can be of another size, and are then compared with nothing
+            objects=[each for each in self._read_truths(self.objects) if each.rgb.shape[1:] == rgb.shape[1:]],
+            samples=samples if samples is not None and samples.shape[1:] == rgb.shape[1:] else None,
         )
 
     def _read_truths(self, folder: Path | None) -> tuple[TruthViews, ...]:
@@ -73,18 +76,18 @@ def _stack(paths: Sequence[Path]) -> np.ndarray:
     return np.stack(images)
 
 
-def cell_views(record: Record, prompt: Prompt, store: RunStore) -> ViewSet:
+def cell_views(record: AnyRecord, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the evaluation views of a cell."""
     return _recorded(record, record.views, record.identity, prompt, store)
 
 
-def snapshot_views(record: Record, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:
+def snapshot_views(record: AnyRecord, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the views of one of a cell's snapshots."""
     return _recorded(record, snapshot.views, [record.identity, "snapshot", snapshot.step], prompt, store)
 
 
 def _recorded(
-    record: Record, views: Sequence[RecordedView], identity: JsonValue, prompt: Prompt, store: RunStore
+    record: AnyRecord, views: Sequence[RecordedView], identity: JsonValue, prompt: Prompt, store: RunStore
 ) -> ViewSet:
     folder = store.cell_folder(record.cell)
     opacity = tuple(folder / view.opacity for view in views if view.opacity is not None)
@@ -96,5 +99,10 @@ def _recorded(
         rgb=tuple(folder / view.rgb for view in views),
         opacity=opacity if len(opacity) == len(views) else None,
         ring=record.cell.evaluation,
-        truths=store.folder / "truth",
+        truths=store.folder / "truth" if _has_our_cameras(record) else None,
+        objects=None if _has_our_cameras(record) else store.folder / "truth",
     )
+
+
+def _has_our_cameras(record: AnyRecord) -> bool:
+    return not isinstance(record, ImportedRecord) or record.cell.has_evaluation_cameras

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from bench.errors import InputError
 from bench.study.resolve import resolve_part, resolve_settings
+from bench.study.settings import is_imported
 from bench.study.study import Study
 from methods.contracts import Method
 from methods.distillation import methods
@@ -26,12 +27,12 @@ class Arm(NamedTuple):
 
 
 def arms_of(study: Study) -> dict[str, Arm]:
-    """The arms of the study by label, their settings resolved.
+    """The arms of the study that are optimised, by label, their settings resolved.
 
     Raises:
         InputError: If a name or a value is wrong.
     """
-    return {label: _arm(study, label) for label in study.methods}
+    return {label: _arm(study, label) for label, table in study.methods.items() if not is_imported(table)}
 
 
 def _arm(study: Study, label: str) -> Arm:

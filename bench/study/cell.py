@@ -8,7 +8,7 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from bench.study.settings import CellSettings, Slug
+from bench.study.settings import CellSettings, EvaluationSettings, Section, Slug
 from methods.inputs import PLACES
 
 #: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.
@@ -21,27 +21,49 @@ SCENE_FILE = "scene.safetensors"
 _NO_NUMBERS = frozenset({"backend", "samples_at_once"})
 
 
-class Cell(CellSettings):
-    """Method × prompt × seed × settings: the unit of work, of identity and of failure."""
+class BaseCell(Section):
+    """The place of a cell in its study, by which records, scores and reports know it."""
 
     label: Slug
     """Label of the arm in tables; the key of its table in the study."""
     method: str
     """Registered name of the method."""
-    hyper_parameters: dict[str, JsonValue]
-    """All hyper-parameters of the method, defaults and calibrated guidance included."""
     prompt_id: Slug
     """Short name of the prompt."""
     prompt: str
     """Text of the prompt, without view words."""
     seed: int
     """Seed from which, with the prompt's id, all of the cell's random streams are derived."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Ring of views that is scored."""
+    code_version: int = CODE_VERSION
+    """Version of the code that computes the numbers."""
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of all that decides the cell's images."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """Label of the arm in tables and figures."""
+        return self.label
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the cell's record folder."""
+        return f"{self.label}--{self.prompt_id}--s{self.seed}--{self.identity[:12]}"
+
+
+class Cell(BaseCell, CellSettings):
+    """Method × prompt × seed × settings: the unit of work, of identity and of failure."""
+
+    hyper_parameters: dict[str, JsonValue]
+    """All hyper-parameters of the method, defaults and calibrated guidance included."""
     scene: dict[str, JsonValue]
     """Registered name of the scene and all of its settings, defaults included."""
     prior_sha256: str
     """SHA-256 of the prior's weights."""
-    code_version: int = CODE_VERSION
-    """Version of the code that computes the numbers."""
 
     @cached_property
     def identity(self) -> str:
@@ -52,13 +74,13 @@ class Cell(CellSettings):
         """
         fields = self.model_dump(mode="json", exclude={"prior": {"name"}})
         fields["scene"] = _deciding(fields["scene"])
-        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return canonical_sha256(fields)
 
-    @property
-    def folder_name(self) -> str:
-        """Name of the cell's record folder."""
-        return f"{self.label}--{self.prompt_id}--s{self.seed}--{self.identity[:12]}"
+
+def canonical_sha256(fields: JsonValue) -> str:
+    """SHA-256 of canonical JSON: sorted keys, no spaces, no NaN."""
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _deciding(settings: JsonValue) -> JsonValue:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import InputError
-from bench.study.settings import named_table
+from bench.study.settings import RENDERS, is_imported, named_table
 from methods.inputs import PLACES
 
 #: The name of a study, whose run is at ``runs/NAME``.
@@ -38,6 +38,8 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     name = table.get("name") if isinstance(table, dict) else None
     if isinstance(name, str) and _is_path(name, file):
         found["prior"] = {**table, "name": _whole(name, file, "prior")}
+    if isinstance(arms := fields.get("methods"), dict):
+        found["methods"] = {label: _with_whole_renders(arm, file, f"methods.{label}") for label, arm in arms.items()}
     return map_scenes(found, lambda scene: _with_whole_places(scene, file))
 
 
@@ -73,6 +75,15 @@ def _with_whole_places(scene: Any, file: Path, key: str = "scene") -> Any:
             is_study = name == "run" and _STUDY.fullmatch(place)
             found[name] = str(Path("runs", place).absolute()) if is_study else _whole(place, file, f"{key}.{name}")
     return found
+
+
+def _with_whole_renders(arm: Any, file: Path, key: str) -> Any:
+    """The table of an arm with the absolute paths of its folder of renders and of the table of their prompts."""
+    if not is_imported(arm) or not isinstance(arm[RENDERS], dict):
+        return arm
+    places = {name: arm[RENDERS][name] for name in ("folder", "table") if isinstance(arm[RENDERS].get(name), str)}
+    whole = {name: _whole(place, file, f"{key}.{RENDERS}.{name}") for name, place in places.items()}
+    return {**arm, RENDERS: {**arm[RENDERS], **whole}}
 
 
 def _is_path(name: str, file: Path) -> bool:

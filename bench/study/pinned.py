@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
-from bench.study.settings import Section
+from bench.study.settings import Section, Slug
 
 
 class PinnedPrior(Section):
@@ -20,6 +20,21 @@ class PinnedPrior(Section):
     """Negative prompt of the prior's card."""
 
 
+class PinnedRenders(Section):
+    """Renders of one prompt that were made elsewhere."""
+
+    prompt_id: Slug
+    """Short name of the prompt."""
+    seed: int
+    """The seed of the study that stands for them in tables."""
+    sha256: str
+    """SHA-256 of the files."""
+    has_evaluation_cameras: bool
+    """Whether the images are from the study's evaluation cameras."""
+    known: dict[str, JsonValue] = Field(default_factory=dict)
+    """Facts that their folder states."""
+
+
 class Pinned(Section):
     """The prompts and the prior of a run when it was started: the run needs neither the list nor the weights again."""
 
@@ -30,8 +45,12 @@ class Pinned(Section):
     inputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file and record that a scene starts from, by cell and setting."""
 
+    imports: dict[Slug, tuple[PinnedRenders, ...]] = Field(default_factory=dict)
+    """The renders of each imported arm by its label."""
+
     @model_serializer(mode="wrap")
-    def _without_no_inputs(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out inputs that are none, so that earlier versions read the run folder."""
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out inputs and imports if there are none, so that earlier versions read the run folder."""
         fields: dict[str, Any] = dump(self)
-        return fields if self.inputs else {name: value for name, value in fields.items() if name != "inputs"}
+        empty = {name for name in ("inputs", "imports") if not getattr(self, name)}
+        return {name: value for name, value in fields.items() if name not in empty}

@@ -72,6 +72,15 @@ def _resolution(value: Any, _handler: object) -> int | ResolutionSteps:
     return found
 
 
+#: Key of an arm whose images were made elsewhere: the layout of the folder with them.
+RENDERS = "renders"
+
+
+def is_imported(arm: Any) -> bool:
+    """Whether the table of an arm is that of renders which were made elsewhere."""
+    return isinstance(arm, dict) and RENDERS in arm
+
+
 def named_table(value: Any) -> Any:
     """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
     return {"name": value} if isinstance(value, str) else value

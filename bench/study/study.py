@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from bench.errors import InputError
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
-from bench.study.settings import CellSettings, FigureSettings, Section, Slug
+from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported
 from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
@@ -164,12 +164,13 @@ class Study(CellSettings, Handling):
         return hashlib.sha256(json.dumps(self.cell_fields(), sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def cell_fields(self) -> dict[str, Any]:
-        """All keys that decide the cells as JSON has them, without the names of prompt set and prior, and of files.
+        """All keys that decide the cells that are optimised, without the names of prompt set and prior, and of files.
 
         A file can be spelled in many ways, and its content can change: ``bench.study.pinning`` compares the contents.
         """
         left_out = dict.fromkeys((*_NOT_IN_FILES, "prompts", *Handling.model_fields), True)
         fields = self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
+        fields["methods"] = {label: arm for label, arm in self.methods.items() if not is_imported(arm)}
         return map_scenes(fields, without_places)
 
     def narrow(
@@ -196,7 +197,8 @@ class Study(CellSettings, Handling):
         fields |= {"seeds": list(seeds)} if seeds else {}
         fields |= {"steps": steps} if steps is not None else {}
         study = parse_study(fields, where=f"the study {self.name}")
-        return self if study.key == self.key else study.model_copy(update={"name": f"{self.name}-{study.key[:6]}"})
+        is_whole = study.key == self.key and study.methods.keys() == self.methods.keys()
+        return self if is_whole else study.model_copy(update={"name": f"{self.name}-{study.key[:6]}"})
 
 
 def load_study(name_or_path: str | Path) -> Study:

@@ -140,7 +140,9 @@ def code_of(cell: Mapping[Any, Any]) -> str:
 def _labels(frames: ReportFrames) -> dict[str, str]:
     several = len(set(frames.cells["seed"])) > 1
     return {
-        str(row.cell): f"{row.method} · seed {row.seed}" if several else str(row.method)
+        str(row.cell): f"{row.method} · {'render' if row.provenance == 'imported' else 'seed'} {row.seed}"
+        if several
+        else str(row.method)
         for row in frames.cells.itertuples()
     }
 
@@ -149,6 +151,10 @@ def _facts(cell: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for cost in _FACTS:
         if not pd.isna(cell[cost.source]):  # a cell that crashed early has not measured everything
             yield cost.title, f"{number(float(cell[cost.source]) / cost.size, cost.decimals)} {cost.unit}".rstrip()
+    if cell["provenance"] == "imported":
+        yield "origin", "made elsewhere and imported: nothing but the images is known"
+        yield "cell", str(cell["cell"])
+        return
     yield "seed", str(cell["seed"])
     yield "device", str(cell["device"])
     yield "code", code_of(cell)

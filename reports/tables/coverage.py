@@ -25,14 +25,18 @@ def coverage(measured: Measured) -> str:
 
 
 def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:
-    """List every cell that did not complete or has no record, with the reason; None if there is none."""
+    """List every cell that did not complete or has no record, with the reason; None if there is none.
+
+    Prompts of which an imported arm has no renders are no cells of it.
+    """
     cells = measured.frames.cells
+    imported = set(cells.loc[cells["provenance"] == "imported", "method"])
     layout = measured.divergence  # has every cell, run or not
     known = {(cell["method"], cell["prompt_id"], cell["seed"]): cell for cell in cells.to_dict("records")}
     rows = []
     for key in product(layout.methods, layout.prompts, layout.seeds):
         cell = known.get(key)
-        if cell is None or cell["status"] != "completed":
+        if (cell is None and key[0] not in imported) or (cell is not None and cell["status"] != "completed"):
             method, prompt, seed = key
             label = f"{prompt}, seed {seed}" if len(layout.seeds) > 1 else prompt
             rows.append(Row(label, _entries(cell), part=method))
@@ -54,7 +58,8 @@ def _entries(cell: Mapping[Hashable, Any] | None) -> tuple[Entry, ...]:
         return Entry(text="not run"), Entry(), Entry(), Entry()
     steps = None if pd.isna(cell["steps"]) else float(cell["steps"])
     status = Entry(text=str(cell["status"]), cells=(str(cell["cell"]),))
-    return status, Entry(mean=steps), Entry(mean=float(cell["attempts"])), Entry(text=_short(cell["failure"]))
+    attempts = None if pd.isna(cell["attempts"]) else float(cell["attempts"])
+    return status, Entry(mean=steps), Entry(mean=attempts), Entry(text=_short(cell["failure"]))
 
 
 def _short(failure: object) -> str:

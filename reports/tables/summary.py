@@ -75,6 +75,7 @@ def divergence_entry(measured: Measured, method: str) -> Entry:
     again = int((cells["attempts"].astype(float) - 1).clip(lower=0).sum())
     notes = [f"{(failed == kind).sum()} {kind}" for kind in FAILED if (failed == kind).any()]
     notes += [f"{again} {'retry' if again == 1 else 'retries'}"] if again else []
+    notes += ["by the images"] if (cells["provenance"] == "imported").any() else []
     found = share(measured.divergence.method(method), SEED)
     text = f"{int(status.isin(DIVERGED).sum())}/{len(status) - len(failed)}"
     own = measured.cells(measured.divergence, method)

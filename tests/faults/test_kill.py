@@ -19,7 +19,8 @@ from safetensors import safe_open
 
 import bench
 from bench.records.atomic import PARTIAL
-from bench.records.store import RunStore, read_record
+from bench.records.read_record import read_record
+from bench.records.store import RunStore
 from bench.study.expand import expand
 
 STUDY = """

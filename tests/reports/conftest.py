@@ -126,6 +126,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                 seconds = float(rng.uniform(30, 60))
                 rows["cells"].append(
                     {**key, "prompt": prompt, "status": status, "steps": 50, "seconds": seconds + 9}
+                    | {"provenance": "measured"}
                     | {"optimise_seconds": seconds, "peak_bytes": int(rng.integers(1e9, 2e9)), "peak_kind": "rss"}
                     | {"reserved_bytes": None, "energy_joules": None, "attempts": 1, "prior_sha256": "ab" * 32}
                     | {

@@ -320,6 +320,31 @@ def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
         assert "None" not in page.words
 
 
+def test_an_imported_arm_has_scores_and_no_cost(make_frames, tmp_path):
+    frames = make_frames(statuses={("sdi", "mug"): "empty"}, views=1)
+    cells = frames.cells.astype(object)
+    mine = cells["method"] == "sdi"
+    nothing = [
+        "steps", "seconds", "optimise_seconds", "peak_bytes", "peak_kind", "reserved_bytes", "energy_joules",
+        "attempts", "prior_sha256", "unet_calls", "unet_rows", "device",
+    ]  # fmt: skip
+    cells.loc[mine, nothing] = None
+    cells.loc[mine, "provenance"] = "imported"
+    events = frames.events[frames.events["method"] != "sdi"]
+    frames = dataclasses.replace(frames, cells=cells[~(mine & (cells["prompt_id"] == "blue-duck"))], events=events)
+    report = write_report(frames, tmp_path, title="Toy", notes=[], baseline="sds")
+    row = next(row for row in report.tables[0].rows if row.label == "sdi")
+    entries = dict(zip([column.key for column in report.tables[0].columns], row.entries, strict=True))
+    assert entries["divergence"].note == "by the images"
+    assert entries["clip_score"].mean is not None
+    assert all(entries[cost].mean is None and not entries[cost].text for cost in ("time", "memory", "unet_rows"))
+    failures = next(table for table in report.tables if table.name == "failures")
+    assert [(row.part, row.label) for row in failures.rows if row.part == "sdi"] == [("sdi", "mug")]
+    page = Page((tmp_path / "prompts/mug.html").read_text())
+    assert "made elsewhere and imported" in page.words
+    assert not re.search(r"\b(None|nan)\b", page.words)
+
+
 @pytest.mark.usefixtures("blank_figures")
 def test_an_error_leaves_the_earlier_report_and_a_new_one_nothing_of_it(make_frames, tmp_path):
     folder = tmp_path / "report"

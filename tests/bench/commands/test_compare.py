@@ -17,8 +17,9 @@ from bench.commands.compare import compare_runs
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.errors import InputError
+from bench.records.read_record import read_record
 from bench.records.record import Record
-from bench.records.store import RunStore, read_record
+from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.study import load_study
 from metrics.card import MetricCard

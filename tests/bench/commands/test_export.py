@@ -18,7 +18,8 @@ from bench.commands.export import export_mesh
 from bench.commands.mesh_files import MESH_FILES, glb, linear_colours
 from bench.errors import InputError
 from bench.records.atomic import write_atomically
-from bench.records.store import RunStore, read_record
+from bench.records.read_record import read_record
+from bench.records.store import RunStore
 from bench.scores.truth import read_image
 from bench.study.cell import Cell
 from bench.study.expand import expand

@@ -15,8 +15,9 @@ from bench.commands.run import run_study
 from bench.errors import InputError, StorageError
 from bench.records.atomic import new_file, new_folder, write_atomically
 from bench.records.checkpoint import Checkpoint
+from bench.records.read_record import read_events, read_record
 from bench.records.reading import refusals
-from bench.records.store import RunStore, read_events, read_record
+from bench.records.store import RunStore
 from bench.scores.event_table import event_table
 from bench.scores.frames import read_frame
 from bench.scores.truth import read_image

@@ -18,8 +18,9 @@ import bench
 from bench.cells.run_cell import run_cell
 from bench.errors import InputError
 from bench.records.attempts import Attempts
+from bench.records.read_record import read_events, read_record
 from bench.records.record import Images, Outcome, Record, SnapshotImages
-from bench.records.store import RunStore, read_events, read_record
+from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study

@@ -1,0 +1,224 @@
+"""From folders of renders to records: what is missing of a study's imported arms."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from bench.errors import InputError
+from bench.imports.asset import Asset, AssetImages
+from bench.imports.files import shown
+from bench.imports.judging import judge
+from bench.imports.layout import Layout
+from bench.imports.layouts import layouts
+from bench.imports.matching import match, read_table
+from bench.output import print_line
+from bench.records.record import Images, ImportedRecord
+from bench.records.store import RunStore
+from bench.study.imported_arms import ImportedArm, imported_arms, imported_cells
+from bench.study.imported_cell import ImportedCell
+from bench.study.pinned import PinnedRenders
+from bench.study.pinning import pin
+from bench.study.resolve import resolve_part
+from bench.study.settings import RENDERS, EvaluationSettings
+from bench.study.study import Study
+from bench.watch.divergence import Status
+from bench.watch.environment import describe_environment
+from methods.weights import file_sha256
+
+#: Renders that one line names; of more it says how many there are.
+_NAMED = 5
+
+#: An object's renders by prompt and by the seed of the study that stands for them.
+_Found = dict[tuple[str, int], Asset]
+
+
+def import_arms(study: Study, store: RunStore, console: Console) -> Study:
+    """Write the records of a study's imported arms that are missing.
+
+    Folders are looked at again if they are here: new renders are added, and those that have changed are refused.  The
+    run folder names renders once their records are written, so that an arm of which none can be read is not in it.
+
+    Args:
+        study: Names the arms; one without imported arms is returned as it is.
+        store: The run folder, which is made if there is an imported arm.
+        console: Receives a line for renders without a prompt, and for prompts without renders.
+
+    Returns:
+        The study with its renders, as the run folder keeps it.
+
+    Raises:
+        InputError: If a folder or an image cannot be used, or has changed since it was imported; the renders that can
+            be are imported nevertheless.
+        StorageError: If a file cannot be read, or the run folder cannot be written in.
+    """
+    arms = {label: arm for label, arm in imported_arms(study).items() if not _is_kept(study, label, arm)}
+    parts: dict[str, Layout] = {
+        label: resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
+        for label, arm in arms.items()
+    }
+    found = {label: _find(study, label, arm, parts[label], console) for label, arm in arms.items()}
+    refused = []
+    for label in arms:
+        study = _pin(pin(study), label, _described(found[label], _kept(study, label), parts[label], label))
+        missing = [cell for cell in imported_cells(study) if cell.label == label and not store.has(cell)]
+        lines = _write(missing, found[label], parts[label], store, console)
+        refused += lines.values()
+        left = [each for each in _kept(study, label) if (each.prompt_id, each.seed) not in lines]
+        if not left:
+            break
+        study = _pin(study, label, tuple(left))
+        store.write_study(study)
+    for line in refused[1:]:
+        print_line(console, line)
+    if refused:
+        raise InputError(f"{refused[0]}{f' (and {len(refused) - 1} more, above)' if len(refused) > 1 else ''}")
+    return study
+
+
+def _kept(study: Study, label: str) -> tuple[PinnedRenders, ...]:
+    return study.pinned.imports.get(label, ()) if study.pinned else ()
+
+
+def _is_kept(study: Study, label: str, arm: ImportedArm) -> bool:
+    """Whether the run folder has the arm, and its renders are not here to be compared."""
+    return bool(_kept(study, label)) and not Path(arm.folder).exists()
+
+
+def renders_of_a_prompt(study: Study, console: Console) -> int:
+    """The largest number of renders that any imported arm has of one prompt, at least 1.
+
+    Raises:
+        InputError: If a folder cannot be used.
+    """
+    most = 1
+    for label, arm in imported_arms(study).items():
+        layout: Layout = resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
+        matching = match(layout.assets(Path(arm.folder)), study.chosen_prompts(), _table(arm))
+        counts: dict[str, int] = {}
+        for prompt, _ in matching.found:
+            counts[prompt.id] = counts.get(prompt.id, 0) + 1
+        most = max([most, *counts.values()])
+    return most
+
+
+def _table(arm: ImportedArm) -> Mapping[str, str] | None:
+    return read_table(Path(arm.table)) if arm.table is not None else None
+
+
+def _find(study: Study, label: str, arm: ImportedArm, layout: Layout, console: Console) -> _Found:
+    """The renders of each prompt; several of one prompt take the study's seeds in their order."""
+    assets = layout.assets(Path(arm.folder))
+    matching = match(assets, study.chosen_prompts(), _table(arm))
+    found: _Found = {}
+    left_out: list[str] = []
+    for prompt, asset in matching.found:
+        seed = next((seed for seed in study.seeds if (prompt.id, seed) not in found), None)
+        if seed is None:
+            left_out.append(shown(asset.place))
+        else:
+            found[prompt.id, seed] = asset
+    if not found:
+        raise InputError(
+            f"{study.name}: methods.{label}: none of the {len(assets)} renders in {arm.folder} is of a prompt of "
+            f"{study.prompts}; name the folders by the prompts' ids or texts, or give a table (CSV: folder,prompt)"
+        )
+    for words, names in {
+        "renders without a prompt, left out": matching.reasons,
+        f"more renders of a prompt than the study has seeds ({len(study.seeds)}), left out": left_out,
+        "prompts without renders": [prompt.id for prompt in matching.missing],
+    }.items():
+        if names:
+            more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+            print_line(console, f"{study.name}: {label}: {len(names)} {words}: {', '.join(names[:_NAMED])}{more}")
+    return found
+
+
+def _described(found: _Found, kept: Sequence[PinnedRenders], layout: Layout, label: str) -> tuple[PinnedRenders, ...]:
+    """The renders that are kept and those that are new, each with the SHA-256 of its files.
+
+    Raises:
+        InputError: If one that is kept has changed.
+    """
+    known = {(each.prompt_id, each.seed): each for each in kept}
+    for (prompt_id, seed), asset in found.items():
+        sha256 = _sha256(asset.files)
+        before = known.get((prompt_id, seed))
+        if before is not None and before.sha256 != sha256:
+            raise InputError(
+                f"methods.{label}: {asset.place} has changed since it was imported (SHA-256 {sha256:.12}, was "
+                f"{before.sha256:.12}); give another label, or another run folder with --out"
+            )
+        stated = dict(asset.known) | ({} if asset.seed is None else {"seed": asset.seed})
+        known[prompt_id, seed] = PinnedRenders(
+            prompt_id=prompt_id,
+            seed=seed,
+            sha256=sha256,
+            has_evaluation_cameras=layout.has_our_cameras,
+            known=stated,
+        )
+    return tuple(known.values())
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    """SHA-256 of the contents of several files, in their order."""
+    return hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
+
+
+def _pin(study: Study, label: str, renders: tuple[PinnedRenders, ...]) -> Study:
+    if study.pinned is None:
+        raise RuntimeError(f"{study.name}: is not pinned")
+    imports = {**study.pinned.imports, label: renders}
+    return study.model_copy(update={"pinned": study.pinned.model_copy(update={"imports": imports})})
+
+
+def _write(
+    cells: Sequence[ImportedCell], found: _Found, layout: Layout, store: RunStore, console: Console
+) -> dict[tuple[str, int], str]:
+    """Write the records of the cells; return why others could not be, by prompt and seed."""
+    refused: dict[tuple[str, int], str] = {}
+    hidden = not console.is_terminal
+    for cell in track(cells, "importing renders", console=console, transient=True, disable=hidden):
+        key = (cell.prompt_id, cell.seed)
+        if key not in found:
+            refused[key] = f"{cell.label}: the renders of {cell.prompt_id} (seed {cell.seed}) are not there any more"
+            continue
+        try:
+            images = layout.images(found[key], cell.evaluation)
+            if cell.has_evaluation_cameras:
+                _check_cameras(images, cell.evaluation, found[key])
+        except InputError as error:
+            refused[key] = str(error)
+            continue
+        _write_one(cell, images, store)
+    return refused
+
+
+def _check_cameras(images: AssetImages, ring: EvaluationSettings, asset: Asset) -> None:
+    count, height, width = images.rgb.shape[:3]
+    side = ring.resolution
+    if (count, height, width) != (ring.views, side, side):
+        raise InputError(
+            f"{asset.place}: {count} views of {width} × {height} pixels, and the study's evaluation has {ring.views} "
+            f"of {side} × {side}: they are not from its cameras; leave out cameras"
+        )
+
+
+def _write_one(cell: ImportedCell, images: AssetImages, store: RunStore) -> None:
+    divergence = judge(images)
+    record = ImportedRecord(
+        identity=cell.identity,
+        cell=cell,
+        status=divergence.status if divergence else Status.COMPLETED,
+        divergence=divergence,
+        is_opacity_known=images.opacity is not None,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=describe_environment(torch.device("cpu")),
+    )
+    store.write_imported(record, Images(list(images.azimuth_deg), images.rgb, images.opacity, images.normals))
