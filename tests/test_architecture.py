@@ -49,7 +49,7 @@ LAYERS = (
     {"study"},
     {"watch"},
     {"records"},
-    {"cells"},
+    {"cells", "imports"},
     {"engines", "forecast", "scores", "validation"},
     {"commands"},
 )

@@ -6,31 +6,17 @@ the object's front.  Viewers start with such a camera, or turn a file by 180° a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from methods.pixels import NotFiniteError
 from methods.scenes.gaussians.gaussians import GaussianScene
-from methods.scenes.gaussians.harmonics import HARMONIC_0, basis
+from methods.scenes.gaussians.harmonics import HARMONIC_0
+from methods.scenes.gaussians.turning import GaussianArrays
 
 #: From our axes (the front at +x, z up) to those of the file; a turn.
 _TURN = np.array([[0, 1, 0], [0, 0, -1], [-1, 0, 0]], float)
-
-
-class _Turned(NamedTuple):
-    """The parameters of Gaussians in the axes of the file."""
-
-    means: NDArray[np.float32]  # (n 3)
-    log_scales: NDArray[np.float32]  # (n 3)
-    rotations: NDArray[np.float32]  # (n 4), unit quaternions, real part first
-    opacity_logits: NDArray[np.float32]  # (n 1)
-    harmonics: NDArray[np.float32]  # (n k 3)
 
 
 def ply(scene: GaussianScene) -> bytes:
@@ -84,7 +70,8 @@ def splat(scene: GaussianScene) -> bytes:
 GAUSSIAN_FILES: dict[str, Callable[[GaussianScene], bytes]] = {".ply": ply, ".splat": splat}
 
 
-def _turned(scene: GaussianScene) -> _Turned:
+def _turned(scene: GaussianScene) -> GaussianArrays:
+    """The parameters in the axes of the file, float32; quaternions of unit length, opacities ``(n 1)``."""
     for name, value in scene.named_parameters():
         if not value.isfinite().all():
             raise NotFiniteError(f"{name} of the scene are not finite, so there is nothing that a viewer could show")
@@ -92,20 +79,5 @@ def _turned(scene: GaussianScene) -> _Turned:
         value.detach().cpu().double().numpy()
         for value in (scene.means, scene.log_scales, scene.rotations, scene.opacity_logits, scene.harmonics)
     )
-    turned = Rotation.from_matrix(_TURN) * Rotation.from_quat(rotations, scalar_first=True)
-    parts = (
-        means @ _TURN.T,
-        log_scales,
-        turned.as_quat(scalar_first=True),
-        opacity_logits[:, None],
-        np.einsum("kj,njc->nkc", _turn_of_harmonics(math.isqrt(harmonics.shape[1]) - 1), harmonics),
-    )
-    return _Turned(*(part.astype(np.float32) for part in parts))
-
-
-def _turn_of_harmonics(degree: int) -> NDArray[np.float64]:
-    """The matrix ``(k k)`` by which coefficients are multiplied to be those of the turned function on the sphere."""
-    edge = torch.linspace(-1, 1, 4, dtype=torch.float64)
-    directions = torch.nn.functional.normalize(torch.cartesian_prod(edge, edge, edge), dim=-1)
-    before, after = (basis(each, degree).numpy() for each in (directions, directions @ torch.from_numpy(_TURN.T)))
-    return np.linalg.lstsq(after, before, rcond=None)[0]
+    found = GaussianArrays(means, log_scales, rotations, opacity_logits[:, None], harmonics).turned(_TURN)
+    return GaussianArrays(*(part.astype(np.float32) for part in found))

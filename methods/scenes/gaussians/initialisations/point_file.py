@@ -60,19 +60,24 @@ class MeshesInFile:
         rgb, known, first = torch.full((count, 3), 0.5), False, 0
         for mesh in self.meshes:
             here = (chosen >= first) & (chosen < first + len(mesh.faces))
-            colours = _colours(mesh, (chosen[here] - first).numpy(), weights[here].numpy(), is_linear=self.is_linear)
+            colours = surface_colours(
+                mesh, (chosen[here] - first).numpy(), weights[here].numpy(), is_linear=self.is_linear
+            )
             if colours is not None:
                 rgb[here], known = torch.from_numpy(colours).float(), True
             first += len(mesh.faces)
         return Points(positions, rgb if known else None)
 
 
-def read_shape(content: bytes, ending: str) -> PointsInFile | MeshesInFile:
+def read_shape(
+    content: bytes, ending: str, resolver: trimesh.resolvers.Resolver | None = None
+) -> PointsInFile | MeshesInFile:
     """The points or the meshes in a file.
 
     Args:
         content: The file.
         ending: Its ending, one of ``ENDINGS``.
+        resolver: The other files that an OBJ names: materials and textures; None leaves them out.
 
     Raises:
         ValueError: If it is not such a file, or has no points, no area, or coordinates or colours that are not finite.
@@ -80,7 +85,7 @@ def read_shape(content: bytes, ending: str) -> PointsInFile | MeshesInFile:
     import trimesh
 
     try:
-        scene = trimesh.load_scene(io.BytesIO(content), file_type=ending[1:], process=False)
+        scene = trimesh.load_scene(io.BytesIO(content), file_type=ending[1:], process=False, resolver=resolver)
         parts: list[Any] = scene.dump()
     except Exception as error:  # trimesh raises many types of errors for broken files
         raise ValueError(f"cannot be read as {ending[1:].upper()} ({type(error).__name__}: {error!s:.100})") from error
@@ -123,7 +128,9 @@ def _point_colours(cloud: trimesh.PointCloud) -> np.ndarray | None:
     return np.asarray(cloud.colors, float)[:, :3] / 255
 
 
-def _colours(mesh: trimesh.Trimesh, faces: np.ndarray, weights: np.ndarray, *, is_linear: bool) -> np.ndarray | None:
+def surface_colours(
+    mesh: trimesh.Trimesh, faces: np.ndarray, weights: np.ndarray, *, is_linear: bool
+) -> np.ndarray | None:
     """Colours ``(n 3)`` of a screen, in [0, 1], at places on some faces; None for a mesh without colours."""
 
     def between(values: Any) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""Files of meshes, with the materials and textures that they name."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trimesh.resolvers import ZipResolver
+
+from bench.errors import InputError
+from bench.imports.decoding import require_few_pixels
+from bench.imports.files import MOST_BYTES, read_bytes, shown
+from bench.imports.listing import Listing
+from methods.scenes.gaussians.initialisations.point_file import ENDINGS, MeshesInFile, PointsInFile, read_shape
+
+#: Most triangles of a mesh.
+MOST_FACES = 5_000_000
+
+_LIBRARY = re.compile(rb"^[ \t]*mtllib[ \t]+(\S[^\r\n]*)", re.MULTILINE)
+_MAP = re.compile(rb"^[ \t]*map_Kd[ \t]+(\S[^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+
+
+def files_of_mesh(path: Path, listing: Listing) -> tuple[Path, ...]:
+    """A file and those that it names: for an OBJ, its libraries of materials and their colour textures.
+
+    Args:
+        path: The file, which ends in one of ``ENDINGS``.
+        listing: The folder that it is in.
+
+    Raises:
+        InputError: If a named file is missing, or is not in the same folder or one below it.
+        StorageError: If the file system refuses to read one.
+    """
+    if path.suffix.lower() != ".obj":
+        return (path,)
+    found = [path]
+    for library in _named(_LIBRARY, path, listing):
+        found += [library, *_named(_MAP, library, listing)]
+    return tuple(dict.fromkeys(found))
+
+
+def read_meshes(files: tuple[Path, ...]) -> MeshesInFile:
+    """The meshes of :func:`files_of_mesh`.
+
+    Raises:
+        InputError: If they are broken, have no triangles or too many, or a texture is too large.
+        StorageError: If the file system refuses to read one.
+    """
+    path, *others = files
+    name = shown(path)
+    # the library opens no file itself
+    named = {str(other.relative_to(path.parent)): read_bytes(other, most=MOST_BYTES) for other in others}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the library, about files that are then refused or read
+            shape = read_shape(read_bytes(path), path.suffix.lower(), ZipResolver(named))
+    except ValueError as error:
+        raise InputError(f"{name}: {shown(error)}; give a mesh ({', '.join(ENDINGS)})") from error
+    if isinstance(shape, PointsInFile):
+        raise InputError(f"{name}: holds points and no triangles; Gaussians need the layout ply")
+    count = sum(len(mesh.faces) for mesh in shape.meshes)
+    if count > MOST_FACES:
+        raise InputError(f"{name}: has {count} triangles, right is up to {MOST_FACES}")
+    for mesh in shape.meshes:
+        if (image := texture_of(mesh)) is not None:
+            width, height = image.size
+            require_few_pixels(width, height, f"{name}: a texture")
+    return shape
+
+
+def texture_of(mesh: Any) -> Any:
+    """The colour texture of a mesh as Pillow's image; None without one, or without texture coordinates."""
+    visual: Any = mesh.visual
+    if visual.kind != "texture" or visual.uv is None or not len(visual.uv):
+        return None
+    material = visual.material
+    return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+
+
+def _named(pattern: re.Pattern[bytes], path: Path, listing: Listing) -> Iterator[Path]:
+    for match in pattern.finditer(read_bytes(path)):
+        text = match[1].decode("utf-8", "surrogateescape").strip()
+        name = text.split()[-1] if text.startswith("-") else text  # options come before the name of a texture
+        found = path.parent / _plain(name)
+        resolved = found.resolve()
+        if not resolved.is_relative_to(listing.root) or ".." in Path(_plain(name)).parts:
+            raise InputError(f"{shown(path)}: names the file {shown(name)!r:.80}, which is outside of its folder")
+        if not resolved.is_file():
+            raise InputError(
+                f"{shown(path)}: names the file {shown(name)!r:.80}, which is missing; copy it to its place"
+            )
+        yield found
+
+
+def _plain(name: str) -> str:
+    return str(Path(name.strip().replace("\\", "/")))
