@@ -64,7 +64,7 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
         for label, arm in arms.items()
     }
     found = {label: _find(study, label, arm, parts[label], console) for label, arm in arms.items()}
-    refused = []
+    refused: list[str] = []
     for label in arms:
         study = _pin(pin(study), label, _described(found[label], _kept(study, label), parts[label], label))
         missing = [cell for cell in imported_cells(study) if cell.label == label and not store.has(cell)]
