@@ -11,8 +11,9 @@ from typing import Any
 from trimesh.resolvers import ZipResolver
 
 from bench.errors import InputError
-from bench.imports.decoding import require_few_pixels
+from bench.imports.decoding import decode_image
 from bench.imports.files import MOST_BYTES, read_bytes, shown
+from bench.imports.glb_textures import MOST_TEXELS, check_textures
 from bench.imports.listing import Listing
 from methods.scenes.gaussians.initialisations.point_file import ENDINGS, MeshesInFile, PointsInFile, read_shape
 
@@ -59,10 +60,17 @@ def read_meshes(files: tuple[Path, ...]) -> MeshesInFile:
         for written, there in _names(pattern, source)
         if there in contents
     }
+    content = read_bytes(path)
+    # a texture that cannot be decoded is left out by the library without an error
+    if path.suffix.lower() == ".glb":
+        check_textures(content, name)
+    for other in others:
+        if other.suffix.lower() != ".mtl":
+            decode_image(contents[other], shown(other), background=0.0, most=MOST_TEXELS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the library, about files that are then refused or read
-            shape = read_shape(read_bytes(path), path.suffix.lower(), ZipResolver(named))
+            shape = read_shape(content, path.suffix.lower(), ZipResolver(named))
     except ValueError as error:
         raise InputError(f"{name}: {shown(error)}; give a mesh ({', '.join(ENDINGS)})") from error
     if isinstance(shape, PointsInFile):
@@ -70,10 +78,6 @@ def read_meshes(files: tuple[Path, ...]) -> MeshesInFile:
     count = sum(len(mesh.faces) for mesh in shape.meshes)
     if count > MOST_FACES:
         raise InputError(f"{name}: has {count} triangles, right is up to {MOST_FACES}")
-    for mesh in shape.meshes:
-        if (image := texture_of(mesh)) is not None:
-            width, height = image.size
-            require_few_pixels(width, height, f"{name}: a texture")
     return shape
 
 
