@@ -39,35 +39,50 @@ def read_image(path: Path, *, background: float) -> tuple[np.ndarray, np.ndarray
             colours are not grey or RGB.
         StorageError: If the file system refuses to read it.
     """
-    content = read_bytes(path, most=MOST_IMAGE_BYTES)
-    name = shown(path)
+    return decode_image(read_bytes(path, most=MOST_IMAGE_BYTES), shown(path), background=background)
+
+
+def decode_image(
+    content: bytes, name: str, *, background: float, most: int = MOST_PIXELS
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode the content of an image file as :func:`read_image` does.
+
+    Args:
+        content: The file.
+        name: Its name for messages.
+        background: Grey level in [0, 1] behind transparent pixels.
+        most: Most pixels of the image.
+
+    Raises:
+        InputError: As :func:`read_image` raises it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                require_few_pixels(*image.size, name)
+                require_few_pixels(*image.size, name, most)
                 _require_one_frame(image, name)
                 image.load()
                 return _pixels(ImageOps.exif_transpose(image), background, name)
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{name}: has far more than {MOST_PIXELS} pixels, the most that are read") from error
+        raise InputError(f"{name}: has far more than {most} pixels, the most that are read") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name}: is not an image in {', '.join(_FORMATS)}") from error
     except Exception as error:  # Pillow raises a dozen types of errors
         raise InputError(f"{name}: cannot be decoded ({type(error).__name__}: {shown(error):.120})") from error
 
 
-def require_few_pixels(width: int, height: int, name: str) -> None:
+def require_few_pixels(width: int, height: int, name: str, most: int = MOST_PIXELS) -> None:
     """Check a size before anything of it is allocated.
 
     Raises:
-        InputError: If there are no pixels, or more than ``MOST_PIXELS``.
+        InputError: If there are no pixels, or more than ``most``.
     """
-    if not 0 < width * height <= MOST_PIXELS:
-        raise InputError(f"{name}: has {width} × {height} pixels, right is up to {MOST_PIXELS} in all")
+    if not 0 < width * height <= most:
+        raise InputError(f"{name}: has {width} × {height} pixels, right is up to {most} in all")
 
 
 def over(rgb: np.ndarray, alpha: np.ndarray, background: float) -> np.ndarray:

@@ -39,15 +39,21 @@ def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
             _require_regular(path.stat(), name)
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(descriptor, "rb") as file:
-                _require_regular(os.fstat(descriptor), name)
+                status = os.fstat(descriptor)
+                _require_regular(status, name)
+                _require_few_bytes(status.st_size, most, name)
                 content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); give a file that is there") from error
     if not content:
         raise InputError(f"{name}: is empty (0 bytes); copy the file again")
-    if len(content) > most:
-        raise InputError(f"{name}: has more than {most // 2**20} MiB, the most that is read")
+    _require_few_bytes(len(content), most, name)
     return content
+
+
+def _require_few_bytes(count: int, most: int, name: str) -> None:
+    if count > most:
+        raise InputError(f"{name}: has {count} bytes, right is up to {most}")
 
 
 def _require_regular(status: os.stat_result, name: str) -> None:

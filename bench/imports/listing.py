@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bench.errors import InputError
@@ -84,15 +85,23 @@ def _list(folder: Path, root: Path) -> Listing:
     name = shown(folder)
     try:
         with refusals(Path(name)), os.scandir(folder) as entries:
-            for count, entry in enumerate(entries):
-                if count >= MOST_ENTRIES:
-                    raise InputError(f"{name}: has more than {MOST_ENTRIES} entries, the most that are read")
-                if entry.name.startswith(".") or entry.name in _NOISE:
-                    continue
-                (folders if entry.is_dir() else files).append(folder / entry.name)
+            found = list(islice(entries, MOST_ENTRIES + 1))
+            if len(found) > MOST_ENTRIES:
+                raise InputError(f"{name}: has more than {MOST_ENTRIES} entries, the most that are read")
+            for entry in found:
+                if not entry.name.startswith(".") and entry.name not in _NOISE:
+                    (folders if _is_folder(entry) else files).append(folder / entry.name)
     except OSError as error:
         raise InputError(f"{name}: cannot be listed ({error.strerror}); give a folder with renders") from error
     return Listing(folder, root, tuple(sorted(files, key=natural_key)), tuple(sorted(folders, key=natural_key)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; where that cannot be found out, reading it as a file gives the reason."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _require_inside(path: Path, root: Path) -> None:

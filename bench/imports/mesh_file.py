@@ -11,8 +11,9 @@ from typing import Any
 from trimesh.resolvers import ZipResolver
 
 from bench.errors import InputError
-from bench.imports.decoding import require_few_pixels
+from bench.imports.decoding import decode_image
 from bench.imports.files import MOST_BYTES, read_bytes, shown
+from bench.imports.glb_textures import MOST_TEXELS, check_textures
 from bench.imports.listing import Listing
 from methods.scenes.gaussians.initialisations.point_file import ENDINGS, MeshesInFile, PointsInFile, read_shape
 
@@ -51,12 +52,25 @@ def read_meshes(files: tuple[Path, ...]) -> MeshesInFile:
     """
     path, *others = files
     name = shown(path)
-    # the library opens no file itself
-    named = {str(other.relative_to(path.parent)): read_bytes(other, most=MOST_BYTES) for other in others}
+    # the library opens no file itself, and asks by the names as they are written
+    contents = {other: read_bytes(other, most=MOST_BYTES) for other in others}
+    named = {
+        written: contents[there]
+        for source, pattern in ((path, _LIBRARY), *((other, _MAP) for other in others))
+        for written, there in _names(pattern, source)
+        if there in contents
+    }
+    content = read_bytes(path)
+    # a texture that cannot be decoded is left out by the library without an error
+    if path.suffix.lower() == ".glb":
+        check_textures(content, name)
+    for other in others:
+        if other.suffix.lower() != ".mtl":
+            decode_image(contents[other], shown(other), background=0.0, most=MOST_TEXELS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the library, about files that are then refused or read
-            shape = read_shape(read_bytes(path), path.suffix.lower(), ZipResolver(named))
+            shape = read_shape(content, path.suffix.lower(), ZipResolver(named))
     except ValueError as error:
         raise InputError(f"{name}: {shown(error)}; give a mesh ({', '.join(ENDINGS)})") from error
     if isinstance(shape, PointsInFile):
@@ -64,10 +78,6 @@ def read_meshes(files: tuple[Path, ...]) -> MeshesInFile:
     count = sum(len(mesh.faces) for mesh in shape.meshes)
     if count > MOST_FACES:
         raise InputError(f"{name}: has {count} triangles, right is up to {MOST_FACES}")
-    for mesh in shape.meshes:
-        if (image := texture_of(mesh)) is not None:
-            width, height = image.size
-            require_few_pixels(width, height, f"{name}: a texture")
     return shape
 
 
@@ -81,19 +91,19 @@ def texture_of(mesh: Any) -> Any:
 
 
 def _named(pattern: re.Pattern[bytes], path: Path, listing: Listing) -> Iterator[Path]:
-    for match in pattern.finditer(read_bytes(path)):
-        text = match[1].decode("utf-8", "surrogateescape").strip()
-        name = text.split()[-1] if text.startswith("-") else text  # options come before the name of a texture
-        found = path.parent / _plain(name)
-        resolved = found.resolve()
-        if not resolved.is_relative_to(listing.root) or ".." in Path(_plain(name)).parts:
-            raise InputError(f"{shown(path)}: names the file {shown(name)!r:.80}, which is outside of its folder")
-        if not resolved.is_file():
+    for written, found in _names(pattern, path):
+        if ".." in found.relative_to(path.parent).parts or not found.resolve().is_relative_to(listing.root):
+            raise InputError(f"{shown(path)}: names the file {shown(written)!r:.80}, which is outside of its folder")
+        if not found.is_file():
             raise InputError(
-                f"{shown(path)}: names the file {shown(name)!r:.80}, which is missing; copy it to its place"
+                f"{shown(path)}: names the file {shown(written)!r:.80}, which is missing; copy it to its place"
             )
         yield found
 
 
-def _plain(name: str) -> str:
-    return str(Path(name.strip().replace("\\", "/")))
+def _names(pattern: re.Pattern[bytes], path: Path) -> Iterator[tuple[str, Path]]:
+    """The names that a file has of others as they are written, and where these are."""
+    for match in pattern.finditer(read_bytes(path)):
+        written = match[1].decode("utf-8", "surrogateescape").strip()
+        name = written.split()[-1] if written.startswith("-") else written  # options come before a texture's name
+        yield written, path.parent / name.replace("\\", "/").lstrip("/")

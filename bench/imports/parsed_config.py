@@ -14,7 +14,10 @@ from bench.errors import InputError
 from bench.imports.files import read_bytes, shown
 
 #: Most bytes of ``parsed.yaml`` and of ``cmd.txt``; threestudio's have ten thousand.
-_MOST_BYTES = 2**18
+_MOST_BYTES = 2**16
+
+#: Most levels of tables in tables; threestudio's have about five.
+_MOST_LEVELS = 50
 
 #: Facts of a trial by the names that they get, and where ``parsed.yaml`` has them.
 _FACTS = {
@@ -89,12 +92,19 @@ class ParsedConfig:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without aliases, which threestudio does not write and by which a small file becomes a large object."""
+    """YAML of few levels without aliases, by which a small file would become a large object."""
+
+    _level = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("has an alias, which threestudio does not write")
-        return super().compose_node(parent, index)
+        if self._level >= _MOST_LEVELS:
+            raise yaml.YAMLError(f"has more than {_MOST_LEVELS} levels")
+        self._level += 1
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        return node
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:

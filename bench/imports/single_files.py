@@ -28,9 +28,10 @@ def objects_in(folder: Path, endings: Iterable[str], what: str) -> Iterator[tupl
     endings = tuple(endings)
     here = list_folder(folder)
     count = 0
-    for path in here.files_ending(endings):
+    alone = here.files_ending(endings)
+    for path in alone:
         count += 1
-        yield path, (path.stem,), here
+        yield path, (path.stem, folder.resolve().name) if len(alone) == 1 else (path.stem,), here
     for below in here.folders:
         listing = here.within(below)
         files = listing.files_ending(endings)

@@ -143,7 +143,7 @@ def surface_colours(
         rgb = between(visual.vertex_colors)[:, :3] / 255
     elif visual.kind != "texture":
         return None
-    elif visual.uv is not None and len(visual.uv):
+    elif visual.uv is not None and len(visual.uv) and has_image(visual.material):
         return np.asarray(visual.material.to_color(between(visual.uv)), float)[:, :3] / 255  # of a screen in glTF too
     elif "color" in getattr(visual, "vertex_attributes", {}):
         colours = np.asarray(visual.vertex_attributes["color"])
@@ -151,6 +151,11 @@ def surface_colours(
     else:
         rgb = np.tile(np.asarray(visual.material.main_color, float)[:3] / 255, (len(faces), 1))
     return _to_screen(rgb) if is_linear else rgb
+
+
+def has_image(material: Any) -> bool:
+    """Whether a material has a texture of colours; many files have coordinates for one without it."""
+    return (getattr(material, "baseColorTexture", None) or getattr(material, "image", None)) is not None
 
 
 def _to_screen(linear: np.ndarray) -> np.ndarray:

@@ -108,6 +108,16 @@ def test_a_texture_is_read_between_the_vertices(tmp_path: Path) -> None:
     assert (found.rgb[away & ~left] == torch.tensor([0, 0, 1.0])).all()
 
 
+def test_coordinates_for_a_texture_that_is_not_there(tmp_path: Path) -> None:
+    """Programs write them for every mesh; the colour is then that of the material."""
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
+    material = trimesh.visual.material.PBRMaterial(baseColorFactor=[1.0, 0.0, 0.0, 1.0])
+    visual = trimesh.visual.TextureVisuals(uv=square[:, :2], material=material)
+    mesh = trimesh.Trimesh(square, [[0, 1, 2], [0, 2, 3]], visual=visual, process=False)
+    (tmp_path / "a.glb").write_bytes(mesh.export(file_type="glb"))
+    assert (start(tmp_path / "a.glb", 9).rgb == torch.tensor([1.0, 0, 0])).all()
+
+
 def test_meshes_of_a_scene_have_their_place_and_colour(tmp_path: Path) -> None:
     scene = trimesh.Scene()
     for name, x, colour in (("one", -1.0, [255, 0, 0, 255]), ("other", 1.0, [0, 0, 255, 255])):
