@@ -53,12 +53,21 @@ class Import(_Scored):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.commands.imports import Renders, import_alone, import_into, label_of, read_settings, study_of_renders
+        from bench.commands.imports import (
+            Renders,
+            import_alone,
+            import_into,
+            label_of,
+            read_settings,
+            settings_of,
+            study_of_renders,
+        )
         from bench.errors import InputError
         from bench.records.store import RunStore
 
         label = self.method or label_of(self.folder)
-        settings, known = read_settings(self.set, "--set"), read_settings(self.known, "--known")
+        settings = settings_of(self.layout, read_settings(self.set, "--set"))
+        known = read_settings(self.known, "--known")
         renders = Renders(self.folder, label, self.layout, settings, self.table, known)
         if (self.into is None) is (self.prompts is None):
             raise InputError("import: give --into RUN to join a run, or --prompts for a run folder of its own")
@@ -84,7 +93,7 @@ class Rank(_Scored):
     names: Names = ()
     """Labels of the arms; the folders' names where they are not given."""
     set: Names = ()
-    """Settings of the layouts as key=value, for all folders."""
+    """Settings as key=value for all folders, or LAYOUT.key=value for those in one layout (video.views=36)."""
     table: Path | None = None
     """CSV with the columns folder and prompt, for folders whose names are no prompts."""
     out: Path = Path("runs/rank")
@@ -92,7 +101,7 @@ class Rank(_Scored):
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.commands.imports import Renders, label_of, rank, read_settings, study_of_renders
+        from bench.commands.imports import Renders, label_of, rank, read_settings, settings_of, study_of_renders
         from bench.errors import InputError
         from bench.output import print_line
         from bench.records.store import RunStore
@@ -107,7 +116,7 @@ class Rank(_Scored):
         layouts = self.layouts if len(self.layouts) > 1 else self.layouts * len(self.folders)
         settings = read_settings(self.set, "--set")
         renders = [
-            Renders(folder, label, layout, settings, self.table)
+            Renders(folder, label, layout, settings_of(layout, settings), self.table)
             for folder, label, layout in zip(self.folders, labels, layouts, strict=True)
         ]
         study = study_of_renders(

@@ -40,6 +40,14 @@ def blank_figures_in_module() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def coarse_meshes() -> Iterator[None]:
+    """Reports with coarse meshes: tests/methods/scenes look at fine ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.commands.report.FINE_POINTS", 20)
+        yield
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """``golden(name, text)`` fails unless ``text`` is that of ``tests/golden/<name>``."""

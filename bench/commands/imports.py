@@ -151,19 +151,28 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
 def read_settings(given: Sequence[str], option: str) -> dict[str, JsonValue]:
     """Settings that the command line gives as ``key=value``, each value as TOML has it; plain words are texts.
 
+    A key can name the layout that it is for (``video.views=36``).
+
     Raises:
         InputError: If one has no key.
     """
     found: dict[str, JsonValue] = {}
     for each in given:
         key, equals, text = each.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        if not equals or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", key):
             raise InputError(f"{option} {each!r}: must be key=value, such as cameras=evaluation")
         try:
             found[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             found[key] = text
     return found
+
+
+def settings_of(layout: str, settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Those of the settings that are for a layout: without the name of one, and with this layout's."""
+    common = {key: value for key, value in settings.items() if "." not in key}
+    own = {key.removeprefix(f"{layout}."): value for key, value in settings.items() if key.startswith(f"{layout}.")}
+    return common | own
 
 
 def label_of(folder: Path) -> str:

@@ -47,11 +47,8 @@ resolution = 8
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _coarse_meshes() -> Iterator[None]:
-    """Reports with coarse meshes: tests/methods/scenes look at fine ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.commands.report.FINE_POINTS", 20)
-        yield
+def _coarse_meshes(coarse_meshes: None) -> None:
+    """Reports with coarse meshes."""
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ def _copy_read_only(run: Path, target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, blank_figures_in_module: None) -> tuple[Path, Path]:
+def runs(
+    tmp_path_factory: pytest.TempPathFactory, blank_figures_in_module: None, few_samples: None
+) -> tuple[Path, Path]:
     """Two finished runs of two machines, which call list and prior otherwise, and whose inputs are gone."""
     made = tmp_path_factory.mktemp("cluster")
     found = []
@@ -63,7 +65,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, blank_figures_in_module: None
         before = Path.cwd()
         os.chdir(made)
         try:
-            assert main(["benchmark", str(study.relative_to(made)), "--methods", *methods, "--out", str(out)]) == 0
+            given = [str(study.relative_to(made)), "--methods", *methods, "--out", str(out)]
+            assert main(["benchmark", *given, "--yes"]) == 0
         finally:
             os.chdir(before)
         found.append(out)

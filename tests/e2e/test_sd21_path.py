@@ -66,10 +66,12 @@ COMMANDS = """
 import contextlib, io, json
 from bench.cli import main
 from reports.figures.drawing import style
+import bench.commands.report, bench.scores.control_views
 style._save = lambda draw, theme, *kinds: [b"<svg></svg>"] * len(kinds)  # drawing takes seconds
+bench.commands.report.FINE_POINTS, bench.scores.control_views.SAMPLING_STEPS = 20, 4
 results = []
 for command in (["plan", "tiny.toml"], ["run", "tiny.toml"], ["fetch", "sd21", "--from", "mirror"],
-                ["benchmark", "tiny.toml"]):
+                ["benchmark", "tiny.toml", "--yes"]):
     with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()) as output:
         status = main(command)
     results.append([status, errors.getvalue(), output.getvalue()])

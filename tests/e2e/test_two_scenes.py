@@ -55,7 +55,6 @@ def viewer_parts(page: Path) -> list[trimesh.Trimesh]:
 @pytest.mark.usefixtures("blank_figures")
 def test_both_scenes_in_one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.commands.report.FINE_POINTS", 24)
     (tmp_path / "nerf.toml").write_text(NERF)
     (tmp_path / "both.toml").write_text(BOTH)
     assert main(["run", "nerf.toml", "--yes"]) == 0

@@ -26,6 +26,7 @@ def main() -> None:
     for late in ("bench.commands.report", "bench.commands.score", "skimage.metrics", "torch._inductor"):
         importlib.import_module(late)
     import bench.cli
+    import bench.commands.report
     import bench.commands.run
     from bench.study.study import load_study
     from methods.distillation import methods
@@ -34,6 +35,7 @@ def main() -> None:
     from reports.figures.drawing import style
 
     blank = {"svg": b"<svg></svg>\n", "pdf": b"%PDF-1.4\n%%EOF\n"}  # drawing takes longer than all the rest
+    bench.commands.report.FINE_POINTS = 20  # and fine meshes half of that
     style._save = lambda draw, theme, *kinds: [blank[kind] for kind in kinds]
     methods.names()
     metrics.names()

@@ -116,7 +116,8 @@ def undisturbed(server: ForkServer) -> dict[str, dict[str, Any]]:
 
 
 def _command(stage: str, folder: Path) -> list[str]:
-    return [stage, "tiny.toml", "--out", str(folder)]
+    yes = ["--yes"] * (stage == "run")  # no step is timed for a forecast
+    return [stage, "tiny.toml", "--out", str(folder), *yes]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.commands.compare import compare_runs
-from bench.commands.imports import label_of, read_settings
+from bench.commands.imports import label_of, read_settings, settings_of
 from bench.commands.merge import merge_runs
 from bench.commands.report import report_study
 from bench.commands.run import run_study
@@ -368,8 +368,12 @@ def test_the_key_of_a_study_does_not_depend_on_what_is_imported(study_file: Path
 
 
 def test_settings_are_toml_values_or_words() -> None:
-    given = ["a=1", "b=true", "c=evaluation", 'd="1"', "e=[1, 2]", "f=x=y"]
-    assert read_settings(given, "--set") == {"a": 1, "b": True, "c": "evaluation", "d": "1", "e": [1, 2], "f": "x=y"}
+    given = ["a=1", "b=true", "c=evaluation", 'd="1"', "e=[1, 2]", "f=x=y", "video.views=3", "frames.a=2"]
+    found = read_settings(given, "--set")
+    plain = {"a": 1, "b": True, "c": "evaluation", "d": "1", "e": [1, 2], "f": "x=y"}
+    assert found == plain | {"video.views": 3, "frames.a": 2}
+    assert settings_of("video", found) == plain | {"views": 3}
+    assert settings_of("frames", found) == plain | {"a": 2}
 
 
 @pytest.mark.parametrize(
