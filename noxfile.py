@@ -8,7 +8,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "tests", "e2e"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PINS = ("-c", "constraints.txt")
@@ -32,12 +32,23 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".", *needs, *PINS)
 
 
+#: Up to four processes of one thread each; tests of a file share what takes long to make.
+SPREAD = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, in up to four processes of one thread each; tests of a file share what takes long to make."""
+    """Run the tests, a fifth of the fault injection included."""
     install(session, "test")
-    spread = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-    session.run("pytest", *spread, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    marks = "not e2e and not faults and not full_size"
+    session.run("pytest", *SPREAD, "-m", marks, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(venv_location=".nox/tests")  # the same packages
+def e2e(session: nox.Session) -> None:
+    """Run the end-to-end tests: whole runs through the commands, foreign packages, pages in a browser."""
+    install(session, "test")
+    session.run("pytest", *SPREAD, "-m", "e2e", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

@@ -59,7 +59,10 @@ print(json.dumps(dict(
 )))
 """
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc"),
+]
 
 
 class Measured(NamedTuple):

@@ -12,6 +12,8 @@ from bench.study.study import Study, load_study, parse_study
 from methods.distillation import methods
 from methods.priors.loading import cached_prior
 
+pytestmark = pytest.mark.e2e
+
 SCENES = {
     "nerf": {"scene": {"name": "nerf", "marching": {"name": "occupancy", "samples": 28}}, "penalties": "relative"},
     "latent": {"scene": {"name": "latent"}, "view_prompts": "none", "divergence": {"opaque_opacity": 1.0}},

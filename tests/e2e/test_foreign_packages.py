@@ -15,6 +15,8 @@ import pytest
 
 import bench
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(bench.__file__).parents[1]
 
 PYPROJECT = """

@@ -11,6 +11,8 @@ from bench.cli import main
 from bench.commands.export import load_scene
 from methods.scenes.gaussians.rasterisers import gsplat
 
+pytestmark = pytest.mark.e2e
+
 GSPLAT = '{ name = "gaussians", count = 9, rasteriser = "gsplat" }'
 TINYCUDANN = '{ name = "nerf", encoding = { name = "hash_grid", backend = "tinycudann", layout = "tiny_cuda_nn" } }'
 STUDY = """

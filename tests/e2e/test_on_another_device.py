@@ -27,6 +27,8 @@ from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from metrics import metrics
 from metrics.views import Views
 
+pytestmark = pytest.mark.e2e
+
 HASH_GRID = {"name": "hash_grid", "levels": 4, "log2_table_size": 8, "base_resolution": 4, "finest_resolution": 16,
              "layout": "tiny_cuda_nn"}  # fmt: skip
 PENALTIES = {"orient": 0.1, "sparsity": 0.1, "opaque": 0.1, "convex": 0.1, "z_variance": 1.0}

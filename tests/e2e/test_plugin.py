@@ -13,6 +13,8 @@ import pytest
 import bench
 from bench.cli import main
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(bench.__file__).parents[1]
 
 PYPROJECT = """

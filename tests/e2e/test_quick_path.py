@@ -12,6 +12,8 @@ from bench.records.store import RunStore
 from bench.study.expand import expand
 from metrics import metrics
 
+pytestmark = pytest.mark.e2e
+
 STUDY = """
 title = "Tiny"
 prior = "toybox"

@@ -17,6 +17,8 @@ from bench.records.read_record import read_record
 
 from ..support import foreign_renders as foreign  # noqa: TID252  (tests are no package)
 
+pytestmark = pytest.mark.e2e
+
 PROMPT = "a blue duck"
 STUDY = """
 title = "Tiny"

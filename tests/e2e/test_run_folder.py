@@ -15,6 +15,8 @@ from bench.records.store import RunStore
 from methods.priors import priors
 from methods.priors.loading import cached_prior
 
+pytestmark = pytest.mark.e2e
+
 BASE = """
 prior = "{prior}"
 scorers = "toybox"

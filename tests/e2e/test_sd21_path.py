@@ -27,6 +27,8 @@ from bench.watch.divergence import Status
 from methods.priors.loading import cached_prior, prior_sha256
 from methods.weights import read_card
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(bench.__file__).parents[1]
 
 

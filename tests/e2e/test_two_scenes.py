@@ -15,6 +15,8 @@ from bench.cli import main
 from bench.records.store import RunStore
 from bench.study.expand import expand
 
+pytestmark = pytest.mark.e2e
+
 NERF = """
 title = "NeRF"
 prior = "gaussian"

@@ -14,6 +14,8 @@ from reports.frames import GROUND_TRUTH
 from reports.tables import all_tables
 from reports.write import write_pages
 
+pytestmark = pytest.mark.e2e
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
