@@ -120,19 +120,25 @@ def import_into(renders: Renders, store: RunStore, console: Console) -> Study:
     fields = study.model_dump(mode="json")
     fields["methods"] = {**study.methods, renders.label: renders.arm}
     study = import_arms(parse_study(fields, where=str(store.folder)), store, console)
-    _print_counts(study, renders.label, store, console)
+    _print_counts(study, renders.label, store, console, hint=True)
     return study
 
 
-def import_alone(study: Study, store: RunStore, console: Console) -> Study:
+def import_alone(study: Study, store: RunStore, console: Console, *, hint: bool = True) -> Study:
     """Import the arms of a study of renders into a run folder of their own.
+
+    Args:
+        study: The study.
+        store: The run folder.
+        console: Receives a line for each arm.
+        hint: Whether the line names the next commands.
 
     Raises:
         InputError: If the folder holds another study, or the renders cannot be used.
     """
     study = import_arms(store.check(study), store, console)
     for label in imported_arms(study):
-        _print_counts(study, label, store, console)
+        _print_counts(study, label, store, console, hint=hint)
     return study
 
 
@@ -143,7 +149,7 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
         InputError: As ``import_alone``.
         WeightsError: If the scorers' weights are missing or differ from those that their card names.
     """
-    study = import_alone(study, store, console)
+    study = import_alone(study, store, console, hint=False)
     score_study(study, store, console)
     return report_study(study, store)
 
@@ -184,7 +190,8 @@ def _layout(renders: Renders) -> dict[str, JsonValue]:
     return {"name": renders.layout, **renders.settings}
 
 
-def _print_counts(study: Study, label: str, store: RunStore, console: Console) -> None:
+def _print_counts(study: Study, label: str, store: RunStore, console: Console, *, hint: bool) -> None:
     renders = study.pinned.imports.get(label, ()) if study.pinned else ()
     prompts = len({each.prompt_id for each in renders})
-    print_line(console, f"{study.name}: {label}: {len(renders)} renders of {prompts} prompts are in {store.folder}")
+    line = f"{study.name}: {label}: {len(renders)} renders of {prompts} prompts are in {store.folder}"
+    print_line(console, f"{line}; next: sdibench score {store.folder}, then report" if hint else line)

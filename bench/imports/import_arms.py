@@ -59,6 +59,10 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
         StorageError: If a file cannot be read, or the run folder cannot be written in.
     """
     arms = {label: arm for label, arm in imported_arms(study).items() if not _is_kept(study, label, arm)}
+    for label, arm in imported_arms(study).items():
+        gone = sum(cell.label == label and not store.has(cell) for cell in imported_cells(study))
+        if label not in arms and gone:
+            print_line(console, f"{study.name}: {label}: {gone} records are missing, and so is {arm.folder}")
     parts: dict[str, Layout] = {
         label: resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
         for label, arm in arms.items()

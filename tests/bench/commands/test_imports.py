@@ -236,6 +236,24 @@ def test_what_can_be_read_is_imported_and_the_rest_is_one_line(
     assert len(list(finished.folder.glob("cells/mine--*"))) == 2
 
 
+def test_a_damaged_record_is_imported_again_while_its_folder_is_there(
+    finished: RunStore, renders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _import(renders, "--into", finished.folder) == 0
+    [record] = finished.folder.glob("cells/mine--blue-duck--*")
+    before = (record / "views/rgb_000.png").read_bytes()
+    for is_there in (True, False):
+        (record / "views/rgb_000.png").write_bytes(b"damaged")
+        assert main(["verify", str(finished.folder), "--redo"]) == 1
+        if not is_there:
+            shutil.rmtree(renders)
+        capsys.readouterr()
+        assert main(["run", str(finished.folder)]) == 0
+        assert (f"mine: 1 records are missing, and so is {renders}" in capsys.readouterr().out) is not is_there
+        assert record.exists() is is_there
+        assert not is_there or (record / "views/rgb_000.png").read_bytes() == before
+
+
 def test_an_arm_that_cannot_be_read_leaves_the_run_as_it_was(
     finished: RunStore, renders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
