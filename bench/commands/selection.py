@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class Selection:
     """These seeds instead of the study's."""
     steps: int | None = None
     """Optimisation steps instead of the study's."""
+    scorers: str | None = None
+    """Suite of scorer models, or its TOML file, instead of the study's."""
     out: Path | None = None
     """Run folder; runs/<study> where it is not given."""
 
@@ -45,5 +48,10 @@ class Selection:
         is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
         study = RunStore(given).read_study() if is_run else load_study(self.study)
         narrowed = study.narrow(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
+        if self.scorers is not None:
+            is_file = Path(self.scorers).suffix.lower() == ".toml"
+            # not Path.expanduser, which raises for an unknown user
+            scorers = str(Path(os.path.expanduser(self.scorers)).absolute()) if is_file else self.scorers  # noqa: PTH111
+            narrowed = narrowed.model_copy(update={"scorers": scorers})
         folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)
         return narrowed, RunStore(folder)

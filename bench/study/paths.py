@@ -17,7 +17,7 @@ _STUDY = re.compile(r"[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*")
 
 
 def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
-    """The fields of a study file with the absolute paths of its prompts, its prior and what its scenes start from.
+    """The fields of a study file with the absolute paths of its prompts, scorers, prior and what its scenes start from.
 
     Values of a wrong type stay as they are; the study's validation reports them.
 
@@ -34,6 +34,9 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     prompts = fields.get("prompts")
     if isinstance(prompts, str) and Path(prompts).suffix.lower() in PROMPT_FILES:
         found["prompts"] = _whole(prompts, file, "prompts")
+    scorers = fields.get("scorers")
+    if isinstance(scorers, str) and Path(scorers).suffix.lower() == ".toml":
+        found["scorers"] = _whole(scorers, file, "scorers")
     table = named_table(fields.get("prior"))
     name = table.get("name") if isinstance(table, dict) else None
     if isinstance(name, str) and _is_path(name, file):

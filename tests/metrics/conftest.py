@@ -19,7 +19,7 @@ from open_clip.model import CLIP
 
 from methods.weights import write_card
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
-from metrics.suites import Suite
+from metrics.suites import ScorerModel, Suite
 from metrics.views import Views
 from prompts.toybox import write_clip_tokenizer
 
@@ -82,7 +82,9 @@ def reward_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def suite(clip_folder: Path, reward_folder: Path) -> Suite:
-    return Suite(name="tiny", clip=clip_folder, iqa=clip_folder, reward=reward_folder, note="random weights")
+    folders = {"clip": clip_folder, "iqa": clip_folder, "reward": reward_folder}
+    models = {role: ScorerModel(folder=folder) for role, folder in folders.items()}
+    return Suite(name="tiny", note="random weights", models=models)
 
 
 @pytest.fixture
