@@ -93,6 +93,18 @@ class MetricCard(BaseModel):
         digest = hashlib.sha256(json.dumps(different).encode()).hexdigest()
         return self.model_copy(update={"candidates": len(different), "candidates_sha256": digest})
 
+    def as_stand_in(self) -> Self:
+        """Return the card for a model that takes the place of the metric's own and was not trained as it was."""
+        columns = tuple(
+            column.model_copy(update={"title": f"{column.title} (stand-in)", "headline": False})
+            for column in self.columns
+        )
+        description = (
+            "A stand-in that no preferences of people trained: its values show that the path runs, and nothing else; "
+            f"no table or figure shows them. The metric itself: {self.description}"
+        )
+        return self.model_copy(update={"columns": columns, "description": description})
+
     def difference(self, other: MetricCard, column: str) -> tuple[str, object, object] | None:
         """Find a field by which scores of ``column`` mean another thing under ``other``, with both values.
 

@@ -41,17 +41,20 @@ class LinearHead:
         """Widths of the features, between the layers, and of the result."""
         return self._layers[0][0].shape[1], *(weight.shape[0] for weight, _ in self._layers)
 
-    def apply(self, features: Tensor) -> np.ndarray:
-        """Apply the head to unit features ``(n d)`` on the CPU in float32; float64 ``(n,)``.
+    def check_width(self, width: int) -> None:
+        """Check that a CLIP's features have the width that the head reads.
 
         Raises:
-            WeightsError: If the features have another width than the head's.
+            WeightsError: If they have another one.
         """
-        if features.shape[1] != self.widths[0]:
+        if width != self.widths[0]:
             raise WeightsError(
-                f"{self._where}: reads features of width {self.widths[0]}, but its CLIP's have {features.shape[1]}; "
+                f"{self._where}: reads features of width {self.widths[0]}, but its CLIP's have {width}; "
                 "the head and the suite's aesthetic_clip belong to different models"
             )
+
+    def apply(self, features: Tensor) -> np.ndarray:
+        """Apply the head to unit features ``(n d)`` on the CPU in float32; float64 ``(n,)``."""
         for weight, bias in self._layers:
             features = nn.functional.linear(features, weight, bias)
         found: np.ndarray = features[:, 0].double().numpy()

@@ -6,7 +6,7 @@ import numpy as np
 
 from metrics.models.clip import ClipModel, load_clip
 from metrics.models.clip_folder import check_facts
-from metrics.models.known_images import check_known_images
+from metrics.models.known_images import PROMPT, check_known_images
 from metrics.models.linear_head import LinearHead, load_head
 from metrics.models.reward import RewardModel, load_reward
 from metrics.suites import Role, Suite
@@ -52,6 +52,7 @@ def suite_aesthetic(suite: Suite, device: str = "cpu") -> tuple[ClipModel, Linea
     """
     folder = suite.folder("aesthetic")
     clip, head = suite_clip(suite, "aesthetic_clip", device), load_head(folder)
+    head.check_width(clip.text_features([PROMPT]).shape[1])
 
     def score(rgb: np.ndarray, prompt: str) -> np.ndarray:
         return head.apply(clip.image_features(rgb))

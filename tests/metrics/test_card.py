@@ -13,8 +13,8 @@ from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
 REGISTERED = (
-    "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "image_reward", "r_precision", "saturation",
-    "view_words",
+    "aesthetic", "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "hps", "image_reward", "pick_score",
+    "r_precision", "saturation", "view_words",
 )  # fmt: skip
 WITHOUT_A_MODEL = ("detail", "faces", "ground_truth", "saturation")
 
