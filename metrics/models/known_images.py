@@ -15,12 +15,12 @@ from PIL import Image
 from methods.weights import WeightsError
 from metrics.suites import Role, Suite
 
-#: The text that the images are scored for; a comma and a long word, because tokenizers differ in such.
+#: The text that the images are scored for.
 PROMPT = "a red striped car"
 
 _FOLDER = Path(__file__).parents[1] / "weights" / "known_images"
 
-#: The car, the car blurred and under noise, a blue duck; 128 pixels, so that resizing counts too.
+#: The car; the car dull, noisy and blurred; a blue duck.  Of 128 pixels, so that resizing counts too.
 _NAMES = ("object", "degraded", "other")
 
 _right: set[Hashable] = set()
