@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
+from bench.study.paths import whole_suite
 from bench.study.study import Study, load_study, study_names
 
 if TYPE_CHECKING:  # it imports torch, which --help need not wait for
@@ -49,9 +49,6 @@ class Selection:
         study = RunStore(given).read_study() if is_run else load_study(self.study)
         narrowed = study.narrow(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
         if self.scorers is not None:
-            is_file = Path(self.scorers).suffix.lower() == ".toml"
-            # not Path.expanduser, which raises for an unknown user
-            scorers = str(Path(os.path.expanduser(self.scorers)).absolute()) if is_file else self.scorers  # noqa: PTH111
-            narrowed = narrowed.model_copy(update={"scorers": scorers})
+            narrowed = narrowed.model_copy(update={"scorers": whole_suite(self.scorers)})
         folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)
         return narrowed, RunStore(folder)

@@ -35,13 +35,19 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     if isinstance(prompts, str) and Path(prompts).suffix.lower() in PROMPT_FILES:
         found["prompts"] = _whole(prompts, file, "prompts")
     scorers = fields.get("scorers")
-    if isinstance(scorers, str) and Path(scorers).suffix.lower() == ".toml":
+    if isinstance(scorers, str) and _is_suite_file(scorers):
         found["scorers"] = _whole(scorers, file, "scorers")
     table = named_table(fields.get("prior"))
     name = table.get("name") if isinstance(table, dict) else None
     if isinstance(name, str) and _is_path(name, file):
         found["prior"] = {**table, "name": _whole(name, file, "prior")}
     return map_scenes(found, lambda scene: _with_whole_places(scene, file))
+
+
+def whole_suite(name: str) -> str:
+    """The absolute path of a suite's file that a command names; the name of a suite as it is."""
+    # not Path.expanduser, which raises for an unknown user
+    return str(Path(os.path.expanduser(name)).absolute()) if _is_suite_file(name) else name  # noqa: PTH111
 
 
 def map_scenes(fields: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
@@ -76,6 +82,10 @@ def _with_whole_places(scene: Any, file: Path, key: str = "scene") -> Any:
             is_study = name == "run" and _STUDY.fullmatch(place)
             found[name] = str(Path("runs", place).absolute()) if is_study else _whole(place, file, f"{key}.{name}")
     return found
+
+
+def _is_suite_file(name: str) -> bool:
+    return Path(name).suffix.lower() == ".toml"  # as metrics.suites.is_suite_file, whose import takes longer
 
 
 def _is_path(name: str, file: Path) -> bool:

@@ -158,6 +158,7 @@ def test_another_suite_scores_a_run_and_is_what_report_and_verify_read(
     assert main(["report", "run"]) == 0
     page = (finished.folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "Scores are those of the suite own: a note of mine." in page
+    assert f"pillow {version('pillow')}, torch {version('torch')}" in page
     assert main(["verify", "run"]) == 0
     Path("own.toml").unlink()
     capsys.readouterr()

@@ -103,7 +103,7 @@ def test_the_resizing_of_the_tensor_matters(suite: Suite, published: Path, layou
 
 @pytest.mark.full_size
 def test_the_real_layouts_load_at_their_real_size(layouts: ModuleType, tmp_path: Path) -> None:
-    """986 million random parameters in each of the two published layouts: minutes, 12 GB of memory and of disk."""
+    """986 million random parameters in each of the two published layouts: minutes, 15 GB of memory, 8 of disk."""
     sizes, images = layouts.VIT_H, layouts.images(1, 512, 512, IMAGE_SEED)
     assert sum(np.prod(shape) for shape in layouts.hps_shapes(sizes).values()) == pytest.approx(986.1e6, rel=1e-3)
     torch.save({"state_dict": layouts.large_clip_weights(layouts.hps_shapes(sizes), SEED)}, tmp_path / "hps.pt")
