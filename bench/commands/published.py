@@ -50,8 +50,8 @@ class Published:
     """Takes a folder with the ``first`` files, the suite's facts and the folder's name for the error's line."""
     convert: Callable[[Path, Suite], None] | None = None
     """Takes the folder with all files: writes what is loaded later, and removes what is not, before they are hashed."""
-    open: Callable[[Path], object] | None = None
-    """Takes the finished folder: loads the model as a run does."""
+    open: Callable[[Path, ScorerModel], object] | None = None
+    """Takes the finished folder and the suite's facts: loads the model as a run does."""
     script: str = ""
     """The module that converts, for the card."""
 
@@ -76,9 +76,10 @@ def _check_clip(folder: Path, model: ScorerModel, where: str) -> None:
     check_facts(folder, model, where)
 
 
-def _open_clip(folder: Path) -> None:
-    from metrics.models.clip_folder import open_clip_folder
+def _open_clip(folder: Path, model: ScorerModel) -> None:
+    from metrics.models.clip_folder import check_facts, open_clip_folder
 
+    check_facts(folder, model)
     open_clip_folder(folder)
 
 
@@ -104,7 +105,7 @@ def _convert_head(folder: Path, suite: Suite) -> None:
     _remove(folder, (_HEAD,))
 
 
-def _open_head(folder: Path) -> None:
+def _open_head(folder: Path, model: ScorerModel) -> None:
     from metrics.models.linear_head import LinearHead
 
     LinearHead(folder)
@@ -114,7 +115,9 @@ def _convert_reward(folder: Path, suite: Suite) -> None:
     """Convert the published pickle to what the suite loads; BERT's vocabulary was fetched before."""
     from metrics.models.convert_image_reward import write_files
 
-    vocabulary = folder.parent / "bert" / _VOCABULARY
+    bert = suite.models.get("bert")
+    local = None if bert is None else bert.folder
+    vocabulary = (local or folder.parent / "bert") / _VOCABULARY
     if not vocabulary.is_file():
         raise WeightsError(
             f"{vocabulary}: missing, and reward needs it; run: sdibench fetch {suite.fetched_as or suite.name} --only "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.commands.published import FORMATS, Choose, choose_nothing
 from bench.errors import InputError
@@ -70,7 +70,7 @@ def _open_prior(folder: Path) -> None:
 def _scorer(suite: Suite, role: Role) -> Source:
     model, published = suite.models[role], FORMATS[suite.format(role)]
     variable = f"SDIBENCH_{suite.name}_{role}".upper().replace("-", "_")
-    check, convert = published.check, published.convert
+    check, convert, opened = published.check, published.convert, published.open
     script = {"script": published.script} if published.script else {}
     return Source(
         role,
@@ -79,7 +79,7 @@ def _scorer(suite: Suite, role: Role) -> Source:
         published.first,
         check=None if check is None else lambda folder, where: check(folder, model, where),
         finish=None if convert is None else lambda folder: convert(folder, suite),
-        open=published.open,
+        open=None if opened is None else lambda folder: opened(folder, model),
         card={"title": model.title or model.repository, **script},
         variable=variable,
         is_optional=model.optional,
@@ -115,17 +115,18 @@ def sources_of(name: str, only: Collection[str] = ()) -> list[tuple[Source, Path
     suite = _suite(name)
     hub = None if is_suite_file(name) else hub_of(name)
     if suite is None and hub is None:
-        known = [each for each in suites.names() if any(model.repository for model in suites[each].models.values())]
-        raise InputError(f"unknown suite {name!r}: {nearest(name, known)}, or a repository as owner/name")
+        fetched = [each for each in suites.names() if any(model.repository for model in suites[each].models.values())]
+        raise InputError(f"unknown suite {name!r}: {nearest(name, fetched)}, or a repository as owner/name")
     found = [] if hub is None else [_prior(hub)]
     if suite is not None:
-        found += [_scorer(suite, role) for role, model in suite.models.items() if model.repository]
+        roles = [role for role in get_args(Role) if role in suite.models]  # what another is converted with comes first
+        found += [_scorer(suite, role) for role in roles if suite.models[role].repository]
     if not found:
         raise InputError(f"{name}: nothing of this suite is fetched, its models are local folders")
-    roles = [source.role for source in found]
+    known = [source.role for source in found]
     for role in only:
-        if role not in roles:
-            raise InputError(f"unknown role {role!r} in {name}: {nearest(role, roles)}")
+        if role not in known:
+            raise InputError(f"unknown role {role!r} in {name}: {nearest(role, known)}")
     home = suite_folder(suite.name if suite is not None else name)
     chosen = [source for source in found if (source.role in only if only else not source.is_optional)]
     return [(source, home / source.role) for source in chosen]

@@ -95,6 +95,10 @@ def _another(path: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, path)
 
 
+def _quick(path: Path) -> None:
+    path.write_text(path.read_text().replace('"gelu"', '"quick_gelu"'))
+
+
 @pytest.mark.parametrize(
     ("role", "file", "damage", "message"),
     [
@@ -104,6 +108,7 @@ def _another(path: Path) -> None:
         ("pick", "pick/model.safetensors", Path.unlink, "no model.safetensors"),
         ("pick", "pick/model.safetensors", _cut, "model.safetensors"),
         ("pick", "pick/config.json", lambda path: path.write_text('{"model_type": "t5"}'), "model_type = 't5', right"),
+        ("pick", "pick/config.json", _quick, "model_cfg.quick_gelu = True in open_clip_config.json, right is false"),
         ("aesthetic", HEAD, Path.unlink, "no sac+logos+ava1-l14-linearMSE.pth"),
         ("aesthetic", HEAD, _another, "is not a head of linear layers"),
         ("aesthetic", HEAD, lambda path: path.write_bytes(b"<html>"), "is a web page"),

@@ -62,3 +62,9 @@ def test_a_suite_of_local_folders_has_nothing_to_fetch(tmp_path: Path) -> None:
 def test_the_roles_of_the_shipped_suites_have_a_source() -> None:
     roles = {name: [source.role for source, _ in sources_of(name)] for name in ("sd21", "clip_l14", "clip_bigg14")}
     assert roles == {"sd21": ["prior", "clip", "iqa", "bert", "reward"], "clip_l14": ["clip"], "clip_bigg14": ["clip"]}
+
+
+def test_bert_is_fetched_before_the_reward_whatever_the_order_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[reward]\nrepository = "a/reward"\n[bert]\nrepository = "a/bert"\n')
+    assert [source.role for source, _ in sources_of(str(path))] == ["bert", "reward"]
