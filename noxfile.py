@@ -98,15 +98,16 @@ def full_size(session: nox.Session) -> None:
 def train_toybox(session: nox.Session) -> None:
     """Train the toybox's models from the beginning (hours on a CPU; continues from checkpoints)."""
     install(session)
-    for script in session.posargs or ("prior", "classifier", "calibrate", "clip", "reward"):
+    for script in session.posargs or ("prior", "classifier", "calibrate", "clip", "reward", "aesthetic"):
         session.run("python", "-m", f"bench.training.{script}")
 
 
 @nox.session(default=False)
 def parity(session: nox.Session) -> None:
-    """Compare our scores with those of image-reward, pyiqa and OpenAI's clip on the same random weights (5 GB)."""
+    """Compare our scores with those of image-reward, hpsv2, pyiqa, transformers and OpenAI's clip (5 GB)."""
     install(session, "test")
-    session.install("pyiqa==0.1.16", "openai-clip==1.0.1", *PINS)
+    session.install("pyiqa==0.1.16", "openai-clip==1.0.1", "clint==0.5.1", *PINS)
+    session.install("--no-deps", "hpsv2==1.2.0")  # pins a pytest and a protobuf that only its training needs
     home = Path(session.virtualenv.location)
     folder = "Scripts" if os.name == "nt" else "bin"
     apart = home.with_name(f"{home.name}-image-reward")
@@ -114,7 +115,7 @@ def parity(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(apart))
     session.run(str(apart / folder / "python"), "-m", "pip", "install", *IMAGE_REWARD, external=True)
     env = {
-        "SDIBENCH_PARITY_CLIP": str(home / folder / "python"),
+        **{f"SDIBENCH_PARITY_{name}": str(home / folder / "python") for name in ("CLIP", "HPSV2", "PICK_SCORE")},
         "SDIBENCH_PARITY_IMAGE_REWARD": str(apart / folder / "python"),
     }
     session.run("pytest", "tests/parity", *session.posargs, env=env)

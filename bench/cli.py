@@ -101,7 +101,10 @@ class Score(Selection):
         from bench.commands.score import score_study
 
         study, store = self.resolve()
-        score_study(store.check(study), store, console)
+        checked = store.check(study)
+        score_study(checked, store, console)
+        if self.scorers is not None:  # report and verify read in the folder what it was scored with
+            store.write_study(checked)
         return 0
 
 

@@ -18,7 +18,8 @@ class _Scored:
     prompts: str | None = None
     """Prompt set by name, or a file of prompts (one per line, CSV, JSON or TOML)."""
     scorers: str = "sd21"
-    """Suite of scorer models: sd21 (sdibench fetch sd21 --only clip iqa bert reward), or toybox for the toybox's."""
+    """Suite of scorer models: sd21 (sdibench fetch sd21 --only clip iqa bert reward), toybox for the
+    toybox's, or a suite's TOML file."""
     metrics: Names = ()
     """Metrics to score with, instead of those that need neither a truth nor a prior."""
     views: int = 24

@@ -18,11 +18,11 @@ class Fetch:
     """Download a suite's weights ahead; after that everything runs without a network (HF_HUB_OFFLINE=1)."""
 
     suite: tyro.conf.Positional[str]
-    """Name of the suite (sd21), or a hub repository of Stable Diffusion's family (owner/name)."""
+    """Name of the suite (sd21), its TOML file, or a hub repository of Stable Diffusion's family (owner/name)."""
     mirror: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder to copy from instead: with a subfolder for each role, or the files of one role themselves."""
     only: Names = ()
-    """Only these roles (prior, …)."""
+    """Only these roles (prior, …); without it all but the optional ones."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""

@@ -72,12 +72,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def write_card(folder: Path, **fields: Any) -> None:
     """Write ``card.json``: ``fields`` and the hash of every file in ``folder`` except images and hidden files."""
-    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    files = {
-        name.as_posix(): file_sha256(path)
-        for name, path in paths.items()
-        if path.name != CARD and path.suffix != ".png" and not any(part.startswith(".") for part in name.parts)
-    }
+    files = {name: file_sha256(folder / name) for name in _files_of(folder)}
     _write(folder / CARD, json.dumps({**fields, "files": files}, indent=2) + "\n")
     verify_weights.cache_clear()
 
@@ -113,6 +108,17 @@ def reverify_weights(folder: Path) -> str:
     """Check as ``verify_weights`` does, but read every byte again."""
     verify_weights.cache_clear()
     return _verify(folder, file_sha256)
+
+
+def hash_weights(folder: Path) -> str:
+    """Check a model folder as ``verify_weights`` does; one without a card is hashed as it is.
+
+    Raises:
+        WeightsError: If a file is missing or differs from the one that the card names, or there is no such folder.
+    """
+    if (folder / CARD).exists() or not folder.is_dir():
+        return verify_weights(folder)
+    return combined_sha256(folder, _files_of(folder))
 
 
 def combined_sha256(folder: Path, names: Iterable[str]) -> str:
@@ -160,6 +166,16 @@ def _verify(folder: Path, hashed: Callable[[Path], str]) -> str:
                 "gets those that were fetched), or train it again, which writes a new card"
             )
     return _combined(files)
+
+
+def _files_of(folder: Path) -> list[str]:
+    """Paths of the files that a card lists: all but the card itself, images and hidden files."""
+    names = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        name.as_posix()
+        for name in names
+        if name.name != CARD and name.suffix != ".png" and not any(part.startswith(".") for part in name.parts)
+    ]
 
 
 def _existing(folder: Path, name: str, why: str) -> Path:

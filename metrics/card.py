@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
+from importlib.metadata import version
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,6 +62,10 @@ class Column(BaseModel):
 _DEFINITION = ("name", "version", "checkpoint", "weights_sha256", "preprocessing", "uses_candidates", "candidates")
 
 
+#: Packages whose versions have changed scores: Pillow 9.4 gave .279 where 8.4 had given .266 (j-min/DSG#6).
+_PACKAGES = ("pillow", "torch", "torchvision")
+
+
 class MetricCard(BaseModel):
     """The definition of a metric, complete enough to compute it again."""
 
@@ -84,14 +89,31 @@ class MetricCard(BaseModel):
     prompts_cut: tuple[int, int] | None = Field(
         default=None, description="how many prompts of how many are too long for the model, and are not read to the end"
     )
+    packages: str = Field(
+        default="", description="versions of the packages that the scores were made with, or last read from a cache"
+    )
 
     def scored_among(self, candidates: Collection[str]) -> Self:
         """Return the card to be printed with scores that were computed with these candidates."""
+        packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
         if not self.uses_candidates:
-            return self
+            return self.model_copy(update={"packages": packages})
         different = sorted(set(candidates))
         digest = hashlib.sha256(json.dumps(different).encode()).hexdigest()
-        return self.model_copy(update={"candidates": len(different), "candidates_sha256": digest})
+        found = {"candidates": len(different), "candidates_sha256": digest, "packages": packages}
+        return self.model_copy(update=found)
+
+    def as_stand_in(self) -> Self:
+        """Return the card for a model that takes the place of the metric's own and was not trained as it was."""
+        columns = tuple(
+            column.model_copy(update={"title": f"{column.title} (stand-in)", "headline": False})
+            for column in self.columns
+        )
+        description = (
+            "A stand-in that no preferences of people trained: its values show that the path runs, and nothing else; "
+            f"no table or figure shows them. The metric itself: {self.description}"
+        )
+        return self.model_copy(update={"columns": columns, "description": description})
 
     def difference(self, other: MetricCard, column: str) -> tuple[str, object, object] | None:
         """Find a field by which scores of ``column`` mean another thing under ``other``, with both values.
@@ -135,5 +157,6 @@ class MetricCard(BaseModel):
             ("checkpoint", self.checkpoint),
             ("weights SHA-256", self.weights_sha256),
             ("preprocessing", self.preprocessing),
+            ("packages", f"{self.packages}; scores that were cached before may be of others" if self.packages else ""),
         ]
         return [(label, text) for label, text in facts if text]

@@ -9,7 +9,8 @@ import numpy as np
 
 from metrics import metrics
 from metrics.card import Column, MetricCard
-from metrics.models.clip import load_clip, preprocessing_of
+from metrics.models.clip import preprocessing_of
+from metrics.models.suite_models import suite_clip
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -27,11 +28,6 @@ PROMPT_PAIRS = (
     PromptPair("quality", "Good photo.", "Bad photo."),
     PromptPair("sharpness", "Sharp photo.", "Blurry photo."),
     PromptPair("real", "Real photo.", "Abstract photo."),
-)
-
-_NATIVE = (
-    "uint8 RGB over the evaluation background at its own size, which is part of the metric, "
-    "the model's mean and standard deviation, fp32; no position embedding in the attention pool"
 )
 
 
@@ -55,7 +51,8 @@ class ClipIqa:
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.folder("iqa"), device, native=suite.iqa_native)
+        self._clip = suite_clip(suite, "iqa", device)
+        preprocessing = suite.models["iqa"].preprocessing
         pairs = "; ".join(f"{pair.column}: {pair.positive!r} against {pair.negative!r}" for pair in PROMPT_PAIRS)
         self.card = MetricCard(
             columns=self.columns,
@@ -63,7 +60,8 @@ class ClipIqa:
             title="CLIP-IQA",
             checkpoint=suite.checkpoint("iqa"),
             weights_sha256=self._clip.weights_sha256,
-            preprocessing=_NATIVE if suite.iqa_native else _resized(self._clip.image_size),
+            preprocessing=preprocessing_of(self._clip.image_size, preprocessing)
+            + "; position embedding kept" * (preprocessing != "native"),
             description=f"{pairs}. Softmax over the pair's logits at the model's logit scale "
             f"({self._clip.logit_scale:.1f}), first entry, in %; margins are 100 · (cos₊ − cos₋).",
         )
@@ -76,7 +74,3 @@ class ClipIqa:
         margin = positive - negative
         share = 100 / (1 + np.exp(-self._clip.logit_scale * margin))
         return dict(zip(self.card.column_names, [*share, *(100 * margin)], strict=True))
-
-
-def _resized(image_size: int) -> str:
-    return f"{preprocessing_of(image_size)}; position embedding kept"

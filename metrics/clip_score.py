@@ -8,7 +8,8 @@ import numpy as np
 
 from metrics import metrics
 from metrics.card import Column, MetricCard
-from metrics.models.clip import load_clip, preprocessing_of
+from metrics.models.clip import preprocessing_of
+from metrics.models.suite_models import suite_clip
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -25,14 +26,14 @@ class ClipScore:
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.folder("clip"), device)
+        self._clip = suite_clip(suite, "clip", device)
         self.card = MetricCard(
             columns=self.columns,
             name="clip_score",
             title="CLIP Score",
             checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
-            preprocessing=preprocessing_of(self._clip.image_size),
+            preprocessing=preprocessing_of(self._clip.image_size, suite.models["clip"].preprocessing),
             description="100 · cosine of CLIP's image and text features in fp32; the prompt verbatim, without prefix "
             "or view words; no clamping, so a view can score below 0. Mean over views, then over prompts.",
         )

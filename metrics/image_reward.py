@@ -9,7 +9,7 @@ import numpy as np
 from metrics import metrics
 from metrics.card import Column, MetricCard
 from metrics.models.clip import preprocessing_of
-from metrics.models.reward import load_reward
+from metrics.models.suite_models import suite_reward
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -26,7 +26,7 @@ class ImageReward:
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._model = load_reward(suite.folder("reward"), device)
+        self._model = suite_reward(suite, device)
         config = self._model.config
         self.card = MetricCard(
             columns=self.columns,

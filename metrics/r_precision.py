@@ -8,7 +8,8 @@ import numpy as np
 
 from metrics import metrics
 from metrics.card import Column, MetricCard
-from metrics.models.clip import load_clip, preprocessing_of
+from metrics.models.clip import preprocessing_of
+from metrics.models.suite_models import suite_clip
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -26,7 +27,7 @@ class RPrecision:
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.folder("clip"), device)
+        self._clip = suite_clip(suite, "clip", device)
         self.card = MetricCard(
             columns=self.columns,
             name="r_precision",
@@ -34,7 +35,7 @@ class RPrecision:
             title="CLIP R-precision",
             checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
-            preprocessing=preprocessing_of(self._clip.image_size),
+            preprocessing=preprocessing_of(self._clip.image_size, suite.models["clip"].preprocessing),
             description="Share of views whose own prompt has the highest CLIP cosine among all different prompts of "
             "the study's prompt set, chosen for the study or not; chance is one in their number. A tie counts for the "
             "earlier prompt.",

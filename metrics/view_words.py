@@ -9,7 +9,8 @@ import numpy as np
 from metrics import metrics
 from metrics.card import Column, MetricCard
 from metrics.facing import FACING_DEG, front_and_extra
-from metrics.models.clip import load_clip, preprocessing_of
+from metrics.models.clip import preprocessing_of
+from metrics.models.suite_models import suite_clip
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -40,14 +41,14 @@ class ViewWords:
 
     def __init__(self, models: str | Suite, device: str = "cpu") -> None:
         suite = find_suite(models)
-        self._clip = load_clip(suite.folder("clip"), device)
+        self._clip = suite_clip(suite, "clip", device)
         self.card = MetricCard(
             columns=self.columns,
             name="view_words",
             title="View words",
             checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
-            preprocessing=preprocessing_of(self._clip.image_size),
+            preprocessing=preprocessing_of(self._clip.image_size, suite.models["clip"].preprocessing),
             description="CLIP reads a view as a front if its highest cosine among the prompt with 'front view', 'side "
             "view' and 'back view' behind it is the first; the front is the camera around which most views are read "
             f"so. CLIP front: share of the views within {FACING_DEG:g}° of it; CLIP extra fronts: share of those "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from metrics.suites import Role
+from metrics.suites import Role, Suite
 
 if TYPE_CHECKING:
     import torch
@@ -96,21 +96,29 @@ def _check_weights() -> Iterator[tuple[str, str, bool]]:
     """Yield each set of weights, its state, and whether that is right; weights never fetched are not wrong."""
     from methods.priors import priors
     from methods.priors.loading import prior_sha256
-    from methods.weights import WeightsError, WeightsMissingError, verify_weights
+    from methods.weights import WeightsError, WeightsMissingError, hash_weights
     from metrics import suites
+    from metrics.models.suite_models import load_role
 
-    def of_role(suite: str, role: Role) -> str:
-        return verify_weights(suites[suite].folder(role))
+    def of_prior(name: str) -> str:
+        return f"SHA-256 {prior_sha256(name)[:12]}"
+
+    def of_role(suite: Suite, role: Role) -> str:
+        state = f"SHA-256 {hash_weights(suite.folder(role))[:12]}"
+        if suite.models[role].expected is None:
+            return state
+        load_role(suite, role)  # raises
+        return f"{state}; three known images score as expected"
 
     checks: list[tuple[str, Callable[[], str], bool]] = [  # the last: whether the weights have to be fetched
-        (f"prior {name}", partial(prior_sha256, name), priors[name].hub is not None) for name in priors.names()
+        (f"prior {name}", partial(of_prior, name), priors[name].hub is not None) for name in priors.names()
     ]
-    for name in suites.names():
-        for role in get_args(Role):
-            checks.append((f"{role} of the suite {name}", partial(of_role, name, role), not suites[name].is_packaged))
+    for suite in map(suites.__getitem__, suites.names()):
+        for role, model in suite.models.items():
+            checks.append((f"{role} of the suite {suite.name}", partial(of_role, suite, role), bool(model.repository)))
     for name, check, is_fetched in checks:
         try:
-            yield name, f"right, SHA-256 {check()[:12]}", True
+            yield name, f"right, {check()}", True
         except WeightsMissingError as error:
             yield name, f"not there: {error}", is_fetched
         except WeightsError as error:

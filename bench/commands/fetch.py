@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.commands.sources import Source, sources_of
+from bench.commands.sources import Source, optional_roles, sources_of
 from bench.errors import InputError
 from bench.output import print_line
 from methods.atomic import replace_file
@@ -26,11 +26,11 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
     Whatever is already there and right is left alone; an interrupted download continues where it stopped.
 
     Args:
-        name: A suite, or a repository of the hub with a prior.
+        name: A suite, its TOML file, or a repository of the hub with a prior.
         console: Receives a line for each role.
         mirror: A folder to copy from instead of downloading: one with a subfolder for each role, such as another
             machine's weights, or the files of the only role themselves.
-        only: Roles to fetch; all if it is empty.
+        only: Roles to fetch; all but the optional ones if it is empty.
 
     Raises:
         InputError: If there is no such suite or role, or the mirror has no such folder.
@@ -57,6 +57,8 @@ def fetch_suite(name: str, console: Console, *, mirror: Path | None = None, only
                 _copy(source, _part(mirror, source, len(chosen)), folder, fields)
         sha256 = reverify_weights(folder)
         print_line(console, f"{source.role}: right, SHA-256 {sha256[:12]}, in {folder}")
+    if not only and (left := optional_roles(name)):
+        print_line(console, f"left out: {', '.join(left)}; for metrics that need them: sdibench fetch {name} --only …")
 
 
 def _is_there(folder: Path, origin: Origin, console: Console) -> bool:
@@ -159,6 +161,8 @@ def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) ->
 
 def _finish(source: Source, folder: Path, fields: dict[str, Any]) -> None:
     if source.finish is not None:
+        published = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != CARD]
+        fields = {**fields, "converted_from": {path.name: file_sha256(path) for path in published}}
         source.finish(folder)
     _open(source, folder)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's notes on an unfinished download

@@ -19,6 +19,7 @@ from bench.imports.import_arms import import_arms, renders_of_a_prompt
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.imported_arms import imported_arms
+from bench.study.paths import whole_suite
 from bench.study.settings import RENDERS
 from bench.study.study import Study, parse_study
 from metrics.suites import find_suite
@@ -95,7 +96,7 @@ def study_of_renders(
         "prompts": prompts,
         "prior": {"name": "gaussian"},  # closed-form: nothing is optimised
         "steps": 1,
-        "scorers": scorers,
+        "scorers": whole_suite(scorers),
         "metrics": list(metrics or METRICS),
         "controls": list(_CONTROLS),
         "baseline": labels[0],

@@ -57,7 +57,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         notes=_notes(study, records, len(cells) - len(records), frames, cards),
         baseline=imported_title(study.baseline) if study.baseline in imported_arms(study) else study.baseline,
         figures=_figures(study),
-        reproduction=Reproduction(study.published, study.prior.name, study.scorer_suite),
+        reproduction=Reproduction(study.published, study.prior.name, find_suite(study.scorer_suite).name),
         provenance=_provenance(study, records),
         cards=[*_method_cards(records), *((f"Metric {card.name}: {card.title}", card.facts) for card in cards)],
     )
@@ -105,7 +105,8 @@ def _notes(
     records = [record for record in recorded if isinstance(record, Record)]
     notes = _bound_notes(records)
     notes += imported_notes([record for record in recorded if isinstance(record, ImportedRecord)])
-    notes.append(f"Scores are those of the suite {study.scorer_suite}: {find_suite(study.scorer_suite).note}.")
+    suite = find_suite(study.scorer_suite)
+    notes.append(f"Scores are those of the suite {suite.name}: {suite.note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(recorded)} cells have no record yet; the tables exclude them.")
     cut = dict.fromkeys((record.cell.prompt_id for record in records), 0)

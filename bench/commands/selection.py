@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from bench.study.paths import whole_suite
 from bench.study.study import Study, load_study, study_names
 
 if TYPE_CHECKING:  # it imports torch, which --help need not wait for
@@ -30,6 +31,8 @@ class Selection:
     """These seeds instead of the study's."""
     steps: int | None = None
     """Optimisation steps instead of the study's."""
+    scorers: str | None = None
+    """Suite of scorer models, or its TOML file, instead of the study's."""
     out: Path | None = None
     """Run folder; runs/<study> where it is not given."""
 
@@ -45,5 +48,7 @@ class Selection:
         is_run = self.study not in study_names() and (given / STUDY_FILE).is_file()
         study = RunStore(given).read_study() if is_run else load_study(self.study)
         narrowed = study.narrow(methods=self.methods, prompt_ids=self.prompts, seeds=self.seeds, steps=self.steps)
+        if self.scorers is not None:
+            narrowed = narrowed.model_copy(update={"scorers": whole_suite(self.scorers)})
         folder = self.out or (given if is_run and narrowed.key == study.key else Path("runs") / narrowed.name)
         return narrowed, RunStore(folder)

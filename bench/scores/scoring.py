@@ -19,6 +19,7 @@ from metrics import Metric
 #: Fields of a card that say what is done with a score, or what is a part of its key in full.
 _NO_PART_OF_A_SCORE: Any = {
     "candidates_sha256": True,
+    "packages": True,
     "prompts_cut": True,
     "uses_references": True,
     "columns": {"__all__": {"mean"}},

@@ -17,7 +17,7 @@ _STUDY = re.compile(r"[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*")
 
 
 def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
-    """The fields of a study file with the absolute paths of its prompts, its prior and what its scenes start from.
+    """The fields of a study file with the absolute paths of its prompts, scorers, prior and what its scenes start from.
 
     Values of a wrong type stay as they are; the study's validation reports them.
 
@@ -34,6 +34,9 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     prompts = fields.get("prompts")
     if isinstance(prompts, str) and Path(prompts).suffix.lower() in PROMPT_FILES:
         found["prompts"] = _whole(prompts, file, "prompts")
+    scorers = fields.get("scorers")
+    if isinstance(scorers, str) and _is_suite_file(scorers):
+        found["scorers"] = _whole(scorers, file, "scorers")
     table = named_table(fields.get("prior"))
     name = table.get("name") if isinstance(table, dict) else None
     if isinstance(name, str) and _is_path(name, file):
@@ -41,6 +44,12 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     if isinstance(arms := fields.get("methods"), dict):
         found["methods"] = {label: _with_whole_renders(arm, file, f"methods.{label}") for label, arm in arms.items()}
     return map_scenes(found, lambda scene: _with_whole_places(scene, file))
+
+
+def whole_suite(name: str) -> str:
+    """The absolute path of a suite's file that a command names; the name of a suite as it is."""
+    # not Path.expanduser, which raises for an unknown user
+    return str(Path(os.path.expanduser(name)).absolute()) if _is_suite_file(name) else name  # noqa: PTH111
 
 
 def map_scenes(fields: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
@@ -84,6 +93,10 @@ def _with_whole_renders(arm: Any, file: Path, key: str) -> Any:
     places = {name: arm[RENDERS][name] for name in ("folder", "table") if isinstance(arm[RENDERS].get(name), str)}
     whole = {name: _whole(place, file, f"{key}.{RENDERS}.{name}") for name, place in places.items()}
     return {**arm, RENDERS: {**arm[RENDERS], **whole}}
+
+
+def _is_suite_file(name: str) -> bool:
+    return Path(name).suffix.lower() == ".toml"  # as metrics.suites.is_suite_file, whose import takes longer
 
 
 def _is_path(name: str, file: Path) -> bool:

@@ -41,7 +41,7 @@ class Handling(Section):
     description: str = ""
     """The purpose of the study, one paragraph."""
     scorers: str | None = None
-    """Suite of scorer models; by default the one with the prior's name."""
+    """Suite of scorer models, or its TOML file; by default the one with the prior's name."""
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     controls: tuple[str, ...] = ()

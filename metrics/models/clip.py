@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from methods.weights import WeightsError, read_card, verify_weights
+from methods.weights import WeightsError, hash_weights
 from metrics.models.batches import compute_in_passes
+from metrics.models.clip_folder import open_clip_folder
 from metrics.models.precision import full_precision
+from metrics.suites import Preprocessing
 
 _STRIDE = 32  # stride of CLIP's ResNets, and so the smallest side of an image
 
@@ -25,28 +27,32 @@ class ClipModel:
     """Text and image features of one CLIP.
 
     Images go through open_clip's own preprocessing: shorter side to the model's size (bicubic, antialiased),
-    centre crop, mean and standard deviation of the model.  A ``native`` model takes them at their own size instead.
+    centre crop, mean and standard deviation of the model.
 
     Args:
         folder: In open_clip's format: ``open_clip_config.json``, ``open_clip_model.safetensors``, tokenizer files,
             ``card.json``.  Or a file of weights and a card whose ``open_clip_name`` is an architecture that
             open_clip knows (``"ViT-B-32-quickgelu"``).
         device: Device of the network; features are returned on the CPU.
-        native: Remove the position embedding of a ResNet's attention pool, so that images can have any size.
-            Source: Wang et al., arXiv 2207.12396, section 3.2.
+        preprocessing: ``image`` as above.  ``tensor``: the longer side of the tensor to the model's size, in floating
+            point, and black around it, as HPSv2's package does.  ``native``: no resizing; the position embedding of a
+            ResNet's attention pool is removed, so that images can have any size (Wang et al., arXiv 2207.12396,
+            section 3.2).
 
     Raises:
         WeightsError: If a file is missing or is not the one that the card lists, or a ``native`` network is not a
             ResNet.
     """
 
-    def __init__(self, folder: Path, device: str = "cpu", *, native: bool = False) -> None:
-        self.weights_sha256 = verify_weights(folder)
+    def __init__(self, folder: Path, device: str = "cpu", *, preprocessing: Preprocessing = "image") -> None:
+        self.weights_sha256 = hash_weights(folder)
         self._network, self._preprocess, self._tokenize = open_clip_folder(folder)
-        self._device, self._native = torch.device(device), native
-        if native:
+        self._device, self._native = torch.device(device), preprocessing == "native"
+        if preprocessing == "native":
             _remove_position_embedding(self._network.visual, folder)
             self._preprocess = _normalise(self._network.visual)
+        elif preprocessing == "tensor":
+            self._preprocess = _resize_tensor(self._network.visual, self.image_size)
         self._network.eval().requires_grad_(False).to(self._device)
         self._texts: dict[str, Tensor] = {}
         self._seen, self._features = "", torch.empty(0)  # the last images and their features, for the next metric
@@ -123,48 +129,14 @@ def preprocess(rgb: np.ndarray, transform: Callable[[Image.Image], Tensor]) -> T
     return torch.stack([transform(Image.fromarray(image)) for image in rgb])
 
 
-def load_clip(folder: Path, device: str = "cpu", *, native: bool = False) -> ClipModel:
+def load_clip(folder: Path, device: str = "cpu", preprocessing: Preprocessing = "image") -> ClipModel:
     """Load the CLIP of a folder, once for all metrics."""
-    return _load(folder, device, native)
+    return _load(folder, device, preprocessing)
 
 
 @cache
-def _load(folder: Path, device: str, native: bool) -> ClipModel:
-    return ClipModel(folder, device, native=native)
-
-
-def open_clip_folder(folder: Path) -> tuple[Any, Any, Any]:
-    """Load the network of a folder on the CPU, its preprocessing, and its tokenizer.
-
-    Raises:
-        WeightsError: If its weights cannot be read, or are not those that its configuration describes.
-    """
-    import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
-
-    # isort: split
-    import open_clip  # takes seconds, and a study is planned without it
-
-    source, weights = _source(folder)
-    try:
-        network, transform = open_clip.create_model_from_pretrained(source, pretrained=weights)
-        return network, transform, open_clip.get_tokenizer(source)
-    except Exception as error:
-        why = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{folder}: cannot be loaded as a CLIP of open_clip ({why})") from error
-
-
-def _source(folder: Path) -> tuple[str, str | None]:
-    """Return open_clip's arguments: the folder; or an architecture that it knows, and the file of weights."""
-    if (folder / "open_clip_config.json").is_file():
-        return f"local-dir:{folder}", None
-    card = read_card(folder)
-    files = [name for name in card["files"] if name.endswith((".safetensors", ".bin", ".pt", ".pth"))]
-    if "open_clip_name" not in card or len(files) != 1:
-        raise WeightsError(
-            f"{folder}: is not a CLIP: it has neither open_clip_config.json, nor open_clip_name in card.json with one "
-            "file of weights"
-        )
-    return card["open_clip_name"], str(folder / files[0])
+def _load(folder: Path, device: str, preprocessing: Preprocessing) -> ClipModel:
+    return ClipModel(folder, device, preprocessing=preprocessing)
 
 
 def _remove_position_embedding(visual: Any, folder: Path) -> None:
@@ -183,9 +155,41 @@ def _normalise(visual: Any) -> Callable[[Image.Image], Tensor]:
     return transform
 
 
-def preprocessing_of(image_size: int) -> str:
+def _resize_tensor(visual: Any, side: int) -> Callable[[Image.Image], Tensor]:
+    """Return the transform of HPSv2's package: the values of resized pixels are neither rounded nor clamped."""
+    from torchvision.transforms import InterpolationMode, Normalize, functional
+
+    normalise = Normalize(visual.image_mean, visual.image_std)
+
+    def transform(image: Image.Image) -> Tensor:
+        pixels = functional.to_tensor(image)
+        scale = side / max(pixels.shape[1:])
+        height, width = (round(scale * length) for length in pixels.shape[1:])
+        if scale != 1:
+            pixels = functional.resize(pixels, [height, width], InterpolationMode.BICUBIC, antialias=True)
+        left, top = (side - width) // 2, (side - height) // 2
+        padded = functional.pad(pixels, [left, top, side - width - left, side - height - top])
+        normalised: Tensor = normalise(padded)
+        return normalised
+
+    return transform
+
+
+_RESIZED = {
+    "image": "shorter side to {0} pixels (bicubic, antialiased; nothing to do at {0}), centre crop",
+    "tensor": "longer side of the tensor to {0} pixels (bicubic, antialiased, neither rounded nor clamped; nothing to "
+    "do at {0}), black around it",
+}
+
+
+def preprocessing_of(image_size: int, preprocessing: Preprocessing = "image") -> str:
     """Describe the preprocessing of a CLIP of that image size, for the cards."""
+    if preprocessing == "native":
+        return (
+            "uint8 RGB over the evaluation background at its own size, which is part of the metric, "
+            "the model's mean and standard deviation, fp32; no position embedding in the attention pool"
+        )
     return (
-        f"uint8 RGB over the evaluation background, shorter side to {image_size} pixels (bicubic, antialiased; nothing "
-        f"to do at {image_size}), centre crop, the model's mean and standard deviation, fp32"
+        f"uint8 RGB over the evaluation background, {_RESIZED[preprocessing].format(image_size)}, the model's mean and "
+        "standard deviation, fp32"
     )

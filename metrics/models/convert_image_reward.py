@@ -10,7 +10,6 @@ reads ``ImageReward.pt`` and ``med_config.json`` in the same folder (both from t
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import shutil
 import sys
@@ -24,6 +23,7 @@ import tyro
 from torch import Tensor
 
 from methods.weights import WeightsError, file_sha256, write_card, write_tensors
+from metrics.models.checkpoint import read_checkpoint
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
 
 _HEAD_WIDTH = 64  # an attention head of BLIP's image encoder, in "base" and in "large"
@@ -149,12 +149,7 @@ def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> N
     for path in (checkpoint, med_config, vocab):
         if not path.is_file():
             raise WeightsError(f"{path}: not there; see python -m metrics.models.convert_image_reward --help")
-    try:
-        published = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise WeightsError(f"{checkpoint}: is not a file of weights only, or not whole ({why})") from error
-    weights = rename_weights(published)
+    weights = rename_weights(read_checkpoint(checkpoint))
     config = reward_config(weights, json.loads(med_config.read_text(encoding="utf-8")))
     with torch.device("meta"):  # names and shapes only
         expected = {name: value.shape for name, value in RewardNetwork(config).state_dict().items()}

@@ -14,6 +14,7 @@ from bench.cli import main
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
+from metrics.suites import find_suite
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,10 @@ BAD = {
         "none.txt: there is no such file"),
     "extends of nothing": (_edit('title = "Tiny"', 'extends = "none.toml"'), "run tiny.toml",
         "none.toml: there is no such file"),
+    "unknown suite": (_nothing, "score run --scorers toybix", "unknown suite of models 'toybix': did you mean toybox"),
+    "suite of nothing": (_nothing, "score run --scorers none.toml", "none.toml: there is no such file; scorers is the"),
+    "suite's file of nothing": (_edit('scorers = "toybox"', 'scorers = "none.toml"'), "run tiny.toml",
+        "none.toml: there is no such file; scorers is the name of a suite, or its TOML file"),
     "other files there": (_nothing, "run tiny.toml --out .", "is not a run folder"),
     "corrupt record, run": (_corrupt, "run tiny.toml --out run", "record.json: corrupt record"),
     "corrupt record, score": (_corrupt, "score run", "record.json: corrupt record"),
@@ -139,6 +144,26 @@ def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.Ca
     for command in ("plan", "run", "score", "report"):
         assert main([command, "run"]) == 0
     assert "4 cells, 4 done, 0 to run" in capsys.readouterr().out
+
+
+def test_another_suite_scores_a_run_and_is_what_report_and_verify_read(
+    finished: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = find_suite("toybox").folder("clip")
+    Path("own.toml").write_text(f'note = "a note of mine"\n[clip]\nfolder = "{clip}"\n')
+    study = finished.read_study().model_copy(update={"metrics": ("clip_score",)})
+    finished.write_study(study)
+    assert main(["score", "run", "--scorers", "own.toml"]) == 0
+    assert finished.read_study() == study.model_copy(update={"scorers": str(Path("own.toml").absolute())})
+    assert main(["report", "run"]) == 0
+    page = (finished.folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Scores are those of the suite own: a note of mine." in page
+    assert f"pillow {version('pillow')}, torch {version('torch')}" in page
+    assert main(["verify", "run"]) == 0
+    Path("own.toml").unlink()
+    capsys.readouterr()
+    assert main(["score", "run"]) == 2
+    assert "own.toml: there is no such file" in capsys.readouterr().err
 
 
 def test_too_many_failures_are_one_line_and_status_1(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

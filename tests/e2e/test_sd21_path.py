@@ -113,7 +113,7 @@ def test_sd21_path(tmp_path: Path, mirror: Path) -> None:
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path / "hf"),
     }
-    # a process of its own, since where weights are is read when the suites are imported
+    # a process of its own, since HF_HUB_OFFLINE is read when huggingface_hub is imported
     done = subprocess.run(
         [sys.executable, "-c", COMMANDS], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -18,8 +18,9 @@ import methods.torchvision_shim  # noqa: F401  (before open_clip)
 from open_clip.model import CLIP
 
 from methods.weights import write_card
+from metrics.models.linear_head import write_head
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
-from metrics.suites import Suite
+from metrics.suites import ScorerModel, Suite
 from metrics.views import Views
 from prompts.toybox import write_clip_tokenizer
 
@@ -81,8 +82,27 @@ def reward_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def suite(clip_folder: Path, reward_folder: Path) -> Suite:
-    return Suite(name="tiny", clip=clip_folder, iqa=clip_folder, reward=reward_folder, note="random weights")
+def aesthetic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear head for the CLIP's features of width 16, with LAION's names."""
+    folder, generator = tmp_path_factory.mktemp("tiny_head"), torch.Generator().manual_seed(3)
+    widths = zip((0, 2, 4, 6, 7), (16, 12, 8, 6, 4), (12, 8, 6, 4, 1), strict=True)
+    shapes = {number: (after, before) for number, before, after in widths}
+    weights = {f"layers.{number}.weight": torch.randn(shape, generator=generator) for number, shape in shapes.items()}
+    biases = {f"layers.{number}.bias": torch.randn(shape[0], generator=generator) for number, shape in shapes.items()}
+    write_head(weights | biases, folder, folder)
+    write_card(folder, title="tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def suite(clip_folder: Path, reward_folder: Path, aesthetic_folder: Path) -> Suite:
+    clips = {role: ScorerModel(folder=clip_folder) for role in ("clip", "iqa", "pick", "aesthetic_clip")}
+    models = clips | {
+        "hps": ScorerModel(folder=clip_folder, preprocessing="tensor"),
+        "reward": ScorerModel(folder=reward_folder),
+        "aesthetic": ScorerModel(folder=aesthetic_folder),
+    }
+    return Suite(name="tiny", note="random weights", models=models)
 
 
 @pytest.fixture

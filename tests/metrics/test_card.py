@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from bench.scores.scoring import _NO_PART_OF_A_SCORE
 from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
 REGISTERED = (
-    "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "image_reward", "r_precision", "saturation",
-    "view_words",
+    "aesthetic", "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "hps", "image_reward", "pick_score",
+    "r_precision", "saturation", "view_words",
 )  # fmt: skip
 WITHOUT_A_MODEL = ("detail", "faces", "ground_truth", "saturation")
 
@@ -38,6 +40,25 @@ def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: C
     assert len(card.weights_sha256) == (0 if name in WITHOUT_A_MODEL else 64)
     assert suite.name in card.checkpoint
     assert MetricCard.model_validate_json(card.model_dump_json()) == card
+
+
+def test_the_printed_card_has_the_versions_and_no_score_depends_on_them(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("clip_score", "r_precision"):
+        card = metrics[name](suite).card
+        assert "packages" not in dict(card.facts)
+        printed = card.scored_among(["a", "b"])
+        for package in ("pillow", "torch", "torchvision"):
+            assert f"{package} {version(package)}" in dict(printed.facts)["packages"]
+        monkeypatch.setattr("metrics.card.version", lambda package: "99.0")
+        other = card.scored_among(["a", "b"])
+        monkeypatch.undo()
+        assert other.packages == "pillow 99.0, torch 99.0, torchvision 99.0"
+        keys = [each.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE) for each in (printed, other)]
+        assert keys[0] == keys[1]
+        assert printed.difference(other, card.column_names[0]) is None
+        assert MetricCard.model_validate_json(other.model_dump_json()).packages == other.packages
 
 
 def test_direction_and_target_belong_together() -> None:

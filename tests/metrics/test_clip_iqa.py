@@ -27,8 +27,8 @@ def test_share_is_the_softmax_of_the_pair_and_margin_its_difference(
     suite: Suite, make_views: Callable[..., Views], column: str
 ) -> None:
     views = make_views(6)
-    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.iqa}")
-    tokens = open_clip.get_tokenizer(f"local-dir:{suite.iqa}")(list(PAIRS[column]))
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.folder('iqa')}")
+    tokens = open_clip.get_tokenizer(f"local-dir:{suite.folder('iqa')}")(list(PAIRS[column]))
     with torch.no_grad():
         images = model.eval().encode_image(torch.stack([preprocess(Image.fromarray(rgb)) for rgb in views.rgb])).numpy()
         texts = model.encode_text(tokens).numpy()
@@ -50,7 +50,7 @@ def test_prompt_plays_no_part(suite: Suite, make_views: Callable[..., Views]) ->
 
 
 def test_toybox_tokenizer_reads_the_pairs_as_words(suite: Suite) -> None:
-    tokenizer = open_clip.get_tokenizer(f"local-dir:{suite.iqa}").tokenizer
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{suite.folder('iqa')}").tokenizer
     words = [tokenizer.tokenize(text) for pair in PAIRS.values() for text in pair]
     assert [word[1:] for word in words] == [["photo</w>", ".</w>"]] * 6
     assert len({word[0] for word in words}) == 6

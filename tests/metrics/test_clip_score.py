@@ -28,8 +28,8 @@ def _cosines(images: np.ndarray, text: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 64), (40, 72), (20, 20)])
 def test_equals_open_clip_used_by_hand(suite: Suite, make_views: Callable[..., Views], height: int, width: int) -> None:
     views = make_views(4, height, width)
-    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.clip}")
-    tokens = open_clip.get_tokenizer(f"local-dir:{suite.clip}")([PROMPT])
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{suite.folder('clip')}")
+    tokens = open_clip.get_tokenizer(f"local-dir:{suite.folder('clip')}")([PROMPT])
     with torch.no_grad():
         images = model.eval().encode_image(torch.stack([preprocess(Image.fromarray(rgb)) for rgb in views.rgb]))
         text = model.encode_text(tokens)
@@ -73,7 +73,7 @@ def _transformers_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 
 
 def test_equals_transformers_clip_on_the_same_weights(suite: Suite, make_views: Callable[..., Views]) -> None:
-    tokenizer = CLIPTokenizer.from_pretrained(suite.clip)
+    tokenizer = CLIPTokenizer.from_pretrained(suite.folder("clip"))
     end = tokenizer.eos_token_id
     shared = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 2, "hidden_act": "gelu"}
     config = CLIPConfig(
@@ -84,7 +84,7 @@ def test_equals_transformers_clip_on_the_same_weights(suite: Suite, make_views: 
     )  # fmt: skip
     model = CLIPModel(config).eval()
     missing = model.load_state_dict(
-        _transformers_names(load_file(suite.clip / "open_clip_model.safetensors")), strict=False
+        _transformers_names(load_file(suite.folder("clip") / "open_clip_model.safetensors")), strict=False
     )
     assert not missing.unexpected_keys
     assert all("position_ids" in key for key in missing.missing_keys)
@@ -118,4 +118,4 @@ def test_the_same_images_score_the_same_bits(suite: Suite, make_views: Callable[
 
 def test_model_is_loaded_once_for_a_folder(suite: Suite, clip_folder: Path) -> None:
     ClipScore(suite)
-    assert load_clip(clip_folder) is load_clip(suite.iqa)
+    assert load_clip(clip_folder) is load_clip(suite.folder("iqa"))

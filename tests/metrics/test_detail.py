@@ -41,7 +41,7 @@ def truth() -> TruthViews:
 
 @pytest.fixture
 def detail(suite: Suite) -> Detail:
-    return Detail(dataclasses.replace(suite, resolution=64))
+    return Detail(suite.model_copy(update={"resolution": 64}))
 
 
 def _views(rgb: np.ndarray, *truths: TruthViews) -> Views:
@@ -146,7 +146,7 @@ def test_enlarged_images_have_the_detail_of_the_small_ones(detail: Detail, truth
 
 def test_views_smaller_than_the_prior_s_images_end_at_their_own_nyquist(suite: Suite, truth: TruthViews) -> None:
     views = _views(_blurred(truth.rgb, 1), truth)
-    small, large = (_means(Detail(dataclasses.replace(suite, resolution=side)), views) for side in (64, 512))
+    small, large = (_means(Detail(suite.model_copy(update={"resolution": side})), views) for side in (64, 512))
     assert small == large
 
 

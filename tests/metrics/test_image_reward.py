@@ -20,7 +20,7 @@ PROMPT = "A red striped car"
 
 
 def _by_hand(suite: Suite, rgb: np.ndarray) -> np.ndarray:
-    weights = load_file(suite.reward / "model.safetensors")
+    weights = load_file(suite.folder("reward") / "model.safetensors")
     sizes = {"hidden_size": 24, "intermediate_size": 48, "num_attention_heads": 2}
     vision = BlipVisionModel(BlipVisionConfig(**sizes, patch_size=8, num_hidden_layers=2, image_size=32)).eval()
     text_sizes = {**sizes, "vocab_size": 13, "encoder_hidden_size": 24, "num_hidden_layers": 1}
@@ -70,7 +70,7 @@ def test_prompt_changes_the_reward_and_its_padding_does_not(suite: Suite, make_v
         ImageReward(suite).score(views, PROMPT, [])["image_reward"]
         - ImageReward(suite).score(views, "a blue duck", [])["image_reward"]
     ).min() > 1e-4  # fmt: skip
-    tokenize = RewardTokenizer(suite.reward, load_reward(suite.reward).config.max_length)
+    tokenize = RewardTokenizer(suite.folder("reward"), load_reward(suite.folder("reward")).config.max_length)
     ids, mask = tokenize([PROMPT, "a red car " * 10])
     assert ids.shape == (2, 12)
     assert mask[0].sum() == 6

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from methods.weights import WeightsError, WeightsMissingError, write_card
 from metrics import metrics
 from metrics.clip_iqa import ClipIqa
 from metrics.models.clip import ClipModel
-from metrics.suites import Suite, sd21_suite
+from metrics.suites import ScorerModel, Suite, find_suite
 from metrics.views import Views
 
 SIZE = {"embed_dim": 12, "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1}}
@@ -49,24 +46,29 @@ def resnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def native(suite: Suite, resnet_folder: Path) -> Suite:
-    return dataclasses.replace(suite, iqa=resnet_folder, iqa_native=True, iqa_model="a narrow RN50")
+    iqa = ScorerModel(folder=resnet_folder, preprocessing="native", title="a narrow RN50")
+    return suite.model_copy(update={"models": {**suite.models, "iqa": iqa}})
 
 
 @pytest.mark.parametrize(("metric", "role"), [("clip_score", "clip"), ("r_precision", "clip"), ("clip_iqa", "iqa"),
                                               ("image_reward", "reward")])  # fmt: skip
-def test_missing_weights_are_one_line_that_says_what_to_run(tmp_path: Path, metric: str, role: str) -> None:
+def test_missing_weights_are_one_line_that_says_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: str, role: str
+) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path))
     with pytest.raises(
         WeightsMissingError, match=rf"sd21.{role}: .*'{role}' are missing; run `sdibench fetch sd21`"
     ) as error:
-        metrics[metric](sd21_suite(tmp_path))
+        metrics[metric]("sd21")
     assert "\n" not in str(error.value)
 
 
-def test_home_is_what_the_environment_says(tmp_path: Path) -> None:
-    code = "from metrics.suites import suites; print(suites['sd21'].clip)"
-    environment = {**os.environ, "SDIBENCH_WEIGHTS": str(tmp_path)}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == str(tmp_path / "sd21" / "clip")
+def test_home_is_what_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path))
+    folder = tmp_path / "sd21" / "clip"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text("{}")
+    assert find_suite("sd21").folder("clip") == folder
 
 
 def _features_by_hand(folder: Path, rgb: np.ndarray) -> np.ndarray:
@@ -102,7 +104,7 @@ def test_native_features_equal_numpy(
     resnet_folder: Path, height: int, width: int, make_views: Callable[..., Views]
 ) -> None:
     views = make_views(3, height, width)
-    found = ClipModel(resnet_folder, native=True).image_features(views.rgb)
+    found = ClipModel(resnet_folder, preprocessing="native").image_features(views.rgb)
     np.testing.assert_allclose(found.numpy(), _features_by_hand(resnet_folder, views.rgb), atol=2e-5)
 
 
@@ -122,8 +124,8 @@ def test_native_images_are_scored_in_batches_of_bounded_size(
     resnet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
-    whole = ClipModel(resnet_folder, native=True).image_features(images)
-    model = ClipModel(resnet_folder, native=True)
+    whole = ClipModel(resnet_folder, preprocessing="native").image_features(images)
+    model = ClipModel(resnet_folder, preprocessing="native")
     sizes = []
     encode = model._network.encode_image
     monkeypatch.setattr(model._network, "encode_image", lambda x, **kwargs: sizes.append(len(x)) or encode(x, **kwargs))
@@ -134,8 +136,8 @@ def test_native_images_are_scored_in_batches_of_bounded_size(
 
 def test_native_size_needs_a_resnet_and_an_image(clip_folder: Path, resnet_folder: Path) -> None:
     with pytest.raises(WeightsError, match="only a CLIP with a ResNet takes images"):
-        ClipModel(clip_folder, native=True)
-    model = ClipModel(resnet_folder, native=True)
+        ClipModel(clip_folder, preprocessing="native")
+    model = ClipModel(resnet_folder, preprocessing="native")
     with pytest.raises(ValueError, match="31 × 64 pixels, must have 32 or more a side"):
         model.image_features(np.zeros((1, 31, 64, 3), dtype=np.uint8))
     with pytest.raises(TypeError, match="float32, must be uint8"):

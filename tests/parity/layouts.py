@@ -134,6 +134,113 @@ def clip_config(*, resnet: bool) -> dict[str, object]:
     return {"embed_dim": 16, "quick_gelu": True, "vision_cfg": image, "text_cfg": text}
 
 
+@dataclass(frozen=True)
+class LargeClip:
+    """Sizes of a ViT-H/14; the widths of its attention heads are fixed, 80 and 64."""
+
+    embed: int = 32
+    image: int = 64
+    patch: int = 16
+    vision_width: int = 160
+    vision_layers: int = 2
+    text_width: int = 64
+    text_layers: int = 2
+
+    def open_clip(self) -> dict[str, object]:
+        """The ``model_cfg`` of open_clip, and of the package hpsv2."""
+        return {
+            "embed_dim": self.embed,
+            "vision_cfg": {"image_size": self.image, "layers": self.vision_layers, "width": self.vision_width,
+                           "head_width": 80, "patch_size": self.patch},
+            "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": self.text_width,
+                         "heads": self.text_width // 64, "layers": self.text_layers},
+        }  # fmt: skip
+
+    def transformers(self) -> dict[str, object]:
+        """``config.json``, with the published file's keys."""
+        text, vision = (
+            {
+                "hidden_act": "gelu", "hidden_size": width, "intermediate_size": 4 * width, "layer_norm_eps": 1e-05,
+                "num_attention_heads": width // head, "num_hidden_layers": layers, "projection_dim": self.embed,
+            }
+            for width, head, layers in (
+                (self.text_width, 64, self.text_layers), (self.vision_width, 80, self.vision_layers),
+            )
+        )  # fmt: skip
+        text |= {"vocab_size": 49408, "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": 2}
+        vision |= {"image_size": self.image, "patch_size": self.patch, "num_channels": 3}
+        return {
+            "architectures": ["CLIPModel"], "model_type": "clip", "logit_scale_init_value": 2.6592,
+            "projection_dim": self.embed, "text_config": text, "vision_config": vision,
+        }  # fmt: skip
+
+
+VIT_H = LargeClip(1024, 224, 14, 1280, 32, 1024, 24)
+
+
+def hps_shapes(sizes: LargeClip) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the ``state_dict`` in ``HPS_v2.1_compressed.pt``."""
+    text, vision = sizes.text_width, sizes.vision_width
+    return {
+        "positional_embedding": (77, text),
+        "text_projection": (text, sizes.embed),
+        "logit_scale": (),
+        "token_embedding.weight": (49408, text),
+        **_norm("ln_final", text),
+        **_transformer("transformer", text, sizes.text_layers),
+        "visual.class_embedding": (vision,),
+        "visual.positional_embedding": ((sizes.image // sizes.patch) ** 2 + 1, vision),
+        "visual.proj": (vision, sizes.embed),
+        "visual.conv1.weight": (vision, 3, sizes.patch, sizes.patch),
+        **_norm("visual.ln_pre", vision),
+        **_norm("visual.ln_post", vision),
+        **_transformer("visual.transformer", vision, sizes.vision_layers),
+    }
+
+
+def pick_shapes(sizes: LargeClip) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of PickScore's ``model.safetensors``: transformers' CLIPModel."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "logit_scale": (),
+        "text_projection.weight": (sizes.embed, sizes.text_width),
+        "visual_projection.weight": (sizes.embed, sizes.vision_width),
+        "text_model.embeddings.token_embedding.weight": (49408, sizes.text_width),
+        "text_model.embeddings.position_embedding.weight": (77, sizes.text_width),
+        **_norm("text_model.final_layer_norm", sizes.text_width),
+        "vision_model.embeddings.class_embedding": (sizes.vision_width,),
+        "vision_model.embeddings.patch_embedding.weight": (sizes.vision_width, 3, sizes.patch, sizes.patch),
+        "vision_model.embeddings.position_embedding.weight": (
+            (sizes.image // sizes.patch) ** 2 + 1, sizes.vision_width,
+        ),
+        **_norm("vision_model.pre_layrnorm", sizes.vision_width),
+        **_norm("vision_model.post_layernorm", sizes.vision_width),
+    }  # fmt: skip
+    for part, width, layers in (
+        ("text", sizes.text_width, sizes.text_layers), ("vision", sizes.vision_width, sizes.vision_layers),
+    ):  # fmt: skip
+        for layer in range(layers):
+            name = f"{part}_model.encoder.layers.{layer}"
+            shapes |= _norm(f"{name}.layer_norm1", width) | _norm(f"{name}.layer_norm2", width)
+            for projection in ("q_proj", "k_proj", "v_proj", "out_proj"):
+                shapes |= _linear(f"{name}.self_attn.{projection}", width, width)
+            shapes |= _linear(f"{name}.mlp.fc1", width, 4 * width) | _linear(f"{name}.mlp.fc2", 4 * width, width)
+    return shapes
+
+
+def large_clip_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:
+    """Random weights of a ViT-H/14's layout, with the published logit scale of 100."""
+    return random_weights(shapes, seed) | {"logit_scale": torch.tensor(math.log(100.0))}
+
+
+def head_weights(seed: int, width: int = 768) -> dict[str, Tensor]:
+    """``sac+logos+ava1-l14-linearMSE.pth``, random: a head of 3.7 MB."""
+    widths = (width, 1024, 128, 64, 16, 1)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, before, after in zip((0, 2, 4, 6, 7), widths, widths[1:], strict=False):
+        shapes |= _linear(f"layers.{number}", before, after)
+    return random_weights(shapes, seed)
+
+
 def mend_torchvision() -> None:
     """What ``methods.torchvision_shim`` does, for a Python that has none of this project."""
     try:

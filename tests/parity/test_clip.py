@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from methods.weights import write_card
 from metrics.clip_iqa import ClipIqa
 from metrics.clip_score import ClipScore
-from metrics.suites import Suite, sd21_suite
+from metrics.suites import ScorerModel, Suite
 from metrics.views import Views
 
 SEED, IMAGE_SEED = 3, 12
@@ -41,7 +41,11 @@ def suite(layouts: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Suit
         (folder / "open_clip_config.json").write_text(json.dumps(config))
         save_file(layouts.clip_weights(SEED, resnet=resnet), folder / "open_clip_model.safetensors")
         write_card(folder, title="tiny")
-    return sd21_suite(home)
+    models = {
+        "clip": ScorerModel(folder=home / "sd21" / "clip"),
+        "iqa": ScorerModel(folder=home / "sd21" / "iqa", preprocessing="native"),
+    }
+    return Suite(name="tiny", note="random weights", models=models)
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +96,25 @@ def test_equals_the_packages(
         np.testing.assert_allclose(golden[kind], scores[kind], atol=1e-4, rtol=0)
 
 
+def _with(suite: Suite, role: str, model: ScorerModel) -> Suite:
+    return suite.model_copy(update={"models": {**suite.models, role: model}})
+
+
 def test_position_embedding_matters(suite: Suite, views: Views) -> None:
     """The golden scores tell the published variant from the one that keeps it."""
     square = dataclasses.replace(views, rgb=views.rgb[:, :64, :64], opacity=views.opacity[:, :64, :64])
     native = ClipIqa(suite).score(square, "", [])["quality_margin"]
-    kept = ClipIqa(dataclasses.replace(suite, iqa_native=False)).score(square, "", [])["quality_margin"]
+    kept = ClipIqa(_with(suite, "iqa", ScorerModel(folder=suite.folder("iqa")))).score(square, "", [])["quality_margin"]
     assert np.abs(native - kept).min() > 0.01
 
 
 def test_activation_matters(suite: Suite, views: Views, tmp_path: Path) -> None:
     """The golden scores tell OpenAI's QuickGELU from the GELU that open_clip's plain names have."""
-    folder = shutil.copytree(suite.clip, tmp_path / "gelu")
+    folder = shutil.copytree(suite.folder("clip"), tmp_path / "gelu")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["quick_gelu"] = False
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     write_card(folder, title="tiny")
-    other = dataclasses.replace(suite, clip=folder)
+    other = _with(suite, "clip", ScorerModel(folder=folder))
     scores = [ClipScore(each).score(views, "a red striped car", [])["clip_score"] for each in (suite, other)]
     assert np.abs(scores[0] - scores[1]).min() > 0.01

@@ -12,6 +12,7 @@ import bench.commands.determinism
 import methods.priors
 from bench.commands.backends import BACKENDS, Backend
 from bench.commands.doctor import half_precision, run_doctor
+from metrics import suites
 
 
 def _report() -> tuple[bool, str]:
@@ -96,3 +97,17 @@ def test_half_precision_is_right_here_or_the_way_out_is_named(monkeypatch: pytes
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", broken)
     assert half_precision(torch.device("cpu")).endswith("set SDIBENCH_DTYPE=float32")
+
+
+def test_doctor_checks_the_scores_of_known_images(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
+    healthy, text = _report()
+    assert healthy
+    assert _row(text, "weights: clip of the suite toybox").endswith("; three known images score as expected")
+    assert "known images" not in _row(text, "weights: clip of the suite sd21")
+    suite = suites["toybox"]
+    model = suite.models["reward"].model_copy(update={"expected": (1.0, 0.0, -1.0)})
+    models = {**suite.models, "reward": model}
+    monkeypatch.setitem(suites._found, "toybox", suite.model_copy(update={"models": models}))
+    healthy, text = _report()
+    assert not healthy
+    assert _row(text, "weights: reward of the suite toybox").startswith("the suite toybox: reward: three known images")

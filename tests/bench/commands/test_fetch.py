@@ -18,10 +18,11 @@ import pytest
 
 import bench
 from bench.cli import main
-from bench.commands.sources import SOURCES, Source
+from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
 from methods.priors.pipeline.stable_diffusion import Origin
 from methods.weights import WeightsError, read_card, verify_weights
+from metrics.suites import Suite, suites
 
 from .conftest import fetch
 
@@ -114,13 +115,17 @@ def test_a_source_may_turn_what_it_fetched_into_what_is_loaded(home, tmp_path, m
         "reward", lambda: Origin("owner/reward", None, is_local=False), lambda _names, _where: ["model.pt"],
         finish=convert, card={"title": "reward"},
     )  # fmt: skip
-    monkeypatch.setitem(SOURCES, "sd21", (*SOURCES["sd21"][:1], scorer))
+    monkeypatch.setattr(bench.commands.sources, "_scorer", lambda suite, role: scorer)
+    monkeypatch.setitem(
+        suites._found, "sd21", Suite(name="sd21", note="x", models={"reward": suites["sd21"].models["reward"]})
+    )
     (tmp_path / "both" / "reward").mkdir(parents=True)
     (tmp_path / "both" / "reward" / "model.pt").write_bytes(b"abc")
     fetch("sd21", mirror=tmp_path / "both", only=("reward",))
     card = read_card(home / "sd21" / "reward")
     assert card["files"] == {"model.safetensors": hashlib.sha256(b"cba").hexdigest()}
     assert (card["title"], card["repository"]) == ("reward", "owner/reward")
+    assert card["converted_from"] == {"model.pt": hashlib.sha256(b"abc").hexdigest()}
     with pytest.raises(InputError, match="has no folder prior; fetch one role with --only prior"):
         fetch("sd21", mirror=tmp_path / "both", only=())
 
@@ -132,14 +137,14 @@ def test_reward_needs_the_vocabulary_that_is_fetched_before_it(home, tmp_path) -
     with pytest.raises(WeightsError, match=r"bert/vocab.txt: missing, .* run: sdibench fetch sd21 --only bert rewar"):
         fetch("sd21", mirror=tmp_path / "both", only=("reward",))
     assert not list(home.rglob("card.json"))
-    roles = [source.role for source in SOURCES["sd21"]]
+    roles = [source.role for source, _ in sources_of("sd21")]
     assert roles.index("bert") < roles.index("reward")
 
 
 def test_the_environment_names_another_repository_of_a_scorer(tmp_path, monkeypatch) -> None:
-    origins = {source.role: source.origin for source in SOURCES["sd21"]}
+    origins = {source.role: source.origin for source, _ in sources_of("sd21")}
     assert origins["reward"]() == Origin("THUDM/ImageReward", None, is_local=False)
-    assert {source.role: source.variable for source in SOURCES["sd21"]}["reward"] == "SDIBENCH_SD21_REWARD"
+    assert {source.role: source.variable for source, _ in sources_of("sd21")}["reward"] == "SDIBENCH_SD21_REWARD"
     monkeypatch.setenv("SDIBENCH_SD21_REWARD", "some-one/reward@v1")
     assert origins["reward"]() == Origin("some-one/reward", "v1", is_local=False)
     monkeypatch.setenv("SDIBENCH_SD21_REWARD", "no such thing")

@@ -9,10 +9,13 @@ import pytest
 
 from bench.errors import InputError
 from bench.study.expand import expand
+from bench.study.scorers import check_metrics
 from bench.study.study import load_study
 from methods.priors import priors
+from metrics.suites import find_suite
 
 WEIGHTS = priors["toybox"].folder()
+TOYBOX_CLIP = find_suite("toybox").folder("clip")
 
 
 @pytest.fixture
@@ -106,3 +109,18 @@ def test_files_that_extend_each_other_under_other_names_are_refused(project: Pat
     base.write_text(f'extends = "../studies/../studies/mini.toml"\n{base.read_text()}')
     with pytest.raises(InputError, match="must be the name of a study that does not extend this one"):
         load_study(project / "studies" / "mini.toml")
+
+
+@pytest.mark.parametrize("name", ["../lists/own.toml", "{project}/lists/own.toml"])
+def test_a_suite_s_file_is_relative_too(project: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "lists" / "own.toml").write_text(f'[clip]\nfolder = "{TOYBOX_CLIP}"\n')
+    path = project / "studies" / "mini.toml"
+    path.write_text(path.read_text() + f'scorers = "{name.format(project=project)}"\nmetrics = ["clip_score"]\n')
+    study = load_study(path)
+    assert study.scorers == str(project / "lists" / "own.toml")
+    assert study.key == load_study(path.with_name("mini.toml")).key
+    check_metrics(study)
+    monkeypatch.chdir(project)
+    path.write_text(path.read_text().replace(name.format(project=project), "lists/own.toml"))
+    with pytest.raises(InputError, match=r"scorers = 'lists/own.toml': a path in a study is .* '../lists/own.toml'$"):
+        load_study(path)
