@@ -25,7 +25,7 @@ from bench.errors import InputError
 from bench.records.read_record import read_record
 from bench.records.record import ImportedRecord, Record
 from bench.records.store import RunStore
-from bench.study.study import Study, load_study
+from bench.study.study import Study
 from bench.watch.divergence import Status
 
 PROMPTS = ("blue-duck", "red-striped-car")
@@ -374,15 +374,6 @@ def test_a_malformed_arm_is_one_line(
 ) -> None:
     study_file.write_text(f"{study_file.read_text()}[methods.mine]\n{table}\n")
     assert words in _complaint(capsys, "run", study_file, "--out", study_file.parent / "run")
-
-
-def test_the_key_of_a_study_does_not_depend_on_what_is_imported(study_file: Path) -> None:
-    plain = load_study(study_file)
-    study_file.write_text(study_file.read_text() + '[methods.mine]\nrenders = { name = "frames", folder = "mine" }\n')
-    joined = load_study(study_file)
-    assert joined.key == plain.key
-    assert joined.methods["mine"]["renders"] == {"name": "frames", "folder": str(study_file.parent / "mine")}
-    assert list(joined.narrow(methods=["sds", "sdi"]).methods) == ["sds", "sdi"]
 
 
 def test_settings_are_toml_values_or_words() -> None:
