@@ -42,7 +42,7 @@ def test_the_same_images_in_a_grid_and_next_to_colours(tmp_path: Path) -> None:
     refuse("threestudio", tmp_path, r"it10000-test/1\.png: cannot be decoded")
     method = write_gpteval3d(tmp_path / "g", "m", ["a", "b"])
     (method / "1" / "0" / "normal_1.png").write_bytes(HOSTILE["30 000 pixels a side"][0])
-    refuse("gpteval3d", method, r"normal_1\.png: has far more than")
+    refuse("gpteval3d", method, r"normal_1\.png: has far more pixels")
 
 
 OF_2_PNG: dict[str, tuple[Maker, str]] = {
@@ -100,6 +100,14 @@ FOLDERS: dict[str, tuple[Maker, str]] = {
     "only what systems leave": (lambda p: save(colours(0), p / "__MACOSX" / "._0.png"), "has no images"),
     "a prompt elsewhere": (
         lambda p: (p.mkdir(), (p / "a_duck").symlink_to("/etc")), "a_duck: is a link that leads out of"
+    ),
+    "a preview next to prompts": (
+        lambda p: (write_frames(p / "a"), save(colours(0), p / "preview.png")),
+        r"preview\.png: is an image next to folders with images \(a\)",
+    ),
+    "a preview next to seeds": (
+        lambda p: (write_frames(p / "a" / "0"), save(colours(0), p / "a" / "preview.png")),
+        r"preview\.png: is an image next to folders with images \(0\)",
     ),
     "only normals": (lambda p: save(normals(0), p / "a" / "normal_0.png"), "a: has no colour images, only normal"),
     "a run without views": (

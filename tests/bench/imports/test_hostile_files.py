@@ -87,7 +87,7 @@ MESHES: dict[str, tuple[str, bytes, str]] = {
     "no GLB": ("a.glb", b"hello", "is not a whole GLB"),
     "GLB cut short": ("a.glb", GOOD_GLB[: len(GOOD_GLB) // 2], "is not a whole GLB|is cut short|cannot be read as GLB"),
     "GLB of another version": ("a.glb", GOOD_GLB.replace(b"glTF\x02", b"glTF\x01"), "is not a whole GLB of version 2"),
-    "a texture of 30 000 pixels": ("a.glb", glb(png(30_000, 30_000)), "image 0: has far more than"),
+    "a texture of 30 000 pixels": ("a.glb", glb(png(30_000, 30_000)), "image 0: has far more pixels"),
     "a broken texture": ("a.glb", glb(encoded("PNG")[:99]), "image 0: cannot be decoded"),
     "a texture elsewhere": ("a.glb", glb(b"", images=[{"uri": "file:///etc/passwd"}]), "image 0: is in another file"),
     "compressed geometry": (
@@ -133,9 +133,9 @@ VIDEOS: dict[str, tuple[str, bytes, str]] = {
     "a list of files": ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "cannot be decoded"),
     "a WebM of noise": ("a.webm", bytes(range(256)) * 9, "cannot be decoded"),
     "an empty file": ("a.mp4", b"", "is empty"),
-    "a GIF cut short": ("a.gif", encoded("GIF")[:200], "cannot be decoded|has . frames"),
-    "a GIF of 65 535 pixels": ("a.gif", HOSTILE["GIF of 65 535 pixels"][0], "cannot be decoded|has 65535"),
-    "a PNG": ("a.gif", encoded("PNG"), "cannot be decoded"),
+    "a GIF cut short": ("a.gif", encoded("GIF")[:200], "cannot be decoded|is not an image of|has . frames"),
+    "a GIF of 65 535 pixels": ("a.gif", HOSTILE["GIF of 65 535 pixels"][0], "has far more pixels"),
+    "a PNG": ("a.gif", encoded("PNG"), "is not an image of a kind"),
 }
 
 
