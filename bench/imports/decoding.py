@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from bench.errors import InputError
 from bench.imports.files import MOST_IMAGE_BYTES, read_bytes, shown
+from bench.imports.strict_decoding import strict_decoding
 
 #: Endings of the image files that layouts look for.
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -56,23 +56,11 @@ def decode_image(
     Raises:
         InputError: As :func:`read_image` raises it.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which is not used
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                require_few_pixels(*image.size, name, most)
-                _require_one_frame(image, name)
-                image.load()
-                return _pixels(ImageOps.exif_transpose(image), background, name)
-    except InputError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{name}: has far more than {most} pixels, the most that are read") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{name}: is not an image in {', '.join(_FORMATS)}") from error
-    except Exception as error:  # Pillow raises a dozen types of errors
-        raise InputError(f"{name}: cannot be decoded ({type(error).__name__}: {shown(error):.120})") from error
+    with strict_decoding(name), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        require_few_pixels(*image.size, name, most)
+        _require_one_frame(image, name)
+        image.load()
+        return _pixels(ImageOps.exif_transpose(image), background, name)
 
 
 def require_few_pixels(width: int, height: int, name: str, most: int = MOST_PIXELS) -> None:

@@ -7,7 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import InputError
@@ -29,7 +29,7 @@ class Matching:
     """Objects by their prompts."""
 
     found: list[tuple[Prompt, Asset]]
-    """Prompts in their order, each with its objects; the seeds of several objects of a prompt differ."""
+    """Prompts in their order, each with its objects in the order of their seeds or places."""
     unmatched: list[Asset]
     """Objects without a prompt, in their order."""
     missing: list[Prompt]
@@ -46,8 +46,8 @@ def match(assets: Sequence[Asset], prompts: Sequence[Prompt], table: Mapping[str
     has at least ``FEWEST_OF_CUT`` characters and exactly one prompt begins so.  threestudio's ``@timestamp`` is cut
     off.
 
-    Several objects of one prompt keep their seeds if all have one and these differ; otherwise they are numbered from 0
-    in the natural order of their places.
+    Several objects of one prompt are in the order of their seeds if all have one, else in the natural order of their
+    places.
 
     Args:
         assets: The objects.
@@ -64,7 +64,7 @@ def match(assets: Sequence[Asset], prompts: Sequence[Prompt], table: Mapping[str
         else:
             unmatched.append(asset)
             reasons.append(f"{shown(asset.place)}: {answer}")
-    found = [(prompt, asset) for prompt in prompts for asset in _with_own_seeds(of_prompt.get(prompt.id, []))]
+    found = [(prompt, asset) for prompt in prompts for asset in _in_order(of_prompt.get(prompt.id, []))]
     return Matching(found, unmatched, [prompt for prompt in prompts if prompt.id not in of_prompt], reasons)
 
 
@@ -168,10 +168,11 @@ def _compact(text: str) -> str:
     return "".join(character for character in plain if character.isalnum())
 
 
-def _with_own_seeds(assets: Sequence[Asset]) -> list[Asset]:
-    """The objects of one prompt with different seeds; one alone stays as it is."""
-    seeds = {asset.seed for asset in assets}
-    if len(assets) < 2 or (None not in seeds and len(seeds) == len(assets)):
-        return list(assets)
-    ordered = sorted(assets, key=lambda asset: [natural_key(Path(part)) for part in asset.place.parts])
-    return [replace(asset, seed=index) for index, asset in enumerate(ordered)]
+def _in_order(assets: Sequence[Asset]) -> list[Asset]:
+    """The objects of one prompt by their seeds if all have one, and then by the natural order of their places."""
+    have_seeds = all(asset.seed is not None for asset in assets)
+
+    def key(asset: Asset) -> tuple[object, ...]:
+        return (asset.seed if have_seeds else 0, [natural_key(Path(part)) for part in asset.place.parts])
+
+    return sorted(assets, key=key)  # type: ignore[arg-type]

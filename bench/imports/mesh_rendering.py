@@ -14,6 +14,9 @@ from methods.scenes.gaussians.initialisations.point_file import MeshesInFile, su
 #: Colour of a mesh without colours.
 _GREY = 0.5
 
+#: Rays that are followed at once, for the memory of their results.
+_RAYS_AT_ONCE = 2**19
+
 
 @dataclass(frozen=True)
 class MeshView:
@@ -63,11 +66,24 @@ class MeshRenderer:
             background: Grey level in [0, 1] behind the mesh.
         """
         rays = camera.rays(resolution * samples)
-        origins, directions = (part[0].reshape(-1, 3).double().numpy() for part in rays)
+        rows = max(1, _RAYS_AT_ONCE // (resolution * samples**2)) * samples
+        bands = zip(rays.origins[0].split(rows), rays.directions[0].split(rows), strict=True)
+        parts = [
+            self._render(origins.double().numpy(), directions.double().numpy(), samples, background)
+            for origins, directions in bands
+        ]
+        return MeshView(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+    def _render(
+        self, origins: np.ndarray, directions: np.ndarray, samples: int, background: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Colours, opacity and normals of some rows of an image, from their rays ``(rows columns 3)``."""
+        rows, columns = origins.shape[:2]
+        origins, directions = origins.reshape(-1, 3), directions.reshape(-1, 3)
         rgb, normals = np.full((len(origins), 3), float(background)), np.zeros((len(origins), 3))
-        opacity = np.zeros(len(origins))
+        opacity = np.zeros((len(origins), 1))
         near = _passes_near(origins, directions, self._radius).nonzero()[0]
-        faces = self._rays.intersects_first(origins[near], directions[near])
+        faces = self._rays.intersects_first(origins[near], directions[near]) if len(near) else np.empty(0, int)
         hit, faces = near[faces >= 0], faces[faces >= 0]
         weights = self._weights(faces, origins[hit], directions[hit])
         opacity[hit] = 1.0
@@ -75,9 +91,9 @@ class MeshRenderer:
         normals[hit] = self._normals(faces, weights, directions[hit])
 
         def mean(values: np.ndarray) -> np.ndarray:
-            return values.reshape(resolution, samples, resolution, samples, -1).mean(axis=(1, 3))
+            return values.reshape(rows // samples, samples, columns // samples, samples, -1).mean(axis=(1, 3))
 
-        return MeshView(mean(rgb), mean(opacity)[..., 0], mean(normals))
+        return mean(rgb), mean(opacity)[..., 0], mean(normals)
 
     def _weights(self, faces: np.ndarray, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Weights ``(n 3)`` of the corners where rays meet their triangles, not negative and with the sum 1."""

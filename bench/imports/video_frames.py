@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from bench.errors import InputError
 from bench.imports.decoding import over, require_few_pixels
 from bench.imports.files import MOST_BYTES, read_bytes, shown
 from bench.imports.stacking import require_room
+from bench.imports.strict_decoding import strict_decoding
 
 #: Formats of the library by the ending of the file.  They are not left to be found: a playlist may name other files.
 FORMATS = {".mp4": "mp4", ".webm": "matroska"}
@@ -44,12 +43,12 @@ def spread_frames(path: Path, count: int, *, background: float) -> tuple[np.ndar
     name = shown(path)
     is_gif = path.suffix.lower() == ".gif"
     frames = _gif_frames if is_gif else _video_frames
-    with _broken(name):
+    with strict_decoding(name):
         total = sum(1 for _ in frames(content, path, name))
     if total < count:
         raise InputError(f"{name}: has {total} frames, views = {count} needs at least as many")
     places = [index * total // count for index in range(count)]
-    with _broken(name):
+    with strict_decoding(name):
         chosen = _choose(frames(content, path, name), places, background, name)
     return chosen, tuple(place / total for place in places)
 
@@ -112,16 +111,3 @@ def _require_av(name: str) -> Any:
     except ImportError as error:
         raise InputError(f"{name}: videos need the package av: pip install 'sdi-bench[video]'") from error
     return av
-
-
-@contextmanager
-def _broken(name: str) -> Iterator[None]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which is not used
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    except InputError:
-        raise
-    except Exception as error:  # libraries raise many types of errors for broken files
-        raise InputError(f"{name}: cannot be decoded ({type(error).__name__}: {shown(error):.120})") from error

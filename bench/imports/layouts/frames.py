@@ -63,9 +63,10 @@ class Frames(TurnLayout):
         here = list_folder(folder)
         if cells := [path for path in here.folders if path.name == "cells"]:
             return self._of_run(here.within(cells[0]))
-        if here.files_ending(IMAGE_ENDINGS):
-            return [_asset(here, (folder.resolve().name,))]
         found = [asset for below in here.folders for asset in _of_prompt(here.within(below))]
+        if images := here.files_ending(IMAGE_ENDINGS):
+            _require_one_place(images, found)
+            return [_asset(here, (folder.resolve().name,))]
         if not found:
             raise InputError(
                 f"{shown(folder)}: has no images ({', '.join(IMAGE_ENDINGS)}), neither in it nor in the folders below"
@@ -115,15 +116,30 @@ class Frames(TurnLayout):
 def _of_prompt(listing: Listing) -> list[Asset]:
     """The objects in the folder of a prompt: one, or one for each seed."""
     names = (listing.folder.name,)
-    if listing.files_ending(IMAGE_ENDINGS):
-        return [_asset(listing, names)]
     seeds = [_SEED.fullmatch(below.name) for below in listing.folders]
     below = [listing.within(path) for path in listing.folders] if all(seeds) else []
-    return [
+    found = [
         _asset(each, names, int(seed[1]))
         for each, seed in zip(below, seeds, strict=False)
         if seed and each.files_ending(IMAGE_ENDINGS)
     ]
+    if images := listing.files_ending(IMAGE_ENDINGS):
+        _require_one_place(images, found)
+        return [_asset(listing, names)]
+    return found
+
+
+def _require_one_place(images: Sequence[Path], below: Sequence[Asset]) -> None:
+    """Refuse a folder with images of its own and objects in the folders below it, such as a preview of them all.
+
+    Raises:
+        InputError: If there are both.
+    """
+    if below:
+        raise InputError(
+            f"{shown(images[0])}: is an image next to folders with images ({shown(below[0].place.name)}), so it is not "
+            "clear which of them are the objects; move either away"
+        )
 
 
 def _asset(

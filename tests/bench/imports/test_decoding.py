@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from foreign_renders import colours, opacity
-from PIL import Image
+from PIL import Image, ImageFile
 
 from bench.errors import InputError
 from bench.imports.decoding import read_image
@@ -133,3 +133,15 @@ def test_other_colours_are_refused(tmp_path: Path, mode: str) -> None:
     path = write(tmp_path / "a.jpg", Image.new(mode, (8, 8)))
     with pytest.raises(InputError, match="has colours in CMYK, right is grey or RGB: convert it"):
         read_image(path, background=0.0)
+
+
+def test_an_image_that_is_cut_short_is_refused_whatever_another_library_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.png", Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)))
+    path.write_bytes(path.read_bytes()[:6000])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert np.asarray(Image.open(path)).shape == (64, 64, 3)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_image(path, background=0.0)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES

@@ -65,6 +65,16 @@ def test_a_mesh_of_ours_is_seen_as_it_is(tmp_path: Path, ending: str) -> None:
     assert np.abs(towards - places).max() < 0.15  # the world's axes, towards the camera
 
 
+def test_bands_of_rows_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = layouts["mesh"]()
+    [asset] = layout.assets(write(tmp_path, ball()))
+    right = layout.images(asset, RING)
+    monkeypatch.setattr("bench.imports.mesh_rendering._RAYS_AT_ONCE", 3 * 32 * 4)  # which does not divide 32 rows
+    found = layout.images(asset, RING)
+    for images, theirs in ((found.rgb, right.rgb), (found.opacity, right.opacity), (found.normals, right.normals)):
+        assert np.array_equal(images, theirs)
+
+
 def test_left_is_left(tmp_path: Path) -> None:
     """A ball at +y is right of the middle in the front's view, and nearer in the view from +y."""
     layout = layouts["mesh"](fit=False)

@@ -154,7 +154,7 @@ def test_cameras_of_a_data_set_are_refused(tmp_path: Path) -> None:
 
 
 def test_mvsdi_takes_the_latest_trial_of_a_slug_and_spreads_its_views(tmp_path: Path) -> None:
-    for day, views in ((1, 3), (2, 60), (3, 0)):
+    for day, views in ((1, 1), (2, 60), (3, 0)):
         write_threestudio_trial(tmp_path / "mvsd" / f"a_blue_duck@2024010{day}-120000", views=views, seed=day)
     write_threestudio_trial(tmp_path / "mvsd" / "not_one_of_them")
     layout = layouts["mvsdi"]()
@@ -164,10 +164,9 @@ def test_mvsdi_takes_the_latest_trial_of_a_slug_and_spreads_its_views(tmp_path: 
     found = layout.images(asset, RING)
     places = np.linspace(0, 59, 50, dtype=int)  # load_images of scripts/evaluate.py
     assert np.array_equal(found.rgb, [colours(view) for view in places])
-    assert found.azimuth_deg == tuple(layouts["threestudio"]().images(asset, RING).azimuth_deg[view] for view in places)
+    assert np.allclose(np.mod(found.azimuth_deg, 360), np.mod(np.linspace(0, 360, 60)[places], 360))
     assert found.opacity is not None
     assert np.array_equal(found.opacity, [opacity(view) for view in places])
-    assert len(layouts["mvsdi"](views=60).images(asset, RING).rgb) == 60
 
 
 def test_folders_of_another_layout_are_named(tmp_path: Path) -> None:
