@@ -80,7 +80,10 @@ class MetricCard(BaseModel):
     uses_references: bool = Field(
         default=False, description="whether the number is relative to the truth or, without one, to the prior's images"
     )
-
+    uses_samples: bool = Field(
+        default=False, description="whether the number compares with the prior's images, also where the truth is known"
+    )
+    uses_seeds: bool = Field(default=False, description="whether the number compares with the arm's other seeds")
     prompts_cut: tuple[int, int] | None = Field(
         default=None, description="how many prompts of how many are too long for the model, and are not read to the end"
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _NO_PART_OF_A_SCORE: Any = {
     "candidates_sha256": True,
     "prompts_cut": True,
     "uses_references": True,
+    "uses_samples": True,
+    "uses_seeds": True,
     "columns": {"__all__": {"mean"}},
 }
 
@@ -56,7 +59,7 @@ def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str])
     missing = [scorer for scorer in scorers if _cached(views, scorer, candidates) is None]
     if not missing:  # another process has scored it in the meantime
         return
-    images = views.read()
+    images = with_needed(views, missing).read()
     for scorer in missing:
         scores = {
             column: [float(value) if math.isfinite(value) else None for value in values]
@@ -79,7 +82,7 @@ def _cached(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> dict[s
         scores = json.loads(_path(views, scorer, candidates).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    is_whole = isinstance(scores, dict) and set(scores) <= set(scorer.card.column_names) and bool(scores)
+    is_whole = isinstance(scores, dict) and set(scores) <= set(scorer.card.column_names)
     return scores if is_whole and all(_are_values(values, len(views)) for values in scores.values()) else None
 
 
@@ -88,15 +91,29 @@ def _are_values(values: Any, count: int) -> bool:
     return is_list and all(value is None or isinstance(value, int | float) for value in values)
 
 
+def with_needed(views: ViewSet, scorers: Sequence[Metric]) -> ViewSet:
+    """Leave out the images that none of the scorers compares the views with."""
+    samples = views.samples if any(_sees_samples(views, scorer) for scorer in scorers) else None
+    others = views.others if any(scorer.card.uses_seeds for scorer in scorers) else ()
+    return replace(views, samples=samples, others=others)
+
+
+def _sees_samples(views: ViewSet, scorer: Metric) -> bool:
+    """Say whether scores of the views depend on the prior's images: those relative to the truth do only without it."""
+    return scorer.card.uses_samples or (scorer.card.uses_references and views.prompt.truth is None)
+
+
 def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
-    """Name the file by everything that a score depends on: images, metric card, texts, truth and the prior's images."""
+    """Name the file by everything that a score depends on: images, card, texts, truth, the prior's images, seeds."""
     is_relative = scorer.card.uses_references
     sees_truth = views.truths or (is_relative and views.objects)
     truth = views.prompt.truth.model_dump() if views.prompt.truth and sees_truth else None
     card = scorer.card.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE)
     parts = [views.identity, card, list(candidates), truth]
-    if is_relative and views.samples:
+    if views.samples and _sees_samples(views, scorer):
         parts.append(views.samples.identity)
+    if scorer.card.uses_seeds:
+        parts.append([other.identity for other in views.others])
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, because some systems allow no colon in a name
     return views.scores / f"{name}-{key}.json"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,10 @@ class ViewSet:
     """The same for views that have no cameras: all views of the objects, which belong to none of them."""
     samples: ViewSet | None = None
     """The prior's own images of the prompt, for metrics that are relative to them; None if they are not needed."""
+    others: tuple[ViewSet, ...] = ()
+    """The same views of the arm's other seeds that completed, in the order of the seeds."""
+    texts: tuple[str, ...] | None = None
+    """The text of which each image is a draw of its own; None for the views of one scene."""
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -59,6 +64,8 @@ class ViewSet:
             truths=self._read_truths(self.truths),
             objects=self._read_truths(self.objects),
             samples=_stack(self.samples.rgb) if self.samples else None,
+            others=[_stack(other.rgb) for other in self.others],
+            texts=self.texts,
         )
 
     def _read_truths(self, folder: Path | None) -> tuple[TruthViews, ...]:
@@ -76,6 +83,31 @@ def _stack(paths: Sequence[Path]) -> np.ndarray:
 def cell_views(record: Record, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the evaluation views of a cell."""
     return _recorded(record, record.views, record.identity, prompt, store)
+
+
+def cell_sets(records: Sequence[Record], prompts: Mapping[str, Prompt], store: RunStore) -> list[ViewSet]:
+    """Return the evaluation views of completed cells, each with those of the arm's other seeds of its prompt."""
+    sets = [cell_views(record, prompts[record.cell.prompt_id], store) for record in records]
+    return _with_others(sets, [(record.cell.label, record.cell.prompt_id) for record in records])
+
+
+def snapshot_sets(
+    snapshots: Sequence[tuple[Record, Snapshot]], prompts: Mapping[str, Prompt], store: RunStore
+) -> list[ViewSet]:
+    """Return the views of snapshots, each with those of the arm's other seeds of its prompt at the same step."""
+    sets = [snapshot_views(record, each, prompts[record.cell.prompt_id], store) for record, each in snapshots]
+    return _with_others(sets, [(record.cell.label, record.cell.prompt_id, each.step) for record, each in snapshots])
+
+
+def _with_others(sets: Sequence[ViewSet], groups: Sequence[Hashable]) -> list[ViewSet]:
+    """Give each set the others of its group that were seen from the same directions."""
+    members: dict[Hashable, list[ViewSet]] = defaultdict(list)
+    for views, group in zip(sets, groups, strict=True):
+        members[group, views.azimuth_deg].append(views)
+    return [
+        replace(views, others=tuple(other for other in members[group, views.azimuth_deg] if other is not views))
+        for views, group in zip(sets, groups, strict=True)
+    ]
 
 
 def snapshot_views(record: Record, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:

@@ -13,8 +13,8 @@ from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
 REGISTERED = (
-    "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "image_reward", "r_precision", "saturation",
-    "view_words",
+    "clip_iqa", "clip_score", "cmmd", "detail", "diversity", "faces", "ground_truth", "image_reward", "r_precision",
+    "saturation", "view_words",
 )  # fmt: skip
 WITHOUT_A_MODEL = ("detail", "faces", "ground_truth", "saturation")
 
@@ -27,7 +27,8 @@ def test_the_suites_own_metrics_are_registered() -> None:
 def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: Callable[..., Views], name: str) -> None:
     metric = metrics[name](suite)
     views = make_views(3)
-    views = dataclasses.replace(views, truths=[TruthViews("itself", views.rgb, views.opacity, faceless=views.rgb)])
+    truth = TruthViews("itself", views.rgb, views.opacity, faceless=views.rgb)
+    views = dataclasses.replace(views, truths=[truth], samples=views.rgb[1:], others=[views.rgb])
     scores = metric.score(views, "a blue duck", ["a blue duck", "a red car"])
     card = metric.card
     assert card.name == name

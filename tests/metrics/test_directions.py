@@ -42,7 +42,8 @@ def views() -> Views:
 
     (rgb, opacity), azimuth_deg = images("duck"), evaluation_ring(RING).azimuth_deg.numpy()
     truth = TruthViews("blue duck", rgb, opacity, azimuth_deg, images(without_face("duck"))[0])
-    return Views(rgb, opacity, azimuth_deg, (truth,))
+    moved = np.roll(rgb, 2, axis=2)  # images of ducks that are no view of this one
+    return Views(rgb, opacity, azimuth_deg, (truth,), samples=moved, others=(np.roll(rgb, 1, axis=0),))
 
 
 def _with(views: Views, change: Callable[[np.ndarray], np.ndarray]) -> Views:
@@ -81,6 +82,11 @@ def smaller(views: Views) -> Views:
     return dataclasses.replace(views, opacity=half)
 
 
+def collapsed(views: Views) -> Views:
+    """The same asset from every seed."""
+    return dataclasses.replace(views, others=(views.rgb,))
+
+
 WORSE: dict[str, Callable[[Views], Views]] = {
     "sharpness": blurred,
     "sharpness_margin": blurred,
@@ -88,6 +94,7 @@ WORSE: dict[str, Callable[[Views], Views]] = {
     "clip_front": faceless,
     "extra_faces": two_faced,
     "clip_extra": two_faced,
+    "diversity": collapsed,
     "iou": smaller,
     "iou_aligned": smaller,
 }

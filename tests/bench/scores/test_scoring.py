@@ -63,3 +63,17 @@ def test_only_what_is_not_scored_is_read(
     assert again.scored == ["a blue duck"]
     score_view_sets(sets, [again], ["a", "b"], console, "cells")  # other candidates, other scores
     assert len(again.scored) == 1 + len(sets)
+
+
+def test_a_metric_without_a_value_is_asked_once(sets: list[ViewSet], console: Console) -> None:
+    """Such as one of the truth where none is known: the images are not read again each time."""
+
+    class Silent(Counted):
+        def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+            super().score(views, prompt, candidates)
+            return {}
+
+    scorer = Silent()
+    for _ in range(2):
+        assert score_view_sets(sets, [scorer], ["a"], console, "cells") == [{}] * len(sets)
+    assert len(scorer.scored) == len(sets)
