@@ -80,7 +80,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     event_table(scored.records, store)  # kept for the report, which then has little left to parse
     for card in cards:
         if card.cut:
-            print_line(console, f"{study.name}: {card.title}: {card.cut}")
+            print_line(console, f"{study.name}: {card.cut_of_columns}")
     words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
     print_line(console, f"{study.name}: {words}")
     return frame
@@ -122,13 +122,11 @@ class _Stage:
 
     def cards(self) -> list[MetricCard]:
         """The cards to be printed with the scores."""
-        texts = [prompt.text for prompt in self.prompts.values()]
         cards = []
         for scorer in self.scorers:
             card = scorer.card.scored_among(self.candidates)
             if isinstance(scorer, ReadsText):
-                count = sum(scorer.tokens_cut(text) > 0 for text in texts)
-                card = card.model_copy(update={"prompts_cut": (count, len(texts))})
+                card = card.reading({key: scorer.tokens_cut(prompt.text) for key, prompt in self.prompts.items()})
             cards.append(card)
         return cards
 

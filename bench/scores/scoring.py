@@ -1,4 +1,4 @@
-"""Score view sets one after the other; scores that exist are read."""
+"""Score view sets one after the other, while the images of the next are read; scores that exist are read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from rich.progress import track
 from bench.records.atomic import write_atomically
 from bench.scores.view_set import ViewSet
 from metrics import Metric
+from metrics.views import Views
 
 #: Fields of a card that say what is done with a score, or what is a part of its key in full.
 _NO_PART_OF_A_SCORE: Any = {
     "candidates_sha256": True,
     "prompts_cut": True,
+    "prompts_cut_ids": True,
     "uses_references": True,
     "uses_samples": True,
     "uses_seeds": True,
@@ -45,8 +49,15 @@ def score_view_sets(
     """
     missing = [views for views in sets if not is_scored(views, scorers, candidates)]
     hidden = not console.is_terminal or not missing
-    for views in track(missing, f"scoring {what}", console=console, transient=True, disable=hidden):
-        _score(views, scorers, candidates)
+    shown = track(missing, f"scoring {what}", console=console, transient=True, disable=hidden)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = [reader.submit(_read_images, views, scorers, candidates) for views in missing[:1]]
+        for views, following in zip_longest(shown, missing[1:]):
+            unscored, images = ahead.pop().result()
+            if following is not None:  # read while these are scored: two sets are in memory, never more
+                ahead.append(reader.submit(_read_images, following, scorers, candidates))
+            if images is not None:
+                _score(views, images, unscored, candidates)
     return [_read(views, scorers, candidates) for views in sets]
 
 
@@ -55,12 +66,18 @@ def is_scored(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[st
     return all(_cached(views, scorer, candidates) is not None for scorer in scorers)
 
 
-def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+def _read_images(
+    views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]
+) -> tuple[list[Metric], Views | None]:
+    """Read what the scorers need that have not scored the views yet; None if another process has, for all of them."""
     missing = [scorer for scorer in scorers if _cached(views, scorer, candidates) is None]
-    if not missing:  # another process has scored it in the meantime
-        return
-    images = with_needed(views, missing).read()
-    for scorer in missing:
+    return missing, with_needed(views, missing).read() if missing else None
+
+
+def _score(views: ViewSet, images: Views, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+    for scorer in scorers:
+        if _cached(views, scorer, candidates) is not None:  # another process has scored it in the meantime
+            continue
         scores = {
             column: [float(value) if math.isfinite(value) else None for value in values]
             for column, values in scorer.score(images, views.prompt.text, candidates).items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from bench.scores.truth import read_image, read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
 from metrics.views import TruthViews, Views
 from prompts import Prompt
+
+#: Images that are decoded at a time: zlib and Pillow run in threads.
+_DECODERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,20 @@ class ViewSet:
 
 
 def _stack(paths: Sequence[Path]) -> np.ndarray:
-    images = [read_image(path) for path in paths]
-    if len({image.shape for image in images}) != 1:
-        raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
-    return np.stack(images)
+    """Read images into one array ``(n h w …)``, some at a time, each to its place: never twice in memory."""
+    first = read_image(paths[0])
+    images = np.empty((len(paths), *first.shape), first.dtype)
+    images[0] = first
+
+    def put(index: int) -> None:
+        image = read_image(paths[index])
+        if (image.shape, image.dtype) != (first.shape, first.dtype):
+            raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
+        images[index] = image
+
+    with ThreadPoolExecutor(_DECODERS) as decoders:
+        list(decoders.map(put, range(1, len(paths))))
+    return images
 
 
 def cell_views(record: Record, prompt: Prompt, store: RunStore) -> ViewSet:

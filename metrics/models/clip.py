@@ -67,12 +67,7 @@ class ClipModel:
 
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that the network does not read; 0 if the text fits."""
-        tokenizer = self._tokenize
-        if hasattr(tokenizer, "tokenizer"):  # one of transformers, which warns of a text that is too long
-            count = len(tokenizer.tokenizer(text, verbose=False)["input_ids"])
-        else:
-            count = len(tokenizer.encode(text)) + 2  # the start and the end
-        return max(0, count - int(tokenizer.context_length))
+        return count_cut(self._tokenize, text)
 
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> Tensor:
@@ -104,13 +99,22 @@ class ClipModel:
                 features: Tensor = self._network.encode_image(pixels.to(self._device), normalize=True).cpu()
             return features
 
-        key = f"{rgb.shape}{hashlib.sha256(rgb.tobytes()).hexdigest()}"
+        key = f"{rgb.shape}{hashlib.sha256(np.ascontiguousarray(rgb).data).hexdigest()}"
         if key not in self._features:
             self._features[key] = compute_in_passes(encode, rgb, self._device, *size)
             if len(self._features) > _KEPT_SETS:
                 self._features.popitem(last=False)
         self._features.move_to_end(key)
         return self._features[key]
+
+
+def count_cut(tokenizer: Any, text: str) -> int:
+    """Count the tokens of a text beyond those that a CLIP reads, of which ``tokenizer`` is open_clip's."""
+    if hasattr(tokenizer, "tokenizer"):  # one of transformers, which warns of a text that is too long
+        count = len(tokenizer.tokenizer(text, verbose=False)["input_ids"])
+    else:
+        count = len(tokenizer.encode(text)) + 2  # the start and the end
+    return max(0, count - int(tokenizer.context_length))
 
 
 def require_uint8(rgb: np.ndarray) -> None:
@@ -157,6 +161,24 @@ def open_clip_folder(folder: Path) -> tuple[Any, Any, Any]:
     except Exception as error:
         why = " ".join(str(error).split())[:200]
         raise WeightsError(f"{folder}: cannot be loaded as a CLIP of open_clip ({why})") from error
+
+
+def clip_tokenizer(folder: Path) -> Any:
+    """Load open_clip's tokenizer of a folder, without its network.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
+    import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
+
+    # isort: split
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(_source(folder)[0])
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: its tokenizer cannot be loaded ({why})") from error
 
 
 def _source(folder: Path) -> tuple[str, str | None]:

@@ -70,3 +70,14 @@ def test_the_card_of_r_precision_says_among_how_many_it_was_scored(suite: Suite)
     assert "the study's prompt set, chosen for the study or not" in card.description
     assert card.scored_among(["a", "b", "a"]).candidates == 2
     assert metrics["clip_score"](suite).card.scored_among(["a", "b"]).candidates is None
+
+
+def test_prompts_that_are_cut_are_named_with_the_columns(suite: Suite) -> None:
+    card = metrics["clip_score"](suite).card
+    sentence = "are too long for its text encoder, which does not read their end"
+    assert card.reading({"a": 0, "b": 0}).cut_of_columns == card.cut_of_columns == ""
+    assert card.reading({"a": 0, "b": 3, "c": 1}).cut_of_columns == f"CLIP: 2 of 3 prompts {sentence}: b, c"
+    many = card.reading({f"p{index}": 1 for index in range(8)})
+    assert many.cut == f"8 of 8 prompts {sentence}: p0, p1, p2, p3, p4 and 3 more"
+    earlier = MetricCard.model_validate_json(many.model_dump_json(exclude={"prompts_cut_ids"}))
+    assert earlier.cut == f"8 of 8 prompts {sentence} and 8 more".replace(" and 8 more", "")
