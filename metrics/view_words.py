@@ -10,6 +10,7 @@ from metrics import metrics
 from metrics.card import Column, MetricCard
 from metrics.facing import FACING_DEG, front_and_extra
 from metrics.models.clip import load_clip, preprocessing_of
+from metrics.models.text_limits import shorten
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -67,19 +68,11 @@ class ViewWords:
 
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` of 0, 1 and NaN per column."""
-        texts = self._texts(self._shortened(prompt))
+        texts = self._texts(shorten(prompt, self.tokens_cut))
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T
         is_front = (cosines.argmax(dim=1) == 0).double().numpy()
         front, extra = front_and_extra(is_front, views.azimuth_deg)
         return {"clip_front": front, "clip_extra": extra}
-
-    def _shortened(self, prompt: str) -> str:
-        """The first words of the prompt that fit before any of the view words; all of them if they do."""
-        words = prompt.split()
-        while words and self.tokens_cut(prompt):
-            words.pop()
-            prompt = " ".join(words)
-        return prompt
 
     @staticmethod
     def _texts(prompt: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -47,3 +48,17 @@ def text_reader(folder: Path) -> TextReader:
         WeightsError: If it cannot be read.
     """
     return _RewardReader(folder) if (folder / CONFIG_FILE).is_file() else _ClipReader(folder)
+
+
+def shorten(prompt: str, tokens_cut: Callable[[str], int]) -> str:
+    """Return the first words of a prompt that fit; all of it, unchanged, if it does.
+
+    Args:
+        prompt: The text.
+        tokens_cut: Tokens that are left out of a prompt with what comes behind it.
+    """
+    words = prompt.split()
+    while words and tokens_cut(prompt):
+        words.pop()
+        prompt = " ".join(words)
+    return prompt

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -40,10 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.full_size
+@pytest.mark.timeout(3600)
 def test_the_loop_keeps_95_percent_of_the_scorers_rate(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Minutes on two cores that are free: one scores, the others decode the next images."""
+    """The scoring thread's processor time, and where two cores are free, the rate: one scores, the other decodes."""
     monkeypatch.setattr(clip, "_KEPT_SETS", 1)  # the same images come again and again
     prompts = load_prompt_set("toybox").prompts
     candidates = [prompt.text for prompt in prompts]
@@ -63,17 +66,29 @@ def test_the_loop_keeps_95_percent_of_the_scorers_rate(
     ]
     read = [views.read() for views in sets[:ASSETS]]
 
-    def seconds_of_scorers(first: int, count: int) -> float:
-        start = time.perf_counter()
-        for index in range(first, first + count):
+    def times_of_scorers(count: int) -> np.ndarray:
+        start = _times()
+        for index in range(count):
             for scorer in scorers:
                 scorer.score(read[index % ASSETS], sets[index].prompt.text, candidates)
-        return (time.perf_counter() - start) / count
+        return (_times() - start) / count
 
-    before = seconds_of_scorers(0, 32)
-    start = time.perf_counter()
+    free = (os.cpu_count() or 1) * (1 - psutil.cpu_percent(5) / 100)
+    before = times_of_scorers(32)
+    start = _times()
     score_view_sets(sets, scorers, candidates, Console(quiet=True), "sets")
-    loop = (time.perf_counter() - start) / SETS
-    alone = (before + seconds_of_scorers(0, 32)) / 2
-    print(f"\nscorers alone {VIEWS / alone:.1f} images/s, in the loop {VIEWS / loop:.1f}: {alone / loop:.3f}")  # noqa: T201
-    assert alone / loop >= 0.95
+    loop = (_times() - start) / SETS
+    alone = (before + times_of_scorers(32)) / 2
+    rate, share = alone / loop
+    print(  # noqa: T201
+        f"\nscorers alone {VIEWS / alone[0]:.1f} images/s, in the loop {VIEWS / loop[0]:.1f}: {rate:.3f}, by processor "
+        f"time of the thread {share:.3f}; {free:.1f} cores were free"
+    )
+    assert share >= 0.95
+    if free > 1.8:
+        assert rate >= 0.95
+
+
+def _times() -> np.ndarray:
+    """Wall time and processor time of this thread, seconds."""
+    return np.array([time.perf_counter(), time.thread_time()])

@@ -100,6 +100,18 @@ def test_prompts_that_a_scorer_does_not_read_to_the_end_are_named_by_column(stud
     ]
 
 
+def test_a_metric_whose_own_model_is_missing_is_a_line_of_the_plan(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SDIBENCH_VQA", raising=False)
+    asked = study.model_copy(update={"metrics": ("vqa_score", "clip_score")})
+    _, below = _printed(asked, RunStore(tmp_path / "run"), timing_seconds=0.0)
+    assert below == [
+        "cannot be scored here: vqa_score: needs a model that answers questions; set SDIBENCH_VQA to a folder with "
+        "Salesforce/instructblip-flan-t5-xl (config.json, *.safetensors, tokenizer files)"
+    ]
+
+
 def finished_as(store: RunStore, **update: object) -> RunStore:
     """The same records in the folder of a larger study."""
     study = store.read_study().model_copy(update=update)
