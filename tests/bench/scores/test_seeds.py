@@ -21,7 +21,7 @@ from bench.commands.verify import verify_run
 from bench.records.store import RunStore
 from bench.scores import control_views
 from bench.scores.scoring import score_view_sets
-from bench.scores.truth import read_image
+from bench.scores.truth import read_image, truth_folders
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets
 from bench.study.expand import expand
 from bench.study.pinning import pin
@@ -51,6 +51,7 @@ def seeded(study: Study) -> Study:
 def store(seeded: Study, run_of_seeds: Path, tmp_path: Path, console: Console) -> RunStore:
     if not run_of_seeds.exists():
         run_study(seeded, RunStore(run_of_seeds), console)
+        truth_folders(seeded.chosen_prompts()[0], seeded.evaluation, run_of_seeds / "truth")  # otherwise once per test
     shutil.copytree(run_of_seeds, tmp_path / "run")
     return RunStore(tmp_path / "run")
 
