@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from typing import Literal, Self
 
@@ -58,6 +58,8 @@ class Column(BaseModel):
         return self.name, f"{' '.join(filter(None, (self.title, self.unit)))}: {better}{shown}"
 
 
+_MOST_NAMES = 5  # of prompts in a sentence
+
 #: Fields of a card that decide what a score is.
 _DEFINITION = ("name", "version", "checkpoint", "weights_sha256", "preprocessing", "uses_candidates", "candidates")
 
@@ -85,13 +87,17 @@ class MetricCard(BaseModel):
     uses_references: bool = Field(
         default=False, description="whether the number is relative to the truth or, without one, to the prior's images"
     )
-
+    uses_samples: bool = Field(
+        default=False, description="whether the number compares with the prior's images, also where the truth is known"
+    )
+    uses_seeds: bool = Field(default=False, description="whether the number compares with the arm's other seeds")
     prompts_cut: tuple[int, int] | None = Field(
         default=None, description="how many prompts of how many are too long for the model, and are not read to the end"
     )
     packages: str = Field(
         default="", description="versions of the packages that the scores were made with, or last read from a cache"
     )
+    prompts_cut_ids: tuple[str, ...] = Field(default=(), description="which ones; empty in tables of earlier versions")
 
     def scored_among(self, candidates: Collection[str]) -> Self:
         """Return the card to be printed with scores that were computed with these candidates."""
@@ -130,14 +136,27 @@ class MetricCard(BaseModel):
         ]
         return next((pair for pair in pairs if pair[1] != pair[2]), None)
 
+    def reading(self, cut: Mapping[str, int]) -> Self:
+        """Return the card to be printed with scores of prompts, given the tokens that are cut, by the prompt's id."""
+        ids = tuple(prompt_id for prompt_id, tokens in cut.items() if tokens)
+        return self.model_copy(update={"prompts_cut": (len(ids), len(cut)), "prompts_cut_ids": ids})
+
     @property
     def cut(self) -> str:
         """A sentence without a full stop about prompts that are not read to the end; "" if there are none."""
         if not self.prompts_cut or not self.prompts_cut[0]:
             return ""
-        return "{} of {} prompts are too long for its text encoder, which does not read their end".format(
-            *self.prompts_cut
-        )
+        count, of = self.prompts_cut
+        shown = self.prompts_cut_ids[:_MOST_NAMES]
+        more = f" and {count - len(shown)} more" if count > len(shown) else ""
+        names = f": {', '.join(shown)}{more}" if shown else ""
+        return f"{count} of {of} prompts are too long for its text encoder, which does not read their end{names}"
+
+    @property
+    def cut_of_columns(self) -> str:
+        """The sentence with the titles of the columns that it is about; "" if there is none."""
+        titles = ", ".join(column.title for column in self.columns if column.group != "spectrum")
+        return f"{titles}: {self.cut}" if self.cut else ""
 
     @property
     def column_names(self) -> tuple[str, ...]:

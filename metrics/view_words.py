@@ -11,6 +11,7 @@ from metrics.card import Column, MetricCard
 from metrics.facing import FACING_DEG, front_and_extra
 from metrics.models.clip import preprocessing_of
 from metrics.models.suite_models import suite_clip
+from metrics.models.text_limits import shorten
 from metrics.suites import Role, Suite, find_suite
 from metrics.views import Views
 
@@ -45,6 +46,7 @@ class ViewWords:
         self.card = MetricCard(
             columns=self.columns,
             name="view_words",
+            version=2,  # 1 cut the view words of long prompts
             title="View words",
             checkpoint=suite.checkpoint("clip"),
             weights_sha256=self._clip.weights_sha256,
@@ -53,6 +55,7 @@ class ViewWords:
             "view' and 'back view' behind it is the first; the front is the camera around which most views are read "
             f"so. CLIP front: share of the views within {FACING_DEG:g}° of it; CLIP extra fronts: share of those "
             f"within {FACING_DEG:g}° of its opposite; no value where less than half of the front is read as one. "
+            "A prompt that is too long for CLIP with these words behind it loses words at its own end, not these. "
             "Weaker than a search for the face: it measures what CLIP takes for a front, light included. Measured with "
             "the toybox's CLIP on renders of the truth (12 kinds × 2 paints): the right object has 2 % extra fronts, "
             "but 53 % without shading; one whose views of the back are those of the front has 79 %, but 11 % if its "
@@ -60,10 +63,18 @@ class ViewWords:
             "alike, and look at the images.",
         )
 
+    def tokens_cut(self, text: str) -> int:
+        """Number of the text's tokens that do not fit before the view words; 0 if the text fits."""
+        return max(map(self._clip.tokens_cut, self._texts(text)))
+
     def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
         """Score the views, float64 ``(n,)`` of 0, 1 and NaN per column."""
-        texts = [f"{prompt}, {words}" for words in WORDS]
+        texts = self._texts(shorten(prompt, self.tokens_cut))
         cosines = self._clip.image_features(views.rgb) @ self._clip.text_features(texts).T
         is_front = (cosines.argmax(dim=1) == 0).double().numpy()
         front, extra = front_and_extra(is_front, views.azimuth_deg)
         return {"clip_front": front, "clip_extra": extra}
+
+    @staticmethod
+    def _texts(prompt: str) -> list[str]:
+        return [f"{prompt}, {words}" for words in WORDS]

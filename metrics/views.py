@@ -82,6 +82,8 @@ class Views:
     truths: Sequence[TruthViews] = ()  # every ground-truth object that fits the prompt; empty if none is known
     objects: Sequence[TruthViews] = ()  # the same for views that belong to no camera, which then have no ``truths``
     samples: np.ndarray | None = None  # uint8 (m h w 3), the prior's own images of the prompt; None if there are none
+    others: Sequence[np.ndarray] = ()  # uint8 (n h w 3) of any size: the same views, of each of the arm's other seeds
+    texts: Sequence[str] | None = None  # (n,), of which each image is a draw of its own; None for views of one scene
 
     def __post_init__(self) -> None:
         _require_images("views", self.rgb, self.opacity)
@@ -96,6 +98,12 @@ class Views:
         if self.samples is not None:
             _require_images("views.samples", self.samples, None)
             self._require_size("views.samples", self.samples)
+        for index, rgb in enumerate(self.others):
+            _require_images(f"views.others[{index}]", rgb, None)
+            if len(rgb) != len(self.rgb):
+                raise ValueError(f"views.others[{index}]: {len(rgb)} images, must be {len(self.rgb)}")
+        if self.texts is not None and len(self.texts) != len(self.rgb):
+            raise ValueError(f"views.texts: {len(self.texts)} texts, must be {len(self.rgb)}")
 
     def _require_size(self, owner: str, rgb: np.ndarray) -> None:
         if rgb.shape[1:] != self.rgb.shape[1:] or not len(rgb):

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bench.cells.initial_scene import check_inputs
 from bench.commands.estimated_steps import print_estimated_steps
-from bench.commands.prompt_reading import describe_reading
+from bench.commands.prompt_reading import describe_reading, describe_scorers
 from bench.errors import InputError
 from bench.forecast.forecast import Cost, Forecast, cost_of, device_here, forecast_arms, hours_of, study_device
 from bench.forecast.gpus import PAPERS_GPU, Gpu, gpu_named, gpus
@@ -73,7 +73,8 @@ def print_plan(
     The forecast is from finished cells with the same settings, in this run or one next to it; without any, a few steps
     are timed here; where they cannot be, because the study is to run on another GPU or the prior's weights are missing,
     it is estimated from counted operations, and a second table has those of a step.  Lines below the tables name
-    prompts that the prior's text encoder cuts, words that it does not know, and what this machine lacks.
+    prompts that the prior or a scorer does not read to their end, words that the prior does not know, and what this
+    machine lacks.
 
     Args:
         study: The study.
@@ -96,9 +97,11 @@ def print_plan(
         rows = _rows(study, store, timing_seconds=seconds, gpu=gpu, is_elsewhere=on is not None)
     except WeightsMissingError:
         rows = _rows_without_weights(study, store, gpu, is_elsewhere=on is not None)
-    reading = []
+    reading: list[str] = []
     with suppress(WeightsMissingError):
-        reading = list(describe_reading(study))
+        reading += describe_reading(study)
+    with suppress(WeightsMissingError):
+        reading += describe_scorers(study)
     print_line(console, f"{study.name}: {study.title}, run folder {store.folder}")
     if rows:
         _print_rows(rows, lacking.remedy, console)

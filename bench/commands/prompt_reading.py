@@ -1,4 +1,4 @@
-"""The part of a study's prompts that its prior reads, for the lines below a plan."""
+"""The part of a study's prompts that its prior and its scorers read, for lines before a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from bench.study.arms import arms_of
 from bench.study.prompt_texts import prompt_tokens_cut
 from bench.study.study import Study
 from methods.priors.loading import prompt_reader
+from metrics import ReadsText, metrics
+from metrics.suites import Role, find_suite
+from reports.frames import listed
 
 
 def describe_reading(study: Study) -> Iterator[str]:
@@ -36,6 +39,32 @@ def describe_reading(study: Study) -> Iterator[str]:
             f"{len(distinct)} words in {len(unknown)} of {len(prompts)} prompts are unknown to the prior "
             f"{study.prior.name}, which reads them letter by letter: {some_of(distinct)}"
         )
+
+
+def describe_scorers(study: Study) -> Iterator[str]:
+    """Yield a line for each model of the suite that does not read some prompts to their end, with its columns.
+
+    Raises:
+        InputError: If a name or a value of the study is wrong.
+        WeightsMissingError: If the suite lacks a model that one of the metrics needs.
+        WeightsError: If a model's tokenizer cannot be read.
+    """
+    from metrics.models.text_limits import text_reader  # imports open_clip, which takes a second
+
+    suite, prompts = find_suite(study.scorer_suite), study.chosen_prompts()
+    columns: dict[Role, list[str]] = {}
+    for name in study.metrics:
+        metric = metrics[name]
+        if metric.role is not None and isinstance(metric, ReadsText):
+            columns.setdefault(metric.role, []).extend(column.title for column in metric.columns)
+    for role, titles in columns.items():
+        reader = text_reader(suite.folder(role))
+        cut = [prompt.id for prompt in prompts if reader.tokens_cut(prompt.text)]
+        if cut:
+            yield (
+                f"{len(cut)} of {len(prompts)} prompts are too long for the text encoder of {listed(titles, 'and')}, "
+                f"which reads {reader.length} tokens and not their end: {some_of(cut)}"
+            )
 
 
 def describe_cuts(cut: Mapping[str, int]) -> str:

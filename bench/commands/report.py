@@ -117,7 +117,7 @@ def _notes(
     capped = sum(bool(record.diagnostics.get("cap_reached")) for record in records)
     if capped:
         notes.append(f"{capped} of {len(records)} cells ended with a scene at its cap, which could not grow any more.")
-    notes += [f"{card.title}: {card.cut}." for card in cards if card.cut]
+    notes += [f"{card.cut_of_columns}." for card in cards if card.cut]
     completed = {record.identity for record in recorded if record.status is Status.COMPLETED}
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:

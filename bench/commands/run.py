@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.cells.initial_scene import check_inputs
+from bench.commands.prompt_reading import describe_reading
 from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.options import EngineOptions
@@ -40,7 +41,8 @@ def run_study(
     Args:
         study: What to run.
         store: The run folder.
-        console: Where progress goes.
+        console: Where progress goes, after a line on prompts that the prior does not read to their end and one on words
+            that it does not know.
         engine: Registered name of the engine.
         retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
         budget_hours: Device-hours that are started without asking; None to start whatever the forecast of time and
@@ -62,6 +64,8 @@ def run_study(
     if missing:
         check_ready(study)
         check_inputs(study)
+        for line in describe_reading(study):
+            print_line(console, f"{study.name}: {line}")
         if budget_hours is not None:
             here = engine == "local"  # elsewhere may be another device
             check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)

@@ -21,7 +21,7 @@ from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, is_scored, score_view_sets
-from bench.scores.view_set import ViewSet, cell_views, snapshot_views
+from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets
 from bench.study.imported_arms import all_cells
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
@@ -29,6 +29,7 @@ from bench.watch.divergence import Status
 from methods.priors.pipeline.settings import choose_device
 from metrics import Metric, MetricCard, ReadsText, metrics
 from metrics.suites import find_suite
+from reports.frames import listed
 
 #: Views without scores for which it is worth to start another process, which takes seconds to load the models.
 _WORTH_A_PROCESS = 200
@@ -79,7 +80,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     event_table(scored.records, store)  # kept for the report, which then has little left to parse
     for card in cards:
         if card.cut:
-            print_line(console, f"{study.name}: {card.title}: {card.cut}")
+            print_line(console, f"{study.name}: {card.cut_of_columns}")
     words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
     print_line(console, f"{study.name}: {words}")
     return frame
@@ -106,26 +107,26 @@ class _Stage:
             print_line(self.console, f"{study.name}: {why}")
 
         def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
-            compared = [replace(views, samples=samples.get(views.prompt.id)) for views in _rotated(sets, start)]
+            compared = _with_samples(_rotated(sets, start), samples)
             return score_view_sets(compared, self.scorers, self.candidates, self.console, what)
 
-        cells = score(self._cell_sets(), "cells")
+        sets = cell_sets(self.records, self.prompts, store)
+        if line := self._describe_lone(sets):
+            print_line(self.console, f"{study.name}: {line}")
+        cells = score(sets, "cells")
         snapshots = [(record, snapshot) for record in self.records for snapshot in record.snapshots]
-        sets = [snapshot_views(r, s, self.prompts[r.cell.prompt_id], store) for r, s in snapshots]
-        on_the_way = score(sets, "snapshots")
+        on_the_way = score(snapshot_sets(snapshots, self.prompts, store), "snapshots")
         controls = control_views(study, self.records, prompts, store, self.console)
         of_controls = score([control.views for control in controls], "controls")
         return _Scored(self.records, cells, snapshots, on_the_way, controls, of_controls)
 
     def cards(self) -> list[MetricCard]:
         """The cards to be printed with the scores."""
-        texts = [prompt.text for prompt in self.prompts.values()]
         cards = []
         for scorer in self.scorers:
             card = scorer.card.scored_among(self.candidates)
             if isinstance(scorer, ReadsText):
-                count = sum(scorer.tokens_cut(text) > 0 for text in texts)
-                card = card.model_copy(update={"prompts_cut": (count, len(texts))})
+                card = card.reading({key: scorer.tokens_cut(prompt.text) for key, prompt in self.prompts.items()})
             cards.append(card)
         return cards
 
@@ -136,7 +137,9 @@ class _Stage:
     @contextmanager
     def helped(self) -> Iterator[None]:
         """Let other processes score in the block, each beginning elsewhere; what fails there is left to this one."""
-        missing = [views for views in self._cell_sets() if not is_scored(views, self.scorers, self.candidates)]
+        samples, _ = sample_views(self.study, self.scorers, list(self.prompts.values()), self.store, makes=False)
+        sets = _with_samples(cell_sets(self.records, self.prompts, self.store), samples)
+        missing = [views for views in sets if not is_scored(views, self.scorers, self.candidates)]
         worth = self.device == "cpu" and sum(map(len, missing)) >= _WORTH_A_PROCESS
         count = cpu_workers(self.study.threads) if worth else 1
         context = get_context("spawn")
@@ -153,8 +156,16 @@ class _Stage:
                 helper.terminate()
                 helper.join()
 
-    def _cell_sets(self) -> list[ViewSet]:
-        return [cell_views(record, self.prompts[record.cell.prompt_id], self.store) for record in self.records]
+    def _describe_lone(self, sets: Sequence[ViewSet]) -> str:
+        """Describe the cells that metrics over seeds have no value for; "" if there are none."""
+        over_seeds = [scorer.card.name for scorer in self.scorers if scorer.card.uses_seeds]
+        lone = sum(not views.others for views in sets)
+        if not over_seeds or not lone:
+            return ""
+        return (
+            f"no {listed(over_seeds, 'and')} for {lone} of {len(sets)} completed cells: the arm has no other seed of "
+            "the prompt that completed"
+        )
 
 
 def _help(study: Study, folder: Path, start: float) -> None:
@@ -163,6 +174,10 @@ def _help(study: Study, folder: Path, start: float) -> None:
         stage = _Stage(study, RunStore(folder), Console(quiet=True))
         with stage.settings():
             stage.score(start)
+
+
+def _with_samples(sets: Sequence[ViewSet], samples: Mapping[str, ViewSet]) -> list[ViewSet]:
+    return [replace(views, samples=samples.get(views.prompt.id)) for views in sets]
 
 
 def _rotated(items: Sequence[_Item], start: float) -> list[_Item]:

@@ -23,8 +23,9 @@ from bench.records.record import EVENTS_FILE, AnyRecord, Record, RecordedView
 from bench.records.store import RunStore
 from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
+from bench.scores.scoring import with_needed
 from bench.scores.truth import read_image
-from bench.scores.view_set import cell_views
+from bench.scores.view_set import cell_sets
 from bench.study.cell import SCENE_FILE, Cell
 from bench.study.imported_arms import all_cells
 from bench.study.imported_cell import AnyCell
@@ -98,7 +99,7 @@ def verify_run(
     scores, why = _scores(store)
     if scores is not None:
         try:
-            findings += _scored_otherwise(study, store, sample, scores)
+            findings += _scored_otherwise(study, store, records, sample, scores)
             why = f"{len(sample)} cells scored again"
         except WeightsMissingError as error:
             why = f"none scored again: {error}"
@@ -205,28 +206,45 @@ def _scores(store: RunStore) -> tuple[pd.DataFrame | None, str]:
 
 
 def _scored_otherwise(
-    study: Study, store: RunStore, sample: Sequence[AnyRecord], scores: pd.DataFrame
+    study: Study, store: RunStore, records: Sequence[AnyRecord], sample: Sequence[AnyRecord], scores: pd.DataFrame
 ) -> Iterator[Finding]:
+    """Score a sample of the records again, each compared with the other seeds that were there when it was scored."""
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     yield from _other_weights(store, [scorer.card for scorer in scorers])
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     candidates = [prompt.text for prompt in study.prompt_set().prompts]
     samples, _ = sample_views(study, scorers, list(prompts.values()), store)
+    scored = set(scores["cell"])
+    lost = scored - {record.identity for record in records}
+    groups_lost = {_group(cell) for cell in all_cells(study) if cell.identity in lost}
     for record in sample:
         mine = scores[scores["cell"] == record.identity]
         written = {metric: rows["value"].to_numpy(float) for metric, rows in mine.groupby("metric", sort=False)}
         prompt = prompts[record.cell.prompt_id]
         try:
-            views = replace(cell_views(record, prompt, store), samples=samples.get(prompt.id)).read()
+            group = [
+                each
+                for each in records
+                if _group(each.cell) == _group(record.cell) and (each.identity in scored or each is record)
+            ]
+            views = cell_sets(group, prompts, store)[group.index(record)]
+            images = with_needed(replace(views, samples=samples.get(prompt.id)), scorers).read()
         except InputError as error:  # the truth's: the record's own images are right
             yield Finding("unreadable" if isinstance(error, StorageError) else "damaged", str(error))
             continue
         for scorer in scorers:
-            for metric, values in scorer.score(views, prompt.text, candidates).items():
+            if scorer.card.uses_seeds and _group(record.cell) in groups_lost:
+                continue
+            for metric, values in scorer.score(images, prompt.text, candidates).items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
                     kept = store.folder / "scores" / record.cell.folder_name
                     yield Finding("score", f"{where}: {line}", kept)
+
+
+def _group(cell: AnyCell) -> tuple[str, str]:
+    """The arm and the prompt, whose cells differ by their seeds."""
+    return cell.label, cell.prompt_id
 
 
 def _other_prior(study: Study) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from bench.errors import InputError
 from bench.output import print_line
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
-from bench.scores.image_folder import image_folder, image_names
+from bench.scores.image_folder import image_folder, image_names, is_whole
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.pinning import loaded_prior, study_prior
 from bench.study.study import Study
@@ -62,7 +62,7 @@ class ControlViews:
 
 
 class _NoPriorError(Exception):
-    """The prior cannot be loaded here; the message says why."""
+    """The prior cannot be loaded here, or its images are not to be made; the message says why."""
 
 
 def control_views(
@@ -99,7 +99,7 @@ def control_views(
 
 
 def sample_views(
-    study: Study, scorers: Sequence[Metric], prompts: Sequence[Prompt], store: RunStore
+    study: Study, scorers: Sequence[Metric], prompts: Sequence[Prompt], store: RunStore, *, makes: bool = True
 ) -> tuple[dict[str, ViewSet], str]:
     """Return the prior's own images that scores are relative to, by the id of the prompt.
 
@@ -108,29 +108,46 @@ def sample_views(
 
     Args:
         study: Names the prior, the guidance of the samples and the evaluation.
-        scorers: The metrics; without a relative one no images are needed.
-        prompts: The prompts, of which those with a known truth need no images.
+        scorers: The metrics; if none of them is relative or compares with the prior's images, none are needed.
+        prompts: The prompts; those with a known truth need images only for metrics that compare with them in any case.
         store: The run folder.
+        makes: Make those that are missing; otherwise they are left out.
 
     Returns:
         The images, and a sentence about prompts that lack them, empty if none does.
     """
-    relative = [scorer.card.name for scorer in scorers if scorer.card.uses_references]
+    compared = [scorer.card for scorer in scorers if scorer.card.uses_samples]
+    relative = [scorer.card for scorer in scorers if scorer.card.uses_references and not scorer.card.uses_samples]
     unknown = [prompt for prompt in prompts if prompt.truth is None]
-    if not relative or not unknown:
+    asked = list(prompts) if compared else unknown if relative else []
+    if not asked:
         return {}, ""
-    made, why = _Maker(study, [], unknown, store).all_views(_SAMPLES, controls[_SAMPLES](), unknown)
+    made, why = _Maker(study, [], asked, store, makes=makes).all_views(_SAMPLES, controls[_SAMPLES](), asked)
+    found = {views.prompt.id: views for views in made}
     if why:
-        why = (
-            f"no {listed(relative, 'and')} for {len(unknown) - len(made)} of {len(prompts)} prompts, whose truth is "
-            f"not known and for which there are no images of the prior: {why}"
-        )
-    return {views.prompt.id: views for views in made}, why
+        lines = []
+        for cards, some, which in ((compared, asked, ""), (relative, unknown, "whose truth is not known and ")):
+            lacking = sum(prompt.id not in found for prompt in some)
+            if cards and lacking:
+                names = listed([card.name for card in cards], "and")
+                lines.append(
+                    f"no {names} for {lacking} of {len(prompts)} prompts, {which}for which there are no images"
+                )
+        why = f"{'; '.join(lines)} of the prior: {why}"
+    return found, why
 
 
 class _Maker:
-    def __init__(self, study: Study, records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore) -> None:
-        self.study, self.store = study, store
+    def __init__(
+        self,
+        study: Study,
+        records: Sequence[AnyRecord],
+        prompts: Sequence[Prompt],
+        store: RunStore,
+        *,
+        makes: bool = True,
+    ) -> None:
+        self.study, self.store, self.makes = study, store, makes
         self.ring, self.seed = study.evaluation, study.seeds[0]
         cameras = ring_of(self.ring)
         self.azimuth_deg = cameras.azimuth_deg.numpy()
@@ -176,6 +193,8 @@ class _Maker:
             with torch_settings(self.study.threads):
                 _write(control.views(prompt.text, sources), temporary)
 
+        if not self.makes and not is_whole(folder, image_names(self.ring.views)):
+            raise _NoPriorError("they are not made yet")
         image_folder(folder, image_names(self.ring.views), make)
         return ViewSet(
             identity=identity,
@@ -187,6 +206,7 @@ class _Maker:
             ring=self.ring,
             truths=self.store.folder / "truth" if control.has_cameras else None,
             objects=None if control.has_cameras else self.store.folder / "truth",
+            texts=tuple(prompt.text + words for words in self.words) if name == _SAMPLES else None,
         )
 
 

@@ -24,13 +24,22 @@ def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None
     Raises:
         StorageError: If an image cannot be read, the disk is full, or the folder cannot be written in.
     """
-    if not all(_is_whole_png(target / name) for name in names):
+    if not is_whole(target, names):
         if target.exists():
             with storage_errors(target):
                 shutil.rmtree(target)
         with new_folder(target) as temporary:
             make(temporary)
     return target
+
+
+def is_whole(target: Path, names: Sequence[str]) -> bool:
+    """Say whether a folder holds all of its images, none of them cut short.
+
+    Raises:
+        StorageError: If an image cannot be read.
+    """
+    return all(_is_whole_png(target / name) for name in names)
 
 
 def image_names(count: int) -> list[str]:

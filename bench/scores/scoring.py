@@ -1,4 +1,4 @@
-"""Score view sets one after the other; scores that exist are read."""
+"""Score view sets one after the other, while the images of the next are read; scores that exist are read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,17 @@ from rich.progress import track
 from bench.records.atomic import write_atomically
 from bench.scores.view_set import ViewSet
 from metrics import Metric
+from metrics.views import Views
 
 #: Fields of a card that say what is done with a score, or what is a part of its key in full.
 _NO_PART_OF_A_SCORE: Any = {
     "candidates_sha256": True,
     "packages": True,
     "prompts_cut": True,
+    "prompts_cut_ids": True,
     "uses_references": True,
+    "uses_samples": True,
+    "uses_seeds": True,
     "columns": {"__all__": {"mean"}},
 }
 
@@ -43,8 +50,15 @@ def score_view_sets(
     """
     missing = [views for views in sets if not is_scored(views, scorers, candidates)]
     hidden = not console.is_terminal or not missing
-    for views in track(missing, f"scoring {what}", console=console, transient=True, disable=hidden):
-        _score(views, scorers, candidates)
+    shown = track(missing, f"scoring {what}", console=console, transient=True, disable=hidden)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = [reader.submit(_read_images, views, scorers, candidates) for views in missing[:1]]
+        for views, following in zip_longest(shown, missing[1:]):
+            unscored, images = ahead.pop().result()
+            if following is not None:  # read while these are scored: two sets are in memory, never more
+                ahead.append(reader.submit(_read_images, following, scorers, candidates))
+            if images is not None:
+                _score(views, images, unscored, candidates)
     return [_read(views, scorers, candidates) for views in sets]
 
 
@@ -53,12 +67,18 @@ def is_scored(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[st
     return all(_cached(views, scorer, candidates) is not None for scorer in scorers)
 
 
-def _score(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+def _read_images(
+    views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]
+) -> tuple[list[Metric], Views | None]:
+    """Read what the scorers need that have not scored the views yet; None if another process has, for all of them."""
     missing = [scorer for scorer in scorers if _cached(views, scorer, candidates) is None]
-    if not missing:  # another process has scored it in the meantime
-        return
-    images = views.read()
-    for scorer in missing:
+    return missing, with_needed(views, missing).read() if missing else None
+
+
+def _score(views: ViewSet, images: Views, scorers: Sequence[Metric], candidates: Sequence[str]) -> None:
+    for scorer in scorers:
+        if _cached(views, scorer, candidates) is not None:  # another process has scored it in the meantime
+            continue
         scores = {
             column: [float(value) if math.isfinite(value) else None for value in values]
             for column, values in scorer.score(images, views.prompt.text, candidates).items()
@@ -80,7 +100,7 @@ def _cached(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> dict[s
         scores = json.loads(_path(views, scorer, candidates).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    is_whole = isinstance(scores, dict) and set(scores) <= set(scorer.card.column_names) and bool(scores)
+    is_whole = isinstance(scores, dict) and set(scores) <= set(scorer.card.column_names)
     return scores if is_whole and all(_are_values(values, len(views)) for values in scores.values()) else None
 
 
@@ -89,15 +109,29 @@ def _are_values(values: Any, count: int) -> bool:
     return is_list and all(value is None or isinstance(value, int | float) for value in values)
 
 
+def with_needed(views: ViewSet, scorers: Sequence[Metric]) -> ViewSet:
+    """Leave out the images that none of the scorers compares the views with."""
+    samples = views.samples if any(_sees_samples(views, scorer) for scorer in scorers) else None
+    others = views.others if any(scorer.card.uses_seeds for scorer in scorers) else ()
+    return replace(views, samples=samples, others=others)
+
+
+def _sees_samples(views: ViewSet, scorer: Metric) -> bool:
+    """Say whether scores of the views depend on the prior's images: those relative to the truth do only without it."""
+    return scorer.card.uses_samples or (scorer.card.uses_references and views.prompt.truth is None)
+
+
 def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
-    """Name the file by everything that a score depends on: images, metric card, texts, truth and the prior's images."""
+    """Name the file by everything that a score depends on: images, card, texts, truth, the prior's images, seeds."""
     is_relative = scorer.card.uses_references
     sees_truth = views.truths or (is_relative and views.objects)
     truth = views.prompt.truth.model_dump() if views.prompt.truth and sees_truth else None
     card = scorer.card.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE)
     parts = [views.identity, card, list(candidates), truth]
-    if is_relative and views.samples:
+    if views.samples and _sees_samples(views, scorer):
         parts.append(views.samples.identity)
+    if scorer.card.uses_seeds:
+        parts.append([other.identity for other in views.others])
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     name = scorer.card.name.replace(":", "-")  # pyiqa:musiq, because some systems allow no colon in a name
     return views.scores / f"{name}-{key}.json"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,9 @@ from bench.scores.truth import read_image, read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
 from metrics.views import TruthViews, Views
 from prompts import Prompt
+
+#: Images that are decoded at a time: zlib and Pillow run in threads.
+_DECODERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,10 @@ class ViewSet:
     """The same for views that have no cameras: all views of the objects, which belong to none of them."""
     samples: ViewSet | None = None
     """The prior's own images of the prompt, for metrics that are relative to them; None if they are not needed."""
+    others: tuple[ViewSet, ...] = ()
+    """The same views of the arm's other seeds that completed, in the order of the seeds."""
+    texts: tuple[str, ...] | None = None
+    """The text of which each image is a draw of its own; None for the views of one scene."""
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -62,6 +72,8 @@ class ViewSet:
             # renders that were made elsewhere can be of another size, and are then compared with nothing
             objects=[each for each in self._read_truths(self.objects) if each.rgb.shape[1:] == rgb.shape[1:]],
             samples=samples if samples is not None and samples.shape[1:] == rgb.shape[1:] else None,
+            others=[_stack(other.rgb) for other in self.others],
+            texts=self.texts,
         )
 
     def _read_truths(self, folder: Path | None) -> tuple[TruthViews, ...]:
@@ -70,15 +82,50 @@ class ViewSet:
 
 
 def _stack(paths: Sequence[Path]) -> np.ndarray:
-    images = [read_image(path) for path in paths]
-    if len({image.shape for image in images}) != 1:
-        raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
-    return np.stack(images)
+    """Read images into one array ``(n h w …)``, some at a time, each to its place: never twice in memory."""
+    first = read_image(paths[0])
+    images = np.empty((len(paths), *first.shape), first.dtype)
+    images[0] = first
+
+    def put(index: int) -> None:
+        image = read_image(paths[index])
+        if (image.shape, image.dtype) != (first.shape, first.dtype):
+            raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
+        images[index] = image
+
+    with ThreadPoolExecutor(_DECODERS) as decoders:
+        list(decoders.map(put, range(1, len(paths))))
+    return images
 
 
 def cell_views(record: AnyRecord, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the evaluation views of a cell."""
     return _recorded(record, record.views, record.identity, prompt, store)
+
+
+def cell_sets(records: Sequence[AnyRecord], prompts: Mapping[str, Prompt], store: RunStore) -> list[ViewSet]:
+    """Return the evaluation views of completed cells, each with those of the arm's other seeds of its prompt."""
+    sets = [cell_views(record, prompts[record.cell.prompt_id], store) for record in records]
+    return _with_others(sets, [(record.cell.label, record.cell.prompt_id) for record in records])
+
+
+def snapshot_sets(
+    snapshots: Sequence[tuple[AnyRecord, Snapshot]], prompts: Mapping[str, Prompt], store: RunStore
+) -> list[ViewSet]:
+    """Return the views of snapshots, each with those of the arm's other seeds of its prompt at the same step."""
+    sets = [snapshot_views(record, each, prompts[record.cell.prompt_id], store) for record, each in snapshots]
+    return _with_others(sets, [(record.cell.label, record.cell.prompt_id, each.step) for record, each in snapshots])
+
+
+def _with_others(sets: Sequence[ViewSet], groups: Sequence[Hashable]) -> list[ViewSet]:
+    """Give each set the others of its group that were seen from the same directions."""
+    members: dict[Hashable, list[ViewSet]] = defaultdict(list)
+    for views, group in zip(sets, groups, strict=True):
+        members[group, views.azimuth_deg].append(views)
+    return [
+        replace(views, others=tuple(other for other in members[group, views.azimuth_deg] if other is not views))
+        for views, group in zip(sets, groups, strict=True)
+    ]
 
 
 def snapshot_views(record: AnyRecord, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:

@@ -13,11 +13,13 @@ def check_metrics(study: Study) -> None:
 
     Raises:
         UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
-        WeightsMissingError: If the suite lacks a model that one of the metrics needs.
+        WeightsMissingError: If the suite lacks a model that one of the metrics needs, or one needs a model of its own.
     """
     suite = find_suite(study.scorer_suite)
     for role in scorer_roles(study):
         suite.folder(role)
+    for name in study.metrics:  # a model that belongs to no suite
+        getattr(metrics[name], "check", lambda: None)()
 
 
 def scorer_roles(study: Study) -> list[Role]:

@@ -44,6 +44,24 @@ def open_clip_folder(folder: Path) -> tuple[Any, Any, Any]:
         raise WeightsError(f"{folder}: cannot be loaded as a CLIP of open_clip ({why})") from error
 
 
+def clip_tokenizer(folder: Path) -> Any:
+    """Load open_clip's tokenizer of a folder, without its network.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
+    import methods.torchvision_shim  # noqa: F401  (before open_clip, which imports torchvision)
+
+    # isort: split
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(_source(folder)[0])
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{folder}: its tokenizer cannot be loaded ({why})") from error
+
+
 def check_facts(folder: Path, model: ScorerModel, where: str = "") -> None:
     """Compare the configuration in ``folder`` with what the suite says of the model.
 

@@ -15,8 +15,8 @@ from metrics import Suite, TruthViews, Views, metrics
 from metrics.card import Column, MetricCard
 
 REGISTERED = (
-    "aesthetic", "clip_iqa", "clip_score", "detail", "faces", "ground_truth", "hps", "image_reward", "pick_score",
-    "r_precision", "saturation", "view_words",
+    "aesthetic", "clip_iqa", "clip_score", "cmmd", "detail", "diversity", "faces", "ground_truth", "hps",
+    "image_reward", "pick_score", "r_precision", "saturation", "view_words",
 )  # fmt: skip
 WITHOUT_A_MODEL = ("detail", "faces", "ground_truth", "saturation")
 
@@ -29,7 +29,8 @@ def test_the_suites_own_metrics_are_registered() -> None:
 def test_card_is_complete_and_agrees_with_the_scores(suite: Suite, make_views: Callable[..., Views], name: str) -> None:
     metric = metrics[name](suite)
     views = make_views(3)
-    views = dataclasses.replace(views, truths=[TruthViews("itself", views.rgb, views.opacity, faceless=views.rgb)])
+    truth = TruthViews("itself", views.rgb, views.opacity, faceless=views.rgb)
+    views = dataclasses.replace(views, truths=[truth], samples=views.rgb[1:], others=[views.rgb])
     scores = metric.score(views, "a blue duck", ["a blue duck", "a red car"])
     card = metric.card
     assert card.name == name
@@ -90,3 +91,14 @@ def test_the_card_of_r_precision_says_among_how_many_it_was_scored(suite: Suite)
     assert "the study's prompt set, chosen for the study or not" in card.description
     assert card.scored_among(["a", "b", "a"]).candidates == 2
     assert metrics["clip_score"](suite).card.scored_among(["a", "b"]).candidates is None
+
+
+def test_prompts_that_are_cut_are_named_with_the_columns(suite: Suite) -> None:
+    card = metrics["clip_score"](suite).card
+    sentence = "are too long for its text encoder, which does not read their end"
+    assert card.reading({"a": 0, "b": 0}).cut_of_columns == card.cut_of_columns == ""
+    assert card.reading({"a": 0, "b": 3, "c": 1}).cut_of_columns == f"CLIP: 2 of 3 prompts {sentence}: b, c"
+    many = card.reading({f"p{index}": 1 for index in range(8)})
+    assert many.cut == f"8 of 8 prompts {sentence}: p0, p1, p2, p3, p4 and 3 more"
+    earlier = MetricCard.model_validate_json(many.model_dump_json(exclude={"prompts_cut_ids"}))
+    assert earlier.cut == f"8 of 8 prompts {sentence} and 8 more".replace(" and 8 more", "")

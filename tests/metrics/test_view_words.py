@@ -53,3 +53,27 @@ def test_without_a_front_there_is_no_value(read_as: Callable[..., dict[str, np.n
     found = read_as(np.ones(12, int))
     assert np.nanmean(found["clip_front"]) == 0
     assert np.isnan(found["clip_extra"]).all()
+
+
+def test_view_words_are_kept_where_a_prompt_is_too_long(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompt loses its own end, the same for all three; one that fits is asked as it is."""
+    metric = ViewWords(suite)
+    asked: list[str] = []
+    encode = ClipModel.text_features
+
+    def recorded(self: ClipModel, texts: list[str]) -> torch.Tensor:
+        asked.extend(texts)
+        return encode(self, texts)
+
+    monkeypatch.setattr(ClipModel, "text_features", recorded)
+    rgb = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    long = " ".join(["a blue duck"] * 6)
+    for prompt in (long, "a blue duck"):
+        assert (metric.tokens_cut(prompt) > 0) == (prompt == long)
+        metric.score(Views(rgb, None, AZIMUTH), prompt, [])
+    assert asked[3:] == [f"a blue duck, {words}" for words in ("front view", "side view", "back view")]
+    [kept] = {text.rpartition(", ")[0] for text in asked[:3]}
+    assert long.startswith(kept + " ")
+    assert [metric._clip.tokens_cut(text) for text in asked[:3]] == [0, 0, 0]
+    assert metric.tokens_cut(f"{kept} {long[len(kept) + 1 :].split()[0]}") > 0  # no word less than fits
+    assert len(metric._clip.text_features(asked[:3]).unique(dim=0)) == 3

@@ -85,3 +85,18 @@ def test_the_object_without_its_face_is_checked_and_selected() -> None:
         TruthViews("car", rgb, rgb[..., 0], faceless=rgb[:1])
     with pytest.raises(TypeError, match=r"truth 'car'\.faceless: dtype float64, must be uint8"):
         TruthViews("car", rgb, rgb[..., 0], faceless=rgb / 255)
+
+
+def test_views_of_other_seeds_are_as_many_and_may_be_of_another_size() -> None:
+    views = Views(RGB, OPACITY, AZIMUTH, others=[np.zeros((2, 8, 8, 3), np.uint8)])
+    assert len(views.others) == 1
+    with pytest.raises(ValueError, match=r"views\.others\[1\]: 3 images, must be 2"):
+        dataclasses.replace(views, others=[RGB, np.zeros((3, 4, 5, 3), np.uint8)])
+    with pytest.raises(TypeError, match=r"views\.others\[0\]\.rgb: dtype float64, must be uint8"):
+        dataclasses.replace(views, others=[np.zeros((2, 4, 5, 3))])
+
+
+def test_each_image_has_a_text_if_there_are_texts() -> None:
+    assert Views(RGB, OPACITY, AZIMUTH, texts=("a", "a")).texts == ("a", "a")
+    with pytest.raises(ValueError, match=r"views\.texts: 1 texts, must be 2"):
+        Views(RGB, OPACITY, AZIMUTH, texts=("a",))

@@ -27,6 +27,7 @@ EXPECTED = {
     "initialisations": "record",
     "density": "unchanged",
     "controls": "other_prompt",
+    "layouts": "threestudio",
     "engines": "local",
 }
 

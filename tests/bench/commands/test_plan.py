@@ -83,6 +83,35 @@ def test_prompts_that_are_cut_and_words_that_are_unknown_are_named(study: Study,
     assert below == []
 
 
+def test_prompts_that_a_scorer_does_not_read_to_the_end_are_named_by_column(study: Study, tmp_path: Path) -> None:
+    """By tokenizers alone, and a line for each model, without those that are not fetched."""
+    long = " ".join(["a blue duck"] * 6)
+    longer = " ".join(["a blue duck"] * 13)
+    (tmp_path / "long.txt").write_text(f"{long}\na blue duck\n{longer}\n")
+    metrics = ("clip_score", "image_reward", "ground_truth", "r_precision", "clip_iqa")
+    ours = study.model_copy(update={"prompts": str(tmp_path / "long.txt"), "prompt_ids": None, "metrics": metrics})
+    _, below = _printed(ours, RunStore(tmp_path / "run"), timing_seconds=0.0)
+    ids = [prompt.id for prompt in ours.chosen_prompts()]
+    assert below == [
+        "2 of 3 prompts are too long for the text encoder of CLIP and R-precision, which reads 16 tokens and not their "
+        f"end: {ids[0]}, {ids[2]}",
+        "1 of 3 prompts are too long for the text encoder of ImageReward, which reads 35 tokens and not their end: "
+        f"{ids[2]}",
+    ]
+
+
+def test_a_metric_whose_own_model_is_missing_is_a_line_of_the_plan(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SDIBENCH_VQA", raising=False)
+    asked = study.model_copy(update={"metrics": ("vqa_score", "clip_score")})
+    _, below = _printed(asked, RunStore(tmp_path / "run"), timing_seconds=0.0)
+    assert below == [
+        "cannot be scored here: vqa_score: needs a model that answers questions; set SDIBENCH_VQA to a folder with "
+        "Salesforce/instructblip-flan-t5-xl (config.json, *.safetensors, tokenizer files)"
+    ]
+
+
 def finished_as(store: RunStore, **update: object) -> RunStore:
     """The same records in the folder of a larger study."""
     study = store.read_study().model_copy(update=update)

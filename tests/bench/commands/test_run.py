@@ -9,7 +9,7 @@ from rich.console import Console
 import bench.engines.work
 from bench.cells.run_cell import run_cell
 from bench.commands.run import run_study
-from bench.errors import InputError
+from bench.errors import InputError, RunError
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -36,6 +36,27 @@ def test_only_what_is_missing_is_run(study: Study, finished: RunStore, console: 
 def test_a_finished_run_does_nothing(study: Study, finished: RunStore, console: Console) -> None:
     run_study(study, finished, console)
     assert _output(console) == "tiny: 4 cells, 4 done, 0 to run\n"
+
+
+def test_prompts_that_the_prior_does_not_read_are_named_before_the_first_cell(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each kind; none once there is nothing to run."""
+    (tmp_path / "mine.txt").write_text("a plate piled high with chocolate chip cookies\n")
+    prior = study.prior.model_copy(update={"name": "toybox"})
+    ours = study.model_copy(update={"prompts": str(tmp_path / "mine.txt"), "prompt_ids": None, "prior": prior})
+    store = RunStore(tmp_path / "run")
+    monkeypatch.setattr("bench.commands.run.engines", {"local": lambda *given: None})
+    with pytest.raises(RunError, match="2 of 2 cells have no record"):
+        run_study(ours, store, console)
+    lines = _output(console).splitlines()
+    order = (
+        "tiny: 1 of 1 prompts are too long for the prior's text encoder",
+        "tiny: 7 words in 1 of 1 prompts are unknown to the prior toybox",
+        "tiny: 2 cells, 0 done, 2 to run",
+    )
+    assert [sum(line.startswith(words) for words in order) for line in lines] == [1, 1, 1]
+    assert [line.startswith(words) for line, words in zip(lines, order, strict=True)] == [True] * 3
 
 
 def test_failed_cells_are_run_again_on_request_only(

@@ -89,14 +89,17 @@ def test_helpers_are_processes_for_many_views_on_a_cpu(
     pd.testing.assert_frame_equal(score_study(study, finished, console), before)
 
 
-def test_prompts_that_a_scorer_does_not_read_to_the_end_are_counted(
+def test_prompts_that_a_scorer_does_not_read_to_the_end_are_named_with_its_columns(
     study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line when they are scored, and a note of the report, which needs no scorer."""
     monkeypatch.setattr(GroundTruth, "tokens_cut", lambda self, text: 3 if "striped" in text else 0, raising=False)
     out = io.StringIO()
-    score_study(study, finished, Console(file=out, width=200))
-    sentence = "Ground truth: 1 of 2 prompts are too long for its text encoder, which does not read their end"
+    score_study(study, finished, Console(file=out, width=300))
+    sentence = (
+        "PSNR, SSIM, IoU, PSNR aligned, SSIM aligned, IoU aligned: 1 of 2 prompts are too long for its text encoder, "
+        "which does not read their end: red-striped-car"
+    )
     assert f"tiny: {sentence}" in out.getvalue()
     monkeypatch.undo()
     page = report_study(study, finished).page.read_text(encoding="utf-8")

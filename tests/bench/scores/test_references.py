@@ -165,8 +165,15 @@ def test_without_a_truth_the_prior_s_images_are_their_own_reference(
 def test_verify_computes_them_again(unknown: Study, finished: RunStore, console: Console) -> None:
     frame = score_study(unknown, finished, console)
     records = finished.read_all(expand(unknown))
-    assert not [each for each in _scored_otherwise(unknown, finished, records, frame) if each.what == "score"]
+
+    def lines(frame: pd.DataFrame) -> list[str]:
+        found = _scored_otherwise(unknown, finished, records, records, frame)
+        return [each.line for each in found if each.what == "score"]
+
+    assert not lines(frame)
     wrong = frame.assign(value=frame["value"] + 0.1 * (frame["metric"] == "detail"))
-    found = [each.line for each in _scored_otherwise(unknown, finished, records, wrong) if each.what == "score"]
+    found = [
+        each.line for each in _scored_otherwise(unknown, finished, records, records, wrong) if each.what == "score"
+    ]
     assert len(found) == 2  # the prior's images of the other prompt are of one colour
     assert all("scores.parquet: detail of" in line for line in found)

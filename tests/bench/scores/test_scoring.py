@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.scores.scoring import score_view_sets
 from bench.scores.view_set import ViewSet, cell_views
@@ -14,6 +17,13 @@ from bench.study.expand import expand
 from bench.study.study import Study
 from metrics.card import Column, MetricCard
 from metrics.views import Views
+
+
+class Unhashed(Views):
+    """Views by their identity, which arrays have no hash for."""
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
 
 class Counted:
@@ -63,3 +73,56 @@ def test_only_what_is_not_scored_is_read(
     assert again.scored == ["a blue duck"]
     score_view_sets(sets, [again], ["a", "b"], console, "cells")  # other candidates, other scores
     assert len(again.scored) == 1 + len(sets)
+
+
+def test_a_metric_without_a_value_is_asked_once(sets: list[ViewSet], console: Console) -> None:
+    """Such as one of the truth where none is known: the images are not read again each time."""
+
+    class Silent(Counted):
+        def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+            super().score(views, prompt, candidates)
+            return {}
+
+    scorer = Silent()
+    for _ in range(2):
+        assert score_view_sets(sets, [scorer], ["a"], console, "cells") == [{}] * len(sets)
+    assert len(scorer.scored) == len(sets)
+
+
+def test_the_next_images_are_read_while_these_are_scored_and_no_others(
+    sets: list[ViewSet], console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a set that another process has scored in the meantime."""
+    started = [threading.Event() for _ in sets]
+    alive: weakref.WeakSet[Views] = weakref.WeakSet()
+    most: list[int] = []
+    read = ViewSet.read
+
+    def counted(views: ViewSet) -> Views:
+        most.append(len(alive) + 1)
+        started[next(index for index, each in enumerate(sets) if each.rgb == views.rgb)].set()
+        images = Unhashed(*(getattr(read(views), field) for field in ("rgb", "opacity", "azimuth_deg")))
+        alive.add(images)
+        return images
+
+    class Waiting(Counted):
+        def score(self, views: Views, prompt: str, candidates: Sequence[str]) -> dict[str, np.ndarray]:
+            found = super().score(views, prompt, candidates)
+            following = len(self.scored)
+            assert following == len(sets) or started[following].wait(30)
+            assert following + 1 >= len(sets) or not started[following + 1].wait(0.05)
+            return found
+
+    monkeypatch.setattr(ViewSet, "read", counted)
+    scorer = Waiting()
+    score_view_sets(sets, [scorer], ["a"], console, "cells")
+    assert len(scorer.scored) == len(sets)
+    assert max(most) == 2
+
+
+def test_images_that_cannot_be_read_end_scoring_after_those_before(sets: list[ViewSet], console: Console) -> None:
+    sets[2].rgb[1].write_bytes(b"no image")
+    scorer = Counted()
+    with pytest.raises(InputError, match=r"rgb_001\.png: cannot be read as an image"):
+        score_view_sets(sets, [scorer], ["a"], console, "cells")
+    assert len(scorer.scored) == 2

@@ -47,8 +47,14 @@ def test_features_are_kept_for_the_next_metric(clip_folder: Path, monkeypatch: p
     assert torch.equal(model.text_features(["a car"])[0], texts[1])
     assert (seen.call_count, said.call_count) == (0, 0)
     assert not torch.equal(model.image_features(images[1]), first)
-    assert torch.equal(model.image_features(images[0]), first)  # dropped from the cache and computed again
+    assert torch.equal(model.image_features(images[0]), first)
+    assert seen.call_count == 1
+    monkeypatch.setattr("metrics.models.clip._KEPT_SETS", 2)
+    model.image_features(images[:, 0])  # in place of the set that was asked for longest ago
+    model.image_features(images[0])
     assert seen.call_count == 2
+    assert not torch.equal(model.image_features(images[1]), first)
+    assert seen.call_count == 3
 
 
 def test_features_do_not_depend_on_what_was_asked_before(clip_folder: Path) -> None:
