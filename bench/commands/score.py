@@ -92,8 +92,10 @@ class _Stage:
     def __init__(self, study: Study, store: RunStore, console: Console) -> None:
         check_metrics(study)
         self.study, self.store, self.console = study, store, console
-        self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-        self.records = [record for record in store.read_all(all_cells(study)) if record.status is Status.COMPLETED]
+        recorded = store.read_all(all_cells(study))
+        self.records = [record for record in recorded if record.status is Status.COMPLETED]
+        seen = {record.cell.prompt_id for record in recorded}  # a prompt without a record has nothing to compare
+        self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts() if prompt.id in seen}
         self.device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
         self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
         # the whole set, so that R-precision does not depend on which of its prompts a study takes
