@@ -20,6 +20,7 @@ from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.imported_arms import imported_arms
 from bench.study.paths import whole_suite
+from bench.study.scorers import check_metrics
 from bench.study.settings import RENDERS
 from bench.study.study import Study, parse_study
 from metrics.suites import find_suite
@@ -150,6 +151,7 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
         InputError: As ``import_alone``.
         WeightsError: If the scorers' weights are missing or differ from those that their card names.
     """
+    check_metrics(study)  # before anything is read or written
     study = import_alone(study, store, console, hint=False)
     score_study(study, store, console)
     return report_study(study, store)

@@ -45,6 +45,9 @@ _NUMBERS = {
     "value": "float64",
 }
 
+#: The columns of numbers in the table of cells, which imported cells do not have.
+_COSTS = ("steps", "seconds", "optimise_seconds", "peak_bytes", "attempts", "unet_calls", "unet_rows")
+
 _OWNER = pa.schema([("cell", pa.string()), ("method", pa.string()), ("prompt_id", pa.string()), ("seed", pa.int64())])
 _REPEATED = ("cell", "method", "prompt_id", "prompt", "metric")
 
@@ -188,7 +191,9 @@ def cells_frame(records: Sequence[AnyRecord], store: RunStore) -> pd.DataFrame:
         "failure": lambda record: record.reason,
     }
     # column by column: ten thousand dicts would take more memory than the frame
-    return pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+    frame = pd.DataFrame({name: list(map(of_a_record[name], records)) for name in CELLS})
+    nothing = [name for name in _COSTS if frame[name].isna().all()]  # numbers nevertheless, which no value shows
+    return frame.astype(dict.fromkeys(nothing, "float64"))
 
 
 def _measured(read: Callable[[Record], Any]) -> Callable[[AnyRecord], Any]:

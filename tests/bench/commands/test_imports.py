@@ -154,6 +154,7 @@ def test_rank_ends_with_the_page(renders: Path, tmp_path: Path, capsys: pytest.C
     counts = frame.groupby("method").size().to_dict()
     assert counts == {"mine (imported)": 6, "theirs (imported)": 5}
     assert main(arguments) == 0  # again, with nothing left to do
+    assert main(["verify", str(tmp_path / "out")]) == 0
 
 
 def test_seeds_are_places_and_not_claims(tmp_path: Path) -> None:
@@ -308,6 +309,7 @@ def test_renders_of_no_prompt_are_one_line(
         (("mine",), "rank: give at least one folder of renders, and --prompts"),
         (("mine", "mine", "--prompts", "toybox", "--scorers", "toybox"), "mine is there twice"),
         (("mine", "--prompts", "toybox", "--names", "a", "b"), "--names: 2 are given for 1 folders"),
+        (("mine", "--prompts", "toybox"), "the suite sd21's weights for 'clip' are missing"),
         (("mine", "--prompts", "toybox", "--layouts", "frames", "mesh"), "--layouts: 2 are given for 1 folders"),
     ],
 )
@@ -319,7 +321,9 @@ def test_bad_arguments_of_rank_are_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(renders.parent)
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(renders.parent / "no-weights"))
     assert words in _complaint(capsys, "rank", *arguments)
+    assert not (renders.parent / "runs").exists()
 
 
 def test_runs_with_imported_arms_are_merged_and_compared(
