@@ -211,6 +211,10 @@ class Component:
     guidance_fields: ClassVar[tuple[str, ...]] = ("guidance_scale",)
     """Names of the fields that are guidance scales; a name without such a field is ignored."""
 
+    later_fields: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that came after the first records; at their default they are no part of a cell's settings, so
+    that a cell without them keeps its identity."""
+
     def calibrated(self, prior: Prior) -> Self:
         """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too."""
         own = {field.name for field in fields(self)}
