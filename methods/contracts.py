@@ -25,6 +25,10 @@ from methods.pixels import clamp_finite
 Streams = Mapping[str, torch.Generator]
 
 
+#: Stands for the prompt in a negative prompt.
+PROMPT = "{prompt}"
+
+
 class MethodState(Protocol):
     """State that a method or a strategy keeps from step to step; the harness saves it in the cell's checkpoint."""
 
@@ -216,10 +220,13 @@ class Component:
     that a cell without them keeps its identity."""
 
     def calibrated(self, prior: Prior) -> Self:
-        """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too."""
+        """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too.
+
+        A negative prompt with ``{prompt}`` in it stays: it says how a bad image of the prompt is described.
+        """
         own = {field.name for field in fields(self)}
         changes: dict[str, Any] = dict.fromkeys(own.intersection(self.guidance_fields), prior.guidance_scale)
-        if "negative_prompt" in own:
+        if "negative_prompt" in own and PROMPT not in getattr(self, "negative_prompt", ""):
             changes["negative_prompt"] = prior.negative_prompt
         return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self._parts().items()})
 
@@ -288,6 +295,10 @@ class Method(Component, ABC):
         A method that has them declares a field of this name.
         """
         return ""
+
+    def negative_text(self, prompt: str) -> str:
+        """The negative prompt of ``prompt``, "" for none."""
+        return self.negative_prompt.replace(PROMPT, prompt)
 
     @abstractmethod
     def __call__(
