@@ -41,7 +41,7 @@ class GivenTimes(TimestepSchedule):
     times: tuple[int, ...]
 
     def __call__(self, prior, progress, count, generator) -> torch.Tensor:
-        return torch.tensor(self.times)
+        return torch.tensor(self.times[:count])
 
 
 class World:
@@ -159,4 +159,4 @@ class World:
 
 
 #: Names of the methods that tests/methods/distillation/test_rivals.py proves.
-RIVALS = frozenset({"asyncsd", "bridge", "bsd", "cds", "dsd", "pfd"})
+RIVALS = frozenset({"asyncsd", "bridge", "bsd", "cds", "dsd", "pfd", "tsm"})

@@ -118,12 +118,27 @@ def cds(world: World) -> tuple[np.ndarray, np.ndarray]:
     return ours, first - world.cfg(nearer / np.sqrt(1 + before**2), s, world.scale)
 
 
+def tsm(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """λ·σ(t)·(ε̂_y(x_t) − ε_∅(x_μ)), μ = s + (t − s)·√(1 − γ²) (arXiv 2405.11252); ISM's t is one for all views."""
+    t = int(world.times[0])
+    world.times = np.full(3, t)
+    ours = world.run("tsm", guidance_scale=world.scale, trajectory_gamma=0.6)
+    s, noisy = max(t - 80, 0), world.x
+    for now, then in pairwise([*range(0, s, 200), s]):
+        noisy = world.ddim(noisy, now, then, world.cfg(noisy, now, 0.0, inverting=True))
+    first = world.cfg(noisy, s, 0.0, inverting=True)
+    middle = s + round(0.8 * (t - s))
+    subtracted = world.cfg(world.ddim(noisy, s, middle, first), middle, 0.0)
+    guided = world.cfg(world.ddim(noisy, s, t, first), t, world.scale, world.bad)
+    return ours, 0.1 * np.sqrt((1 - world.level(t)) / world.level(t)) * (guided - subtracted)
+
+
 def lengths(values: np.ndarray) -> np.ndarray:
     """The 2-norm of each view."""
     return np.sqrt((values**2).sum(axis=(1, 2, 3)))
 
 
-EQUATIONS = {f.__name__: f for f in (pfd, asyncsd, asyncsd_perp_neg, dsd, bridge, bridge_first, bsd, cds)}
+EQUATIONS = {f.__name__: f for f in (pfd, asyncsd, asyncsd_perp_neg, dsd, bridge, bridge_first, bsd, cds, tsm)}
 
 
 @pytest.mark.parametrize("bound", ["none", "target", "all"])
@@ -151,6 +166,8 @@ def test_each_has_its_equation() -> None:
         ("asyncsd", {"shift_above": (0.5, 2.0)}, r"shift_above: \(0.5, 2.0\) is not within 0 and 1"),
         ("dsd", {"shift_above": 1.5}, r"shift_above: 1.5 is not within 0 and 1"),
         ("bridge", {"switch": 2.0}, r"switch: 2.0 is not a progress from 0 to 1"),
+        ("tsm", {"trajectory_gamma": 1.5}, r"trajectory_gamma: 1.5 is not within 0 and 1"),
+        ("ism-code", {"trajectory_gamma": -1.0}, r"trajectory_gamma: -1.0 is not within 0 and 1"),
         ("cds", {"gap": (0.3, 0.1)}, r"gap: \(0.3, 0.1\) is not an increasing pair of fractions of T above 0"),
     ],
 )

@@ -13,6 +13,7 @@ from methods.distillation.bridge import Bridge
 from methods.distillation.bsd import BSD
 from methods.distillation.cds import CDS
 from methods.distillation.dsd import DSD
+from methods.distillation.ism_code import ISMCode
 from methods.inversion.trajectory import Trajectory
 
 
@@ -66,4 +67,14 @@ def test_cds_is_consistent3d_s(number: int, published, setting, difference) -> N
     case = published("cds")["cases"][number]
     ours, t = update(CDS(), setting(case), case["global_step"] / case["max_steps"])
     assert float(t.float().mean()) == pytest.approx(case["mean_t"])
+    assert difference(ours, case) < 1e-4
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_tsm_is_dreamer_xl_s(number: int, published, setting, difference) -> None:
+    """The code begins as LucidDreamer's does, so that it is a setting of ``ism-code``."""
+    case = published("tsm")["cases"][number]
+    method = ISMCode(interval=case["delta_t"] / 1000, trajectory_gamma=case["gamma"])
+    ours, t = update(method, setting(case), case["iteration"] / case["iterations"])
+    assert int(t[0]) == case["t"]
     assert difference(ours, case) < 1e-4
