@@ -176,6 +176,7 @@ class ViewPrompt(NamedTuple):
     negative: Tensor  # the method's negative prompt; equals ``null`` if it has none
     plain: Tensor | None = None  # the prompt without view words; None if the caller has no such text
     perpendicular: Perpendicular | None = None  # the other views, for ``guided_prediction``; None without Perp-Neg
+    rescale: float = 0.0  # φ of ``guide``: how much of the guided image's deviation is that of the conditional one
 
     @property
     def without_view(self) -> Tensor:
@@ -190,6 +191,7 @@ class ViewPrompt(NamedTuple):
             negative=self.negative[views],
             plain=None if self.plain is None else self.plain[views],
             perpendicular=None if self.perpendicular is None else self.perpendicular.select(views),
+            rescale=self.rescale,
         )
 
 

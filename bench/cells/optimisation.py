@@ -22,6 +22,7 @@ from methods.cameras import Cameras, sample_cameras, view_words, with_view
 from methods.contracts import PROMPT, Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.diffusion.perp_neg import PerpNeg
+from methods.distillation import clamp_update
 from methods.inversion import fixed_point_error
 from methods.transfer import to_device
 
@@ -151,6 +152,9 @@ class Optimisation:
             streams=self.streams,
             state=self.state,
         )
+        largest = self.cell.update_clamp_at(progress)
+        if largest is not None:
+            clamp_update(view.latents, largest)
         penalties = self.scene.regularisation(rendering, progress)
         penalty = sum(penalties.values(), start=torch.zeros((), device=self.device))
         if penalties and self.cell.penalties == "relative":
@@ -189,6 +193,7 @@ class Optimisation:
             negative=embed(negative) if any(negative) else null,
             plain=embed([prompt] * count),
             perpendicular=perpendicular,
+            rescale=self.cell.guidance_rescale,
         )
 
     def _make_optimiser(self) -> torch.optim.Adam:

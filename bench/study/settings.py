@@ -211,6 +211,11 @@ class CellSettings(Section):
     """The side that a camera sees is named by view words ("…, back view"), by Perp-Neg, or not at all (2D)."""
     view_sector_deg: Annotated[float, Field(gt=0, le=90)] = _VIEW_SECTOR_DEG
     """View words name the front within this angle of azimuth 0, and the back within it of 180°, degrees."""
+    guidance_rescale: Unit = 0.0
+    """Share by which the deviation of a guided clean image is brought to that of the image under the prompt alone, 0 to
+    1; inversions, and updates without a guided image (CSD, BSD, the bridge's second stage), stay as they are."""
+    update_clamp: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    """Bound of each element of a method's update at the first and at the last step, linear between; none by default."""
     cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()
     """Random cameras of the optimisation."""
     render: RenderSettings = RenderSettings()
@@ -226,9 +231,15 @@ class CellSettings(Section):
     def _without_later_settings(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out a setting that came later at its default: a cell without it keeps its identity."""
         fields: dict[str, Any] = dump(self)
-        if self.view_sector_deg == _VIEW_SECTOR_DEG:
-            fields.pop("view_sector_deg", None)
-        return fields
+        later = {"view_sector_deg": _VIEW_SECTOR_DEG, "guidance_rescale": 0.0, "update_clamp": None}
+        return {name: value for name, value in fields.items() if name not in later or value != later[name]}
+
+    def update_clamp_at(self, progress: float) -> float | None:
+        """Bound of each element of the update at ``progress`` in [0, 1]; None without one."""
+        if self.update_clamp is None:
+            return None
+        first, last = self.update_clamp
+        return first + (last - first) * progress
 
 
 class FigureSettings(Section):

@@ -22,7 +22,7 @@ from methods.diffusion.guidance import (
     Query,
     add_noise,
     bound_prediction,
-    direction,
+    guide,
     levels,
     predict_rows,
     queries,
@@ -88,6 +88,6 @@ class AsyncSD(Method):
         noisier = add_noise(prior, clean, noise, later)
         asked = queries(noisy, timesteps, prompt, prompt.positive, prompt.null)
         towards, away, *others, after = predict_rows(prior, *asked, Query(noisier, later, prompt.positive))
-        estimate = away + self.guidance_scale * direction(prompt, towards, away, others)
+        estimate = guide(prior, noisy, timesteps, prompt, self.guidance_scale, towards, away, others)
         guided = bound_prediction(prior, noisy, timesteps, estimate)
         return guided, bound_prediction(prior, noisier, later, after).noise

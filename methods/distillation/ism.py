@@ -108,4 +108,5 @@ def noise_before(
     middle = s + ((t - s) * (1.0 - gamma**2) ** 0.5).round().long()
     (alpha_s, sigma_s), (alpha, sigma) = levels(prior, s), levels(prior, middle)
     clean = (inverted.before - sigma_s * inverted.noise) / alpha_s
-    return guided_prediction(prior, alpha * clean + sigma * inverted.noise, middle, prompt, scale).noise
+    at_middle = alpha * clean + sigma * inverted.noise
+    return guided_prediction(prior, at_middle, middle, prompt._replace(rescale=0.0), scale).noise

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 SCENES = {
     "nerf": {"scene": {"name": "nerf", "marching": {"name": "occupancy", "samples": 28}}, "penalties": "relative"},
     "latent": {"scene": {"name": "latent"}, "view_prompts": "none", "divergence": {"opaque_opacity": 1.0}},
+    "gaussians": {"scene": {"name": "gaussians", "count": 40}, "penalties": "relative"},
 }
 
 

@@ -52,6 +52,7 @@ class World:
         modes: Kinds of image; one is a Gaussian prior.
         bound: The study's setting.
         times: A timestep for each view; random ones by default.
+        rescale: φ of rescaled guidance.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class World:
         modes: int = 1,
         bound: str = "none",
         times: tuple[int, ...] | None = None,
+        rescale: float = 0.0,
     ) -> None:
         rng = np.random.default_rng(seed)
-        self.seed, self.modes, self.bound = seed, modes, bound
+        self.seed, self.modes, self.bound, self.rescale = seed, modes, bound, rescale
         self.times = np.array(times or rng.choice(np.arange(20, 981), VIEWS, replace=False))
         self.x = rng.uniform(-1, 1, SHAPE)
         self.noise = rng.standard_normal(SHAPE)
@@ -107,7 +109,18 @@ class World:
         self, noisy: np.ndarray, t: Any, scale: float, base: np.ndarray | None = None, *, inverting: bool = False
     ) -> np.ndarray:
         away = self.eps(noisy, t, self.null if base is None else base)
-        return self.bounded(noisy, t, away + scale * (self.eps(noisy, t, self.y) - away), inverting=inverting)
+        guided = away + scale * (self.eps(noisy, t, self.y) - away)
+        if self.rescale and scale != 0.0 and not inverting:  # without guidance there is nothing to rescale
+            guided = self.rescaled(noisy, t, guided)
+        return self.bounded(noisy, t, guided, inverting=inverting)
+
+    def rescaled(self, noisy: np.ndarray, t: Any, noise: np.ndarray) -> np.ndarray:
+        """The noise of φ·x̂0·std(x̂0 under the prompt)/std(x̂0) + (1 − φ)·x̂0."""
+        clean, plain = self.clean(noisy, t, noise), self.clean(noisy, t, self.eps(noisy, t, self.y))
+        ratio = [(b.std(ddof=1) + 1e-8) / (a.std(ddof=1) + 1e-8) for a, b in zip(clean, plain, strict=True)]
+        wanted = self.rescale * np.array(ratio)[:, None, None, None] * clean + (1 - self.rescale) * clean
+        a = self.level(t)
+        return (noisy - np.sqrt(a) * wanted) / np.sqrt(1 - a)
 
     def perp(self, noisy: np.ndarray, t: Any, scale: float, share: float = 1.0) -> np.ndarray:
         """ε_∅ + s·(e + share·Σ w_i (e_i)⊥e), with Perp-Neg's two negatives."""
@@ -118,7 +131,9 @@ class World:
             other = self.eps(noisy, t, text) - away
             along = (other * e).sum((1, 2, 3), keepdims=True) / (e**2).sum((1, 2, 3), keepdims=True)
             total += share * self.weights[:, index, None, None, None] * (other - along * e)
-        return self.bounded(noisy, t, away + scale * total)
+        return self.bounded(
+            noisy, t, self.rescaled(noisy, t, away + scale * total) if self.rescale else away + scale * total
+        )
 
     def ddim(self, noisy: np.ndarray, t: Any, s: Any, noise: np.ndarray) -> np.ndarray:
         """The deterministic step from t to s, in either direction."""
@@ -137,7 +152,7 @@ class World:
         texts = (self.y, self.null, self.bad, self.front, self.side)
         y, null, bad, *others = (torch.from_numpy(text[..., :numbers]) for text in texts)
         negatives = Perpendicular(torch.stack(others, dim=1), torch.from_numpy(self.weights)) if perp_neg else None
-        return ViewPrompt(y, null, bad, perpendicular=negatives)
+        return ViewPrompt(y, null, bad, perpendicular=negatives, rescale=self.rescale)
 
     def run(self, name: str, *, progress: float = 1.0, perp_neg: bool = False, **changed: Any) -> np.ndarray:
         """The update: the gradient that the method's loss has for the latents, which is a mean over the views."""
