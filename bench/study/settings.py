@@ -50,7 +50,7 @@ Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
 _VIEW_SECTOR_DEG = 45.0
-_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share", "later"}
+_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share", "later", "antithetic"}
 
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
 _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
@@ -95,7 +95,7 @@ class Section(BaseModel):
 
 
 def _without_zeros(cameras: CameraRange, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """Leave out the settings that came later at 0 or empty: a cell without them keeps its identity."""
+    """Leave out the settings that came later at 0, false or empty: a cell without them keeps its identity."""
     fields: dict[str, Any] = dump(cameras)
     return {name: value for name, value in fields.items() if name not in _LATER_CAMERAS or value}
 
@@ -226,6 +226,12 @@ class CellSettings(Section):
     """Adam's constants."""
     divergence: DivergenceSettings = DivergenceSettings()
     """Bounds beyond which a cell counts as diverged."""
+
+    @model_validator(mode="after")
+    def _has_pairs_of_views(self) -> Self:
+        if self.cameras.antithetic and self.views_per_step < 2:
+            raise ValueError(f"cameras.antithetic: true needs views_per_step of 2 or more, not {self.views_per_step}")
+        return self
 
     @model_serializer(mode="wrap")
     def _without_later_settings(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -85,3 +85,18 @@ def test_the_method_s_prompt_has_the_rescaling(cell: Cell, prior: Prior) -> None
     rescaled = Optimisation(cell.model_copy(update={"guidance_rescale": 0.3}), prior).embed(evaluation_ring(1))
     assert rescaled.rescale == 0.3
     assert Optimisation(cell, prior).embed(evaluation_ring(1)).rescale == 0.0
+
+
+def test_antithetic_cameras_are_part_of_a_cell_that_has_them_and_need_two_views(cell: Cell, study: Study) -> None:
+    fields = json.loads(cell.model_dump_json())
+    assert "antithetic" not in fields["cameras"]
+    paired = fields | {"cameras": fields["cameras"] | {"antithetic": True}, "views_per_step": 2}
+    plain = fields | {"views_per_step": 2}
+    cells = [Cell.model_validate_json(json.dumps(each)) for each in (paired, plain)]
+    assert cells[0].cameras.antithetic
+    assert cells[0].identity != cells[1].identity
+    with pytest.raises(
+        InputError, match=r"cameras\.antithetic: true needs views_per_step of 2 or more, not 1"
+    ) as caught:
+        with_settings(study, cameras={"antithetic": True}, views_per_step=1)
+    assert "\n" not in str(caught.value)
