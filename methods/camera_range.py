@@ -44,6 +44,9 @@ class CameraRange:
     later: tuple[LaterRange, ...] = ()
     """Other ranges of the distance and of the field of view from a progress in (0, 1] on, ``[progress, [near, far],
     [narrow, wide]]`` each, in rising order (LucidDreamer comes nearer and narrows every 500 steps)."""
+    antithetic: bool = False
+    """Whether each second camera of a batch stands opposite another, at its elevation and at its azimuth + 180°
+    (``antithetic_pairs`` of marianlupascu/MV-SDI@64ae915)."""
 
     def __post_init__(self) -> None:
         for name in ("elevation_deg", "azimuth_deg"):

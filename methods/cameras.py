@@ -83,6 +83,8 @@ class Cameras:
 def sample_cameras(bounds: CameraRange, count: int, generator: torch.Generator) -> Cameras:
     """Draw ``count`` cameras.  Azimuths are stratified over the batch, so that two views face different sides.
 
+    With ``bounds.antithetic`` the second half of them stands opposite the first, and of an odd number the last alone.
+
     Args:
         bounds: The range of the cameras.
         count: Number of cameras.
@@ -110,7 +112,17 @@ def sample_cameras(bounds: CameraRange, count: int, generator: torch.Generator) 
         drawn = replace(drawn, shift=shift)
     if bounds.up_jitter > 0:
         drawn = replace(drawn, up=drawn.up + bounds.up_jitter * torch.randn(count, 3, generator=generator))
-    return drawn
+    return _paired(drawn) if bounds.antithetic else drawn
+
+
+def _paired(cameras: Cameras) -> Cameras:
+    """The cameras, those of the second half moved opposite to those of the first."""
+    pairs = len(cameras) // 2
+    azimuth, elevation = cameras.azimuth_deg.clone(), cameras.elevation_deg.clone()
+    opposite = azimuth[:pairs] + 180.0
+    azimuth[pairs : 2 * pairs] = torch.where(opposite > 180.0, opposite - 360.0, opposite)
+    elevation[pairs : 2 * pairs] = elevation[:pairs]
+    return replace(cameras, azimuth_deg=azimuth, elevation_deg=elevation)
 
 
 def evaluation_ring(

@@ -25,6 +25,10 @@ from methods.pixels import clamp_finite
 Streams = Mapping[str, torch.Generator]
 
 
+#: Stands for the prompt in a negative prompt.
+PROMPT = "{prompt}"
+
+
 class MethodState(Protocol):
     """State that a method or a strategy keeps from step to step; the harness saves it in the cell's checkpoint."""
 
@@ -172,6 +176,7 @@ class ViewPrompt(NamedTuple):
     negative: Tensor  # the method's negative prompt; equals ``null`` if it has none
     plain: Tensor | None = None  # the prompt without view words; None if the caller has no such text
     perpendicular: Perpendicular | None = None  # the other views, for ``guided_prediction``; None without Perp-Neg
+    rescale: float = 0.0  # φ of ``guide``: how much of the guided image's deviation is that of the conditional one
 
     @property
     def without_view(self) -> Tensor:
@@ -186,6 +191,7 @@ class ViewPrompt(NamedTuple):
             negative=self.negative[views],
             plain=None if self.plain is None else self.plain[views],
             perpendicular=None if self.perpendicular is None else self.perpendicular.select(views),
+            rescale=self.rescale,
         )
 
 
@@ -211,11 +217,18 @@ class Component:
     guidance_fields: ClassVar[tuple[str, ...]] = ("guidance_scale",)
     """Names of the fields that are guidance scales; a name without such a field is ignored."""
 
+    later_fields: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that came after the first records; at their default they are no part of a cell's settings, so
+    that a cell without them keeps its identity."""
+
     def calibrated(self, prior: Prior) -> Self:
-        """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too."""
+        """A copy with guidance scales and negative prompt taken from the prior's card, in its parts too.
+
+        A negative prompt with ``{prompt}`` in it stays: it says how a bad image of the prompt is described.
+        """
         own = {field.name for field in fields(self)}
         changes: dict[str, Any] = dict.fromkeys(own.intersection(self.guidance_fields), prior.guidance_scale)
-        if "negative_prompt" in own:
+        if "negative_prompt" in own and PROMPT not in getattr(self, "negative_prompt", ""):
             changes["negative_prompt"] = prior.negative_prompt
         return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self._parts().items()})
 
@@ -284,6 +297,10 @@ class Method(Component, ABC):
         A method that has them declares a field of this name.
         """
         return ""
+
+    def negative_text(self, prompt: str) -> str:
+        """The negative prompt of ``prompt``, "" for none."""
+        return self.negative_prompt.replace(PROMPT, prompt)
 
     @abstractmethod
     def __call__(

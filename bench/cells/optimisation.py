@@ -19,9 +19,10 @@ from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
 from methods.cameras import Cameras, sample_cameras, view_words, with_view
-from methods.contracts import Distillation, Prior, Rendering, View, ViewPrompt
+from methods.contracts import PROMPT, Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.diffusion.perp_neg import PerpNeg
+from methods.distillation import clamp_update
 from methods.inversion import fixed_point_error
 from methods.transfer import to_device
 
@@ -151,6 +152,9 @@ class Optimisation:
             streams=self.streams,
             state=self.state,
         )
+        largest = self.cell.update_clamp_at(progress)
+        if largest is not None:
+            clamp_update(view.latents, largest)
         penalties = self.scene.regularisation(rendering, progress)
         penalty = sum(penalties.values(), start=torch.zeros((), device=self.device))
         if penalties and self.cell.penalties == "relative":
@@ -172,12 +176,13 @@ class Optimisation:
         """The conditioning of each view, with the words of its side or Perp-Neg as the cell is set."""
         embed, count, prompt = self.prior.embed, len(cameras), self.cell.prompt
         null = self.prior.null(count)
-        negative = self.method.negative_prompt.replace("{prompt}", prompt)
-        perpendicular = None
+        negative, perpendicular = [self.method.negative_text(prompt)] * count, None
         match self.cell.view_prompts:
             case "words":
                 sides = view_words(cameras, self.cell.view_sector_deg)
                 positive = embed([with_view(prompt, words) for words in sides])
+                if PROMPT in self.method.negative_prompt:  # the same object, from the same side
+                    negative = [with_view(text, words) for text, words in zip(negative, sides, strict=True)]
             case "perp_neg":
                 positive, perpendicular = PerpNeg()(self.prior, prompt, cameras)
             case "none":
@@ -185,9 +190,10 @@ class Optimisation:
         return ViewPrompt(
             positive=positive,
             null=null,
-            negative=embed([negative] * count) if negative else null,
+            negative=embed(negative) if any(negative) else null,
             plain=embed([prompt] * count),
             perpendicular=perpendicular,
+            rescale=self.cell.guidance_rescale,
         )
 
     def _make_optimiser(self) -> torch.optim.Adam:

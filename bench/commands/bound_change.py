@@ -47,10 +47,12 @@ class Options:
     """CPU threads."""
 
 
-def update(name: str, prior: Prior, view: View, prompt: ViewPrompt, progress: float, seed: int) -> np.ndarray:
+def update(
+    name: str, prior: Prior, view: View, prompt: ViewPrompt, texts: Sequence[str], progress: float, seed: int
+) -> np.ndarray:
     """The gradient ``(b n)`` that the loss of the method ``name`` has for the latents of each image."""
     method = methods[name]().calibrated(prior)
-    negative = prior.embed([method.negative_prompt] * len(view.clean)) if method.negative_prompt else prompt.null
+    negative = prior.embed([method.negative_text(text) for text in texts]) if method.negative_prompt else prompt.null
     latents = view.clean.requires_grad_()
     seen = View(view.rendering._replace(rgb=None, latents=latents), view.cameras, prior)
     out = method(
@@ -68,12 +70,12 @@ def update(name: str, prior: Prior, view: View, prompt: ViewPrompt, progress: fl
 
 def measure(prior: Prior, options: Options, names: Sequence[str]) -> pd.DataFrame:
     """A row for each method, setting, progress and image: ``method, bound, progress, image, size, cosine``."""
-    view, prompt = truths(prior, options.images)
+    view, prompt, texts = truths(prior, options.images)
     rows = []
     for name, progress in track(list(product(names, options.progress)), description="update"):
-        plain = update(name, with_bound(prior, REFERENCE), view, prompt, progress, options.seed)
+        plain = update(name, with_bound(prior, REFERENCE), view, prompt, texts, progress, options.seed)
         for bound in ("target", "all"):
-            clipped = update(name, with_bound(prior, bound), view, prompt, progress, options.seed)
+            clipped = update(name, with_bound(prior, bound), view, prompt, texts, progress, options.seed)
             lengths = np.linalg.norm(plain, axis=1), np.linalg.norm(clipped, axis=1)
             cosine = (plain * clipped).sum(axis=1) / (lengths[0] * lengths[1])
             each = enumerate(zip(lengths[1] / lengths[0], cosine, strict=True))

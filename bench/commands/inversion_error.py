@@ -68,8 +68,8 @@ def errors(
     )
 
 
-def truths(prior: Prior, count: int) -> tuple[View, ViewPrompt]:
-    """A view of ``count`` held-out objects, each from the next azimuth, and their prompts."""
+def truths(prior: Prior, count: int) -> tuple[View, ViewPrompt, list[str]]:
+    """A view of ``count`` held-out objects, each from the next azimuth, their prompts and the texts of these."""
     held_out = [toy for toy in all_objects() if is_held_out(toy)]
     toys = held_out[:: max(1, len(held_out) // count)][:count]
     ring = evaluation_ring(len(toys))
@@ -79,12 +79,12 @@ def truths(prior: Prior, count: int) -> tuple[View, ViewPrompt]:
     texts = [with_view(with_article(toy.name), words) for toy, words in zip(toys, view_words(ring), strict=True)]
     null = prior.null(len(toys))
     view = View(Rendering(rgb, torch.ones_like(rgb[:, :1]), torch.zeros_like(rgb[:, :1])), ring, prior)
-    return view, ViewPrompt(prior.embed(texts), null, null)
+    return view, ViewPrompt(prior.embed(texts), null, null), texts
 
 
 def measure(prior: Prior, options: Options, names: Sequence[str]) -> pd.DataFrame:
     """A row for each strategy, timestep and image: ``strategy, timestep, image, error``."""
-    view, prompt = truths(prior, options.images)
+    view, prompt, _ = truths(prior, options.images)
     rows = []
     for name, t in track([(name, t) for name in names for t in options.timesteps], description="inversion error"):
         strategy = strategies[name]().calibrated(prior)

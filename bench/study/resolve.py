@@ -92,11 +92,16 @@ def resolve_settings(factory: type, given: Mapping[str, Any], *, where: str) -> 
 
 
 def plain_settings(thing: Any) -> dict[str, Any]:
-    """The fields of a dataclass as JSON; a part chosen by name is a table with its ``name``."""
-    hints = get_type_hints(type(thing))
+    """The fields of a dataclass as JSON; a part chosen by name is a table with its ``name``.
+
+    A method's fields that came later (``Component.later_fields``) are left out at their default.
+    """
+    hints, later = get_type_hints(type(thing)), getattr(type(thing), "later_fields", ())
     plain = {}
     for field in dataclasses.fields(thing):
         value = getattr(thing, field.name)
+        if field.name in later and value == field.default:
+            continue
         if (registry := registry_of(hints[field.name])) is not None:
             value = plain_part(value, registry)
         elif dataclasses.is_dataclass(value):

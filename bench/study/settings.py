@@ -50,7 +50,7 @@ Resolution = Annotated[int, Field(ge=4, le=2048)]
 ResolutionSteps = tuple[tuple[Unit, Resolution], ...]
 
 _VIEW_SECTOR_DEG = 45.0
-_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share", "later"}
+_LATER_CAMERAS = {"position_jitter", "up_jitter", "sphere_share", "later", "antithetic"}
 
 _RESOLUTION: TypeAdapter[int] = TypeAdapter(Resolution)
 _RESOLUTION_STEPS: TypeAdapter[ResolutionSteps] = TypeAdapter(ResolutionSteps)
@@ -95,7 +95,7 @@ class Section(BaseModel):
 
 
 def _without_zeros(cameras: CameraRange, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """Leave out the settings that came later at 0 or empty: a cell without them keeps its identity."""
+    """Leave out the settings that came later at 0, false or empty: a cell without them keeps its identity."""
     fields: dict[str, Any] = dump(cameras)
     return {name: value for name, value in fields.items() if name not in _LATER_CAMERAS or value}
 
@@ -211,6 +211,11 @@ class CellSettings(Section):
     """The side that a camera sees is named by view words ("…, back view"), by Perp-Neg, or not at all (2D)."""
     view_sector_deg: Annotated[float, Field(gt=0, le=90)] = _VIEW_SECTOR_DEG
     """View words name the front within this angle of azimuth 0, and the back within it of 180°, degrees."""
+    guidance_rescale: Unit = 0.0
+    """Share by which the deviation of a guided clean image is brought to that of the image under the prompt alone, 0 to
+    1; inversions, and updates without a guided image (CSD, BSD, the bridge's second stage), stay as they are."""
+    update_clamp: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    """Bound of each element of a method's update at the first and at the last step, linear between; none by default."""
     cameras: Annotated[CameraRange, WrapSerializer(_without_zeros)] = CameraRange()
     """Random cameras of the optimisation."""
     render: RenderSettings = RenderSettings()
@@ -222,13 +227,25 @@ class CellSettings(Section):
     divergence: DivergenceSettings = DivergenceSettings()
     """Bounds beyond which a cell counts as diverged."""
 
+    @model_validator(mode="after")
+    def _has_pairs_of_views(self) -> Self:
+        if self.cameras.antithetic and self.views_per_step < 2:
+            raise ValueError(f"cameras.antithetic: true needs views_per_step of 2 or more, not {self.views_per_step}")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_later_settings(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out a setting that came later at its default: a cell without it keeps its identity."""
         fields: dict[str, Any] = dump(self)
-        if self.view_sector_deg == _VIEW_SECTOR_DEG:
-            fields.pop("view_sector_deg", None)
-        return fields
+        later = {"view_sector_deg": _VIEW_SECTOR_DEG, "guidance_rescale": 0.0, "update_clamp": None}
+        return {name: value for name, value in fields.items() if name not in later or value != later[name]}
+
+    def update_clamp_at(self, progress: float) -> float | None:
+        """Bound of each element of the update at ``progress`` in [0, 1]; None without one."""
+        if self.update_clamp is None:
+            return None
+        first, last = self.update_clamp
+        return first + (last - first) * progress
 
 
 class FigureSettings(Section):

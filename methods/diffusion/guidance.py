@@ -18,6 +18,10 @@ from methods.transfer import to_device
 Against = Literal["null", "negative"]
 
 
+#: Added to deviations that are divided, as in MVDream's code.
+_TINY = 1e-8
+
+
 class Prediction(NamedTuple):
     """A prediction at x_t in both parametrisations, which always agree with each other."""
 
@@ -55,8 +59,10 @@ def guided_prediction(
         prompt: The conditioning; its Perp-Neg part counts wherever there is one.
         scale: The guidance scale s; 0 is the prediction of ``against`` alone.
         against: What to go away from.
-        inverting: True within an inversion, where the prior may bound its images or not.
+        inverting: True within an inversion, where the prior may bound its images or not, and guidance is not rescaled.
     """
+    if inverting:
+        prompt = prompt._replace(rescale=0.0)
     noise = guided_noise(prior, noisy, timesteps, prompt, scale, against)
     return bound_prediction(prior, noisy, timesteps, noise, inverting=inverting)
 
@@ -80,7 +86,42 @@ def guided_noise(
     if prompt.perpendicular is None and scale == 1.0:
         return prior.predict_noise(noisy, timesteps, prompt.positive)
     towards, away, *others = predict_rows(prior, *queries(noisy, timesteps, prompt, prompt.positive, base))
-    return away + scale * direction(prompt, towards, away, others)
+    return guide(prior, noisy, timesteps, prompt, scale, towards, away, others)
+
+
+def guide(
+    prior: Prior,
+    noisy: Tensor,
+    timesteps: Tensor,
+    prompt: ViewPrompt,
+    scale: float,
+    towards: Tensor,
+    away: Tensor,
+    others: Sequence[Tensor],
+) -> Tensor:
+    """ε̂ = ε_base + s·(ε_positive − ε_base), and rescaled where ``prompt.rescale`` is not 0.
+
+    The rescaled one stands for (φ·σ_y/σ̂ + 1 − φ)·x̂0, σ̂ and σ_y being the deviations, over a view, of x̂0 and of the
+    clean image that ε_positive stands for (section 3.4 of arXiv 2305.08891, on the clean image as in MVDream's code).
+
+    Args:
+        prior: The diffusion prior.
+        noisy: x_t, ``(b c lh lw)``.
+        timesteps: ``(b,)``.
+        prompt: The conditioning.
+        scale: s.
+        towards: ε_positive, ``(b c lh lw)``.
+        away: ε_base.
+        others: ε of the negatives of Perp-Neg in the order of :func:`queries`; empty without Perp-Neg.
+    """
+    guided = away + scale * direction(prompt, towards, away, others)
+    if prompt.rescale == 0.0:
+        return guided
+    alpha, sigma = levels(prior, timesteps)
+    clean, conditional = ((noisy - sigma * noise) / alpha for noise in (guided, towards))
+    over = (1, 2, 3)
+    ratio = (conditional.std(over, keepdim=True) + _TINY) / (clean.std(over, keepdim=True) + _TINY)
+    return (noisy - alpha * (1 + prompt.rescale * (ratio - 1)) * clean) / sigma
 
 
 def queries(noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, *conditioning: Tensor) -> list[Query]:

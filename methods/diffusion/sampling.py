@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from methods.contracts import Prior, ViewPrompt
-from methods.diffusion.guidance import guided_prediction, levels
+from methods.diffusion.guidance import Prediction, guided_prediction, levels
+from methods.transfer import to_device
 
 #: Images sampled in one batch, so that a small device has room for them.
 _AT_ONCE = 8
@@ -44,6 +47,80 @@ def ddim_sample(prior: Prior, noise: Tensor, prompt: ViewPrompt, scale: float, s
             alpha, sigma = levels(prior, now - stride)
             noisy = alpha * prediction.target + sigma * prediction.noise
     return prediction.target
+
+
+class Walked(NamedTuple):
+    """The end of a walk of DDIM steps; each tensor is ``(b c lh lw)``."""
+
+    noisy: Tensor  # the latents at the path's last timestep
+    before: Tensor  # the latents at the timestep before it
+    noise: Tensor  # the noise that was predicted there
+
+
+@torch.no_grad()
+def ddim_walk(
+    prior: Prior, noisy: Tensor, path: Tensor, prompt: ViewPrompt, scale: float, *, inverting: bool = False
+) -> Walked:
+    """Carry latents along ``path`` by deterministic DDIM steps, x_{t'} = α_{t'} x̂0(x_t) + σ_{t'} ε̂(x_t).
+
+    Args:
+        prior: The diffusion prior.
+        noisy: The latents at the path's first timesteps, ``(b c lh lw)``.
+        path: At least two timesteps ``(k b)``, on the host, which fall (sampling) or rise (inversion).  A view whose
+            timestep does not change stays where it is, and no row is evaluated for it.
+        prompt: The conditioning.
+        scale: Guidance scale.
+        inverting: True within an inversion, where the prior may bound its images or not.
+    """
+    end = Walked(noisy, noisy, torch.zeros_like(noisy))
+    for now, then in pairwise(path):
+        moving = (then != now).nonzero()[:, 0]
+        if len(moving) == len(now):
+            end = _step(prior, end.noisy, now, then, prompt, scale, inverting)
+        elif len(moving) > 0:
+            views = to_device(moving, noisy.device)
+            some = prompt.select(views)
+            moved = _step(prior, end.noisy[views], now[moving], then[moving], some, scale, inverting)
+            end = Walked(*(old.index_copy(0, views, new) for old, new in zip(end, moved, strict=True)))
+    return end
+
+
+def _step(
+    prior: Prior, noisy: Tensor, now: Tensor, then: Tensor, prompt: ViewPrompt, scale: float, inverting: bool
+) -> Walked:
+    """One DDIM step from timesteps ``now`` to ``then``, each ``(b,)``."""
+    now, then = to_device(now, noisy.device), to_device(then, noisy.device)
+    prediction = guided_prediction(prior, noisy, now, prompt, scale, inverting=inverting)
+    alpha, sigma = levels(prior, then)
+    return Walked(alpha * prediction.target + sigma * prediction.noise, noisy, prediction.noise)
+
+
+def denoise(prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, scale: float, steps: int) -> Prediction:
+    """Φ(x_t), the clean latents at the end of the deterministic DDIM path from x_t, and the noise predicted at x_t.
+
+    The path has the strides of a sampler of ``steps`` steps: t, t − T/n, t − 2T/n, … as long as they are positive, so
+    that a view takes about n·t/T of them, as it does in an inversion.  With one step Φ is x̂0, the posterior mean.
+
+    Args:
+        prior: The diffusion prior.
+        noisy: x_t, ``(b c lh lw)``.
+        timesteps: t, ``(b,)``, on the host.
+        prompt: The conditioning.
+        scale: Guidance scale.
+        steps: n, the steps of a whole path (from T).
+    """
+    first = guided_prediction(prior, noisy, timesteps, prompt, scale)
+    timesteps = timesteps.cpu()  # where methods draw them
+    stride = max(1, len(prior.alphas_cumprod) // steps)
+    counts = ((timesteps - 1) // stride).clamp_min(0)  # steps after the first
+    path = timesteps - stride * torch.minimum(torch.arange(int(counts.max()) + 1)[:, None], counts)
+    if len(path) == 1:
+        return first
+    then = to_device(path[1], noisy.device)
+    alpha, sigma = levels(prior, then)
+    second = alpha * first.target + sigma * first.noise
+    end = ddim_walk(prior, second, path[1:], prompt, scale).noisy if len(path) > 2 else second
+    return Prediction(first.noise, guided_prediction(prior, end, path[-1], prompt, scale).target)
 
 
 @torch.no_grad()

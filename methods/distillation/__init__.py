@@ -19,3 +19,14 @@ def update_loss(latents: Tensor, update: Tensor) -> Tensor:
     """A scalar whose gradient with respect to ``latents`` ``(b c lh lw)`` is ``update`` / b."""
     aim = (latents - update).detach()
     return 0.5 * (latents - aim).square().sum() / len(latents)
+
+
+def clamp_update(latents: Tensor, largest: float) -> None:
+    """Clamp each element of whatever update reaches ``latents`` ``(b c lh lw)`` to ± ``largest``.
+
+    It holds for every method, because a method's update is its loss's gradient for the latents, times b
+    (gradient clamping of arXiv 2303.15413).  A term on the image itself, HiFA's, is not part of it.
+    """
+    if latents.requires_grad:
+        bound = largest / len(latents)
+        latents.register_hook(lambda gradient: gradient.clamp(-bound, bound))

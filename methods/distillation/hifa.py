@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import add_noise, guided_prediction, levels
+from methods.diffusion.guidance import add_noise, levels
+from methods.diffusion.sampling import denoise
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -31,11 +33,11 @@ class HiFA(Method):
 
     The two are one rule, for ε̂ − ε = (x − x̂0)·√ᾱ_t/√(1−ᾱ_t): latents and image are each pulled towards what the
     prediction stands for.  The form and w(t) = 1 − ᾱ_t are threestudio's; the released code denoises in four
-    steps with a constant w.  The second term's gradient goes to the image I, not through the encoder.  HiFA's
-    penalties on depth belong to the scene.
+    steps (``denoise_steps``) with a constant w.  The second term's gradient goes to the image I, not through the
+    encoder.  HiFA's penalties on depth belong to the scene.
 
     Raises:
-        ValueError: If ``image_weight`` is negative.
+        ValueError: If ``image_weight`` is negative or ``denoise_steps`` is not positive.
     """
 
     guidance_scale: float = 101.0
@@ -46,10 +48,17 @@ class HiFA(Method):
     """λ, the weight of the term on the image (threestudio's ``lambda_sds_img``; 0.1 in the released code)."""
     inversion: InversionStrategy = RandomNoise()
     """Source of ε: sampled again in each step (arXiv 2305.18766)."""
+    denoise_steps: int = 1
+    """Steps of a whole DDIM path from T to x̂0, of which a view at t takes about n·t/T (threestudio's 1; the released
+    code's ``denoising_steps`` is 4)."""
+
+    later_fields: ClassVar = ("denoise_steps",)
 
     def __post_init__(self) -> None:
         if self.image_weight < 0:
             raise ValueError(f"image_weight: {self.image_weight} is negative")
+        if self.denoise_steps < 1:
+            raise ValueError(f"denoise_steps: {self.denoise_steps} is not a positive number of steps")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
@@ -58,9 +67,12 @@ class HiFA(Method):
         clean = view.clean
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
-        guided = guided_prediction(prior, add_noise(prior, clean, noise, t), t, prompt, self.guidance_scale)
+        noisy = add_noise(prior, clean, noise, t)
+        guided = denoise(prior, noisy, t, prompt, self.guidance_scale, self.denoise_steps)
         alpha, sigma = levels(prior, t)
-        loss = update_loss(view.latents, sigma.square() * (guided.noise - noise))
+        # what all steps together predict at x_t; a single step's prediction stays as it is, to the bit
+        predicted = guided.noise if self.denoise_steps == 1 else (noisy - alpha * guided.target) / sigma
+        loss = update_loss(view.latents, sigma.square() * (predicted - noise))
         if self.image_weight > 0:
             aim = prior.decode(guided.target).detach()
             image = _resize(view.rgb, aim.shape[-1])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from methods.contracts import Distillation, Method, Prior, State, Streams, View, ViewPrompt
-from methods.diffusion.guidance import add_noise, bound_prediction, guided_prediction, levels
+from methods.diffusion.guidance import add_noise, guided_prediction, levels
 from methods.diffusion.schedules import require_range, timestep_index
 from methods.distillation import methods, update_loss
+from methods.distillation.ism import noise_before
 from methods.inversion.ddim import ddim_inversion
 from methods.transfer import to_device
 
@@ -33,7 +35,8 @@ class ISMCode(Method):
     zeros instead of NaNs (which here end the cell as ``nan``).
 
     Raises:
-        ValueError: If ``timesteps`` is not an increasing pair of fractions.
+        ValueError: If ``timesteps`` is not an increasing pair of fractions, or ``trajectory_gamma`` is not within 0
+            and 1.
     """
 
     guidance_scale: float = 7.5
@@ -59,9 +62,15 @@ class ISMCode(Method):
         "low-resolution, oversaturation."
     )
     """The base of the guidance at x_t; ``negative`` (``configs/hamburger.yaml``)."""
+    trajectory_gamma: float = 1.0
+    """γ of trajectory score matching, as in ``ism``; 1 is ISM."""
+
+    later_fields: ClassVar = ("trajectory_gamma",)
 
     def __post_init__(self) -> None:
         require_range("timesteps", *self.timesteps)
+        if not 0.0 <= self.trajectory_gamma <= 1.0:
+            raise ValueError(f"trajectory_gamma: {self.trajectory_gamma} is not within 0 and 1")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
@@ -74,10 +83,10 @@ class ISMCode(Method):
         t = path[-1]
         started = add_noise(prior, clean, self._noise(clean, streams["noise"]), path[0])
         inverted = ddim_inversion(prior, started, path, prompt, 0.0)
-        noisy, at_s = inverted.noisy, bound_prediction(prior, inverted.before, path[-2], inverted.noise)
+        noisy, subtracted = inverted.noisy, noise_before(prior, inverted, path, prompt, 0.0, self.trajectory_gamma)
         guided = guided_prediction(prior, noisy, t, prompt, self.guidance_scale, against="negative")
         alpha, sigma = levels(prior, t)
-        update = self.weight * sigma / alpha * (guided.noise - at_s.noise)
+        update = self.weight * sigma / alpha * (guided.noise - subtracted)
         loss = update_loss(view.latents, len(clean) * update)
         return Distillation(loss, guided.target, t, (noisy - alpha * clean) / sigma, guided.noise)
 

@@ -15,7 +15,7 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import add_noise, bound_prediction, direction, levels, predict_rows, queries
+from methods.diffusion.guidance import add_noise, bound_prediction, guide, levels, predict_rows, queries
 from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -56,8 +56,8 @@ class NFSD(Method):
         rows = queries(noisy, t, prompt, prompt.positive, prompt.null, prompt.negative)
         conditional, null, negative, *others = predict_rows(prior, *rows)
         # δ_D + s·δ_C is the guided noise, less ε_neg where t is large
-        towards = direction(prompt, conditional, null, others)
-        guided = bound_prediction(prior, noisy, t, null + self.guidance_scale * towards)
+        estimate = guide(prior, noisy, t, prompt, self.guidance_scale, conditional, null, others)
+        guided = bound_prediction(prior, noisy, t, estimate)
         away = bound_prediction(prior, noisy, t, negative)
         large = to_device(t >= self.clean_below * len(prior.alphas_cumprod), clean.device)
         _, sigma = levels(prior, t)

@@ -18,7 +18,8 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.guidance import add_noise, guided_prediction
+from methods.diffusion.guidance import add_noise
+from methods.diffusion.sampling import denoise
 from methods.diffusion.schedules.linear import Linear
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import DDIMInversion
@@ -33,7 +34,7 @@ class SDI(Method):
     prediction stands for.  κ is inferred at t + τ with τ ~ U(0, ``tau``) and used at t.
 
     Raises:
-        ValueError: If ``tau`` is negative.
+        ValueError: If ``tau`` is negative or ``denoise_steps`` is not positive.
     """
 
     gamma_fwd: float = 7.5
@@ -44,10 +45,16 @@ class SDI(Method):
     """t falls linearly (appendix A.3)."""
     tau: float = 1 / 30
     """Largest τ, as a fraction of T (appendix A.3)."""
+    denoise_steps: int = 1
+    """Steps of a whole DDIM path from T to the clean image, of which a view at t takes about n·t/T; 1 is SDI's x̂0,
+    more is probability-flow distillation (arXiv 2605.09071)."""
 
     guidance_fields: ClassVar = ("gamma_fwd",)
+    later_fields: ClassVar = ("denoise_steps",)
 
     def __post_init__(self) -> None:
+        if self.denoise_steps < 1:
+            raise ValueError(f"denoise_steps: {self.denoise_steps} is not a positive number of steps")
         if self.tau < 0:
             raise ValueError(f"tau: {self.tau} is negative; it is a fraction of T")
 
@@ -59,7 +66,7 @@ class SDI(Method):
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         later = self._add_tau(prior, t, streams["timestep"])
         kappa = self.inversion(view, t, until=later, prior=prior, prompt=prompt, streams=streams, state=state)
-        guided = guided_prediction(prior, add_noise(prior, clean, kappa, t), t, prompt, self.gamma_fwd)
+        guided = denoise(prior, add_noise(prior, clean, kappa, t), t, prompt, self.gamma_fwd, self.denoise_steps)
         loss = update_loss(view.latents, clean - guided.target)
         return Distillation(loss, guided.target, t, kappa, guided.noise)
 

@@ -91,7 +91,7 @@ class SDICode(Method):
     @torch.no_grad()
     def _invert(self, clean: Tensor, path: Tensor, prior: Prior, prompt: ViewPrompt, streams: Streams) -> Tensor:
         """The latents ``(b c lh lw)`` at the end of ``path``, its timesteps below 0 being as noisy as 0."""
-        noisy = clean
+        noisy, prompt = clean, prompt._replace(rescale=0.0)
         for now, then in pairwise(to_device(path, clean.device)):
             noise = guided_noise(prior, noisy, now, prompt, self.gamma_inv)
             prediction = bound_prediction(prior, noisy, now.clamp_min(0), noise, inverting=True)

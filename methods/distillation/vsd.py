@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -57,6 +57,10 @@ class VSD(Method):
     """Probability of leaving a view's camera out of the LoRA's training (released code's ``uncond_p``)."""
     inversion: InversionStrategy = RandomNoise()
     """Source of the update's ε: sampled again in each step (arXiv 2305.16213, algorithm 1)."""
+    lookahead: bool = False
+    """Whether the LoRA is trained before the update and not after it (arXiv 2507.09748)."""
+
+    later_fields: ClassVar = ("lookahead",)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.camera_dropout <= 1.0:
@@ -79,8 +83,11 @@ class VSD(Method):
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
         cameras = to_device(camera_matrices(view.cameras), clean)
+        if self.lookahead:
+            lora_loss = self._train(clean, prior, prompt, cameras, streams, lora)
         update, guided = self.update(clean, noise, t, prior=prior, adapted=lora.adapted, prompt=prompt, cameras=cameras)
-        lora_loss = self._train(clean, prior, prompt, cameras, streams, lora)
+        if not self.lookahead:
+            lora_loss = self._train(clean, prior, prompt, cameras, streams, lora)
         loss = update_loss(view.latents, update)
         return Distillation(loss, guided.target, t, noise, guided.noise, {"lora_loss": lora_loss})
 

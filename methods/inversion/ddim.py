@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from methods.contracts import InversionStrategy, Prior, State, Streams, View, ViewPrompt
-from methods.diffusion.guidance import guided_prediction, levels
+from methods.diffusion.guidance import levels
+from methods.diffusion.sampling import Walked, ddim_walk
 from methods.inversion import strategies
 from methods.inversion.random import draw_noise
-from methods.transfer import to_device
 
 
 @strategies.register("ddim")
@@ -68,16 +67,7 @@ class DDIMInversion(InversionStrategy):
         return torch.minimum(torch.arange(int(counts.max()) + 1)[:, None], counts) * until // counts
 
 
-class Inverted(NamedTuple):
-    """The end of an inversion; each tensor is ``(b c lh lw)``."""
-
-    noisy: Tensor  # the latents at the path's last timestep
-    before: Tensor  # the latents at the timestep before it
-    noise: Tensor  # the noise that was predicted there
-
-
-@torch.no_grad()
-def ddim_inversion(prior: Prior, latents: Tensor, path: Tensor, prompt: ViewPrompt, scale: float) -> Inverted:
+def ddim_inversion(prior: Prior, latents: Tensor, path: Tensor, prompt: ViewPrompt, scale: float) -> Walked:
     """Carry clean latents along ``path`` by inverse DDIM steps.
 
     x_{s'} = α_{s'} x̂0(x_s) + σ_{s'} ε̂(x_s), the sampler's step with the times exchanged (Song et al.,
@@ -92,21 +82,4 @@ def ddim_inversion(prior: Prior, latents: Tensor, path: Tensor, prompt: ViewProm
         prompt: The conditioning.
         scale: Guidance scale of the inversion; 0 is an inversion without a prompt.
     """
-    end = Inverted(latents, latents, torch.zeros_like(latents))
-    for now, then in pairwise(path):
-        moving = (then > now).nonzero()[:, 0]
-        if len(moving) == len(now):
-            end = _step(prior, end.noisy, now, then, prompt, scale)
-        elif len(moving) > 0:
-            views = to_device(moving, latents.device)
-            moved = _step(prior, end.noisy[views], now[moving], then[moving], prompt.select(views), scale)
-            end = Inverted(*(old.index_copy(0, views, new) for old, new in zip(end, moved, strict=True)))
-    return end
-
-
-def _step(prior: Prior, noisy: Tensor, now: Tensor, then: Tensor, prompt: ViewPrompt, scale: float) -> Inverted:
-    """One inverse DDIM step from timesteps ``now`` to ``then``, each ``(b,)``."""
-    now, then = to_device(now, noisy.device), to_device(then, noisy.device)
-    prediction = guided_prediction(prior, noisy, now, prompt, scale, inverting=True)
-    alpha, sigma = levels(prior, then)
-    return Inverted(alpha * prediction.target + sigma * prediction.noise, noisy, prediction.noise)
+    return ddim_walk(prior, latents, path, prompt, scale, inverting=True)

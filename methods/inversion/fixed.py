@@ -29,7 +29,14 @@ class FixedNoise(InversionStrategy):
         until: Tensor | None = None,
     ) -> Tensor:
         """The first noise ``(b c lh lw)`` of the ``noise`` stream, whatever has been drawn from it since."""
-        latents, noise = view.clean, streams["noise"]
-        first = torch.Generator(noise.device).manual_seed(noise.initial_seed())
-        one = to_device(torch.randn(latents.shape[1:], generator=first, device=noise.device), latents)
-        return one.expand_as(latents)
+        return first_noise(view.clean, streams["noise"])
+
+
+def first_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """One standard normal noise for all views of a run, the first of the stream ``generator``.
+
+    It has the shape, precision and device of ``like`` ``(b c lh lw)``, and does not move the stream on.
+    """
+    first = torch.Generator(generator.device).manual_seed(generator.initial_seed())
+    one = torch.randn(like.shape[1:], generator=first, device=generator.device)
+    return to_device(one, like).expand_as(like)

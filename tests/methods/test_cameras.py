@@ -209,3 +209,21 @@ def test_a_tilted_camera_is_turned_about_its_line_of_sight() -> None:
 def test_a_range_that_is_none_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CameraRange(**settings)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_antithetic_cameras_stand_in_pairs_and_nothing_else_changes(count: int) -> None:
+    streams = [torch.Generator().manual_seed(3) for _ in range(2)]
+    paired = sample_cameras(dataclasses.replace(RELEASED, antithetic=True), count, streams[0])
+    plain = sample_cameras(RELEASED, count, streams[1])
+    assert torch.equal(*(stream.get_state() for stream in streams))
+    half = count // 2
+    turned = (paired.azimuth_deg[half : 2 * half] - paired.azimuth_deg[:half]) % 360
+    torch.testing.assert_close(turned, torch.full((half,), 180.0))
+    assert float(paired.azimuth_deg.abs().max()) <= 180.0
+    assert torch.equal(paired.elevation_deg[half : 2 * half], paired.elevation_deg[:half])
+    alone = [*range(half), *range(2 * half, count)]
+    for name in ("azimuth_deg", "elevation_deg"):
+        assert torch.equal(getattr(paired, name)[alone], getattr(plain, name)[alone])
+    for name in ("distance", "fovy_deg", "target", "shift", "up"):
+        assert torch.equal(getattr(paired, name), getattr(plain, name))

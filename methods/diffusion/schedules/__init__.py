@@ -22,6 +22,14 @@ def draw_timesteps(prior: Prior, low: float, high: float, count: int, generator:
     return torch.randint(first, last + 1, (count,), generator=generator, device=generator.device)
 
 
+def draw_later(prior: Prior, timesteps: Tensor, share: float, above: float, generator: torch.Generator) -> Tensor:
+    """A later timestep for each of ``timesteps`` ``(b,)``: t + Δ, at most T − 1, with Δ ~ U(0, share·(t − above·T))."""
+    steps = len(prior.alphas_cumprod)
+    largest = (share * (timesteps - timestep_index(prior, above))).clamp_min(0.0).minimum(steps - 1 - timesteps)
+    drawn = torch.rand(timesteps.shape, generator=generator, device=generator.device).to(timesteps.device)
+    return (timesteps + (largest * drawn).long()).clamp(1, steps - 1)
+
+
 def timestep_index(prior: Prior, fraction: float) -> int:
     """The training timestep at a fraction of T, at most T − 1."""
     steps = len(prior.alphas_cumprod)

@@ -119,6 +119,24 @@ def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -
     assert torch.equal(seen["none"].positive, prior.embed([cell.prompt] * 2))
 
 
+@pytest.mark.parametrize("kind", ["words", "perp_neg", "none"])
+@pytest.mark.parametrize("negative", ["bad", "{prompt}, bad"])
+def test_a_negative_prompt_has_the_prompt_and_its_side_where_it_asks_for_it(
+    kind: str, negative: str, cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"negative_prompt": negative}
+    changes = {"method": "nfsd", "hyper_parameters": settings, "view_prompts": kind}
+    loop, asked = Optimisation(cell.model_copy(update=changes), prior), []
+    embed = loop.prior.embed
+    monkeypatch.setattr(loop.prior, "embed", lambda texts: asked.append(list(texts)) or embed(texts))
+    loop.embed(evaluation_ring(2))  # front and back
+    filled = negative.replace("{prompt}", cell.prompt)
+    expected = [filled, filled]
+    if kind == "words" and "{prompt}" in negative:
+        expected = [f"{filled}, front view", f"{filled}, back view"]
+    assert expected in asked
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_parameters_that_are_not_finite_are_named(
     cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch, value: float

@@ -15,7 +15,7 @@ from methods.priors.loading import load_prior
 
 def test_errors_of_the_images_average_to_that_of_the_batch() -> None:
     prior = load_prior("gaussian")
-    view, prompt = truths(prior, 3)
+    view, prompt, _ = truths(prior, 3)
     timesteps = torch.full((3,), 500)
     each = errors(prior, view, prompt, RandomNoise(), 500, make_streams(0, "x")["noise"])
     kappa = RandomNoise()(view, timesteps, prior=prior, prompt=prompt, streams=make_streams(0, "x"), state={})

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
 
 from bench.errors import InputError
 from bench.study.resolve import plain_settings, resolve_part, resolve_settings
+from methods.distillation import methods
 from methods.registry import Registry
 from methods.scenes import scenes
 
@@ -80,6 +82,22 @@ def test_a_part_is_chosen_by_name_with_its_settings_or_by_name_alone() -> None:
     assert resolve_settings(Whole, given, where="x") == Whole(Wrapped(Leaf(5)), Group(3))
     assert resolve_settings(Whole, {"part": "leaf"}, where="x") == Whole(Leaf())
     assert resolve_part("leaf", parts, where="x") == Leaf()
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_a_setting_that_came_later_is_left_out_at_its_default_and_only_there(name: str) -> None:
+    """A cell without it keeps its identity, and its settings still mean the same."""
+    factory = methods[name]
+    plain = plain_settings(factory())
+    assert not {*factory.later_fields}.intersection(plain)
+    assert {*factory.later_fields} <= {field.name for field in dataclasses.fields(factory)}
+    assert resolve_settings(factory, plain, where="x") == factory()
+
+
+@pytest.mark.parametrize("name", ["sdi", "hifa"])
+def test_a_setting_that_came_later_is_part_of_a_cell_that_changes_it(name: str) -> None:
+    changed = methods[name](denoise_steps=4)
+    assert plain_settings(changed) == plain_settings(methods[name]()) | {"denoise_steps": 4}
 
 
 def test_plain_settings_are_what_resolves_to_the_same() -> None:

@@ -58,8 +58,17 @@ def test_views_of_a_batch_get_their_own_prompts(name, prior, prompt, make_view, 
 def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
     calibrated = methods[name]().calibrated(prior)
     scale = getattr(calibrated, "guidance_scale", getattr(calibrated, "gamma_fwd", None))
-    assert scale == (None if name.startswith("csd") else prior.guidance_scale)  # CSD is all classifier
-    assert calibrated.negative_prompt in ("", prior.negative_prompt)
+    unguided = name.startswith("csd") or name == "bsd"  # CSD is all classifier; BSD balances the two parts itself
+    assert scale == (None if unguided else prior.guidance_scale)
+    assert calibrated.negative_prompt in ("", prior.negative_prompt, f"{{prompt}}, {prior.negative_prompt}")
+    assert ("{prompt}" in calibrated.negative_prompt) == ("{prompt}" in methods[name]().negative_prompt)
+
+
+def test_calibration_keeps_a_negative_prompt_that_has_the_prompt(prior) -> None:
+    kept = methods["nfsd"](negative_prompt="a bad {prompt}").calibrated(prior)
+    assert kept.negative_prompt == "a bad {prompt}"
+    assert kept.negative_text("red car") == "a bad red car"
+    assert methods["nfsd"](negative_prompt="ugly").calibrated(prior).negative_prompt == prior.negative_prompt
 
 
 @pytest.mark.parametrize("name", methods.names())

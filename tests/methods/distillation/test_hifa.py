@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from closed_form_world import GivenNoise, World
 
 from methods.distillation.hifa import HiFA
 
@@ -50,3 +52,23 @@ def test_an_image_of_any_size_is_pulled_towards_what_the_prior_expects(
 def test_a_negative_weight_is_named() -> None:
     with pytest.raises(ValueError, match=r"image_weight: -1 is negative"):
         HiFA(image_weight=-1)
+
+
+def test_four_steps_pull_towards_the_end_of_the_path() -> None:
+    """(1 − ᾱ)·√(ᾱ/(1−ᾱ))·(x − Φ(x_t)) with the released code's times t, t − 250, …"""
+    world = World(3)
+    ours = world.run("hifa", guidance_scale=7.5, inversion=GivenNoise(world.noise), image_weight=0.0, denoise_steps=4)
+    for view, last in enumerate(world.times):
+        noisy = world.noisy(world.times)
+        for t in range(last, 0, -250):
+            noise = world.cfg(noisy, t, 7.5)
+            clean = world.clean(noisy, t, noise)
+            noisy = world.ddim(noisy, t, max(t - 250, 0), noise)
+        a = world.level(world.times)[view]
+        expected = np.sqrt(a * (1 - a)) * (world.x[view] - clean[view])
+        np.testing.assert_allclose(ours[view], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_steps_that_are_no_number_are_named() -> None:
+    with pytest.raises(ValueError, match=r"denoise_steps: 0 is not a positive number of steps"):
+        HiFA(denoise_steps=0)

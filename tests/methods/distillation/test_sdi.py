@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from methods.diffusion.schedules.uniform import Uniform
@@ -29,3 +30,16 @@ def test_drawn_times_cover_the_range_whatever_the_progress(prior, prompt, rgb, m
     seen = torch.cat([method(make_view(prior, rgb), **call).timesteps for _ in range(100)])
     assert int(seen.min()) < 350
     assert int(seen.max()) > 850
+
+
+def test_a_path_s_calls_are_added_to_the_inversion_s(prior, prompt, rgb, make_view, make_streams) -> None:
+    """At t = 999 nine steps of inversion, and ten times on the way down: 999, 899, … 99."""
+    before = prior.calls
+    view = make_view(prior, rgb)
+    SDI(denoise_steps=10)(view, prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state={})
+    assert prior.calls - before == 9 + 10
+
+
+def test_steps_that_are_no_number_are_named() -> None:
+    with pytest.raises(ValueError, match=r"denoise_steps: -1 is not a positive number of steps"):
+        SDI(denoise_steps=-1)

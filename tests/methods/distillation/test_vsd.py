@@ -12,6 +12,7 @@ from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import Rendering, View
 from methods.diffusion.adaptation import camera_matrices
 from methods.distillation.vsd import VSD
+from methods.distillation.vsd_lookahead import VSDLookahead
 
 
 @pytest.fixture
@@ -154,3 +155,29 @@ def test_camera_matrices_are_those_of_the_rays() -> None:
 def test_impossible_settings_are_named(field, value, message) -> None:
     with pytest.raises(ValueError, match=message):
         VSD(**{field: value})
+
+
+def test_looking_ahead_is_the_update_of_the_trained_copy_after_its_step(prior, prompt, rgb, step, make_streams) -> None:
+    """The same draws in the same order, with training and update exchanged."""
+    ahead = VSD(lookahead=True, lora_learning_rate=0.1)
+    state = ahead.start(prior)
+    gradient, out = step(ahead, state, rgb)
+
+    plain, other, streams = VSD(lora_learning_rate=0.1), ahead.start(prior), make_streams()
+    before, _ = step(plain, other, rgb, streams=streams)
+    view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), evaluation_ring(2), prior)
+    cameras = camera_matrices(evaluation_ring(2))
+    call = {"prior": prior, "adapted": other["lora"].adapted, "prompt": prompt, "cameras": cameras}
+    after, _ = plain.update(view.clean, out.noise, out.timesteps, **call)
+    torch.testing.assert_close(gradient, after / 2)
+    assert not torch.allclose(gradient, before)
+    trained = [each["lora"].adapted.parameters() for each in (state, other)]
+    assert all(torch.equal(trained[0][name], trained[1][name]) for name in trained[0])
+
+
+def test_the_lookahead_preset_is_the_flag(prior, rgb, step) -> None:
+    gradients = []
+    for method in (VSD(lookahead=True), VSDLookahead(), VSD()):
+        gradients.append(step(method, method.start(prior), rgb)[0])
+    assert torch.equal(*gradients[:2])
+    assert not torch.equal(*gradients[1:])

@@ -8,9 +8,10 @@ import inspect
 import pytest
 import torch
 
-from methods.diffusion.schedules import draw_timesteps, schedules, timestep_index
+from methods.diffusion.schedules import draw_later, draw_timesteps, schedules, timestep_index
 from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.piecewise import Piecewise
+from methods.diffusion.schedules.sliding import Sliding
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.diffusion.schedules.uniform import Uniform
 from methods.diffusion.schedules.warm_up import WarmUp
@@ -83,3 +84,18 @@ def test_warm_up_shrinks_the_range_linearly(progress: float, highest: int, prior
 def test_fractions_become_timesteps_without_losing_one_to_rounding(prior) -> None:
     assert [timestep_index(prior, fraction) for fraction in (0.0, 0.2, 0.29, 1.0)] == [0, 200, 290, 999]
     assert set(draw_timesteps(prior, 0.999, 1.0, 50, torch.Generator()).tolist()) == {999}
+
+
+@pytest.mark.parametrize(("progress", "low", "high"), [(0.0, 500, 980), (0.5, 260, 740), (1.0, 20, 500)])
+def test_sliding_moves_both_ends_of_its_range(progress: float, low: int, high: int, prior) -> None:
+    seen = drawn(Sliding(), prior, progress)
+    assert (int(seen.min()), int(seen.max())) == (low, high)
+
+
+def test_later_timesteps_are_within_a_share_of_the_way_from_a_bound(prior) -> None:
+    generator = torch.Generator().manual_seed(0)
+    timesteps = torch.tensor([300, 200, 100, 990]).repeat(2000, 1)
+    later = draw_later(prior, timesteps, 0.1, 0.2, generator)
+    assert [int(column.min()) for column in later.T] == [300, 200, 100, 990]  # none at and below 0.2 T
+    assert [int(column.max()) for column in later.T] == [309, 200, 100, 998]
+    assert int(draw_later(prior, torch.tensor([0]), 0.1, 0.2, generator)) == 1
