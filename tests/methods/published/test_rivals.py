@@ -8,6 +8,7 @@ import pytest
 import torch
 from closed_form_world import GivenTimes
 
+from methods.diffusion.sampling import denoise
 from methods.distillation import clamp_update
 from methods.distillation.asyncsd import AsyncSD
 from methods.distillation.bridge import Bridge
@@ -86,3 +87,14 @@ def test_tsm_is_dreamer_xl_s(number: int, published, setting, difference) -> Non
     ours, t = update(method, setting(case), case["iteration"] / case["iterations"])
     assert int(t[0]) == case["t"]
     assert difference(ours, case) < 1e-4
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_hifa_s_four_steps_are_its_authors(number: int, published, setting, difference) -> None:
+    """The path of ``denoise_steps``, without the noise that the released code adds on it by default."""
+    case = published("hifa_denoise")["cases"][number]
+    prior, view, prompt, _ = setting(case)
+    times = torch.full((case["batch"],), case["t"])
+    found = denoise(prior, view.clean, times, prompt, case["guidance_scale"], case["denoising_steps"])
+    assert prior.asked == case["timesteps_asked"]
+    assert difference(found.target, case) < 1e-4
