@@ -38,8 +38,9 @@ def test_noise_has_unit_variance_and_no_correlation_between_latents(resolution: 
 def test_views_of_one_patch_have_its_noise_as_far_as_they_overlap() -> None:
     """A camera that moves along a wall by a part of a latent; 64 channels of 144 latents, standard error 0.01.
 
-    Ours may be less by the texels that the samples miss.  The code (ec2e289), run on this wall with maps of 256² texels,
-    has 0.98 for a whole latent with one layer, and 0.79 with four: there, a latent that lies in two layers has no texel.
+    Ours may be less by the texels that the samples miss.  The code (ec2e289), run on this wall with maps of 256²
+    texels, has 0.98 for a whole latent with one layer, and 0.79 with four: there, a latent that lies in two layers has
+    no texel.
     """
     parts = (0.0, 0.25, 0.5, 0.75, 1.0)
     cameras = moved(parts, 16)
