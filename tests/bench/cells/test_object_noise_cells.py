@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from bench.cells.optimisation import Optimisation
 from bench.cells.run_cell import run_cell
 from bench.records.checkpoint import Checkpoint
 from bench.study.cell import Cell
@@ -59,3 +60,20 @@ def test_a_killed_cell_resumes_to_the_same_bits(
     assert taken == [3, 4, 5]
     assert [event.loss for event in resumed.events] == [event.loss for event in straight.events]
     assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
+
+
+def test_a_view_knows_the_progress(study_file: Path, prior: Prior) -> None:
+    """The renewal of the noise depends on it, and a strategy has it from nowhere else."""
+    loop, seen = Optimisation(_cell(load_study(study_file), "latent", "cfd"), prior), []
+    method = loop.method
+
+    class Watched:
+        negative_prompt = ""
+
+        def __call__(self, view, **given):
+            seen.append((view.progress, given["progress"]))
+            return method(view, **given)
+
+    loop.method = Watched()
+    assert len(list(loop)) == 6
+    assert seen == [(step / 5, step / 5) for step in range(6)]
