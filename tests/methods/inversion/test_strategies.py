@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prom
 @pytest.mark.parametrize("name", strategies.names())
 def test_every_strategy_is_documented_and_can_be_calibrated(name, prior) -> None:
     strategy = strategies[name]
-    assert "arXiv 2" in (strategy.__doc__ or "")
+    assert re.search(r"arXiv \d{4}\.\d{5}", strategy.__doc__ or "")
     source = inspect.getsource(strategy)
     for field in dataclasses.fields(strategy):
         assert field.default is not dataclasses.MISSING

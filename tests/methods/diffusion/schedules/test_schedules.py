@@ -90,7 +90,8 @@ def test_fractions_become_timesteps_without_losing_one_to_rounding(prior) -> Non
 
 def test_the_polyline_is_that_of_the_code_of_cfd(prior) -> None:
     """Steps of 25 000 and timesteps as its ``t_scheduler.py`` (ec2e289) has them."""
-    golden = json.loads((Path(__file__).parents[3] / "golden" / "published" / "cfd_noise.json").read_text())
+    path = Path(__file__).parents[3] / "golden" / "published" / "cfd_noise.json"
+    golden = json.loads(path.read_text(encoding="utf-8"))
     for step, timestep in golden["timesteps"]:
         assert set(drawn(Polyline(), prior, step / 25000, 3).tolist()) == {timestep}
     assert set(drawn(Polyline(), prior, 1.0, 3).tolist()) == {212}
