@@ -134,6 +134,7 @@ class View:
     rendering: Rendering
     cameras: Cameras
     prior: Prior
+    progress: float = 0.0  # from 0 to 1 over the optimisation
 
     @cached_property
     def rgb(self) -> Tensor:

@@ -143,7 +143,7 @@ class Optimisation:
 
     def _losses(self, rendering: Rendering, cameras: Cameras, progress: float) -> tuple[Distillation, torch.Tensor]:
         """The method's update and the sum of the scene's penalties."""
-        view = View(rendering, cameras, self._timed_prior)
+        view = View(rendering, cameras, self._timed_prior, progress)
         update = self.method(
             view,
             prior=self._timed_prior,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from methods.contracts import Rendering
 from methods.scenes.nerf.regularisers import sparsity
-from methods.scenes.weight_schedule import WeightSchedule, require_schedule, weight_at
+from methods.weight_schedule import WeightSchedule, require_schedule, weight_at
 
 #: Distance of what is behind a scene, world units, and opacity from which a pixel counts as solid (LucidDreamer).
 _BEHIND, _SOLID = 10.0, 0.9

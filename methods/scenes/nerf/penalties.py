@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.contracts import Rendering
 from methods.scenes.nerf import regularisers
-from methods.scenes.weight_schedule import WeightSchedule, require_schedule, weight_at
+from methods.weight_schedule import WeightSchedule, require_schedule, weight_at
 
 
 @dataclass(frozen=True)

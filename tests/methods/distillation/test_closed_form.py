@@ -224,6 +224,18 @@ def sdi(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return ours, np.sqrt((1 - case.a) / case.a) * (case.cfg(again, case.t, case.scale) - kappa)
 
 
+def cfd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """σ(t)·(ε̂ − κ) with guidance away from the negative prompt (arXiv 2501.05445, its code)."""
+    ours, _ = case.run("cfd", guidance_scale=case.scale, inversion=Given(case.noise))
+    return ours, np.sqrt((1 - case.a) / case.a) * (case.cfg(case.noisy, case.t, case.scale, case.bad) - case.noise)
+
+
+def fsd(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """σ(t)·(ε̂ − κ) (arXiv 2405.10988)."""
+    ours, _ = case.run("fsd", gamma_fwd=case.scale, inversion=Given(case.noise))
+    return ours, np.sqrt((1 - case.a) / case.a) * (case.cfg(case.noisy, case.t, case.scale) - case.noise)
+
+
 def hifa(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """w·(ε̂ − ε) on the latents and λ·w·√ᾱ/√(1−ᾱ)·(I − decode(x̂0)) on the image (arXiv 2305.18766, threestudio)."""
     latents, image = case.run("hifa", guidance_scale=case.scale, inversion=Given(case.noise), image_weight=0.07)
@@ -266,7 +278,7 @@ def cameras() -> np.ndarray:
     return np.array([front, back]).reshape(2, 16)
 
 
-EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, csd_code, ism, sdi, hifa, vsd, esd)}
+EQUATIONS = {f.__name__: f for f in (sds, sjc, nfsd, csd, csd_family, csd_code, ism, sdi, cfd, fsd, hifa, vsd, esd)}
 
 #: A colour's channel; in steps, because texts whose colours nearly agree leave only rounding errors to compare.
 UNIT = st.integers(-10, 10).map(lambda tenth: tenth / 10)

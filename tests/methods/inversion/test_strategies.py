@@ -55,14 +55,14 @@ def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prom
     prompts = type(prompt)(*(torch.stack([c[0], c[1] + 0.1]) for c in prompt[:3]))
     other = run(name, prior, prompts, make_streams(), moved)
     torch.testing.assert_close(other[0], kappa[0])
-    if name not in ("random", "fixed"):
+    if name not in ("random", "fixed", "surface", "world_map"):
         assert not torch.allclose(other[1], kappa[1])
 
 
 @pytest.mark.parametrize("name", strategies.names())
 def test_every_strategy_is_documented_and_can_be_calibrated(name, prior) -> None:
     strategy = strategies[name]
-    assert re.search(r"arXiv 2405\.15891|arXiv 2412\.06780", strategy.__doc__ or "")
+    assert re.search(r"arXiv \d{4}\.\d{5}", strategy.__doc__ or "")
     source = inspect.getsource(strategy)
     for field in dataclasses.fields(strategy):
         assert field.default is not dataclasses.MISSING

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ import torch
 from methods.diffusion.schedules import draw_later, draw_timesteps, schedules, timestep_index
 from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.piecewise import Piecewise
+from methods.diffusion.schedules.polyline import Polyline
 from methods.diffusion.schedules.sliding import Sliding
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.diffusion.schedules.uniform import Uniform
@@ -34,7 +37,7 @@ def test_every_schedule_gives_a_timestep_of_the_prior_per_view_and_documents_its
         assert '"""' in source[source.index(f"    {field.name}:") :].split("\n    def ")[0]
 
 
-@pytest.mark.parametrize("name", sorted(set(schedules.names()) - {"piecewise"}))
+@pytest.mark.parametrize("name", sorted(set(schedules.names()) - {"piecewise", "polyline"}))
 def test_an_impossible_range_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=r"low, .*\(0.9, 0.1\) is not an increasing pair of fractions"):
         schedules[name](low=0.9, high=0.1)
@@ -99,3 +102,26 @@ def test_later_timesteps_are_within_a_share_of_the_way_from_a_bound(prior) -> No
     assert [int(column.min()) for column in later.T] == [300, 200, 100, 990]  # none at and below 0.2 T
     assert [int(column.max()) for column in later.T] == [309, 200, 100, 998]
     assert int(draw_later(prior, torch.tensor([0]), 0.1, 0.2, generator)) == 1
+
+
+def test_the_polyline_is_that_of_the_code_of_cfd(prior) -> None:
+    """Steps of 25 000 and timesteps as its ``t_scheduler.py`` (ec2e289) has them."""
+    path = Path(__file__).parents[3] / "golden" / "published" / "cfd_noise.json"
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    for step, timestep in golden["timesteps"]:
+        assert set(drawn(Polyline(), prior, step / 25000, 3).tolist()) == {timestep}
+    assert set(drawn(Polyline(), prior, 1.0, 3).tolist()) == {212}
+
+
+@pytest.mark.parametrize(
+    ("corners", "message"),
+    [
+        (((0.0, 0.9),), r"corners: the progress of each, \[0.0\], does not rise from 0 to 1"),
+        (((0.1, 0.9), (1.0, 0.1)), "does not rise from 0 to 1"),
+        (((0.0, 0.9), (0.5, 0.3), (0.5, 0.2), (1.0, 0.1)), "does not rise"),
+        (((0.0, 1.2), (1.0, 0.1)), "corners: 1.2 is not a fraction of T"),
+    ],
+)
+def test_impossible_corners_are_named(corners, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Polyline(corners)

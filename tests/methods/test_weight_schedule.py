@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.scenes.weight_schedule import require_schedule, weight_at
+from methods.weight_schedule import require_schedule, weight_at
 
 
 @pytest.mark.parametrize(
