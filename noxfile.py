@@ -44,7 +44,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, "-m", marks, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
-@nox.session(venv_location=".nox/tests")  # the same packages
+@nox.session
 def e2e(session: nox.Session) -> None:
     """Run the end-to-end tests: whole runs through the commands, foreign packages, pages in a browser."""
     install(session, "test")
