@@ -68,7 +68,7 @@ def test_a_view_knows_the_progress(study_file: Path, prior: Prior) -> None:
     method = loop.method
 
     class Watched:
-        negative_prompt = ""
+        negative_text = staticmethod(method.negative_text)
 
         def __call__(self, view, **given):
             seen.append((view.progress, given["progress"]))
