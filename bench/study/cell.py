@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 from pydantic import JsonValue
@@ -21,7 +22,7 @@ SCENE_FILE = "scene.safetensors"
 _NO_NUMBERS = frozenset({"backend", "samples_at_once"})
 
 
-class BaseCell(Section):
+class BaseCell(Section, ABC):
     """The place of a cell in its study, by which records, scores and reports know it."""
 
     label: Slug
@@ -39,10 +40,10 @@ class BaseCell(Section):
     code_version: int = CODE_VERSION
     """Version of the code that computes the numbers."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def identity(self) -> str:
         """SHA-256 of all that decides the cell's images."""
-        raise NotImplementedError
 
     @property
     def title(self) -> str:
