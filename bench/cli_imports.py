@@ -76,7 +76,7 @@ class Import(_Scored):
             import_into(renders, RunStore(self.into), console)
         elif self.prompts is not None:
             study = study_of_renders(
-                label, [renders], console, prompts=self.prompts, scorers=self.scorers, metrics=self.metrics,
+                label, [renders], prompts=self.prompts, scorers=self.scorers, metrics=self.metrics,
                 views=self.views, resolution=self.resolution,
             )  # fmt: skip
             import_alone(study, RunStore(self.out or Path("runs") / label), console)
@@ -121,7 +121,7 @@ class Rank(_Scored):
             for folder, label, layout in zip(self.folders, labels, layouts, strict=True)
         ]
         study = study_of_renders(
-            label_of(self.out), renders, console, prompts=self.prompts, scorers=self.scorers, metrics=self.metrics,
+            label_of(self.out), renders, prompts=self.prompts, scorers=self.scorers, metrics=self.metrics,
             views=self.views, resolution=self.resolution,
         )  # fmt: skip
         report = rank(study, RunStore(self.out), console)

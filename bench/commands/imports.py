@@ -61,7 +61,6 @@ class Renders:
 def study_of_renders(
     name: str,
     renders: Sequence[Renders],
-    console: Console,
     *,
     prompts: str,
     scorers: str,
@@ -74,7 +73,6 @@ def study_of_renders(
     Args:
         name: Name of the study.
         renders: The arms; the first is the baseline.
-        console: Receives warnings.
         prompts: Name of a prompt set, or path of a file.
         scorers: Suite of scorer models.
         metrics: Metrics to score with; without any, those that need neither a truth nor a prior.
@@ -105,7 +103,7 @@ def study_of_renders(
         "methods": {each.label: each.arm for each in renders},
     }
     study = parse_study(fields, where=name)
-    seeds = list(range(renders_of_a_prompt(study, console)))
+    seeds = list(range(renders_of_a_prompt(study)))
     return parse_study({**fields, "seeds": seeds}, where=name)
 
 

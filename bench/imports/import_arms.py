@@ -26,7 +26,7 @@ from bench.study.imported_cell import ImportedCell
 from bench.study.pinned import PinnedRenders
 from bench.study.pinning import pin
 from bench.study.resolve import resolve_part
-from bench.study.settings import RENDERS, EvaluationSettings
+from bench.study.settings import RENDERS
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from bench.watch.environment import describe_environment
@@ -70,15 +70,14 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
     found = {label: _find(study, label, arm, parts[label], console) for label, arm in arms.items()}
     refused: list[str] = []
     for label in arms:
-        study = _pin(pin(study), label, _described(found[label], _kept(study, label), parts[label], label))
-        missing = [cell for cell in imported_cells(study) if cell.label == label and not store.has(cell)]
+        renders = _described(found[label], _kept(study, label), parts[label], label)
+        whole = _pin(pin(study), label, renders)
+        missing = [cell for cell in imported_cells(whole) if cell.label == label and not store.has(cell)]
         lines = _write(missing, found[label], parts[label], store, console)
         refused += lines.values()
-        left = [each for each in _kept(study, label) if (each.prompt_id, each.seed) not in lines]
-        if not left:
-            break
-        study = _pin(study, label, tuple(left))
-        store.write_study(study)
+        if left := tuple(each for each in renders if (each.prompt_id, each.seed) not in lines):
+            study = _pin(whole, label, left)
+            store.write_study(study)
     for line in refused[1:]:
         print_line(console, line)
     if refused:
@@ -95,7 +94,7 @@ def _is_kept(study: Study, label: str, arm: ImportedArm) -> bool:
     return bool(_kept(study, label)) and not Path(arm.folder).exists()
 
 
-def renders_of_a_prompt(study: Study, console: Console) -> int:
+def renders_of_a_prompt(study: Study) -> int:
     """The largest number of renders that any imported arm has of one prompt, at least 1.
 
     Raises:
@@ -195,23 +194,11 @@ def _write(
             continue
         try:
             images = layout.images(found[key], cell.evaluation)
-            if cell.has_evaluation_cameras:
-                _check_cameras(images, cell.evaluation, found[key])
         except InputError as error:
             refused[key] = str(error)
             continue
         _write_one(cell, images, store)
     return refused
-
-
-def _check_cameras(images: AssetImages, ring: EvaluationSettings, asset: Asset) -> None:
-    count, height, width = images.rgb.shape[:3]
-    side = ring.resolution
-    if (count, height, width) != (ring.views, side, side):
-        raise InputError(
-            f"{asset.place}: {count} views of {width} × {height} pixels, and the study's evaluation has {ring.views} "
-            f"of {side} × {side}: they are not from its cameras; leave out cameras"
-        )
 
 
 def _write_one(cell: ImportedCell, images: AssetImages, store: RunStore) -> None:
