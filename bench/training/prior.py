@@ -4,8 +4,10 @@ Images of 64 × 64 are written as 16 × 16 patches of 16 principal components (`
 works on 16 × 16 positions and no autoencoder has to be trained, shipped or differentiated through.
 
     python -m bench.training.prior
+    python -m bench.training.prior --objective flow
 
-goes on from the last checkpoint in ``--work``; the folder of weights is written at the end.
+The second trains the same network on the same images as a rectified flow.  Either goes on from the last checkpoint in
+``--work``; the folder of weights is written at the end.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,13 +25,14 @@ import tyro
 import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
 
 # isort: split
-from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from rich.console import Console
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
+from bench.training.objectives import OBJECTIVES, objective_loss
 from methods.atomic import replace_file
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.weights import write_card
@@ -45,7 +49,7 @@ from prompts.toybox import (
 
 _PATCH, _CHANNELS = 4, 16
 _CODEC_IMAGES = 1500
-_TIMESTEPS = 1000
+_NAMES = {"diffusion": "toybox", "flow": "toybox-flow"}
 _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than the last weights
 
 
@@ -55,10 +59,12 @@ class Options:
 
     images: Path = Path(".cache/toybox-images")
     """Folder of the training images."""
-    work: Path = Path(".cache/train-prior")
-    """Folder of the checkpoints; delete it to start from the beginning."""
-    out: Path = Path("methods/priors/weights/toybox")
-    """The folder of weights to write."""
+    objective: Literal["diffusion", "flow"] = "diffusion"
+    """How images are corrupted: by Stable Diffusion's noise schedule, or along a straight line to noise."""
+    work: Path | None = None
+    """Folder of the checkpoints, ``.cache/train-NAME`` if not given; delete it to start from the beginning."""
+    out: Path | None = None
+    """The folder of weights to write; ``methods/priors/weights/NAME`` if not given."""
     steps: int = 10_000
     """Optimiser steps in all."""
     batch: int = 16
@@ -69,6 +75,21 @@ class Options:
     """Seed of the initialisation, the images' order and the noise."""
     threads: int = 2
     """CPU threads."""
+
+    @property
+    def name(self) -> str:
+        """The prior's name."""
+        return _NAMES[self.objective]
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.work or Path(".cache") / f"train-{self.name}"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of weights to write."""
+        return self.out or Path("methods/priors/weights") / self.name
 
 
 class PriorNetwork(nn.Module):
@@ -140,57 +161,25 @@ class Batches:
         return self.codec.encode(rgb), tokens
 
 
-def scheduler() -> DDIMScheduler:
-    """Stable Diffusion's noise schedule."""
-    return DDIMScheduler(
-        num_train_timesteps=_TIMESTEPS,
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        prediction_type="v_prediction",
-    )
-
-
-def velocity_loss(
-    network: nn.Module, batch: tuple[Tensor, Tensor], alphas: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Mean squared error of the predicted velocity, at one timestep from each of equal slices of the schedule.
-
-    v-prediction: an error in predicted noise would be blown up √((1−ᾱ)/ᾱ)-fold in the clean image, thirteenfold
-    at the noisy end, where a small network would spend itself on copying its input.
-    """
-    clean, tokens = batch
-    noise = torch.randn(clean.shape, generator=generator)
-    slices = (torch.arange(len(clean)) + torch.rand(len(clean), generator=generator)) / len(clean)
-    timesteps = (slices * len(alphas)).long()
-    alpha = alphas[timesteps][:, None, None, None]
-    noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
-    velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-    return nn.functional.mse_loss(network(noisy, timesteps, tokens), velocity)
-
-
 def main(options: Options) -> None:
     """Train, going on from a checkpoint if there is one, and write the folder of weights."""
     use_cpu(options.threads)
-    write_clip_tokenizer(options.work / "tokenizer")
-    tokenizer = CLIPTokenizer.from_pretrained(options.work / "tokenizer")
+    write_clip_tokenizer(options.checkpoints / "tokenizer")
+    tokenizer = CLIPTokenizer.from_pretrained(options.checkpoints / "tokenizer")
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
         network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
     batches = Batches(toy_images(options.images), tokenizer, options.batch, options.seed)
-    alphas = scheduler().alphas_cumprod
+    objective = OBJECTIVES[options.objective]
     train(
         network,
-        lambda step: velocity_loss(
-            network, batches.draw(step), alphas, torch.Generator().manual_seed(options.seed * 2_000_003 + step)
+        lambda step: objective_loss(
+            objective, network, batches.draw(step), torch.Generator().manual_seed(options.seed * 2_000_003 + step)
         ),
         steps=options.steps,
         learning_rate=options.learning_rate,
-        work=options.work,
-        settings={name: getattr(options, name) for name in ("steps", "batch", "learning_rate", "seed")},
+        work=options.checkpoints,
+        settings={name: getattr(options, name) for name in ("objective", "steps", "batch", "learning_rate", "seed")},
         averaging=_AVERAGING,
     )
     export(options, network, batches.codec)
@@ -199,28 +188,30 @@ def main(options: Options) -> None:
 def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
     """Write the weights in half precision as a diffusers pipeline folder with its card."""
     network.half()
-    network.unet.save_pretrained(options.out / "unet")
-    network.text_encoder.save_pretrained(options.out / "text_encoder")
-    for path in options.out.glob("*/*.safetensors"):  # which save_pretrained lets only their owner read
+    network.unet.save_pretrained(options.weights / "unet")
+    network.text_encoder.save_pretrained(options.weights / "text_encoder")
+    for path in options.weights.glob("*/*.safetensors"):  # which save_pretrained lets only their owner read
         with replace_file(path) as temporary:
             shutil.copyfile(path, temporary)
-    codec.save(options.out / "vae")
-    write_clip_tokenizer(options.out / "tokenizer")
-    scheduler().save_pretrained(options.out / "scheduler")
+    codec.save(options.weights / "vae")
+    write_clip_tokenizer(options.weights / "tokenizer")
+    scheduler = OBJECTIVES[options.objective].scheduler()
+    scheduler.save_pretrained(options.weights / "scheduler")
     index = {
         "_class_name": "DiffusionPipeline",
-        "scheduler": ["diffusers", "DDIMScheduler"],
+        "scheduler": ["diffusers", type(scheduler).__name__],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["methods.priors.pipeline.patch_codec", "PatchCodec"],
     }
-    (options.out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    (options.weights / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     write_card(
-        options.out,
-        name="toybox prior",
-        description="Text-conditional diffusion of 64 x 64 toybox images, 16 principal components per 4 x 4 patch.",
-        script="python -m bench.training.prior, then python -m bench.training.calibrate",
+        options.weights,
+        name=f"{options.name} prior",
+        description=f"Text-conditional {options.objective} of 64 x 64 toybox images, "
+        "16 principal components per 4 x 4 patch.",
+        script=f"python -m bench.training.prior --objective {options.objective}, then bench.training.calibrate",
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),
         seed=options.seed,
@@ -229,7 +220,7 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
         learning_rate=options.learning_rate,
         data="toybox images, seed 0, held-out combinations left out, 8 % degraded with words that say so",
     )
-    Console().print(f"wrote {options.out}")
+    Console().print(f"wrote {options.weights}")
 
 
 if __name__ == "__main__":
