@@ -34,7 +34,7 @@ class Objective(NamedTuple):
 
     scheduler: Callable[[], DDIMScheduler | FlowMatchEulerDiscreteScheduler]
     corrupt: Callable[[Tensor, Tensor, Tensor], Corrupted]
-    """From clean latents, noise and the share of the way to pure noise ``(b,)`` in [0, 1)."""
+    """Takes clean latents, noise and the share of the way to pure noise ``(b,)`` in [0, 1)."""
 
 
 def objective_loss(

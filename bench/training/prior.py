@@ -60,7 +60,7 @@ class Options:
     images: Path = Path(".cache/toybox-images")
     """Folder of the training images."""
     objective: Literal["diffusion", "flow"] = "diffusion"
-    """How images are corrupted: by Stable Diffusion's noise schedule, or along a straight line to noise."""
+    """The corruption of the images: Stable Diffusion's noise schedule, or a straight line to noise."""
     work: Path | None = None
     """Folder of the checkpoints, ``.cache/train-NAME`` if not given; delete it to start from the beginning."""
     out: Path | None = None
