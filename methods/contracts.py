@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
+from methods.conditioning import Conditioning
 from methods.pixels import clamp_finite
 
 #: Independent random generators by name (``camera``, ``timestep``, ``noise``, ``init``, ``background``,
@@ -46,9 +47,14 @@ State = Mapping[str, MethodState]
 
 
 class Prior(Protocol):
-    """A frozen text-to-image diffusion model, always used through its noise (epsilon) prediction."""
+    """A frozen text-to-image model, diffusion or rectified flow, always used through its noise (epsilon) prediction.
 
-    alphas_cumprod: Tensor  # (T,), float32: alpha-bar of each training timestep
+    Noisy latents are x_t = α_t x + σ_t ε with α_t² + σ_t² = 1, whatever form the network was trained in.
+    """
+
+    alphas_cumprod: (
+        Tensor  # (T,), float32: α_t² of each timestep, σ_t² being 1 − α_t² (``methods.diffusion.noise_levels``)
+    )
     guidance_scale: float  # calibrated on the prior's own 2D samples, the same for every method
     negative_prompt: str  # words for bad images that this prior knows
     resolution: int  # side in pixels of the square images it was trained on
@@ -77,15 +83,15 @@ class Prior(Protocol):
         """
         ...
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Texts to conditioning ``(b n d)``, cached by text."""
+    def embed(self, texts: Sequence[str]) -> Conditioning:
+        """Texts to conditioning of ``b`` rows, cached by text."""
         ...
 
-    def null(self, count: int) -> Tensor:
-        """The conditioning ``(count n d)`` that stands for no prompt, in classifier-free guidance."""
+    def null(self, count: int) -> Conditioning:
+        """The conditioning of ``count`` rows that stands for no prompt, in classifier-free guidance."""
         ...
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """Noise in ``latents`` ``(b c lh lw)`` at integer ``timesteps`` ``(b,)``; gradients flow where asked for."""
         ...
 
@@ -110,7 +116,7 @@ class AdaptedPrior(Protocol):
         """The trained parameters by name."""
         ...
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, cameras: Tensor) -> Tensor:
         """As the prior's, with gradients; ``cameras`` ``(b 16)`` are camera-to-world matrices, zeros for any camera."""
         ...
 
@@ -161,26 +167,26 @@ class View:
 class Perpendicular(NamedTuple):
     """Negative prompts of Perp-Neg, of which only the part perpendicular to the positive one counts."""
 
-    embeddings: Tensor  # (b k n d)
+    conditioning: tuple[Conditioning, ...]  # k negatives, each of b rows
     weights: Tensor  # (b k), negative: away from them
 
     def select(self, views: Tensor) -> Perpendicular:
         """Those of the views at ``views`` ``(k,)`` int64."""
-        return Perpendicular(self.embeddings[views], self.weights[views])
+        return Perpendicular(tuple(each[views] for each in self.conditioning), self.weights[views])
 
 
 class ViewPrompt(NamedTuple):
-    """The prompt's conditioning for each view of a batch; each tensor is ``(b n d)``."""
+    """The prompt's conditioning for each view of a batch, each of ``b`` rows."""
 
-    positive: Tensor  # the prompt with its view words ("…, back view")
-    null: Tensor  # no prompt
-    negative: Tensor  # the method's negative prompt; equals ``null`` if it has none
-    plain: Tensor | None = None  # the prompt without view words; None if the caller has no such text
+    positive: Conditioning  # the prompt with its view words ("…, back view")
+    null: Conditioning  # no prompt
+    negative: Conditioning  # the method's negative prompt; equals ``null`` if it has none
+    plain: Conditioning | None = None  # the prompt without view words; None if the caller has no such text
     perpendicular: Perpendicular | None = None  # the other views, for ``guided_prediction``; None without Perp-Neg
     rescale: float = 0.0  # φ of ``guide``: how much of the guided image's deviation is that of the conditional one
 
     @property
-    def without_view(self) -> Tensor:
+    def without_view(self) -> Conditioning:
         """The prompt without view words if there is such a text, else with them."""
         return self.positive if self.plain is None else self.plain
 

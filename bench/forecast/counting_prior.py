@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior
 from methods.priors.closed_form.gaussian import GaussianPrior
 
@@ -52,7 +53,7 @@ class CountingPrior:
         self._count("decoder", latents)
         return self._prior.decode(latents)
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The closed-form prior's noise."""
         self._count("unet", latents)
         return self._prior.predict_noise(latents, timesteps, conditioning)
@@ -76,6 +77,6 @@ class _CountingAdaptedPrior:
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         return self._adapted.parameters()
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, cameras: Tensor) -> Tensor:
         self._counts._count("adapted", latents, is_trained=True)  # noqa: SLF001, its other half
         return self._adapted.predict_noise(latents, timesteps, conditioning, cameras)

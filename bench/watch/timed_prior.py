@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.watch.step_clock import StepClock
+from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior, Prior
 
 
@@ -30,7 +31,7 @@ class _TimedPrior:
         with self._clock.part("encode"):
             return self._prior.encode(rgb)
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         with self._clock.part("unet"):
             return self._prior.predict_noise(latents, timesteps, conditioning)
 
@@ -46,6 +47,6 @@ class _TimedAdaptedPrior:
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         return self._adapted.parameters()
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, cameras: Tensor) -> Tensor:
         with self._clock.part("unet"):
             return self._adapted.predict_noise(latents, timesteps, conditioning, cameras)

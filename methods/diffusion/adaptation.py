@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
+from methods.conditioning import Conditioning
 from methods.contracts import Prior
 from methods.diffusion.guidance import add_noise
 from methods.transfer import to_device
@@ -40,7 +41,14 @@ class Adaptation:
 
     @torch.enable_grad()
     def train(
-        self, latents: Tensor, noise: Tensor, timesteps: Tensor, *, prior: Prior, conditioning: Tensor, cameras: Tensor
+        self,
+        latents: Tensor,
+        noise: Tensor,
+        timesteps: Tensor,
+        *,
+        prior: Prior,
+        conditioning: Conditioning,
+        cameras: Tensor,
     ) -> Tensor:
         """Take one optimiser step on the mean of (ε_φ(x_t) − ε)².
 
@@ -49,7 +57,7 @@ class Adaptation:
             noise: ε, of the same shape.
             timesteps: ``(b,)``.
             prior: The prior, whose noise levels are used.
-            conditioning: ``(b n d)``.
+            conditioning: Of ``b`` rows.
             cameras: ``(b 16)``, zeros for a view whose camera is left out.
 
         Returns:

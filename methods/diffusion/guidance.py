@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.contracts import Prior, ViewPrompt
 from methods.transfer import to_device
 
@@ -34,7 +35,7 @@ class Query(NamedTuple):
 
     noisy: Tensor  # x_t, (b c lh lw)
     timesteps: Tensor  # (b,)
-    conditioning: Tensor  # (b n d)
+    conditioning: Conditioning
 
 
 def guided_prediction(
@@ -124,9 +125,9 @@ def guide(
     return (noisy - alpha * (1 + prompt.rescale * (ratio - 1)) * clean) / sigma
 
 
-def queries(noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, *conditioning: Tensor) -> list[Query]:
-    """A query for each ``conditioning`` ``(b n d)``, and one for each negative of Perp-Neg, if the prompt has them."""
-    negatives = () if prompt.perpendicular is None else prompt.perpendicular.embeddings.unbind(1)
+def queries(noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, *conditioning: Conditioning) -> list[Query]:
+    """A query for each ``conditioning``, and one for each negative of Perp-Neg, if the prompt has them."""
+    negatives = () if prompt.perpendicular is None else prompt.perpendicular.conditioning
     return [Query(noisy, timesteps, each) for each in (*conditioning, *negatives)]
 
 
@@ -152,7 +153,7 @@ def predict_rows(prior: Prior, *queries: Query) -> tuple[Tensor, ...]:
     noise = prior.predict_noise(
         torch.cat([query.noisy for query in queries]),
         torch.cat([to_device(query.timesteps, query.noisy.device) for query in queries]),
-        torch.cat([query.conditioning for query in queries]),
+        Conditioning.cat([query.conditioning for query in queries]),
     )
     return noise.split([len(query.noisy) for query in queries])
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.cameras import VIEW_WORDS, Cameras, with_view
+from methods.conditioning import Conditioning
 from methods.contracts import Perpendicular, Prior
 from methods.transfer import to_device
 
@@ -36,12 +37,13 @@ class PerpNeg:
     side_behind_side: Decay = (1.0, 0.5, -0.606)
     """Weight of "side view" at r, side to back (threestudio's ``perp_neg_f_sb``)."""
 
-    def __call__(self, prior: Prior, prompt: str, cameras: Cameras) -> tuple[Tensor, Perpendicular]:
-        """The positive conditioning ``(b n d)`` of each camera, and its two negatives."""
+    def __call__(self, prior: Prior, prompt: str, cameras: Cameras) -> tuple[Conditioning, Perpendicular]:
+        """The positive conditioning of each camera, and its two negatives."""
         views = prior.embed([with_view(prompt, words) for words in VIEW_WORDS])
-        positive = torch.einsum("bv,vnd->bnd", to_device(self.shares(cameras), views), views)
-        negatives = views[None, :2].expand(len(cameras), -1, -1, -1)
-        return positive, Perpendicular(negatives, to_device(self.weights(cameras), views))
+        like = views.sequence
+        rows = torch.zeros(len(cameras), dtype=torch.int64, device=like.device)
+        negatives = Perpendicular((views[rows], views[rows + 1]), to_device(self.weights(cameras), like))
+        return views.mix(to_device(self.shares(cameras), like)), negatives
 
     def shares(self, cameras: Cameras) -> Tensor:
         """``(b 4)``: how much of front, side, back and overhead view the positive prompt has; rows sum to 1."""

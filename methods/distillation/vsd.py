@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.contracts import (
     AdaptedPrior,
     Distillation,
@@ -124,7 +125,7 @@ class VSD(Method):
             estimated = adapted.predict_noise(noisy, timesteps, text, cameras)
         else:
             twice, either = torch.cat([noisy, noisy]), torch.cat([cameras, torch.zeros_like(cameras)])
-            rows = adapted.predict_noise(twice, timesteps.repeat(2), torch.cat([text, text]), either)
+            rows = adapted.predict_noise(twice, timesteps.repeat(2), Conditioning.cat([text, text]), either)
             seen, unseen = rows.chunk(2)
             estimated = unseen + scale * (seen - unseen)
         _, sigma = levels(prior, timesteps)

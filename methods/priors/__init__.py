@@ -43,8 +43,15 @@ def _mixture() -> Prior:
     return MixturePrior()
 
 
+def _gaussian_flow() -> Prior:
+    from methods.priors.closed_form.flow import GaussianFlow
+
+    return GaussianFlow()
+
+
 for _name, _source in {
     "gaussian": PriorSource("Images around a colour, drawn from a Gaussian: exact noise.", make=_gaussian),
+    "gaussian-flow": PriorSource("The images of gaussian as a rectified flow: exact velocity.", make=_gaussian_flow),
     "mixture": PriorSource("Images drawn from a mixture of Gaussians: exact noise.", make=_mixture),
     "toybox": PriorSource(
         "The small diffusion model of the toybox, which comes with the package.", folder=lambda: _WEIGHTS / "toybox"

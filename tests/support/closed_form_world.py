@@ -10,6 +10,7 @@ import torch
 from scipy.special import softmax
 
 from methods.cameras import evaluation_ring
+from methods.conditioning import Conditioning
 from methods.contracts import InversionStrategy, Perpendicular, Rendering, TimestepSchedule, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.distillation import methods
@@ -150,8 +151,8 @@ class World:
     def prompt(self, *, perp_neg: bool = False) -> ViewPrompt:
         numbers = 3 if self.modes == 1 else 4  # a single mode has no weight
         texts = (self.y, self.null, self.bad, self.front, self.side)
-        y, null, bad, *others = (torch.from_numpy(text[..., :numbers]) for text in texts)
-        negatives = Perpendicular(torch.stack(others, dim=1), torch.from_numpy(self.weights)) if perp_neg else None
+        y, null, bad, *others = (Conditioning(torch.from_numpy(text[..., :numbers])) for text in texts)
+        negatives = Perpendicular(tuple(others), torch.from_numpy(self.weights)) if perp_neg else None
         return ViewPrompt(y, null, bad, perpendicular=negatives, rescale=self.rescale)
 
     def run(self, name: str, *, progress: float = 1.0, perp_neg: bool = False, **changed: Any) -> np.ndarray:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
+from methods.diffusion.noise_levels import scaled_linear_levels
 from methods.pixels import clamp_finite
 from methods.priors.closed_form.translated import TranslatedPrior
 
@@ -29,8 +31,7 @@ class GaussianPrior:
     def __init__(self, *, deviation: float = 0.3, clip_target: float | None = 1.0) -> None:
         self.deviation = deviation  # s, in latent units
         self.clip_target = clip_target
-        betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-        self.alphas_cumprod = torch.cumprod(1 - betas, dim=0).float()
+        self.alphas_cumprod = scaled_linear_levels().float()
         self.calls = 0
         self.rows = 0
 
@@ -43,28 +44,28 @@ class GaussianPrior:
         """``(b 3 16 16)`` to colours in [0, 1], or NaN where they are not finite."""
         return clamp_finite((latents + 1) / 2)
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
+    def embed(self, texts: Sequence[str]) -> Conditioning:
         """``(b 1 3)``: the mean colour m of each text, in [−1, 1]; mid-grey for the empty text."""
         means = []
         for text in texts:
             digest = hashlib.sha256(text.split(",")[0].encode()).digest()
             means.append([value / 127.5 - 1 for value in digest[:3]] if text else [0.0, 0.0, 0.0])
-        return torch.tensor(means)[:, None]
+        return Conditioning(torch.tensor(means)[:, None])
 
-    def null(self, count: int) -> Tensor:
-        """``(count n d)``: the conditioning of the empty text."""
+    def null(self, count: int) -> Conditioning:
+        """The conditioning of the empty text, in ``count`` rows."""
         return self.embed([""] * count)
 
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """Clamped to ± ``clip_target``, or unchanged if that is None."""
         return latents if self.clip_target is None else clamp_finite(latents, -self.clip_target, self.clip_target)
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The exact posterior mean of the noise."""
         self.calls += 1
         self.rows += len(latents)
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None].to(latents)
-        mean = conditioning[:, 0, :, None, None].to(latents)
+        mean = conditioning.sequence[:, 0, :, None, None].to(latents)
         return (1 - alpha).sqrt() * (latents - alpha.sqrt() * mean) / (alpha * self.deviation**2 + 1 - alpha)
 
     def adapted(self, rank: int, generator: torch.Generator) -> TranslatedPrior:

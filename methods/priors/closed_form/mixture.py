@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.priors.closed_form.gaussian import GaussianPrior
 
 #: A digest has 32 bytes, of which a mode takes four.
@@ -37,21 +38,21 @@ class MixturePrior(GaussianPrior):
         super().__init__(deviation=deviation, clip_target=clip_target)
         self.modes = modes
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
+    def embed(self, texts: Sequence[str]) -> Conditioning:
         """``(b modes 4)``: each mode's colour in [−1, 1] and log-weight, the digest of the text before a comma."""
         rows = []
         for text in texts:
             digest = torch.tensor(list(hashlib.sha256(text.split(",")[0].encode()).digest()), dtype=torch.float64)
             colours, weights = digest.view(_MOST, 4)[: self.modes].split([3, 1], dim=1)
             rows.append(torch.cat([colours / 127.5 - 1, (1 + weights).log().log_softmax(dim=0)], dim=1))
-        return torch.stack(rows).float()
+        return Conditioning(torch.stack(rows).float())
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The exact posterior mean of the noise, by the modes' responsibilities."""
         self.calls += 1
         self.rows += len(latents)
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None].to(latents)
-        colours, weights = conditioning.to(latents).split([3, 1], dim=2)
+        colours, weights = conditioning.sequence.to(latents).split([3, 1], dim=2)
         variance = alpha * self.deviation**2 + 1 - alpha
         from_mode = latents[:, None] - (alpha.sqrt() * colours[..., None])[..., None]  # (b k 3 h w)
         # -‖x_t − √ᾱ m_k‖² / 2v sums over all pixels: an image belongs to one mode as a whole

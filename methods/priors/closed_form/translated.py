@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.contracts import Prior
 from methods.diffusion.guidance import levels
 
@@ -31,7 +32,7 @@ class TranslatedPrior:
         """W ``(c 16)`` and b ``(c,)``."""
         return {"turn": self.turn, "shift": self.shift}
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, cameras: Tensor) -> Tensor:
         """The exact noise in ``latents`` ``(b c lh lw)`` of the moved images; ``cameras`` is ``(b 16)``."""
         moved = cameras.to(latents) @ self.turn.T.to(latents) + self.shift.to(latents)
         alpha, _ = levels(self._prior, timesteps)

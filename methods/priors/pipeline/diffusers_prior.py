@@ -15,11 +15,13 @@ import methods.torchvision_shim  # noqa: F401  (before diffusers and transformer
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel
 
+from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior
+from methods.diffusion.noise_levels import flow_levels, flow_point
 from methods.pixels import clamp_finite
 from methods.priors.pipeline.card import pipeline_card
 from methods.priors.pipeline.codec import Codec
-from methods.priors.pipeline.folder import check_pipeline, read_json
+from methods.priors.pipeline.folder import check_pipeline, is_flow, read_json
 from methods.priors.pipeline.half_precision import without_overflow
 from methods.priors.pipeline.networks import load_network
 from methods.priors.pipeline.patch_codec import PatchCodec
@@ -29,6 +31,9 @@ from methods.priors.pipeline.vae_codec import VaeCodec
 
 #: The keys of a scheduler's configuration that determine ᾱ; the sampler that it belongs to is not used.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+
+#: A flow's network reads its time times this, as a diffusion network does its timestep.
+_FLOW_STEPS = 1000
 
 
 class DiffusersPrior:
@@ -66,14 +71,14 @@ class DiffusersPrior:
         self._run = torch.compile(self._unet) if settings.compiled else self._unet
         schedule = read_json(folder / "scheduler" / "scheduler_config.json")
         self._predicts = schedule.get("prediction_type", "epsilon")
-        scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self._is_flow = is_flow(schedule)
+        self.alphas_cumprod = (flow_levels().float() if self._is_flow else _beta_levels(schedule)).to(self.device)
         side = int(self._unet.config["sample_size"])
         self.resolution = self._codec.factor * side
         self.latent_shape = (self._codec.channels, side, side)
         self.calls = 0
         self.rows = 0
-        self._embedded: dict[str, Tensor] = {}
+        self._embedded: dict[str, Conditioning] = {}
 
     def encode(self, rgb: Tensor) -> Tensor:
         """``(b 3 h w)`` in [0, 1], resized to the prior's resolution, to latents ``(b k s s)``."""
@@ -86,8 +91,8 @@ class DiffusersPrior:
         """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1], or NaN where they are not finite."""
         return clamp_finite(self._codec.decode(latents))
 
-    def null(self, count: int) -> Tensor:
-        """``(count n d)``: the conditioning of the empty text, for Stable Diffusion and its like."""
+    def null(self, count: int) -> Conditioning:
+        """The conditioning of the empty text in ``count`` rows, for Stable Diffusion and its like."""
         return self.embed([""] * count)
 
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
@@ -95,22 +100,23 @@ class DiffusersPrior:
         return self._codec.bound(latents)
 
     @torch.no_grad()
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """``(b n d)``: the text encoder's last hidden states, each text encoded once.
+    def embed(self, texts: Sequence[str]) -> Conditioning:
+        """The text encoder's last hidden states ``(b n d)``, each text encoded once.
 
         Of a text that is too long the end is cut, or what is before its view words (:class:`PromptReader`).
         """
         for text in texts:
             if text not in self._embedded:
                 tokens = self._reader(text)
-                self._embedded[text] = self._text_encoder(tokens.to(self.device)).last_hidden_state[0].float()
-        return torch.stack([self._embedded[text] for text in texts])
+                hidden = self._text_encoder(tokens.to(self.device)).last_hidden_state
+                self._embedded[text] = Conditioning(hidden.float())
+        return Conditioning.cat([self._embedded[text] for text in texts])
 
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that ``embed`` leaves out; 0 if the text fits."""
         return self._reader.tokens_cut(text)
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The noise in ``latents`` ``(b c lh lw)`` at ``timesteps`` ``(b,)``, whatever the network predicts."""
         return self._evaluate(self._run, latents, timesteps, conditioning)
 
@@ -125,16 +131,37 @@ class DiffusersPrior:
         return loaded.requires_grad_(False).eval().to(self.device)
 
     def _evaluate(
-        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any
+        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
     ) -> Tensor:
         self.calls += 1
         self.rows += len(latents)
-        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        output = unet(noisy, timesteps, conditioning.to(self._dtype), **more).sample.to(latents.dtype)
-        if self._predicts == "epsilon":
-            return output
         # a released inversion evaluates at t = −99, where diffusers also takes the schedule's first value
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
+        if self._is_flow:
+            point = flow_point(latents, alpha)
+            return point.noise(
+                self._run_network(unet, point.latents, _FLOW_STEPS * point.time.flatten(), conditioning, more)
+            )
+        output = self._run_network(unet, latents, timesteps, conditioning, more)
+        if self._predicts == "epsilon":
+            return output
         if self._predicts == "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()
+
+    def _run_network(
+        self,
+        unet: UNet2DConditionModel,
+        latents: Tensor,
+        timesteps: Tensor,
+        conditioning: Conditioning,
+        more: dict[str, Any],
+    ) -> Tensor:
+        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        output: Tensor = unet(noisy, timesteps, conditioning.sequence.to(self._dtype), **more).sample
+        return output.to(latents.dtype)
+
+
+def _beta_levels(schedule: dict[str, Any]) -> Tensor:
+    """ᾱ of the schedule that a scheduler's configuration describes."""
+    return DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule}).alphas_cumprod

@@ -164,7 +164,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_flow(scheduler: dict[str, Any]) -> bool:
+    """Whether a scheduler's configuration is a rectified flow's."""
+    return scheduler.get("_class_name") == "FlowMatchEulerDiscreteScheduler"
+
+
 def _check_scheduler(config: dict[str, Any], where: str) -> None:
+    if is_flow(config):
+        return
     if "beta_schedule" not in config and config.get("trained_betas") is None:
         name = config.get("_class_name")
         raise WeightsError(

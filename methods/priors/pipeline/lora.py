@@ -16,6 +16,8 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.embeddings import TimestepEmbedding
 from peft import LoraConfig, inject_adapter_in_model
 
+from methods.conditioning import Conditioning
+
 #: The projections of the attention that diffusers' own LoRA adapts.
 _PROJECTIONS = ["to_q", "to_k", "to_v", "to_out.0"]
 
@@ -28,7 +30,7 @@ class Evaluate(Protocol):
         unet: UNet2DConditionModel,
         latents: Tensor,
         timesteps: Tensor,
-        conditioning: Tensor,
+        conditioning: Conditioning,
         *,
         class_labels: Tensor,
     ) -> Tensor: ...
@@ -76,7 +78,7 @@ class AdaptedUNet:
         """The parameters of the adapters and the camera embedding, by name."""
         return {name: value for name, value in self._unet.named_parameters() if value.requires_grad}
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor, cameras: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, cameras: Tensor) -> Tensor:
         """Noise in ``latents`` ``(b c lh lw)`` seen by ``cameras`` ``(b 16)``, zeros for any camera."""
         return self._evaluate(
             self._unet, latents, timesteps, conditioning, class_labels=cameras.to(latents.device, torch.float32)

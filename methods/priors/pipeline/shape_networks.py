@@ -11,6 +11,7 @@ import methods.torchvision_shim  # noqa: F401  (before diffusers and transformer
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior
 from methods.priors.pipeline.architecture import Architecture
 from methods.priors.pipeline.codec import Codec
@@ -78,15 +79,15 @@ class ShapeNetworks:
         """The output of the trainable copy for ``latents`` under one prompt, seen by one camera."""
         return adapted.predict_noise(latents, *self._conditions(), torch.empty(1, 16, device="meta"))
 
-    def _conditions(self) -> tuple[Tensor, Tensor]:
-        """A timestep ``(1,)`` and the conditioning ``(1 n d)``."""
+    def _conditions(self) -> tuple[Tensor, Conditioning]:
+        """A timestep ``(1,)`` and the conditioning of one row."""
         config = self._text_encoder.config
         text = torch.empty(1, config.max_position_embeddings, config.hidden_size, device="meta")
-        return torch.empty(1, dtype=torch.long, device="meta"), text
+        return torch.empty(1, dtype=torch.long, device="meta"), Conditioning(text)
 
     def _evaluate(
-        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Tensor
+        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Tensor
     ) -> Tensor:
         noisy = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        output: Tensor = unet(noisy, timesteps, conditioning.to(self.dtype), **more).sample
+        output: Tensor = unet(noisy, timesteps, conditioning.sequence.to(self.dtype), **more).sample
         return output.to(latents.dtype)

@@ -111,12 +111,12 @@ def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -
     seen = {}
     for kind in ("words", "perp_neg", "none"):
         seen[kind] = Optimisation(cell.model_copy(update={"view_prompts": kind}), prior).embed(back)
-    sides = [prior.embed([f"{cell.prompt}, {side} view"])[0] for side in ("front", "back")]
-    assert torch.equal(seen["words"].positive, torch.stack(sides))
-    torch.testing.assert_close(seen["perp_neg"].positive, torch.stack(sides))
+    sides = [prior.embed([f"{cell.prompt}, {side} view"]).sequence[0] for side in ("front", "back")]
+    assert torch.equal(seen["words"].positive.sequence, torch.stack(sides))
+    torch.testing.assert_close(seen["perp_neg"].positive.sequence, torch.stack(sides))
     assert seen["perp_neg"].perpendicular.weights.shape == (2, 2)
     assert seen["words"].perpendicular is seen["none"].perpendicular is None
-    assert torch.equal(seen["none"].positive, prior.embed([cell.prompt] * 2))
+    assert torch.equal(seen["none"].positive.sequence, prior.embed([cell.prompt] * 2).sequence)
 
 
 @pytest.mark.parametrize("kind", ["words", "perp_neg", "none"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from methods.cameras import Cameras
+from methods.conditioning import Conditioning
 from methods.contracts import Perpendicular, ViewPrompt
 from methods.diffusion.guidance import guided_prediction, perpendicular_part
 from methods.diffusion.perp_neg import PerpNeg
@@ -40,7 +41,7 @@ class WordsPrior(GaussianPrior):
 
     def embed(self, texts):
         self.texts = list(texts)
-        return torch.eye(4)[["fsbo".index(text.split(", ")[1][0]) for text in texts]][:, None]
+        return Conditioning(torch.eye(4)[["fsbo".index(text.split(", ")[1][0]) for text in texts]][:, None])
 
 
 def cameras(*azimuths: float, elevation: float = 15.0) -> Cameras:
@@ -57,7 +58,7 @@ def noisy() -> torch.Tensor:
 
 @pytest.fixture
 def negatives(prior: GaussianPrior) -> Perpendicular:
-    embeddings = torch.stack([prior.embed(["a green tree", "a white cup"]), prior.embed(["a pink house", "x"])], dim=1)
+    embeddings = (prior.embed(["a green tree", "a white cup"]), prior.embed(["a pink house", "x"]))
     return Perpendicular(embeddings, torch.tensor([[-1.5, -0.25], [-0.5, -2.0]]))
 
 
@@ -82,16 +83,15 @@ def test_conditioning_is_made_of_the_prompts_views() -> None:
     positive, perpendicular = PerpNeg()(prior, "a duck", cameras(0.0, 45.0, -135.0))
     assert set(prior.texts) == {f"a duck, {view} view" for view in ("front", "side", "back", "overhead")}
     expected = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0.5, 0.5, 0]])[:, None]
-    torch.testing.assert_close(positive, expected)
-    front_and_side = torch.eye(4)[:2, None]
-    assert perpendicular.embeddings.shape == (3, 2, 1, 4)
-    assert all(torch.equal(negatives, front_and_side) for negatives in perpendicular.embeddings)
+    torch.testing.assert_close(positive.sequence, expected)
+    for negatives, words in zip(perpendicular.conditioning, torch.eye(4)[:2], strict=True):
+        assert torch.equal(negatives.sequence, words.expand(3, 1, 4))
     assert perpendicular.weights.shape == (3, 2)
 
 
 def test_overhead_has_its_own_view_and_no_negatives() -> None:
     positive, perpendicular = PerpNeg()(WordsPrior(), "a duck", cameras(0.0, 120.0, elevation=61.0))
-    torch.testing.assert_close(positive, torch.eye(4)[3].expand(2, 1, 4))
+    torch.testing.assert_close(positive.sequence, torch.eye(4)[3].expand(2, 1, 4))
     assert torch.equal(perpendicular.weights, torch.zeros(2, 2))
     assert float(PerpNeg().weights(cameras(0.0, elevation=60.0)).abs().max()) > 1
 
@@ -102,7 +102,7 @@ def test_guidance_is_its_definition(scale, prior, prompt, noisy, negatives) -> N
     assert (prior.calls, prior.rows) == (1, 2 if scale == 0.0 else 8)
     for sample in range(2):  # one at a time, in float64, with the scalar projection of a textbook
 
-        def noise(conditioning: torch.Tensor, sample: int = sample) -> np.ndarray:
+        def noise(conditioning: Conditioning, sample: int = sample) -> np.ndarray:
             one = slice(sample, sample + 1)
             return prior.predict_noise(noisy[one], TIMES[one], conditioning[one]).double().numpy().ravel()
 
@@ -110,7 +110,7 @@ def test_guidance_is_its_definition(scale, prior, prompt, noisy, negatives) -> N
         e = noise(prompt.positive) - base
         total = e.copy()
         for i in range(2):
-            e_i = noise(negatives.embeddings[:, i]) - base
+            e_i = noise(negatives.conditioning[i]) - base
             total += float(negatives.weights[sample, i]) * (e_i - np.dot(e_i, e) / np.dot(e, e) * e)
         np.testing.assert_allclose(out.noise[sample].numpy().ravel(), base + scale * total, rtol=1e-4, atol=1e-4)
 
@@ -119,8 +119,8 @@ def test_guidance_is_its_definition(scale, prior, prompt, noisy, negatives) -> N
 @pytest.mark.parametrize("case", ["no negatives", "weights of zero", "None"])
 def test_without_negatives_it_is_plain_guidance(case, scale, prior, prompt, noisy, negatives) -> None:
     perpendicular = {
-        "no negatives": Perpendicular(negatives.embeddings[:, :0], negatives.weights[:, :0]),
-        "weights of zero": Perpendicular(negatives.embeddings, torch.zeros(2, 2)),
+        "no negatives": Perpendicular((), negatives.weights[:, :0]),
+        "weights of zero": Perpendicular(negatives.conditioning, torch.zeros(2, 2)),
         "None": None,
     }[case]
     out = guided_prediction(prior, noisy, TIMES, prompt._replace(perpendicular=perpendicular), scale)
@@ -137,7 +137,8 @@ def test_a_sample_does_not_depend_on_the_others_in_its_batch(prior, prompt, nois
     whole = guided_prediction(prior, noisy, TIMES, prompt, 7.5).noise
     for i in range(2):
         one = slice(i, i + 1)
-        mine = ViewPrompt(*(text[one] for text in prompt[:3]), None, Perpendicular(*(part[one] for part in negatives)))
+        others = Perpendicular(tuple(each[one] for each in negatives.conditioning), negatives.weights[one])
+        mine = ViewPrompt(*(text[one] for text in prompt[:3]), None, others)
         alone = guided_prediction(prior, noisy[one], TIMES[one], mine, 7.5).noise
         torch.testing.assert_close(whole[one], alone, rtol=1e-5, atol=1e-5)
 

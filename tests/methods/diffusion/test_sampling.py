@@ -41,7 +41,7 @@ def test_sampler_equals_diffusers_ddim(clip, steps, prompt) -> None:
 
 def test_samples_have_the_prior_s_mean_and_deviation(prior, prompt) -> None:
     image = ddim_sample(prior, start(), prompt, 1.0)
-    torch.testing.assert_close(image.mean(dim=(2, 3)), prompt.positive[:, 0], atol=0.1, rtol=0)
+    torch.testing.assert_close(image.mean(dim=(2, 3)), prompt.positive.sequence[:, 0], atol=0.1, rtol=0)
     assert float(image.std(dim=(2, 3)).mean()) == pytest.approx(prior.deviation, rel=0.15)
 
 
@@ -65,7 +65,7 @@ def test_the_end_of_the_path_is_the_gaussian_s_own_flow(exact, prompt) -> None:
     """
     times, scale, noisy = torch.tensor([980, 401]), 3.0, start().double()
     level = lambda t: exact.alphas_cumprod[t][:, None, None, None]  # noqa: E731
-    null, positive = (text.double()[:, 0, :, None, None] for text in (prompt.null, prompt.positive))
+    null, positive = (text.sequence.double()[:, 0, :, None, None] for text in (prompt.null, prompt.positive))
     mean, variance = null + scale * (positive - null), exact.deviation**2
     spread = lambda a: (a * variance + 1 - a).sqrt()  # noqa: E731
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from methods.cameras import Cameras
+from methods.conditioning import Conditioning
 from methods.contracts import InversionStrategy, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.diffusion.schedules.linear import Linear
@@ -123,7 +124,9 @@ class Case:
     def run(self, name: str, **changed: Any) -> tuple[np.ndarray, torch.Tensor]:
         """The gradients that the method's loss has for the latents and, where it has one, for the image."""
         prior, numbers = self.prior, 3 if self.modes == 1 else 4  # a single mode has no weight
-        prompt = ViewPrompt(*(torch.from_numpy(text[..., :numbers]) for text in (self.y, self.null, self.bad)))
+        prompt = ViewPrompt(
+            *(Conditioning(torch.from_numpy(text[..., :numbers])) for text in (self.y, self.null, self.bad))
+        )
         fraction = (self.t + 0.5) / 1000
         method = methods[name](**{"schedule": Linear(fraction, fraction), **changed})
         rgb = torch.from_numpy((self.x + 1) / 2).requires_grad_()

@@ -42,7 +42,7 @@ def test_only_rows_that_count_are_evaluated(coefficients, rows, prior, prompt, r
 
 def test_perp_neg_is_in_the_classifier_s_direction(prior, prompt, rgb, make_view, make_streams) -> None:
     """ε_y − ε_∅ with the perpendicular parts of the other views: guidance of scale 1, less ε_∅."""
-    others = torch.stack([prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"])], dim=1)
+    others = (prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"]))
     asked = prompt._replace(perpendicular=Perpendicular(others, torch.tensor([[-0.5, -1.0], [0.0, -2.0]])))
     view = make_view(prior, rgb)
     method = CSD(schedule=Uniform(0.3, 0.3))

@@ -61,7 +61,7 @@ def case(request) -> SimpleNamespace:
         prior.bound = lambda latents, *, inverting: latents  # diffusers has no clipping by the codec
         texts, shape = ["a blue duck, front view"], (1, 16, 16, 16)
         config = {"prediction_type": "v_prediction"}
-        network = lambda x, t, c: prior._unet(x, t, c).sample  # noqa: E731
+        network = lambda x, t, c: prior._unet(x, t, c.sequence.double()).sample  # noqa: E731
     else:
         clipped = "clipped" in request.param
         prior = GaussianPrior(clip_target=1.0 if clipped else None)
@@ -75,7 +75,7 @@ def case(request) -> SimpleNamespace:
     scheduler.set_timesteps(STEPS)
     torch.testing.assert_close(scheduler.alphas_cumprod, prior.alphas_cumprod)
     prior.alphas_cumprod = scheduler.alphas_cumprod = prior.alphas_cumprod.double()
-    prompt = ViewPrompt(*(prior.embed(words).double() for words in (texts, *[[""] * len(texts)] * 2)))
+    prompt = ViewPrompt(*(prior.embed(words) for words in (texts, *[[""] * len(texts)] * 2)))
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return SimpleNamespace(prior=prior, scheduler=scheduler, network=network, prompt=prompt, noise=noise)
 

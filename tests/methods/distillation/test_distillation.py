@@ -50,7 +50,7 @@ def test_views_of_a_batch_get_their_own_prompts(name, prior, prompt, make_view, 
         out = method(view, prior=prior, prompt=neutral, progress=0.5, streams=make_streams(seed), state=state)
         total -= torch.autograd.grad(out.loss, view.latents)[0].mean(dim=(2, 3))
     for row in range(2):
-        colour = prompt.positive[row, 0]
+        colour = prompt.positive.sequence[row, 0]
         assert torch.equal(total[row].sign(), colour.sign())
 
 
@@ -76,7 +76,7 @@ def test_no_method_ignores_perp_neg(name, prior, prompt, rgb, make_view, make_st
     """Weights of zero change nothing, others do."""
 
     def gradient(weight: float) -> torch.Tensor:
-        others = torch.stack([prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"])], dim=1)
+        others = (prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"]))
         asked = prompt._replace(perpendicular=Perpendicular(others, torch.full((2, 2), weight)))
         view, method = make_view(prior, rgb), methods[name]()
         state = method.start(prior)

@@ -18,7 +18,7 @@ def test_one_network_call_of_three_rows_per_view(prior, prompt, rgb, make_view, 
 
 @pytest.mark.parametrize("t", [0.1, 0.6])
 def test_perp_neg_is_in_the_classifier_s_direction(t, prior, prompt, rgb, make_view, make_streams) -> None:
-    others = torch.stack([prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"])], dim=1)
+    others = (prior.embed(["a green tree", "x"]), prior.embed(["a pink house", "y"]))
     asked = prompt._replace(perpendicular=Perpendicular(others, torch.tensor([[-0.5, -1.0], [0.0, -2.0]])))
     view = make_view(prior, rgb)
     method = NFSD(schedule=Uniform(t, t), guidance_scale=5.0)

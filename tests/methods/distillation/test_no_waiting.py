@@ -14,6 +14,7 @@ from another_device import ELSEWHERE, AnotherDevice, Remote
 from torch import Tensor
 
 from methods.cameras import evaluation_ring
+from methods.conditioning import Conditioning
 from methods.contracts import Perpendicular, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import methods
@@ -31,8 +32,8 @@ class RemotePrior(GaussianPrior):
         self.alphas_cumprod = place(self.alphas_cumprod)
         self.device = self.alphas_cumprod.device
 
-    def embed(self, texts: Any) -> Tensor:
-        return self.place(super().embed(texts))
+    def embed(self, texts: Any) -> Conditioning:
+        return Conditioning(self.place(super().embed(texts).sequence))
 
     def adapted(self, rank: int, generator: torch.Generator) -> TranslatedPrior:
         copy = TranslatedPrior(self)

@@ -58,7 +58,7 @@ def test_the_lora_learns_the_renders_of_each_camera(prior, prompt, step, make_st
     matrices = camera_matrices(evaluation_ring(2))
     for _ in range(600):
         fresh = prior.deviation * torch.randn(2, 3, 16, 16, generator=generator)
-        latents = prompt.positive[:, 0, :, None, None] + moved[..., None, None] + fresh
+        latents = prompt.positive.sequence[:, 0, :, None, None] + moved[..., None, None] + fresh
         _, out = step(method, state, ((latents + 1) / 2).requires_grad_(), streams=streams)
         losses.append(out.diagnostics["lora_loss"])
         learnt.append((matrices @ state["lora"].adapted.turn.T + state["lora"].adapted.shift).detach())
@@ -105,7 +105,7 @@ def test_the_lora_reads_the_prompt_without_view_words(prior, prompt, rgb, step) 
         state["lora"].adapted = Recorder(state["lora"].adapted)
         step(method, state, rgb, prompt=prompt._replace(plain=given))
         assert len(state["lora"].adapted.texts) == 2
-        assert all(torch.equal(text, read) for text in state["lora"].adapted.texts)
+        assert all(torch.equal(text.sequence, read.sequence) for text in state["lora"].adapted.texts)
 
 
 def test_a_checkpoint_continues_bit_for_bit(prior, rgb, step) -> None:

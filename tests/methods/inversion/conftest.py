@@ -33,7 +33,7 @@ class Exact:
 
     def kappa(self, t: torch.Tensor) -> torch.Tensor:
         alpha = self.prior.alphas_cumprod[t][:, None, None, None]
-        mean = self.scale * self.prompt.positive[:, 0, :, None, None]  # the empty prompt's mean is 0
+        mean = self.scale * self.prompt.positive.sequence.double()[:, 0, :, None, None]  # the empty prompt's mean is 0
         return ((1 - alpha) / alpha).sqrt() * (self.image - mean) / self.prior.deviation**2
 
     def predict(self, kappa: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -62,6 +62,6 @@ def exact() -> Exact:
     prior = GaussianPrior(clip_target=None)
     prior.alphas_cumprod = prior.alphas_cumprod.double()
     texts = (["a red car", "a blue duck"], ["", ""], ["bad", "bad"])
-    prompt = ViewPrompt(*(prior.embed(words).double() for words in texts))
+    prompt = ViewPrompt(*(prior.embed(words) for words in texts))
     image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     return Exact(prior, prompt, image)

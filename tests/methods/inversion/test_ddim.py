@@ -64,7 +64,7 @@ def test_error_of_inverting_and_sampling_back_is_the_closed_form_s(steps, exact)
     path = even(steps, 640)
     pairs = list(zip(path[:-1].tolist(), path[1:].tolist(), strict=True))
     product = math.prod(gain(s, t) * gain(t, s) for s, t in pairs)
-    off = exact.image - float(alphas[0]) ** 0.5 * exact.prompt.positive[:, 0, :, None, None]
+    off = exact.image - float(alphas[0]) ** 0.5 * exact.prompt.positive.sequence.double()[:, 0, :, None, None]
     expected = abs(product - 1) * float(off.norm() / exact.image.norm())
     assert there_and_back(exact.prior, exact.prompt, exact.image, path) == pytest.approx(expected, rel=1e-8)
 

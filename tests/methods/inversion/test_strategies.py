@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from methods.conditioning import Conditioning
 from methods.inversion import fixed_point_error, strategies
 
 
@@ -52,7 +53,7 @@ def test_the_same_streams_give_the_same_kappa_and_others_do_not(run, name, prior
 def test_a_view_s_kappa_does_not_depend_on_its_neighbours(run, name, prior, prompt, make_streams, images) -> None:
     kappa = run(name, prior, prompt, make_streams(), images)
     moved = torch.stack([images[0], images[1] + 0.3])
-    prompts = type(prompt)(*(torch.stack([c[0], c[1] + 0.1]) for c in prompt[:3]))
+    prompts = type(prompt)(*(Conditioning(torch.stack([c.sequence[0], c.sequence[1] + 0.1])) for c in prompt[:3]))
     other = run(name, prior, prompts, make_streams(), moved)
     torch.testing.assert_close(other[0], kappa[0])
     if name not in ("random", "fixed", "surface", "world_map"):

@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from methods.cameras import evaluation_ring
+from methods.conditioning import Conditioning
 from methods.contracts import Perpendicular, Rendering, Streams, View, ViewPrompt
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "published"
@@ -74,11 +75,11 @@ class TinyPrior:
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         return latents
 
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Tensor) -> Tensor:
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         self.calls += 1
         self.rows += len(latents)
         self.asked.append(int(timesteps[0]))
-        return self.unet(latents, timesteps, conditioning).sample
+        return self.unet(latents, timesteps, conditioning.sequence).sample
 
 
 class Setting(NamedTuple):
@@ -95,14 +96,14 @@ def make_setting(seeds: dict[str, int], batch: int, perp_neg_weights: list[list[
     prior = TinyPrior(tiny_unet(seeds["unet"]))
     latents = torch.randn(batch, *LATENTS, generator=torch.Generator().manual_seed(seeds["latents"]))
     text = torch.randn(4 + batch, *TOKENS, generator=torch.Generator().manual_seed(seeds["text"]))
-    null, negative, *others = (shared.expand(batch, -1, -1) for shared in text[:4])
+    null, negative, *others = (Conditioning(shared.expand(batch, -1, -1)) for shared in text[:4])
     perpendicular = None
     if perp_neg_weights is not None:
-        perpendicular = Perpendicular(torch.stack(others, dim=1), torch.tensor(perp_neg_weights))
+        perpendicular = Perpendicular(tuple(others), torch.tensor(perp_neg_weights))
     blank = torch.ones(batch, 1, *LATENTS[1:])
     view = View(Rendering(latents.requires_grad_(), blank, blank), evaluation_ring(batch), prior)
     streams = {name: torch.Generator().manual_seed(seeds[name]) for name in ("timestep", "noise")}
-    prompt = ViewPrompt(text[4:], null, negative, perpendicular=perpendicular)
+    prompt = ViewPrompt(Conditioning(text[4:]), null, negative, perpendicular=perpendicular)
     return Setting(prior, view, prompt, streams)
 
 

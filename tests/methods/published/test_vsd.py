@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from methods.conditioning import Conditioning
 from methods.distillation.vsd import VSD
 
 
@@ -15,7 +16,7 @@ class CameraUNet:
         self.unet = unet
 
     def predict_noise(self, latents, timesteps, conditioning, cameras):
-        return self.unet(latents, timesteps, conditioning + cameras[:, None]).sample
+        return self.unet(latents, timesteps, conditioning.sequence + cameras[:, None]).sample
 
 
 @pytest.mark.parametrize("number", range(2))
@@ -31,7 +32,7 @@ def test_vsd_update_is_threestudio_s(number, published, setting, unet, differenc
         torch.tensor(case["timesteps"]),
         prior=prior,
         adapted=CameraUNet(unet(case["seeds"]["unet_lora"])),
-        prompt=prompt._replace(plain=draw("text_lora", *prompt.positive.shape)),
+        prompt=prompt._replace(plain=Conditioning(draw("text_lora", *prompt.positive.sequence.shape))),
         cameras=draw("camera", batch, 16),
     )
     assert difference(update, case) < 1e-4

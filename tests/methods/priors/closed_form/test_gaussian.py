@@ -16,7 +16,7 @@ def test_noise_is_minus_sigma_times_the_score() -> None:
         alpha = float(prior.alphas_cumprod[t].double())
         noise = prior.predict_noise(x, torch.tensor([t]), mean)
         for channel in range(3):
-            law = norm(alpha**0.5 * float(mean[0, 0, channel]), (alpha * 0.16 + 1 - alpha) ** 0.5)
+            law = norm(alpha**0.5 * float(mean.sequence[0, 0, channel]), (alpha * 0.16 + 1 - alpha) ** 0.5)
             at, step = x[0, channel, 0].double().numpy(), 1e-5
             score = (law.logpdf(at + step) - law.logpdf(at - step)) / (2 * step)
             expected = torch.tensor(-((1 - alpha) ** 0.5) * score)

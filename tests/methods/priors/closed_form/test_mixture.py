@@ -8,6 +8,7 @@ import torch
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from methods.conditioning import Conditioning
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.priors.closed_form.mixture import MixturePrior
 
@@ -30,7 +31,7 @@ def test_noise_is_minus_sigma_times_the_score(t) -> None:
 
     step = 1e-4
     slope = (log_density(x + step * direction) - log_density(x - step * direction)) / (2 * step)
-    noise = prior.predict_noise(torch.from_numpy(x)[None], torch.tensor([t]), text)[0].numpy()
+    noise = prior.predict_noise(torch.from_numpy(x)[None], torch.tensor([t]), Conditioning(text))[0].numpy()
     assert (noise * direction).sum() == pytest.approx(-((1 - alpha) ** 0.5) * slope, rel=1e-5, abs=1e-5)
 
 
@@ -38,13 +39,15 @@ def test_one_mode_is_the_gaussian() -> None:
     noisy = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     timesteps, text = torch.tensor([40, 800]), MixturePrior(modes=1).embed(["a red car", "a blue duck"])
     ours = MixturePrior(modes=1).predict_noise(noisy, timesteps, text)
-    torch.testing.assert_close(ours, GaussianPrior().predict_noise(noisy, timesteps, text[..., :3]))
+    torch.testing.assert_close(
+        ours, GaussianPrior().predict_noise(noisy, timesteps, Conditioning(text.sequence[..., :3]))
+    )
 
 
 def test_little_noise_leaves_the_nearest_mode_and_much_noise_their_mean() -> None:
     prior = MixturePrior()
     text = prior.embed(["a red car"])
-    weights, colours = text[0, :, 3].exp(), text[0, :, :3]
+    weights, colours = text.sequence[0, :, 3].exp(), text.sequence[0, :, :3]
     assert float(weights.sum()) == pytest.approx(1)
     near = colours[1, None, :, None, None].expand(1, 3, 16, 16)
     for t, expected in ((50, colours[1]), (999, (weights[:, None] * colours).sum(dim=0))):
@@ -56,7 +59,7 @@ def test_little_noise_leaves_the_nearest_mode_and_much_noise_their_mean() -> Non
 
 
 def test_texts_have_modes_of_their_own_and_views_share_them() -> None:
-    texts = MixturePrior(modes=8).embed(["a red car", "a red car, back view", "a blue duck"])
+    texts = MixturePrior(modes=8).embed(["a red car", "a red car, back view", "a blue duck"]).sequence
     assert texts.shape == (3, 8, 4)
     assert torch.equal(texts[0], texts[1])
     assert len({tuple(mode) for mode in texts[[0, 2]].flatten(0, 1).tolist()}) == 16

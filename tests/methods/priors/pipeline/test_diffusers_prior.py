@@ -63,7 +63,7 @@ def test_card_and_shapes_reach_the_prior(folder) -> None:
     assert (prior.guidance_scale, prior.negative_prompt) == (2.5, "bad photo")
     assert prior.resolution == 16
     assert prior.weights_sha256 == verify_weights(folder)
-    assert prior.embed(["a red car", ""]).shape == (2, 24, 16)
+    assert prior.embed(["a red car", ""]).sequence.shape == (2, 24, 16)
 
 
 def test_encode_resizes_and_keeps_the_gradient(folder) -> None:

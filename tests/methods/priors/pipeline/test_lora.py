@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from methods.conditioning import Conditioning
 from methods.diffusion.adaptation import Adaptation
 from methods.priors.loading import load_prior
 from methods.priors.pipeline.lora import AdaptedUNet
@@ -30,7 +31,12 @@ def unet() -> UNet2DConditionModel:
 
 
 def evaluate(unet, latents, timesteps, conditioning, **more):
-    return unet(latents, timesteps, conditioning, **more).sample
+    return unet(latents, timesteps, conditioning.sequence, **more).sample
+
+
+def plain(unet: UNet2DConditionModel, inputs) -> torch.Tensor:
+    latents, timesteps, text = inputs
+    return unet(latents, timesteps, text.sequence).sample
 
 
 def adapt(unet: UNet2DConditionModel, seed: int = 0) -> AdaptedUNet:
@@ -41,12 +47,13 @@ def adapt(unet: UNet2DConditionModel, seed: int = 0) -> AdaptedUNet:
 def inputs():
     generator = torch.Generator().manual_seed(0)
     latents, text = torch.randn(2, 8, 4, 4, generator=generator), torch.randn(2, 5, 16, generator=generator)
-    return latents, torch.tensor([20, 900]), text
+    return latents, torch.tensor([20, 900]), Conditioning(text)
 
 
 def train(adapted: AdaptedUNet, inputs, steps: int = 60) -> list[float]:
     """Fit a separate noise for each of two cameras that see the same latents under the same text."""
-    latents, timesteps, text = (tensor[:1].expand(2, *tensor.shape[1:]) for tensor in inputs)
+    first = torch.zeros(2, dtype=torch.int64)
+    latents, timesteps, text = (each[first] for each in inputs)
     wanted = torch.randn(latents.shape, generator=torch.Generator().manual_seed(9))
     optimiser = torch.optim.AdamW(adapted.parameters().values(), lr=0.02)
     losses = []
@@ -61,22 +68,22 @@ def train(adapted: AdaptedUNet, inputs, steps: int = 60) -> list[float]:
 
 def test_at_first_it_is_the_network_for_every_camera(unet, inputs) -> None:
     cameras = torch.randn(2, 16, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(adapt(unet).predict_noise(*inputs, cameras), unet(*inputs).sample)
+    assert torch.equal(adapt(unet).predict_noise(*inputs, cameras), plain(unet, inputs))
 
 
 def test_it_learns_what_a_camera_sees_and_the_network_stays_bit_for_bit(unet, inputs) -> None:
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
-    said = unet(*inputs).sample
+    said = plain(unet, inputs)
     adapted = adapt(unet)
     losses = train(adapted, inputs)
     assert losses[-1] < 0.7 * losses[0]
-    shared = [tensor[:1].expand(2, *tensor.shape[1:]) for tensor in inputs]
+    shared = [each[torch.zeros(2, dtype=torch.int64)] for each in inputs]
     first, second = adapted.predict_noise(*shared, torch.eye(16)[:2])
     assert not torch.allclose(first, second, atol=1e-2)  # only the cameras differ
     assert list(before) == list(unet.state_dict())  # no adapter was put into the prior's own modules
     assert all(torch.equal(before[name], tensor) for name, tensor in unet.state_dict().items())
     assert all(parameter.grad is None for parameter in unet.parameters())
-    assert torch.equal(unet(*inputs).sample, said)
+    assert torch.equal(plain(unet, inputs), said)
 
 
 def test_only_adapters_and_the_camera_s_embedding_are_trained_and_the_rest_is_shared(unet) -> None:

@@ -61,10 +61,10 @@ def test_front_and_back_of_a_long_prompt_have_their_own_conditioning() -> None:
     prior = load_prior("toybox")
     assert isinstance(prior, LimitedText)
     assert prior.tokens_cut(with_view(LONG, "back view")) > 0
-    views = prior.embed([with_view(LONG, words) for words in VIEW_WORDS])
+    views = prior.embed([with_view(LONG, words) for words in VIEW_WORDS]).sequence
     assert all(not torch.equal(views[i], views[j]) for i in range(4) for j in range(i))
     positive, _ = PerpNeg()(prior, LONG, evaluation_ring(4))  # the other one who names sides
-    assert not torch.equal(positive[0], positive[2])
+    assert not torch.equal(positive.sequence[0], positive.sequence[2])
 
 
 def test_the_limit_is_the_text_encoder_s_even_if_it_is_smaller_than_the_view_words(tmp_path: Path) -> None:

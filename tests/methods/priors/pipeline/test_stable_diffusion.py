@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDPMScheduler
+from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
 from methods.diffusion.adaptation import Adaptation
@@ -80,7 +80,7 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
 def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
     tokens = prior._reader._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
-    torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
+    torch.testing.assert_close(prior.embed(["a red car"]).sequence, stable_diffusion.text_encoder(tokens)[0])
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
     latents = prior.encode(rgb)
@@ -100,7 +100,7 @@ def test_noise_is_diffusers_own_for_every_prediction(stable_diffusion, copy, kin
     change(copy, "scheduler/scheduler_config.json", prediction_type=kind)
     prior = DiffusersPrior(copy)
     noisy, timesteps, text = noise(2, 4, 8, 8), torch.tensor([700, 700]), prior.embed(["a red car", ""])
-    output = stable_diffusion.unet(noisy, timesteps, text).sample
+    output = stable_diffusion.unet(noisy, timesteps, text.sequence).sample
     scheduler = DDPMScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=kind, clip_sample=False
     )
@@ -166,7 +166,7 @@ def test_a_compiled_network_is_called_and_the_plain_one_adapted(stable_diffusion
     given = noise(1, 4, 8, 8), torch.tensor([500]), prior.embed(["a red car"])
     said = prior.predict_noise(*given)
     assert called == [prior._unet]
-    torch.testing.assert_close(said, stable_diffusion.unet(*given).sample)
+    torch.testing.assert_close(said, stable_diffusion.unet(*given[:2], given[2].sequence).sample)
     adapted = prior.adapted(2, torch.Generator().manual_seed(0))
     torch.testing.assert_close(adapted.predict_noise(*given, torch.zeros(1, 16)), said)
     assert called == [prior._unet]
@@ -273,8 +273,8 @@ DAMAGE = {
     "oblong": (_unet(sample_size=[8, 16]), "the UNet's sample_size = [8, 16] must be one whole number"),
     "prediction": (_scheduler(prediction_type="flow"), "prediction_type 'flow' is not one of epsilon, v_prediction"),
     "no signal": (_scheduler(rescale_betas_zero_snr=True), "rescale_betas_zero_snr leaves no signal"),
-    "flow matching": (lambda folder: (folder / "scheduler" / "scheduler_config.json").write_text(
-        '{"_class_name": "FlowMatchEulerDiscreteScheduler"}'), "FlowMatchEulerDiscreteScheduler has no beta_schedule"),
+    "no levels": (lambda folder: (folder / "scheduler" / "scheduler_config.json").write_text(
+        '{"_class_name": "EDMEulerScheduler"}'), "EDMEulerScheduler has no beta_schedule"),
 }  # fmt: skip
 
 
@@ -329,3 +329,21 @@ def test_a_registered_prior_of_a_package_is_found_by_its_own_repository_and_vari
     monkeypatch.setenv("MY_PRIOR", "other/one")
     with pytest.raises(WeightsError, match="holds some-one/mine@None, but MY_PRIOR = 'other/one'"):
         folder_of("mine")
+
+
+def test_a_flow_s_velocity_becomes_noise_by_its_own_euler_step(stable_diffusion, copy) -> None:
+    """The same UNet read as a flow: diffusers' sampler, going to the image in one step, finds the same clean image."""
+    (copy / "scheduler" / "scheduler_config.json").write_text('{"_class_name": "FlowMatchEulerDiscreteScheduler"}')
+    prior = DiffusersPrior(copy)
+    noisy, timesteps, text = noise(2, 4, 8, 8), torch.tensor([700, 300]), prior.embed(["a red car", ""])
+    alpha_bar = prior.alphas_cumprod[timesteps][:, None, None, None]
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    clean = (noisy - sigma * prior.predict_noise(noisy, timesteps, text)) / alpha
+    for row in range(2):
+        s = sigma[row] / (alpha[row] + sigma[row])
+        scheduler = FlowMatchEulerDiscreteScheduler()
+        scheduler.set_timesteps(sigmas=[float(s)])
+        z = (noisy / (alpha + sigma))[row : row + 1]
+        velocity = stable_diffusion.unet(z, scheduler.timesteps[0], text[row : row + 1].sequence).sample
+        theirs = scheduler.step(velocity, scheduler.timesteps[0], z).prev_sample
+        torch.testing.assert_close(clean[row : row + 1], theirs, rtol=1e-5, atol=1e-5)
