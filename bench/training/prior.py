@@ -5,8 +5,10 @@ works on 16 × 16 positions and no autoencoder has to be trained, shipped or dif
 
     python -m bench.training.prior
     python -m bench.training.prior --objective flow
+    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder
 
-The second trains the same network on the same images as a rectified flow.  Either goes on from the last checkpoint in
+The second trains the same network on the same images as a rectified flow, the third in the latents of a learnt
+autoencoder (``bench.training.autoencoder``) in place of the patches'.  Each goes on from the last checkpoint in
 ``--work``; the folder of weights is written at the end.
 """
 
@@ -25,7 +27,7 @@ import tyro
 import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
 
 # isort: split
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from rich.console import Console
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -34,7 +36,10 @@ from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
 from bench.training.objectives import OBJECTIVES, objective_loss
 from methods.atomic import replace_file
+from methods.priors.pipeline.codec import Codec
+from methods.priors.pipeline.networks import load_network
 from methods.priors.pipeline.patch_codec import PatchCodec
+from methods.priors.pipeline.vae_codec import VaeCodec
 from methods.weights import write_card
 from prompts.toybox import (
     BAD_WORDS,
@@ -50,6 +55,12 @@ from prompts.toybox import (
 _PATCH, _CHANNELS = 4, 16
 _CODEC_IMAGES = 1500
 _NAMES = {"diffusion": "toybox", "flow": "toybox-flow"}
+_FORMS = {16: "16 principal components per 4 x 4 patch", 4: "4 channels of a KL autoencoder per 4 x 4 pixels"}
+_SCRIPTS = {
+    "toybox": "python -m bench.training.prior, then bench.training.calibrate",
+    "toybox-flow": "python -m bench.training.prior --objective flow, then bench.training.calibrate",
+    "toybox-latent": "python -m bench.training.autoencoder, bench.training.prior --autoencoder, bench.training.calibrate",
+}
 _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than the last weights
 
 
@@ -61,6 +72,8 @@ class Options:
     """Folder of the training images."""
     objective: Literal["diffusion", "flow"] = "diffusion"
     """The corruption of the images: Stable Diffusion's noise schedule, or a straight line to noise."""
+    autoencoder: Path | None = None
+    """The folder of the KL autoencoder whose latents the prior is trained on; patches if not given."""
     work: Path | None = None
     """Folder of the checkpoints, ``.cache/train-NAME`` if not given; delete it to start from the beginning."""
     out: Path | None = None
@@ -79,7 +92,7 @@ class Options:
     @property
     def name(self) -> str:
         """The prior's name."""
-        return _NAMES[self.objective]
+        return _NAMES[self.objective] + ("-latent" if self.autoencoder else "")
 
     @property
     def checkpoints(self) -> Path:
@@ -95,7 +108,7 @@ class Options:
 class PriorNetwork(nn.Module):
     """The denoiser and its text encoder, trained together."""
 
-    def __init__(self, vocabulary: int, end_token: int) -> None:
+    def __init__(self, vocabulary: int, end_token: int, channels: int = _CHANNELS) -> None:
         super().__init__()
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
@@ -112,8 +125,8 @@ class PriorNetwork(nn.Module):
         )
         self.unet = UNet2DConditionModel(
             sample_size=RESOLUTION // _PATCH,
-            in_channels=_CHANNELS,
-            out_channels=_CHANNELS,
+            in_channels=channels,
+            out_channels=channels,
             block_out_channels=(64, 128),
             layers_per_block=1,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -130,13 +143,10 @@ class PriorNetwork(nn.Module):
 class Batches:
     """Training batches: latents of images and token numbers, each batch seeded by its step."""
 
-    def __init__(self, images: ToyImages, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
-        self._images, self._tokenizer, self._batch, self._seed = images, tokenizer, batch, seed
+    def __init__(self, images: ToyImages, codec: Codec, tokenizer: CLIPTokenizer, batch: int, seed: int) -> None:
+        self._images, self._codec, self._tokenizer, self._batch, self._seed = images, codec, tokenizer, batch, seed
         self._seen = np.flatnonzero(~np.asarray(images.held_out))
         self._toys = all_objects()
-        some = np.sort(np.random.default_rng(seed).choice(self._seen, _CODEC_IMAGES, replace=False))
-        background = 0.5 + 0.5 * torch.rand(len(some), generator=torch.Generator().manual_seed(seed))
-        self.codec = PatchCodec.fit(images.over(some, background), patch=_PATCH, channels=_CHANNELS)
 
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
         """The batch of a step; the same step gives the same batch."""
@@ -158,7 +168,16 @@ class Batches:
                 text = f"{quality} photo"
             texts.append("" if rng.random() < 0.1 else text)
         tokens = self._tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return self.codec.encode(rgb), tokens
+        with torch.no_grad():
+            return self._codec.encode(rgb), tokens
+
+
+def fit_patches(images: ToyImages, seed: int) -> PatchCodec:
+    """The principal components of the patches of some training images."""
+    seen = np.flatnonzero(~np.asarray(images.held_out))
+    some = np.sort(np.random.default_rng(seed).choice(seen, _CODEC_IMAGES, replace=False))
+    background = 0.5 + 0.5 * torch.rand(len(some), generator=torch.Generator().manual_seed(seed))
+    return PatchCodec.fit(images.over(some, background), patch=_PATCH, channels=_CHANNELS)
 
 
 def main(options: Options) -> None:
@@ -166,10 +185,18 @@ def main(options: Options) -> None:
     use_cpu(options.threads)
     write_clip_tokenizer(options.checkpoints / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(options.checkpoints / "tokenizer")
+    images = toy_images(options.images)
+    codec: VaeCodec | PatchCodec
+    if options.autoencoder is None:
+        codec = fit_patches(images, options.seed)
+    else:
+        codec = VaeCodec(
+            load_network(AutoencoderKL, options.autoencoder / "vae", torch.float32).requires_grad_(False).eval()
+        )
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
-        network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id)
-    batches = Batches(toy_images(options.images), tokenizer, options.batch, options.seed)
+        network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id, codec.channels)
+    batches = Batches(images, codec, tokenizer, options.batch, options.seed)
     objective = OBJECTIVES[options.objective]
     train(
         network,
@@ -179,13 +206,16 @@ def main(options: Options) -> None:
         steps=options.steps,
         learning_rate=options.learning_rate,
         work=options.checkpoints,
-        settings={name: getattr(options, name) for name in ("objective", "steps", "batch", "learning_rate", "seed")},
+        settings={
+            "autoencoder": None if options.autoencoder is None else options.autoencoder.name,
+            **{name: getattr(options, name) for name in ("objective", "steps", "batch", "learning_rate", "seed")},
+        },
         averaging=_AVERAGING,
     )
-    export(options, network, batches.codec)
+    export(options, network, codec)
 
 
-def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
+def export(options: Options, network: PriorNetwork, codec: VaeCodec | PatchCodec) -> None:
     """Write the weights in half precision as a diffusers pipeline folder with its card."""
     network.half()
     network.unet.save_pretrained(options.weights / "unet")
@@ -193,7 +223,10 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
     for path in options.weights.glob("*/*.safetensors"):  # which save_pretrained lets only their owner read
         with replace_file(path) as temporary:
             shutil.copyfile(path, temporary)
-    codec.save(options.weights / "vae")
+    if isinstance(codec, PatchCodec):
+        codec.save(options.weights / "vae")
+    elif options.autoencoder is not None:
+        shutil.copytree(options.autoencoder / "vae", options.weights / "vae", dirs_exist_ok=True)
     write_clip_tokenizer(options.weights / "tokenizer")
     scheduler = OBJECTIVES[options.objective].scheduler()
     scheduler.save_pretrained(options.weights / "scheduler")
@@ -203,15 +236,16 @@ def export(options: Options, network: PriorNetwork, codec: PatchCodec) -> None:
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["methods.priors.pipeline.patch_codec", "PatchCodec"],
+        "vae": ["methods.priors.pipeline.patch_codec", "PatchCodec"]
+        if isinstance(codec, PatchCodec)
+        else ["diffusers", "AutoencoderKL"],
     }
     (options.weights / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     write_card(
         options.weights,
         name=f"{options.name} prior",
-        description=f"Text-conditional {options.objective} of 64 x 64 toybox images, "
-        "16 principal components per 4 x 4 patch.",
-        script=f"python -m bench.training.prior --objective {options.objective}, then bench.training.calibrate",
+        description=f"Text-conditional {options.objective} of 64 x 64 toybox images, {_FORMS[codec.channels]}.",
+        script=_SCRIPTS[options.name],
         licence="MIT",
         parameters=sum(value.numel() for value in network.parameters()),
         seed=options.seed,

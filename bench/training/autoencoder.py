@@ -1,0 +1,142 @@
+"""Train a small KL autoencoder on toybox images: the latent prior's codec, learnt as Stable Diffusion's is.
+
+    python -m bench.training.autoencoder
+    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder
+
+The patch codec of the other toybox priors is linear, so that their gradients reach the image undistorted.  Through
+this encoder they do not, which is the part of latent priors that the others hide.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+
+import methods.torchvision_shim  # noqa: F401  (before diffusers)
+
+# isort: split
+from diffusers import AutoencoderKL
+from rich.console import Console
+from torch import Tensor, nn
+
+from bench.training.dataset import RESOLUTION, ToyImages, toy_images
+from bench.training.loop import train, use_cpu
+
+_CHANNELS = 4
+_KL = 1e-4  # weight of the divergence, a mean over latents; Stable Diffusion's is 1e-6 of a sum over a pixel's share
+_SCALED_BY = 800  # images whose latents give the scaling factor
+_HELD_OUT = 200  # images of the printed error
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of the autoencoder's training."""
+
+    images: Path = Path(".cache/toybox-images")
+    """Folder of the training images."""
+    work: Path = Path(".cache/train-autoencoder")
+    """Folder of the checkpoints; delete it to start from the beginning."""
+    out: Path = Path(".cache/toybox-autoencoder")
+    """The folder in which ``vae`` is written, in diffusers' format."""
+    steps: int = 5000
+    """Optimiser steps in all."""
+    batch: int = 16
+    """Images a step."""
+    learning_rate: float = 1e-3
+    """Highest learning rate of AdamW."""
+    seed: int = 0
+    """Seed of the initialisation, the images' order and the posterior's samples."""
+    threads: int = 2
+    """CPU threads."""
+
+
+def network() -> AutoencoderKL:
+    """An autoencoder of Stable Diffusion's kind: 64 × 64 pixels to 16 × 16 positions of four channels."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 32, 64),
+        layers_per_block=1,
+        latent_channels=_CHANNELS,
+        norm_num_groups=8,
+        sample_size=RESOLUTION,
+        mid_block_add_attention=False,
+    )
+
+
+class Reconstruction:
+    """The loss of a step: mean absolute error of the pixels, of their differences to neighbours, and the divergence."""
+
+    def __init__(self, images: ToyImages, batch: int, seed: int) -> None:
+        self._images, self._batch, self._seed = images, batch, seed
+        self._seen = np.flatnonzero(~np.asarray(images.held_out))
+
+    def __call__(self, autoencoder: AutoencoderKL, step: int) -> Tensor:
+        """A scalar; the same step gives the same batch and the same samples."""
+        rng = np.random.default_rng([self._seed, step])
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        index = np.sort(rng.choice(self._seen, self._batch, replace=False))
+        rgb = 2 * self._images.over(index, 0.5 + 0.5 * torch.rand(self._batch, generator=generator)) - 1
+        posterior = autoencoder.encode(rgb).latent_dist
+        said = autoencoder.decode(posterior.sample(generator)).sample
+        pixels = nn.functional.l1_loss(said, rgb)
+        edges = sum(nn.functional.l1_loss(said.diff(dim=axis), rgb.diff(dim=axis)) for axis in (2, 3))
+        divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
+        return pixels + edges + _KL * divergence
+
+
+@torch.no_grad()
+def deviation_of_latents(autoencoder: AutoencoderKL, images: ToyImages) -> float:
+    """The root mean square of the latents of training images, whose inverse is the scaling factor."""
+    seen = np.flatnonzero(~np.asarray(images.held_out))
+    index = np.sort(np.random.default_rng(0).choice(seen, _SCALED_BY, replace=False))
+    squares = []
+    for some in np.array_split(index, len(index) // 20):
+        rgb = 2 * images.over(some, torch.full((len(some),), 0.75)) - 1
+        squares.append(autoencoder.encode(rgb).latent_dist.mean.square().mean())
+    return float(torch.stack(squares).mean().sqrt())
+
+
+@torch.no_grad()
+def peak_signal_to_noise(autoencoder: AutoencoderKL, images: ToyImages) -> float:
+    """PSNR in dB of images of objects that were kept from training, encoded and decoded."""
+    held = np.flatnonzero(np.asarray(images.held_out))
+    index = np.sort(np.random.default_rng(1).choice(held, _HELD_OUT, replace=False))
+    errors = []
+    for some in np.array_split(index, len(index) // 20):
+        rgb = images.over(some, torch.full((len(some),), 0.75))
+        said = (autoencoder.decode(autoencoder.encode(2 * rgb - 1).latent_dist.mean).sample + 1) / 2
+        errors.append((said.clamp(0, 1) - rgb).square().mean())
+    return -10 * math.log10(float(torch.stack(errors).mean()))
+
+
+def main(options: Options) -> None:
+    """Train, going on from a checkpoint if there is one, and write the folder of weights."""
+    use_cpu(options.threads)
+    with torch.random.fork_rng():
+        torch.default_generator.manual_seed(options.seed)  # diffusers initialises from the global one
+        autoencoder = network()
+    images = toy_images(options.images)
+    loss = Reconstruction(images, options.batch, options.seed)
+    train(
+        autoencoder,
+        lambda step: loss(autoencoder, step),
+        steps=options.steps,
+        learning_rate=options.learning_rate,
+        work=options.work,
+        settings={name: getattr(options, name) for name in ("steps", "batch", "learning_rate", "seed")},
+        averaging=0.999,
+    )
+    autoencoder.register_to_config(scaling_factor=1 / deviation_of_latents(autoencoder, images))
+    Console().print(f"PSNR of held-out objects: {peak_signal_to_noise(autoencoder, images):.2f} dB")
+    autoencoder.half().save_pretrained(options.out / "vae")
+    Console().print(f"wrote {options.out}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
