@@ -59,7 +59,7 @@ _FORMS = {16: "16 principal components per 4 x 4 patch", 4: "4 channels of a KL 
 _SCRIPTS = {
     "toybox": "python -m bench.training.prior, then bench.training.calibrate",
     "toybox-flow": "python -m bench.training.prior --objective flow, then bench.training.calibrate",
-    "toybox-latent": "python -m bench.training.autoencoder, bench.training.prior --autoencoder, bench.training.calibrate",
+    "toybox-latent": "python -m bench.training.autoencoder, bench.training.prior --autoencoder, then calibrate",
 }
 _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than the last weights
 
