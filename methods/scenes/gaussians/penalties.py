@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.contracts import Rendering
-from methods.scenes.nerf.regularisers import sparsity
+from methods.scenes.sparsity import sparsity
 from methods.weight_schedule import WeightSchedule, require_schedule, weight_at
 
 #: Distance of what is behind a scene, world units, and opacity from which a pixel counts as solid (LucidDreamer).

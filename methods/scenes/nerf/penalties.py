@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.contracts import Rendering
 from methods.scenes.nerf import regularisers
+from methods.scenes.sparsity import sparsity
 from methods.weight_schedule import WeightSchedule, require_schedule, weight_at
 
 
@@ -46,7 +47,7 @@ class PenaltyWeights:
         opacity = rendering.opacity
         penalties = {
             "orient": lambda: regularisers.orientation(rendering.penalties["orient"], opacity),
-            "sparsity": lambda: regularisers.sparsity(opacity),
+            "sparsity": lambda: sparsity(opacity),
             "opaque": lambda: regularisers.opaque(opacity),
             "z_variance": lambda: regularisers.z_variance(rendering.penalties["z_variance"], opacity),
             "convex": lambda: regularisers.convexity(_normals(rendering), opacity),

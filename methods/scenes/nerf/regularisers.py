@@ -19,11 +19,6 @@ def orientation(back_facing_rays: Tensor, opacity: Tensor) -> Tensor:
     return back_facing_rays.sum() / (opacity > 0).sum().clamp(min=1)
 
 
-def sparsity(opacity: Tensor) -> Tensor:
-    """``mean √(o² + 0.01)``: pulls faint haze to nothing, and solid things hardly at all (threestudio)."""
-    return (opacity**2 + 0.01).sqrt().mean()
-
-
 def opaque(opacity: Tensor) -> Tensor:
     """Binary entropy (nats) of the opacity, clamped to [1e-3, 1 - 1e-3]: a pixel should be one or the other."""
     o = opacity.clamp(1e-3, 1 - 1e-3)

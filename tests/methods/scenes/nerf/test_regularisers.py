@@ -6,14 +6,10 @@ import numpy as np
 import torch
 from scipy.special import entr
 
-from methods.scenes.nerf.regularisers import back_facing, convexity, opaque, orientation, sparsity, z_variance
+from methods.scenes.nerf.regularisers import back_facing, convexity, opaque, orientation, z_variance
 
 OPACITY = np.random.default_rng(0).random((2, 1, 4, 4)).astype(np.float32)
 OPACITY[0, 0, 0] = [0, 0, 1, 1]
-
-
-def test_sparsity() -> None:
-    np.testing.assert_allclose(sparsity(torch.from_numpy(OPACITY)), np.sqrt(OPACITY**2 + 0.01).mean(), rtol=1e-6)
 
 
 def test_opaque_is_the_entropy_in_nats() -> None:
