@@ -148,15 +148,20 @@ class View:
         if self.rendering.rgb is not None:
             return self.rendering.rgb
         size = self.rendering.opacity.shape[-2:]
-        return clamp_finite(
-            torch.nn.functional.interpolate(self.prior.decode(self.latents), size, mode="bilinear", antialias=True)
-        )
+        with torch.enable_grad():
+            image = self.prior.decode(self.latents)
+            return clamp_finite(torch.nn.functional.interpolate(image, size, mode="bilinear", antialias=True))
 
     @cached_property
     def latents(self) -> Tensor:
-        """``(b c lh lw)``, as rendered, or else encoded once, on demand, with the gradient kept."""
-        latents = self.rendering.latents
-        return self.prior.encode(self.rgb) if latents is None else latents
+        """``(b c lh lw)``, as rendered, or else encoded once, on demand, with the gradient kept.
+
+        Also where a strategy that needs no gradient is the first to ask: the method asks after it.
+        """
+        if self.rendering.latents is not None:
+            return self.rendering.latents
+        with torch.enable_grad():
+            return self.prior.encode(self.rgb)
 
     @property
     def clean(self) -> Tensor:
