@@ -21,7 +21,7 @@ class Request(NamedTuple):
 
     network: Network
     has_gradient: bool
-    """Whether something of the result is differentiated: the input, or the parameters of an adapted copy."""
+    """Whether something of the result is differentiated: an input, or the parameters of an adapted copy."""
 
 
 class CountingPrior:
@@ -55,7 +55,7 @@ class CountingPrior:
 
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The closed-form prior's noise."""
-        self._count("unet", latents)
+        self._count("unet", latents, is_trained=conditioning.sequence.requires_grad)
         return self._prior.predict_noise(latents, timesteps, conditioning)
 
     def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:

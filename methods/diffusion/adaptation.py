@@ -1,15 +1,15 @@
-"""Training of a prior's adapted copy together with the scene."""
+"""Training of a part of a prior together with the scene."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from methods.cameras import Cameras
 from methods.conditioning import Conditioning
-from methods.contracts import Prior
+from methods.contracts import AdaptedPrior, Prior
 from methods.diffusion.guidance import add_noise
 from methods.transfer import to_device
 
@@ -22,19 +22,25 @@ _SEED = 0
 _SCALE = 2.0**12
 
 
+class SecondTarget(NamedTuple):
+    """A noise that the trained prediction is drawn to, or pushed from, in addition to the noise of the renders."""
+
+    noise: Tensor  # (b c lh lw)
+    weight: float  # negative: away from it
+
+
 class Adaptation:
-    """A trainable copy of a prior and its optimiser, which VSD trains together with the scene.
+    """A trainable part of a prior and its optimiser, which VSD and its like train together with the scene.
 
     AdamW with threestudio's betas and epsilon (``prolificdreamer.yaml``).
 
     Args:
-        prior: The prior that is copied; it is not changed.
-        rank: Rank of the adapters.
+        adapted: What is trained: a copy with adapters (:func:`low_rank_copy`) or a conditioning (``LearntNull``).
         learning_rate: Step size of everything that is trained.
     """
 
-    def __init__(self, prior: Prior, *, rank: int, learning_rate: float) -> None:
-        self.adapted = prior.adapted(rank, torch.Generator().manual_seed(_SEED))
+    def __init__(self, adapted: AdaptedPrior, *, learning_rate: float) -> None:
+        self.adapted = adapted
         self._optimiser = torch.optim.AdamW(
             self.adapted.parameters().values(), lr=learning_rate, betas=(0.9, 0.99), eps=1e-15
         )
@@ -49,8 +55,9 @@ class Adaptation:
         prior: Prior,
         conditioning: Conditioning,
         cameras: Tensor,
+        second: SecondTarget | None = None,
     ) -> Tensor:
-        """Take one optimiser step on the mean of (ε_φ(x_t) − ε)².
+        """Take one optimiser step on the mean of (ε_φ(x_t) − ε)², and of w·(ε_φ(x_t) − ε')² for a second target ε'.
 
         Args:
             latents: Clean latents ``(b c lh lw)``; no gradient goes to them.
@@ -59,6 +66,7 @@ class Adaptation:
             prior: The prior, whose noise levels are used.
             conditioning: Of ``b`` rows.
             cameras: ``(b 16)``, zeros for a view whose camera is left out.
+            second: ε' and w; None for no such term.
 
         Returns:
             The loss before the step, a scalar without a gradient.
@@ -67,6 +75,8 @@ class Adaptation:
         noisy = add_noise(prior, latents.detach(), noise, timesteps)
         predicted = self.adapted.predict_noise(noisy, timesteps, conditioning, cameras)
         loss = torch.nn.functional.mse_loss(predicted, noise)
+        if second is not None:
+            loss = loss + second.weight * torch.nn.functional.mse_loss(predicted, second.noise)
         self._optimiser.zero_grad(set_to_none=True)
         (loss * _SCALE).backward()
         for value in self.adapted.parameters().values():
@@ -91,10 +101,15 @@ class Adaptation:
         parameters, trained = self.adapted.parameters(), state["adapted"]
         shapes = {name: value.shape for name, value in parameters.items()}
         if shapes != {name: value.shape for name, value in trained.items()}:
-            raise ValueError("the checkpoint's adapters belong to another network or rank")
+            raise ValueError("the checkpoint's trained parameters belong to another network or rank")
         for name, value in parameters.items():
             value.copy_(trained[name])
         self._optimiser.load_state_dict(state["optimiser"])
+
+
+def low_rank_copy(prior: Prior, rank: int) -> AdaptedPrior:
+    """A copy of ``prior`` with adapters of rank ``rank``, the same for every seed; the prior is not changed."""
+    return prior.adapted(rank, torch.Generator().manual_seed(_SEED))
 
 
 def camera_matrices(cameras: Cameras) -> Tensor:

@@ -22,7 +22,7 @@ from methods.contracts import (
     View,
     ViewPrompt,
 )
-from methods.diffusion.adaptation import Adaptation, camera_matrices
+from methods.diffusion.adaptation import Adaptation, SecondTarget, camera_matrices, low_rank_copy
 from methods.diffusion.guidance import Prediction, add_noise, bound_prediction, guided_prediction, levels
 from methods.diffusion.schedules import draw_timesteps
 from methods.diffusion.schedules.piecewise import Piecewise
@@ -72,7 +72,7 @@ class VSD(Method):
     def start(self, prior: Prior) -> dict[str, MethodState]:
         """The LoRA and its optimiser as ``lora``, in addition to the parts' states."""
         return super().start(prior) | {
-            "lora": Adaptation(prior, rank=self.lora_rank, learning_rate=self.lora_learning_rate)
+            "lora": Adaptation(low_rank_copy(prior, self.lora_rank), learning_rate=self.lora_learning_rate)
         }
 
     def __call__(
@@ -128,9 +128,12 @@ class VSD(Method):
             rows = adapted.predict_noise(twice, timesteps.repeat(2), Conditioning.cat([text, text]), either)
             seen, unseen = rows.chunk(2)
             estimated = unseen + scale * (seen - unseen)
-        _, sigma = levels(prior, timesteps)
         learnt = bound_prediction(prior, noisy, timesteps, estimated)
-        return sigma.square() * (pretrained.noise - learnt.noise), pretrained
+        return self._weight(prior, timesteps) * (pretrained.noise - learnt.noise), pretrained
+
+    def _weight(self, prior: Prior, timesteps: Tensor) -> Tensor:
+        """w(t) ``(b 1 1 1)``."""
+        return levels(prior, timesteps)[1].square()
 
     def _train(
         self, clean: Tensor, prior: Prior, prompt: ViewPrompt, cameras: Tensor, streams: Streams, lora: Adaptation
@@ -141,4 +144,18 @@ class VSD(Method):
         times = streams["timestep"]
         kept = torch.rand(len(clean), 1, generator=times, device=times.device) >= self.camera_dropout
         seen = cameras * to_device(kept, cameras)
-        return lora.train(clean, noise, timesteps, prior=prior, conditioning=prompt.without_view, cameras=seen)
+        return lora.train(
+            clean,
+            noise,
+            timesteps,
+            prior=prior,
+            conditioning=prompt.without_view,
+            cameras=seen,
+            second=self._second_target(clean, noise, timesteps, prior, prompt),
+        )
+
+    def _second_target(
+        self, clean: Tensor, noise: Tensor, timesteps: Tensor, prior: Prior, prompt: ViewPrompt
+    ) -> SecondTarget | None:
+        """Another target of the LoRA's training, in addition to the renders; none in VSD."""
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,24 +156,35 @@ class World:
         negatives = Perpendicular(tuple(others), torch.from_numpy(self.weights)) if perp_neg else None
         return ViewPrompt(y, null, bad, perpendicular=negatives, rescale=self.rescale)
 
-    def run(self, name: str, *, progress: float = 1.0, perp_neg: bool = False, **changed: Any) -> np.ndarray:
-        """The update: the gradient that the method's loss has for the latents, which is a mean over the views."""
+    def run(
+        self,
+        name: str,
+        *,
+        progress: float = 1.0,
+        perp_neg: bool = False,
+        prepare: Callable[[Any], None] | None = None,
+        **changed: Any,
+    ) -> np.ndarray:
+        """The update: the gradient that the method's loss has for the latents, which is a mean over the views.
+
+        ``prepare`` is called with the method's state before the step.
+        """
         prior = self.prior
         method = methods[name](**{"schedule": GivenTimes(tuple(self.times.tolist())), **changed})
         rgb = torch.from_numpy((self.x + 1) / 2).requires_grad_()
         view = View(Rendering(rgb, rgb[:, :1], rgb[:, :1]), evaluation_ring(VIEWS), prior)
         streams = {stream: torch.Generator().manual_seed(self.seed) for stream in ("timestep", "noise")}
-        out = method(
-            view,
-            prior=prior,
-            prompt=self.prompt(perp_neg=perp_neg),
-            progress=progress,
-            streams=streams,
-            state=method.start(prior),
-        )
+        state = method.start(prior)
+        if prepare is not None:
+            prepare(state)
+        asked = self.prompt(perp_neg=perp_neg)
+        out = method(view, prior=prior, prompt=asked, progress=progress, streams=streams, state=state)
         self.out = out
         return torch.autograd.grad(out.loss, view.latents, retain_graph=True)[0].numpy() * VIEWS
 
 
-#: Names of the methods that tests/methods/distillation/test_rivals.py proves.
-RIVALS = frozenset({"asyncsd", "bridge", "bsd", "cds", "dsd", "pfd", "tsm"})
+#: Names of the methods that test_rivals.py and test_trained_rivals.py in tests/methods/distillation prove.
+RIVALS = frozenset({"asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "tsm"})
+
+#: Those of them that train a part of the prior.
+TRAINED = frozenset({"asd", "lods"})

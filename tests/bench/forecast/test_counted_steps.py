@@ -63,6 +63,13 @@ def test_a_trained_copy_and_a_decoded_target_are_requests_of_their_own() -> None
     assert hifa.rows[Request("decoder", has_gradient=False)] == 1
 
 
+def test_a_trained_conditioning_has_a_gradient() -> None:
+    lods = count_steps(_cell("lods"), has_latents=False)
+    assert lods.rows[Request("unet", has_gradient=False)] == 2
+    assert lods.rows[Request("unet", has_gradient=True)] == 1
+    assert lods.rank == 0
+
+
 def test_sdi_inverts_in_fewer_steps_as_t_falls() -> None:
     """int(10 t) steps of two rows and one prediction, t falling from 1 to 0.2, whatever the number of steps."""
     rows = [event.unet_rows for event in count_steps(_cell("sdi", steps=100_000), has_latents=False).events]

@@ -59,7 +59,8 @@ def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
     calibrated = methods[name]().calibrated(prior)
     scale = getattr(calibrated, "guidance_scale", getattr(calibrated, "gamma_fwd", None))
     unguided = name.startswith("csd") or name == "bsd"  # CSD is all classifier; BSD balances the two parts itself
-    assert scale == (None if unguided else prior.guidance_scale)
+    expected = 1000.0 if name == "lods" else prior.guidance_scale  # all classifier as well, and 1/1000 of the noise
+    assert scale == (None if unguided else expected)
     assert calibrated.negative_prompt in ("", prior.negative_prompt, f"{{prompt}}, {prior.negative_prompt}")
     assert ("{prompt}" in calibrated.negative_prompt) == ("{prompt}" in methods[name]().negative_prompt)
 
