@@ -65,9 +65,23 @@ class Walked(NamedTuple):
     noise: Tensor  # the noise that was predicted there
 
 
+class Fresh(NamedTuple):
+    """Noise that is drawn again in each DDIM step: its stochastic form (eq. 12 and 16 of arXiv 2010.02502)."""
+
+    eta: float  # η: 0 is deterministic, with 1 the noise of a step is that of ancestral sampling
+    generator: torch.Generator
+
+
 @torch.no_grad()
 def ddim_walk(
-    prior: Prior, noisy: Tensor, path: Tensor, prompt: ViewPrompt, scale: float, *, inverting: bool = False
+    prior: Prior,
+    noisy: Tensor,
+    path: Tensor,
+    prompt: ViewPrompt,
+    scale: float,
+    *,
+    inverting: bool = False,
+    fresh: Fresh | None = None,
 ) -> Walked:
     """Carry latents along ``path`` by deterministic DDIM steps, x_{t'} = α_{t'} x̂0(x_t) + σ_{t'} ε̂(x_t).
 
@@ -79,32 +93,59 @@ def ddim_walk(
         prompt: The conditioning.
         scale: Guidance scale.
         inverting: True within an inversion, where the prior may bound its images or not.
+        fresh: Noise that is drawn again in each step; None for deterministic steps.
     """
     end = Walked(noisy, noisy, torch.zeros_like(noisy))
     for now, then in pairwise(path):
         moving = (then != now).nonzero()[:, 0]
         if len(moving) == len(now):
-            end = _step(prior, end.noisy, now, then, prompt, scale, inverting)
+            end = _step(prior, end.noisy, now, then, prompt, scale, inverting, fresh)
         elif len(moving) > 0:
             views = to_device(moving, noisy.device)
             some = prompt.select(views)
-            moved = _step(prior, end.noisy[views], now[moving], then[moving], some, scale, inverting)
+            moved = _step(prior, end.noisy[views], now[moving], then[moving], some, scale, inverting, fresh)
             end = Walked(*(old.index_copy(0, views, new) for old, new in zip(end, moved, strict=True)))
     return end
 
 
 def _step(
-    prior: Prior, noisy: Tensor, now: Tensor, then: Tensor, prompt: ViewPrompt, scale: float, inverting: bool
+    prior: Prior,
+    noisy: Tensor,
+    now: Tensor,
+    then: Tensor,
+    prompt: ViewPrompt,
+    scale: float,
+    inverting: bool,
+    fresh: Fresh | None,
 ) -> Walked:
     """One DDIM step from timesteps ``now`` to ``then``, each ``(b,)``."""
     now, then = to_device(now, noisy.device), to_device(then, noisy.device)
     prediction = guided_prediction(prior, noisy, now, prompt, scale, inverting=inverting)
+    return Walked(_carried(prior, prediction, now, then, fresh), noisy, prediction.noise)
+
+
+def _carried(prior: Prior, prediction: Prediction, now: Tensor, then: Tensor, fresh: Fresh | None) -> Tensor:
+    """The latents at ``then`` ``(b,)`` that a prediction at ``now`` leads to, some of their noise drawn again."""
     alpha, sigma = levels(prior, then)
-    return Walked(alpha * prediction.target + sigma * prediction.noise, noisy, prediction.noise)
+    if fresh is None:
+        return alpha * prediction.target + sigma * prediction.noise
+    before, deviation = levels(prior, now)
+    drawn = torch.randn(prediction.noise.shape, generator=fresh.generator, device=fresh.generator.device)
+    again = fresh.eta * sigma / deviation * (1 - (before / alpha).square()).sqrt()
+    kept = (sigma.square() - again.square()).clamp_min(0).sqrt()
+    return alpha * prediction.target + kept * prediction.noise + again * to_device(drawn, prediction.noise)
 
 
-def denoise(prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, scale: float, steps: int) -> Prediction:
-    """Φ(x_t), the clean latents at the end of the deterministic DDIM path from x_t, and the noise predicted at x_t.
+def denoise(
+    prior: Prior,
+    noisy: Tensor,
+    timesteps: Tensor,
+    prompt: ViewPrompt,
+    scale: float,
+    steps: int,
+    fresh: Fresh | None = None,
+) -> Prediction:
+    """Φ(x_t), the clean latents at the end of the DDIM path from x_t, and the noise predicted at x_t.
 
     The path has the strides of a sampler of ``steps`` steps: t, t − T/n, t − 2T/n, … as long as they are positive, so
     that a view takes about n·t/T of them, as it does in an inversion.  With one step Φ is x̂0, the posterior mean.
@@ -116,6 +157,7 @@ def denoise(prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, 
         prompt: The conditioning.
         scale: Guidance scale.
         steps: n, the steps of a whole path (from T).
+        fresh: Noise that is drawn again in each step but the last; None for the deterministic path.
     """
     first = guided_prediction(prior, noisy, timesteps, prompt, scale)
     timesteps = timesteps.cpu()  # where methods draw them
@@ -124,10 +166,8 @@ def denoise(prior: Prior, noisy: Tensor, timesteps: Tensor, prompt: ViewPrompt, 
     path = timesteps - stride * torch.minimum(torch.arange(int(counts.max()) + 1)[:, None], counts)
     if len(path) == 1:
         return first
-    then = to_device(path[1], noisy.device)
-    alpha, sigma = levels(prior, then)
-    second = alpha * first.target + sigma * first.noise
-    end = ddim_walk(prior, second, path[1:], prompt, scale).noisy if len(path) > 2 else second
+    second = _carried(prior, first, timesteps, path[1], fresh)
+    end = ddim_walk(prior, second, path[1:], prompt, scale, fresh=fresh).noisy if len(path) > 2 else second
     return Prediction(first.noise, guided_prediction(prior, end, path[-1], prompt, scale).target)
 
 

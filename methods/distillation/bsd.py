@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,7 +32,11 @@ class BSD(Method):
 
     The step that lowers both objectives, the text's and the image's, as much as their conflict allows
     (arXiv 2407.13976).  w = λ·‖ε_∅ − ε‖·√(1 − ᾱ_t), δ and λ are those of ``train_step_BSD_auto`` in
-    HansenHuang0823/PlacidDreamer@9e5f1f5, whose norm is over the batch; here each view has its own.
+    HansenHuang0823/PlacidDreamer@9e5f1f5, whose norm is over the batch; here each view has its own.  Its other path,
+    its README's standard one, is ``standard`` with ``text = 15``, ``denoising = 1`` and ``weight = 0.1``.
+
+    Raises:
+        ValueError: If ``text`` is not positive.
     """
 
     denoising: float = 1.25
@@ -42,6 +47,16 @@ class BSD(Method):
     """Distribution of t; ``t_range``, ``max_t_range``, and ``warmup_iter`` 1500 of 5000 (``configs/0.yaml``)."""
     inversion: InversionStrategy = RandomNoise()
     """Source of ε: sampled again in each step."""
+    text: float = 1.0
+    """Factor of c, how much more the text counts than the image where they conflict (15 in ``train_step_BSD``)."""
+    standard: bool = False
+    """Whether the rule is that of ``train_step_BSD``: d = δ·ε_∅ without the noise ε, and w = λ·√ᾱ_t."""
+
+    later_fields: ClassVar = ("text", "standard")
+
+    def __post_init__(self) -> None:
+        if self.text <= 0:
+            raise ValueError(f"text: {self.text} is not a positive factor")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State
@@ -54,9 +69,11 @@ class BSD(Method):
         conditional, null, *others = predict_rows(prior, *queries(noisy, t, prompt, prompt.positive, prompt.null))
         towards = bound_prediction(prior, noisy, t, null + direction(prompt, conditional, null, others)).noise
         base = bound_prediction(prior, noisy, t, null).noise
-        _, sigma = levels(prior, t)
+        alpha, sigma = levels(prior, t)
         length = torch.linalg.vector_norm(base - noise, dim=(1, 2, 3), keepdim=True)
-        update = self.weight * sigma * length * shortest(towards - base, self.denoising * (base - noise))
+        weight = self.weight * (alpha if self.standard else sigma * length)
+        image = base if self.standard else base - noise
+        update = weight * shortest(self.text * (towards - base), self.denoising * image)
         return Distillation(update_loss(view.latents, update), None, t, noise, towards)
 
 

@@ -20,7 +20,7 @@ from methods.contracts import (
     ViewPrompt,
 )
 from methods.diffusion.guidance import add_noise, levels
-from methods.diffusion.sampling import denoise
+from methods.diffusion.sampling import Fresh, denoise
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
@@ -33,11 +33,13 @@ class HiFA(Method):
 
     The two are one rule, for ε̂ − ε = (x − x̂0)·√ᾱ_t/√(1−ᾱ_t): latents and image are each pulled towards what the
     prediction stands for.  The form and w(t) = 1 − ᾱ_t are threestudio's; the released code denoises in four
-    steps (``denoise_steps``) with a constant w.  The second term's gradient goes to the image I, not through the
-    encoder.  HiFA's penalties on depth belong to the scene.
+    steps (``denoise_steps``) with new noise in each (``eta``), and both pulls have a constant weight
+    (``constant_weight``).  The second term's gradient goes to the image I, not through the encoder.  HiFA's penalties
+    on depth belong to the scene.
 
     Raises:
-        ValueError: If ``image_weight`` is negative or ``denoise_steps`` is not positive.
+        ValueError: If ``image_weight`` is negative, ``denoise_steps`` or ``constant_weight`` is not positive, or
+            ``eta`` is not within 0 and 1.
     """
 
     guidance_scale: float = 101.0
@@ -52,9 +54,19 @@ class HiFA(Method):
     """Steps of a whole DDIM path from T to x̂0, of which a view at t takes about n·t/T (threestudio's 1; the released
     code's ``denoising_steps`` is 4)."""
 
-    later_fields: ClassVar = ("denoise_steps",)
+    eta: float = 0.0
+    """Share of new noise in the steps between x_t and x̂0, of which ``denoise_steps`` = 1 has none: η of DDIM (1 in
+    the released code)."""
+    constant_weight: float | None = None
+    """Weight of the pulls x − x̂0 and λ (I − Î) at every t (0.05 in the released code); None for w·√ᾱ_t/√(1−ᾱ_t)."""
+
+    later_fields: ClassVar = ("denoise_steps", "eta", "constant_weight")
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.eta <= 1.0:
+            raise ValueError(f"eta: {self.eta} is not within 0 and 1")
+        if self.constant_weight is not None and self.constant_weight <= 0:
+            raise ValueError(f"constant_weight: {self.constant_weight} is not a positive weight")
         if self.image_weight < 0:
             raise ValueError(f"image_weight: {self.image_weight} is negative")
         if self.denoise_steps < 1:
@@ -68,15 +80,19 @@ class HiFA(Method):
         t = self.schedule(prior, progress, len(clean), streams["timestep"])
         noise = self.inversion(view, t, prior=prior, prompt=prompt, streams=streams, state=state)
         noisy = add_noise(prior, clean, noise, t)
-        guided = denoise(prior, noisy, t, prompt, self.guidance_scale, self.denoise_steps)
+        fresh = Fresh(self.eta, streams["noise"]) if self.eta > 0 else None
+        guided = denoise(prior, noisy, t, prompt, self.guidance_scale, self.denoise_steps, fresh)
         alpha, sigma = levels(prior, t)
         # what all steps together predict at x_t; a single step's prediction stays as it is, to the bit
         predicted = guided.noise if self.denoise_steps == 1 else (noisy - alpha * guided.target) / sigma
-        loss = update_loss(view.latents, sigma.square() * (predicted - noise))
+        # w is of ε̂ − ε, which is x − x̂0 times α/σ
+        weight = sigma.square() if self.constant_weight is None else self.constant_weight * sigma / alpha
+        loss = update_loss(view.latents, weight * (predicted - noise))
         if self.image_weight > 0:
             aim = prior.decode(guided.target).detach()
             image = _resize(view.rgb, aim.shape[-1])
-            loss = loss + self.image_weight * update_loss(image, sigma * alpha * (image - aim))
+            pull = sigma * alpha if self.constant_weight is None else self.constant_weight
+            loss = loss + self.image_weight * update_loss(image, pull * (image - aim))
         return Distillation(loss, guided.target, t, noise, guided.noise)
 
 

@@ -61,6 +61,10 @@ def _gradients(method: Any, streams: Any, place: Callable[[Tensor], Tensor]) -> 
 CASES = {name: methods[name]() for name in methods.names()} | {
     f"sds with {name}": methods["sds"](inversion=strategies[name]()) for name in strategies.names()
 }
+CASES |= {
+    "hifa with new noise": methods["hifa"](denoise_steps=4, eta=1.0, constant_weight=0.05),
+    "lods with a LoRA": methods["lods"](learns="lora"),
+}
 
 
 @pytest.mark.parametrize("method", CASES.values(), ids=CASES)

@@ -105,6 +105,17 @@ def bsd(world: World) -> tuple[np.ndarray, np.ndarray]:
     return ours, 0.1 * sizes * np.sqrt(1 - world.level(t)) / 50 * found
 
 
+def bsd_standard(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """λ·√ᾱ times the shortest vector between 15·c and ε_∅ (``train_step_BSD``)."""
+    released = {"standard": True, "text": 15.0, "denoising": 1.0, "weight": 0.1}
+    ours = world.run("bsd", inversion=GivenNoise(world.noise), **released)
+    noisy, t = world.noisy(world.times), world.times
+    null = world.cfg(noisy, t, 0.0)
+    c = 15 * (world.cfg(noisy, t, 1.0) - null)
+    a = np.clip(((null - c) * null).sum((1, 2, 3)) / ((null - c) ** 2).sum((1, 2, 3)), 0, 1)[:, None, None, None]
+    return ours, 0.1 * np.sqrt(world.level(t)) * (a * c + (1 - a) * null)
+
+
 def cds(world: World) -> tuple[np.ndarray, np.ndarray]:
     """ε̂(z_t) − ε̂(z_s) with an Euler step of z = x + σ ε between them (arXiv 2401.09050)."""
     ours = world.run("cds", last_guidance_scale=world.scale, inversion=GivenNoise(world.noise))
@@ -139,7 +150,9 @@ def lengths(values: np.ndarray) -> np.ndarray:
     return np.sqrt((values**2).sum(axis=(1, 2, 3)))
 
 
-EQUATIONS = {f.__name__: f for f in (pfd, asyncsd, asyncsd_perp_neg, dsd, bridge, bridge_first, bsd, cds, tsm)}
+EQUATIONS = {
+    f.__name__: f for f in (pfd, asyncsd, asyncsd_perp_neg, dsd, bridge, bridge_first, bsd, bsd_standard, cds, tsm)
+}
 
 
 @pytest.mark.parametrize("bound", ["none", "target", "all"])
@@ -166,6 +179,9 @@ def test_each_has_its_equation() -> None:
         ("asyncsd", {"shift": -0.1}, r"shift: -0.1 is not within 0 and 1"),
         ("asyncsd", {"shift_above": (0.5, 2.0)}, r"shift_above: \(0.5, 2.0\) is not within 0 and 1"),
         ("dsd", {"shift_above": 1.5}, r"shift_above: 1.5 is not within 0 and 1"),
+        ("bsd", {"text": 0.0}, r"text: 0.0 is not a positive factor"),
+        ("hifa", {"eta": 1.5}, r"eta: 1.5 is not within 0 and 1"),
+        ("hifa", {"constant_weight": 0.0}, r"constant_weight: 0.0 is not a positive weight"),
         ("bridge", {"switch": 2.0}, r"switch: 2.0 is not a progress from 0 to 1"),
         ("tsm", {"trajectory_gamma": 1.5}, r"trajectory_gamma: 1.5 is not within 0 and 1"),
         ("ism-code", {"trajectory_gamma": -1.0}, r"trajectory_gamma: -1.0 is not within 0 and 1"),

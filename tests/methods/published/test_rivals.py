@@ -15,6 +15,7 @@ from methods.distillation.bridge import Bridge
 from methods.distillation.bsd import BSD
 from methods.distillation.cds import CDS
 from methods.distillation.dsd import DSD
+from methods.distillation.hifa import HiFA
 from methods.distillation.ism_code import ISMCode
 from methods.inversion.trajectory import Trajectory
 
@@ -68,6 +69,15 @@ def test_bsd_is_placid_dreamer_s(number: int, published, setting, difference) ->
 
 
 @pytest.mark.parametrize("number", range(3))
+def test_standard_bsd_is_placid_dreamer_s_other_path(number: int, published, setting, difference) -> None:
+    """Its README's standard BSD, with the factor that the code has in place of the one that it is given."""
+    case = published("bsd_standard")["cases"][number]
+    method = BSD(standard=True, text=15.0, denoising=1.0, weight=0.1, schedule=GivenTimes((case["t"],)))
+    ours, _ = update(method, setting(case), 0.5)
+    assert difference(ours, case) < 1e-4
+
+
+@pytest.mark.parametrize("number", range(3))
 def test_cds_is_consistent3d_s(number: int, published, setting, difference) -> None:
     """In the last case with the clamp of its configuration, from 2 to 8 over all steps."""
     case = published("cds")["cases"][number]
@@ -98,3 +108,22 @@ def test_hifa_s_four_steps_are_its_authors(number: int, published, setting, diff
     found = denoise(prior, view.clean, times, prompt, case["guidance_scale"], case["denoising_steps"])
     assert prior.asked == case["timesteps_asked"]
     assert difference(found.target, case) < 1e-4
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_hifa_s_whole_step_is_its_authors(number: int, published, setting, difference) -> None:
+    """The constant weight, the new noise in each denoising step, and the term on the image, which is the latents."""
+    case = published("hifa")["cases"][number]
+    prior, view, prompt, streams = setting(case)
+    method = HiFA(
+        guidance_scale=case["guidance_scale"],
+        denoise_steps=case["denoising_steps"],
+        eta=1.0,
+        constant_weight=0.05,
+        image_weight=case["lambda_rgb"],
+    )
+    progress = case["global_step"] / case["iters"]
+    out = method(view, prior=prior, prompt=prompt, progress=progress, streams=streams, state={})
+    assert prior.asked == case["timesteps_asked"]
+    ours = torch.autograd.grad(out.loss, view.latents)[0] * case["batch"]  # the code's loss is a sum over the views
+    assert difference(ours, case) < 1e-4
