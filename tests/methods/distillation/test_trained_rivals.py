@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -245,10 +246,10 @@ def test_what_lods_learns_continues_bit_for_bit(learns, prior, prompt, rgb, make
 def test_the_prior_s_own_null_prompt_stays(prior, prompt, rgb, make_view, make_streams) -> None:
     """Even if the prior returns the same tensor each time."""
     method, kept = LODS(learning_rate=0.1), prior.null(1)
-    prior.null = lambda count: kept.expand(count, -1, -1)
-    before, state = kept.clone(), method.start(prior)
+    prior.null = lambda count: replace(kept, sequence=kept.sequence.expand(count, -1, -1))
+    before, state = kept.sequence.clone(), method.start(prior)
     method(make_view(prior, rgb), prior=prior, prompt=prompt, progress=0.0, streams=make_streams(), state=state)
-    assert torch.equal(prior.null(1), before)
+    assert torch.equal(prior.null(1).sequence, before)
     assert not torch.equal(state["null"].adapted.null, before)
 
 

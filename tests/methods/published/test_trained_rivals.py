@@ -8,6 +8,7 @@ import pytest
 import torch
 from closed_form_world import GivenNoise, GivenTimes
 
+from methods.conditioning import Conditioning
 from methods.diffusion.adaptation import Adaptation
 from methods.distillation.asd import ASD
 from methods.distillation.lods import LODS
@@ -28,7 +29,7 @@ class Stand:
         return {"text": self.text}
 
     def predict_noise(self, latents, timesteps, conditioning, cameras):
-        read = self.text.expand(len(latents), -1, -1) if self.replaces else conditioning + self.text
+        read = self.text.expand(len(latents), -1, -1) if self.replaces else conditioning.sequence + self.text
         return self.unet(latents, timesteps, read + cameras[:, None]).sample
 
 
@@ -60,8 +61,8 @@ def test_asd_is_its_authors(number: int, published, setting, unet, difference) -
     """The update with either weight and with Perp-Neg, and the training of the LoRA with and without it."""
     case = published("asd")["cases"][number]
     given = setting(case)
-    shape = given.prompt.positive.shape
-    plain = torch.randn(shape, generator=torch.Generator().manual_seed(case["seeds"]["text_lora"]))
+    shape = given.prompt.positive.sequence.shape
+    plain = Conditioning(torch.randn(shape, generator=torch.Generator().manual_seed(case["seeds"]["text_lora"])))
     by_noise_level = case.get("weighting_strategy") == "asd"
     method = ASD(camera_dropout=0.0, by_noise_level=by_noise_level, **training_alone(case, given))
     stand = Stand(unet(case["seeds"]["unet_lora"]), torch.zeros(shape))
@@ -76,7 +77,7 @@ def test_lods_is_its_authors(number: int, published, setting, unet, difference) 
     case = published("lods")["cases"][number]
     given = setting(case)
     method = LODS(guidance_scale=case["guidance_scale"], **training_alone(case, given))
-    seed, shape = case["seeds"]["learnt"], given.prompt.null.shape[1:]
+    seed, shape = case["seeds"]["learnt"], given.prompt.null.sequence.shape[1:]
     if case["ran"].endswith("embedding"):
         learnt = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         stand = Stand(given.prior.unet, learnt, replaces=True)
