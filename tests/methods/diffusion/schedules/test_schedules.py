@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
 from methods.diffusion.schedules import draw_later, draw_timesteps, schedules, timestep_index
+from methods.diffusion.schedules.dreamtime import DreamTime
 from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.piecewise import Piecewise
 from methods.diffusion.schedules.polyline import Polyline
@@ -93,6 +95,41 @@ def test_fractions_become_timesteps_without_losing_one_to_rounding(prior) -> Non
 def test_sliding_moves_both_ends_of_its_range(progress: float, low: int, high: int, prior) -> None:
     seen = drawn(Sliding(), prior, progress)
     assert (int(seen.min()), int(seen.max())) == (low, high)
+
+
+def test_dreamtime_spends_on_each_timestep_its_weight(prior) -> None:
+    """The share of progress above t is that of the weight: 1 from 500 to 800, half of a Gaussian on each side."""
+
+    def weight_above(t: int) -> float:
+        below, above = 100 * (math.pi / 2) ** 0.5, 300 * (math.pi / 2) ** 0.5
+        upper = above * (math.erf(180 / 300 / 2**0.5) - math.erf(max(t - 800, 0) / 300 / 2**0.5))
+        return upper + min(max(800 - t, 0), 300) + below * math.erf(max(500 - t, 0) / 100 / 2**0.5)
+
+    seen = [int(drawn(DreamTime(), prior, step / 200, 1)) for step in range(201)]
+    assert (seen[0], seen[-1]) == (980, 20)
+    assert seen == sorted(seen, reverse=True)
+    for step, t in enumerate(seen[:-1]):
+        share = step / 200 * weight_above(20)
+        assert weight_above(t + 2) <= share <= weight_above(t - 2) + 1e-9
+    assert seen[100] - seen[120] < 0.7 * (seen[180] - seen[199])  # slowly on the plateau, fast below it
+
+
+def test_dreamtime_with_a_plateau_everywhere_is_linear(prior) -> None:
+    flat = DreamTime(plateau=(0.0, 1.0))
+    for progress in (0.0, 0.3, 0.77, 1.0):
+        assert abs(int(drawn(flat, prior, progress, 1)) - int(drawn(Linear(0.02, 0.98), prior, progress, 1))) <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"plateau": (0.8, 0.5)}, r"plateau: \(0.8, 0.5\) is not an increasing pair"),
+        ({"widths": (0.1, 0.0)}, r"widths: \(0.1, 0.0\) are not two positive fractions of T"),
+    ],
+)
+def test_an_impossible_weight_is_named(settings, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DreamTime(**settings)
 
 
 def test_later_timesteps_are_within_a_share_of_the_way_from_a_bound(prior) -> None:
