@@ -71,7 +71,7 @@ class BSD(Method):
         base = bound_prediction(prior, noisy, t, null).noise
         alpha, sigma = levels(prior, t)
         length = torch.linalg.vector_norm(base - noise, dim=(1, 2, 3), keepdim=True)
-        weight = self.weight * (alpha if self.standard else sigma * length)
+        weight = self.weight * alpha if self.standard else self.weight * sigma * length
         image = base if self.standard else base - noise
         update = weight * shortest(self.text * (towards - base), self.denoising * image)
         return Distillation(update_loss(view.latents, update), None, t, noise, towards)

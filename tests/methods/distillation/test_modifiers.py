@@ -11,7 +11,7 @@ from bench.cells.optimisation import update_size
 from methods.distillation import clamp_update, methods, update_loss
 
 #: Their update has no guided image.
-UNGUIDED = {"bsd", "csd", "csd-code"}
+UNGUIDED = {"bsd", "csd", "csd-code", "lods"}
 
 
 @pytest.fixture
