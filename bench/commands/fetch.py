@@ -154,7 +154,7 @@ def _copy(source: Source, mirror: Path, folder: Path, fields: dict[str, Any]) ->
     if (mirror / CARD).is_file():
         kept = {key: value for key, value in read_card(mirror).items() if key != "files"}
         _open(source, folder)
-        _write_card(folder, {**fields, **kept})
+        _write_card(source, folder, {**fields, **kept})
     else:
         _finish(source, folder, {**fields, "revision": None, "copied_from": str(mirror.absolute())})
 
@@ -166,15 +166,16 @@ def _finish(source: Source, folder: Path, fields: dict[str, Any]) -> None:
         source.finish(folder)
     _open(source, folder)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's notes on an unfinished download
-    _write_card(folder, fields)
+    _write_card(source, folder, fields)
 
 
-def _write_card(folder: Path, fields: dict[str, Any]) -> None:
+def _write_card(source: Source, folder: Path, fields: dict[str, Any]) -> None:
     """Write the card, or compare the files with the one that is there: they were fetched again to be the same."""
     if (folder / CARD).is_file():
         reverify_weights(folder)
     else:
-        write_card(folder, **fields)
+        known = {} if source.describe is None else source.describe(folder)
+        write_card(folder, **{**known, **fields})
 
 
 def _check(source: Source, folder: Path, where: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from methods.priors.pipeline.folder import read_json
+from methods.priors.pipeline.json_file import read_json
 from methods.weights import WeightsError
 from metrics.suites import ScorerModel, Suite
 from metrics.suites.suite import PublishedFormat

@@ -12,10 +12,10 @@ from typing import Any, get_args
 from bench.commands.published import FORMATS, Choose, choose_nothing
 from bench.errors import InputError
 from methods.priors.loading import hub_of
+from methods.priors.pipeline.card import default_fields
 from methods.priors.pipeline.folder import check_pipeline, needed_files, small_files
 from methods.priors.pipeline.place import expand_path
 from methods.priors.pipeline.stable_diffusion import (
-    CARD_FIELDS,
     HubFolder,
     Origin,
     is_hub_name,
@@ -48,6 +48,8 @@ class Source:
     its configuration describes."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """Further entries of ``card.json``, next to origin and hashes."""
+    describe: Callable[[Path], Mapping[str, Any]] | None = None
+    """Takes the finished folder: further entries of ``card.json`` that depend on its files."""
     variable: str = ""
     """The environment variable that names another repository; for the line of an error."""
     is_optional: bool = False
@@ -56,7 +58,7 @@ class Source:
 
 def _prior(hub: HubFolder) -> Source:
     return Source(
-        "prior", hub.origin, needed_files, small_files, check_pipeline, open=_open_prior, card=CARD_FIELDS,
+        "prior", hub.origin, needed_files, small_files, check_pipeline, open=_open_prior, describe=default_fields,
         variable=hub.variable,
     )  # fmt: skip
 

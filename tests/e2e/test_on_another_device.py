@@ -95,7 +95,7 @@ def move(prior: DiffusersPrior) -> DiffusersPrior:
     """The prior with all of its tensors on the other device; diffusers cannot load there."""
     prior.device = ELSEWHERE
     prior.alphas_cumprod = prior.alphas_cumprod.to(ELSEWHERE)
-    for network in (prior._unet, prior._text_encoder, prior._codec._network):
+    for network in (prior._network, prior._text_encoders()["text_encoder"], prior._codec._network):
         network.to(ELSEWHERE)
     return prior
 

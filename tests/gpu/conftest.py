@@ -18,7 +18,7 @@ from methods.priors.pipeline.architecture import Architecture
 from methods.priors.pipeline.stable_diffusion import SD21 as SD21_FOLDER
 from prompts.toybox import write_clip_tokenizer
 
-SD21: dict[str, dict[str, Any]] = Architecture.of_file(SD21_FOLDER.shapes)._asdict()
+SD21: dict[str, dict[str, Any]] = dict(Architecture.of_file(SD21_FOLDER.shapes).configs)
 TINY: dict[str, dict[str, Any]] = {
     "unet": SD21["unet"] | {
         "sample_size": 8, "block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "cross_attention_dim": 16,

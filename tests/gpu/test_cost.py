@@ -84,7 +84,7 @@ def test_peaks_of_memory_by_phase(prior: Any, device: str) -> None:
         return
     assert memory.kind == "cuda"
     assert memory.by_phase.keys() == phases | {f"{phase}_reserved" for phase in phases}
-    weights = sum(value.numel() * value.element_size() for value in prior._unet.parameters())
+    weights = sum(value.numel() * value.element_size() for value in prior._network.parameters())
     for phase in phases:
         assert weights < memory.by_phase[phase] <= memory.by_phase[f"{phase}_reserved"]
     assert memory.peak_bytes == max(memory.by_phase[phase] for phase in phases) == memory.by_phase["optimise"]

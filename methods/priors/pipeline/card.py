@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from methods.priors.pipeline.folder import PATCH_CODEC, pipeline_sha256
+from methods.priors.pipeline.folder import PATCH_CODEC, family_in, pipeline_sha256, read_configs
 from methods.priors.pipeline.stable_diffusion import CARD_FIELDS
 from methods.weights import CARD, read_card
 
@@ -20,7 +20,7 @@ class PriorCard(NamedTuple):
 
 
 def pipeline_card(folder: Path) -> PriorCard:
-    """The card of the pipeline in ``folder``; without a ``card.json`` it is that of the suite ``sd21``.
+    """The card of the pipeline in ``folder``; without a ``card.json`` it is that of its family.
 
     The files are hashed, so that a cell is never named after weights that it would not run with; those of Stable
     Diffusion's size once per machine (``methods.weights.known_sha256`` keeps their hashes with their size and times).
@@ -32,7 +32,17 @@ def pipeline_card(folder: Path) -> PriorCard:
         WeightsError: If a file is missing, or differs from the one that the card names.
     """
     sha256 = pipeline_sha256(folder)
-    return _card(sha256, read_card(folder) if (folder / CARD).is_file() else CARD_FIELDS)
+    return _card(sha256, read_card(folder) if (folder / CARD).is_file() else default_fields(folder))
+
+
+def default_fields(folder: Path) -> dict[str, Any]:
+    """The fields of the card of a pipeline whose files are there: its family's guidance scale, and a negative prompt.
+
+    Raises:
+        WeightsError: If the pipeline is of a kind that cannot be a prior, or a configuration cannot be read.
+    """
+    family = family_in(folder)
+    return {**CARD_FIELDS, "guidance_scale": family.default_scale(read_configs(folder, family.networks()))}
 
 
 def unfetched_card() -> PriorCard:

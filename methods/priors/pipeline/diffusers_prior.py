@@ -12,22 +12,19 @@ from torch import Tensor
 import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
 
 # isort: split
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel
+from diffusers import DDIMScheduler
 
 from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior
 from methods.diffusion.noise_levels import flow_levels, flow_point
 from methods.pixels import clamp_finite
 from methods.priors.pipeline.card import pipeline_card
-from methods.priors.pipeline.codec import Codec
-from methods.priors.pipeline.folder import check_pipeline, is_flow, read_json
-from methods.priors.pipeline.half_precision import without_overflow
-from methods.priors.pipeline.networks import load_network
-from methods.priors.pipeline.patch_codec import PatchCodec
+from methods.priors.pipeline.codecs import load_codec
+from methods.priors.pipeline.folder import check_pipeline, family_in, read_configs
+from methods.priors.pipeline.networks import load_network, network_class
 from methods.priors.pipeline.prompt_reader import PromptReader
 from methods.priors.pipeline.settings import PipelineSettings
-from methods.priors.pipeline.vae_codec import VaeCodec
+from methods.priors.pipeline.text_encoders import TextEncoders
 
 #: The keys of a scheduler's configuration that determine ᾱ; the sampler that it belongs to is not used.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
@@ -37,45 +34,41 @@ _FLOW_STEPS = 1000
 
 
 class DiffusersPrior:
-    """A pipeline of UNet, CLIP text encoder, tokenizer, scheduler and codec in one folder, as Stable Diffusion's.
+    """A pipeline in one folder: a network that predicts, text encoders, tokenizers, scheduler and codec.
 
-    Latents, conditioning and noise are float32 at the interface, whatever precision the networks run in.
+    What is particular to a kind of pipeline is in its family (:mod:`methods.priors.pipeline.families`).  Latents,
+    conditioning and noise are float32 at the interface, whatever precision the networks run in.
 
     Args:
         folder: The pipeline folder.  With a ``card.json`` its files are checked against it; without one they are
-            hashed as they are, and guidance scale and negative prompt are those of the suite ``sd21``.
-        settings: Device, precision, compilation and the KL autoencoder's posterior; by default the CPU, float32 and the
-            mode.
+            hashed as they are, and guidance scale and negative prompt are the family's.
+        settings: Device, precision, compilation, resolution and the KL autoencoder's posterior; by default the CPU,
+            float32, the network's own resolution and the mode.
 
     Raises:
-        WeightsError: If a file is missing, differs from the one that the card names or cannot be loaded, or if the
-            pipeline is of a kind that this class cannot use.
+        WeightsError: If a file is missing, differs from the one that the card names or cannot be loaded, if the
+            pipeline is of a kind that no family can use, or it cannot make images of the resolution.
     """
 
     def __init__(self, folder: Path, settings: PipelineSettings | None = None) -> None:
         settings = settings or PipelineSettings()
         self.weights_sha256, self.guidance_scale, self.negative_prompt = pipeline_card(folder)
-        classes = check_pipeline(folder, str(folder))
+        self._classes = check_pipeline(folder, str(folder))
         self.device, self._dtype = torch.device(settings.device), settings.dtype
+        self._folder, kind = folder, family_in(folder)
+        self._family = kind(read_configs(folder, kind.networks()), settings.resolution)
         self._reader = PromptReader(folder)
-        self._text_encoder = self._load(CLIPTextModel, folder / "text_encoder")
-        self._unet = self._load(UNet2DConditionModel, folder / "unet").to(memory_format=torch.channels_last)
-        self._codec: Codec
-        if classes["vae"] == "PatchCodec":
-            self._codec = PatchCodec.load(folder / "vae", self.device)
-        else:
-            vae = self._load(AutoencoderKL, folder / "vae").to(memory_format=torch.channels_last)
-            side = 2 ** (len(vae.config["block_out_channels"]) - 1) * int(self._unet.config["sample_size"])
-            self._codec = VaeCodec(without_overflow(vae, side), settings.posterior)
+        self._text_encoders = TextEncoders(kind.text_encoders(), self._load, keep=kind.keeps_text_encoders)
+        self._network = self._load(kind.network).to(memory_format=torch.channels_last)
+        self._codec = load_codec(folder, self._family, settings, self._load)
         # adapters are put on the network itself, whose weights the compiled one shares
-        self._run = torch.compile(self._unet) if settings.compiled else self._unet
-        schedule = read_json(folder / "scheduler" / "scheduler_config.json")
+        self._run = torch.compile(self._network) if settings.compiled else self._network
+        schedule = self._family.configs["scheduler"]
         self._predicts = schedule.get("prediction_type", "epsilon")
-        self._is_flow = is_flow(schedule)
-        self.alphas_cumprod = (flow_levels().float() if self._is_flow else _beta_levels(schedule)).to(self.device)
-        side = int(self._unet.config["sample_size"])
-        self.resolution = self._codec.factor * side
-        self.latent_shape = (self._codec.channels, side, side)
+        scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
+        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self.resolution = self._family.resolution
+        self.latent_shape = (self._codec.channels, self._family.side, self._family.side)
         self.calls = 0
         self.rows = 0
         self._embedded: dict[str, Conditioning] = {}
@@ -91,26 +84,25 @@ class DiffusersPrior:
         """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1], or NaN where they are not finite."""
         return clamp_finite(self._codec.decode(latents))
 
-    def null(self, count: int) -> Conditioning:
-        """The conditioning of the empty text in ``count`` rows, for Stable Diffusion and its like."""
-        return self.embed([""] * count)
+    def null(self, count: int) -> Tensor:
+        """``(count n d)``: the conditioning that the family has for no prompt, in most that of the empty text."""
+        return torch.cat([self._family.null(lambda text: self.embed([text]))] * count)
 
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """The latents whose image is that of ``latents`` with colours clamped to [0, 1]; a VAE's are unchanged."""
         return self._codec.bound(latents)
 
     @torch.no_grad()
-    def embed(self, texts: Sequence[str]) -> Conditioning:
-        """The text encoder's last hidden states ``(b n d)``, each text encoded once.
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """``(b n d)``: the conditioning of each text, which is encoded once.
 
         Of a text that is too long the end is cut, or what is before its view words (:class:`PromptReader`).
         """
         for text in texts:
             if text not in self._embedded:
-                tokens = self._reader(text)
-                hidden = self._text_encoder(tokens.to(self.device)).last_hidden_state
-                self._embedded[text] = Conditioning(hidden.float())
-        return Conditioning.cat([self._embedded[text] for text in texts])
+                tokens = {name: read.to(self.device) for name, read in self._reader(text).items()}
+                self._embedded[text] = self._family.embed(tokens, self._text_encoders())
+        return torch.cat([self._embedded[text] for text in texts])
 
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that ``embed`` leaves out; 0 if the text fits."""
@@ -121,20 +113,23 @@ class DiffusersPrior:
         return self._evaluate(self._run, latents, timesteps, conditioning)
 
     def adapted(self, rank: int, generator: torch.Generator) -> AdaptedPrior:
-        """The UNet with LoRA adapters and a camera embedding of its own; its calls count as the prior's."""
-        from methods.priors.pipeline.lora import AdaptedUNet  # peft takes seconds to import, and few methods need it
+        """The network with LoRA adapters and a camera embedding of its own; its calls count as the prior's."""
+        from methods.priors.pipeline.lora import AdaptedNetwork  # peft takes seconds to import, and few methods need it
 
-        return AdaptedUNet(self._unet, self._evaluate, rank=rank, generator=generator)
+        return AdaptedNetwork(self._network, self._evaluate, self._family, rank=rank, generator=generator)
 
-    def _load(self, network: Any, folder: Path) -> Any:
-        loaded = load_network(network, folder, self._dtype)
+    def _load(self, name: str, dtype: torch.dtype | None = None) -> Any:
+        loaded = load_network(network_class(self._classes[name]), self._folder / name, dtype or self._dtype)
         return loaded.requires_grad_(False).eval().to(self.device)
 
-    def _evaluate(
-        self, unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
-    ) -> Tensor:
+    def _evaluate(self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any) -> Tensor:
+        self._text_encoders.drop()  # the texts of a run are embedded before its first prediction
         self.calls += 1
         self.rows += len(latents)
+        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
+        output = self._family.predict(network, noisy, timesteps, conditioning, **more).to(latents.dtype)
+        if self._predicts == "epsilon":
+            return output
         # a released inversion evaluates at t = −99, where diffusers also takes the schedule's first value
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
         if self._is_flow:

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from methods.priors.pipeline.component_files import check_types, weights_files
+from methods.priors.pipeline.families import classes_in, family_of
+from methods.priors.pipeline.families.family import Family
+from methods.priors.pipeline.json_file import read_json
+from methods.priors.pipeline.tokenizer_files import tokenizer_files
 from methods.weights import CARD, WeightsError, combined_sha256, verify_weights
 from methods.weights_file import check_file
 
 INDEX = "model_index.json"
 PATCH_CODEC = "patch_codec.safetensors"
+SCHEDULER = "scheduler/scheduler_config.json"
 
-#: Classes that each component may have.
-_CLASSES = {
-    "unet": ("UNet2DConditionModel",),
-    "vae": ("AutoencoderKL", "PatchCodec"),
-    "text_encoder": ("CLIPTextModel",),
-    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
-}
-#: File names of each component's weights, without the ending.
-_STEMS = {
-    "unet": ("diffusion_pytorch_model",),
-    "vae": ("diffusion_pytorch_model", "patch_codec"),
-    "text_encoder": ("model",),
-}
-_SMALL = [INDEX, "scheduler/scheduler_config.json", *(f"{name}/config.json" for name in _STEMS)]
-#: Files that a tokenizer may have.
-TOKENIZER = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-#: Inputs of other families' UNets, which a prior cannot provide.
-_FURTHER_INPUTS = ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type", "num_class_embeds",
-                   "time_cond_proj_dim")  # fmt: skip
-_SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$|\.safetensors\.index\.json$")
+#: Components of pipelines that have weights, and those of text; others, such as safety checkers, are not read.
+_NETWORKS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+_TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 _PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 def small_files(names: Collection[str], where: str) -> list[str]:
-    """The files that describe a pipeline, and those of its tokenizer.
+    """The files that describe a pipeline, and those of its tokenizers.
 
     Args:
         names: Paths of all files, with ``/``.
@@ -48,15 +34,7 @@ def small_files(names: Collection[str], where: str) -> list[str]:
     Raises:
         WeightsError: If a file is missing.
     """
-    for name in _SMALL:
-        if name not in names:
-            raise WeightsError(
-                f"{where}: no {name}, so it is not a pipeline of Stable Diffusion's family in diffusers' format"
-            )
-    tokenizer = [f"tokenizer/{name}" for name in TOKENIZER if f"tokenizer/{name}" in names]
-    if not {"tokenizer/vocab.json", "tokenizer/merges.txt"} <= set(names) and "tokenizer/tokenizer.json" not in names:
-        raise WeightsError(f"{where}: no tokenizer/vocab.json with merges.txt, and no tokenizer/tokenizer.json")
-    return [*_SMALL, *tokenizer]
+    return _small_files(names, _networks(names), _tokenizers(names), where)
 
 
 def needed_files(names: Collection[str], where: str) -> list[str]:
@@ -65,36 +43,7 @@ def needed_files(names: Collection[str], where: str) -> list[str]:
     Raises:
         WeightsError: If a file is missing, or there are only pickles, which can run code when they are read.
     """
-    return [*small_files(names, where), *(f"{name}/{weights_file(names, name, where)}" for name in _STEMS)]
-
-
-def weights_file(names: Collection[str], component: str, where: str) -> str:
-    """The file of a component's weights: full precision before half.
-
-    Raises:
-        WeightsError: If there is none in safetensors.
-    """
-    for ending in (".safetensors", ".fp16.safetensors"):
-        for stem in _STEMS[component]:
-            if f"{component}/{stem}{ending}" in names:
-                return stem + ending
-    expected = f"{component}/{_STEMS[component][0]}.safetensors"
-    present = [name for name in sorted(names) if name.startswith(f"{component}/") and ".safetensors" in name]
-    if any(_SHARD.search(name) for name in present):
-        raise WeightsError(
-            f"{where}: {component} is in several shards, which are not read; load it with diffusers and write it again "
-            'with save_pretrained(FOLDER, max_shard_size="100GB")'
-        )
-    if present:
-        raise WeightsError(
-            f"{where}: no {expected}, but {', '.join(present)}; rename the file that is to be used to {expected}"
-        )
-    if any(name.startswith(f"{component}/") and name.endswith(_PICKLES) for name in names):
-        raise WeightsError(
-            f"{where}: only pickled weights in {component}, and they can run code when they are read; "
-            f"take a repository with {expected}"
-        )
-    raise WeightsError(f"{where}: no {expected}")
+    return [*small_files(names, where), *_weights(names, _networks(names), where)]
 
 
 def files_in(folder: Path) -> list[str]:
@@ -106,13 +55,40 @@ def pipeline_sha256(folder: Path) -> str:
     """One SHA-256 over a pipeline's files: those its card names, checked, or without a card those that are read.
 
     Raises:
-        WeightsError: If a file is missing, is not what its name says, or differs from the one that the card names.
+        WeightsError: If a file is missing, is not what its name says, differs from the one that the card names, or
+            holds quantised weights.
     """
     sha256 = verify_weights(folder) if (folder / CARD).is_file() else None
-    names = needed_files(files_in(folder), str(folder))
-    for name in names:
+    names, where = files_in(folder), str(folder)
+    if INDEX in names:
+        family = family_in(folder)
+        networks, tokenizers = family.networks(), family.tokenizers()
+    else:
+        networks, tokenizers = _networks(names), _tokenizers(names)
+    read = [*_small_files(names, networks, tokenizers, where), *_weights(names, networks, where)]
+    for name in read:
         check_file(folder / name)
-    return sha256 or combined_sha256(folder, names)
+        check_types(folder / name)
+    return sha256 or combined_sha256(folder, read)
+
+
+def family_in(folder: Path) -> type[Family]:
+    """The family of the pipeline in a folder.
+
+    Raises:
+        WeightsError: If ``model_index.json`` cannot be read, or is that of a pipeline that cannot be a prior.
+    """
+    return family_of(read_json(folder / INDEX), str(folder))
+
+
+def read_configs(folder: Path, networks: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The configurations of a pipeline, as :class:`~methods.priors.pipeline.families.family.Family` takes them.
+
+    Raises:
+        WeightsError: If one cannot be read.
+    """
+    configs = {name: read_json(folder / name / "config.json") for name in networks}
+    return {"index": read_json(folder / INDEX), "scheduler": read_json(folder / SCHEDULER), **configs}
 
 
 def check_pipeline(folder: Path, where: str) -> dict[str, str]:
@@ -125,43 +101,50 @@ def check_pipeline(folder: Path, where: str) -> dict[str, str]:
         WeightsError: If they do not; the message is one line that says what is expected.
     """
     index = read_json(folder / INDEX)
-    found = {name: str(value[1]) for name, value in index.items() if isinstance(value, list) and value[1] is not None}
-    pipeline = index.get("_class_name", "pipeline")
-    if "text_encoder_2" in found or "transformer" in found:
-        raise WeightsError(f"{where}: {pipeline} does not belong to Stable Diffusion 1's or 2's family")
-    for name, right in _CLASSES.items():
-        if found.get(name) not in right:
-            raise WeightsError(f"{where}: {pipeline} has {found.get(name, 'nothing')} as {name}; it must be {right[0]}")
-    unet, vae = read_json(folder / "unet" / "config.json"), read_json(folder / "vae" / "config.json")
-    for name in _FURTHER_INPUTS:
-        if unet.get(name) is not None:
-            raise WeightsError(f"{where}: the UNet's {name} = {unet[name]!r} needs an input that a prior does not have")
-    if not isinstance(unet.get("sample_size"), int):
-        raise WeightsError(f"{where}: the UNet's sample_size = {unet.get('sample_size')!r} must be one whole number")
-    if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
-        raise WeightsError(
-            f"{where}: the UNet takes {unet.get('in_channels', 4)} channels and the latents have "
-            f"{vae.get('latent_channels', 4)}; inpainting and depth models cannot be used as priors"
-        )
-    _check_scheduler(read_json(folder / "scheduler" / "scheduler_config.json"), where)
-    return found
+    family = family_of(index, where)
+    for name in family.networks():
+        if not (folder / name / "config.json").is_file():
+            raise _lacking(f"{name}/config.json", where)
+    configs = read_configs(folder, family.networks())
+    for name in family.networks():
+        if "quantization_config" in configs[name]:
+            raise WeightsError(
+                f"{where}: {name} is quantised (quantization_config in its config.json); take the files in float16, "
+                "bfloat16 or float32"
+            )
+    family.check(configs, where)
+    _check_scheduler(configs["scheduler"], where)
+    return classes_in(index)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file.
+def _networks(names: Collection[str]) -> list[str]:
+    return [name for name in _NETWORKS if f"{name}/config.json" in names]
 
-    Raises:
-        WeightsError: If the file does not hold one.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        if path.is_file():
-            check_file(path)  # says what it is instead
-        raise WeightsError(f"{path}: cannot be read as JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path}: is not a JSON object")
-    return content
+
+def _tokenizers(names: Collection[str]) -> list[str]:
+    return [
+        each for each in _TOKENIZERS if each == _TOKENIZERS[0] or any(name.startswith(f"{each}/") for name in names)
+    ]
+
+
+def _small_files(
+    names: Collection[str], networks: Collection[str], tokenizers: Collection[str], where: str
+) -> list[str]:
+    small = [INDEX, SCHEDULER, *(f"{name}/config.json" for name in networks)]
+    for name in small:
+        if name not in names:
+            raise _lacking(name, where)
+    if not {"unet", "transformer"}.intersection(networks):
+        raise _lacking("unet/config.json or transformer/config.json", where)
+    return [*small, *(file for name in tokenizers for file in tokenizer_files(names, name, where))]
+
+
+def _weights(names: Collection[str], networks: Iterable[str], where: str) -> list[str]:
+    return [f"{name}/{file}" for name in networks for file in weights_files(names, name, where).names]
+
+
+def _lacking(name: str, where: str) -> WeightsError:
+    return WeightsError(f"{where}: no {name}, so it is not a pipeline in diffusers' format")
 
 
 def is_flow(scheduler: dict[str, Any]) -> bool:

@@ -40,7 +40,8 @@ def _encodes(vae: Any, side: int) -> bool:
     flat = torch.ones(1, 3, side, side)
     images = 2 * torch.cat([noise, flat, 0 * flat]) - 1
     for image in images.split(1):
-        latents: Tensor = vae.encode(image.to(vae.device, vae.dtype)).latent_dist.mean
+        encoded = vae.encode(image.to(vae.device, vae.dtype))
+        latents: Tensor = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
         if not bool(latents.isfinite().all()):
             return False
     return True

@@ -7,10 +7,27 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+
+import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
+
+# isort: split
+import diffusers
+import transformers
+from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from methods.priors.pipeline.folder import files_in, weights_file
+from methods.priors.pipeline.component_files import weights_files
+from methods.priors.pipeline.folder import files_in
 from methods.weights import WeightsError
+
+#: Classes that published pipelines name, and the one that reads their files now.
+_RENAMED = {"Transformer2DModel": "PixArtTransformer2DModel"}
+
+
+def network_class(name: str) -> Any:
+    """The class of diffusers or transformers with the name ``name``."""
+    name = _RENAMED.get(name, name)
+    return getattr(diffusers, name) if hasattr(diffusers, name) else getattr(transformers, name)
 
 
 def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -22,16 +39,17 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
         dtype: The precision to load it in.
 
     Raises:
-        WeightsError: If the file cannot be read, or does not contain a weight of the configuration; the libraries
+        WeightsError: If a file cannot be read, or does not contain a weight of the configuration; the libraries
             would draw it at random.
     """
     names = [f"{folder.name}/{name}" for name in files_in(folder)]
-    variant = "fp16" if weights_file(names, folder.name, str(folder)).endswith(".fp16.safetensors") else None
+    variant = weights_files(names, folder.name, str(folder)).variant
     # each library has its own name for the precision, and warns about the other's
     precision = {"dtype" if network.__module__.startswith("transformers.") else "torch_dtype": dtype}
-    transformers_logging.disable_progress_bar()  # the run's own progress is what matters
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # old files have unused buffers; missing weights raise below
+    for library in (transformers_logging, diffusers_logging):
+        library.disable_progress_bar()  # the run's own progress is what matters
     try:
         loaded, info = network.from_pretrained(
             folder, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True, **precision

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import torch
 
-import methods.torchvision_shim  # noqa: F401  (before diffusers and transformers)
-
-# isort: split
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel
-
-from methods.priors.pipeline.folder import check_pipeline
-from methods.priors.pipeline.networks import load_network
+from methods.priors.pipeline.folder import check_pipeline, family_in
+from methods.priors.pipeline.networks import load_network, network_class
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.priors.pipeline.prompt_reader import PromptReader
 
 
 def open_pipeline(folder: Path) -> None:
-    """Load tokenizer and networks of a pipeline, on the CPU in half precision, to see whether they can be.
+    """Load tokenizers and networks of a pipeline, on the CPU in half precision, to see whether they can be.
 
     Args:
         folder: The pipeline folder.
@@ -29,9 +23,9 @@ def open_pipeline(folder: Path) -> None:
     """
     classes = check_pipeline(folder, str(folder))
     PromptReader(folder)
-    load_network(CLIPTextModel, folder / "text_encoder", torch.float16)
-    if classes["vae"] == "PatchCodec":
-        PatchCodec.load(folder / "vae")
-    else:
-        load_network(AutoencoderKL, folder / "vae", torch.float16)
-    load_network(UNet2DConditionModel, folder / "unet", torch.float16)
+    # the largest last: an error in a small one shows sooner
+    for name in reversed(family_in(folder).networks()):
+        if classes[name] == "PatchCodec":
+            PatchCodec.load(folder / name)
+        else:
+            load_network(network_class(classes[name]), folder / name, torch.float16)

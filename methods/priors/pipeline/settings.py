@@ -22,24 +22,28 @@ _LOGGER = logging.getLogger("sdibench")
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """Device, precision and posterior of a pipeline; all except the posterior change numbers by rounding only."""
+    """Device, precision, posterior and resolution of a pipeline; the first two change numbers by rounding only."""
 
     device: str = "cpu"
     """Device (SDIBENCH_DEVICE): a GPU, if there is one, for downloaded models, and the CPU for the toybox."""
     dtype: torch.dtype = torch.float32
-    """Precision of UNet, autoencoder and text encoder (SDIBENCH_DTYPE): on a GPU float16, as in the papers' code
+    """Precision of the networks (SDIBENCH_DTYPE): on a GPU float16, as in the papers' code
     (``half_precision_weights`` of threestudio's configurations); always float32 on a CPU."""
     compiled: bool = False
-    """Compiles the UNet with ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster afterwards."""
+    """Compiles the network that predicts with ``torch.compile`` (SDIBENCH_COMPILE=1): minutes at first, faster
+    afterwards."""
     posterior: Posterior = "mode"
     """The latents that a KL autoencoder's ``encode`` returns; a setting of the study, since it changes numbers."""
+    resolution: int | None = None
+    """Side of the images in pixels, a setting of the study too; None for the one that the network was trained on."""
 
     @classmethod
-    def from_environment(cls, posterior: Posterior, *, uses_gpu: bool) -> Self:
+    def from_environment(cls, posterior: Posterior, resolution: int | None = None, *, uses_gpu: bool) -> Self:
         """The settings of this machine.
 
         Args:
             posterior: The study's choice.
+            resolution: The study's choice.
             uses_gpu: True if a GPU is used by default, in half precision.
 
         Raises:
@@ -51,9 +55,9 @@ class PipelineSettings:
             asked = os.environ.get("SDIBENCH_DTYPE", "")
             if uses_gpu and asked != "float32":
                 _LOGGER.warning("the prior runs on the CPU in float32, not in %s", asked or "float16 on a GPU")
-            return cls(device, torch.float32, compiled, posterior)
+            return cls(device, torch.float32, compiled, posterior, resolution)
         default = torch.float16 if uses_gpu else torch.float32
-        return cls(device, _choose("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior)
+        return cls(device, _choose("SDIBENCH_DTYPE", _DTYPES, default), compiled, posterior, resolution)
 
 
 def choose_device(*, uses_gpu: bool) -> str:

@@ -1,4 +1,4 @@
-"""Stable Diffusion's autoencoder as a codec."""
+"""Autoencoders of diffusers as codecs: Stable Diffusion's, and the tiny one that stands in for it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from torch import Tensor
 import methods.torchvision_shim  # noqa: F401  (before diffusers)
 
 # isort: split
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 
+from methods.priors.pipeline.families.family import codec_factor
 from methods.priors.pipeline.settings import Posterior
 
 
 class VaeCodec:
-    """A KL autoencoder (arXiv 2112.10752), its latents scaled as the diffusion model was trained on them.
+    """An autoencoder (arXiv 2112.10752), its latents shifted and scaled as the diffusion model was trained on them.
 
     The papers' released code takes a sample of the posterior (``latent_dist.sample()`` in threestudio).  The mode
     is the default here: the sample's noise is small, and without it an image has exactly one latent.  A sample's
     noise is drawn from a generator seeded by the image's own bits, so that it differs between images, and a cell's
-    numbers depend neither on the cells before it nor on its batch (in which the network rounds differently).
+    numbers depend neither on the cells before it nor on its batch (in which the network rounds differently).  An
+    ``AutoencoderTiny`` has no posterior, and its latents are the same either way.
 
     Args:
         network: The frozen autoencoder, in the precision and on the device to run it with.
         posterior: The latents of the posterior that ``encode`` returns.
     """
 
-    def __init__(self, network: AutoencoderKL, posterior: Posterior = "mode") -> None:
-        self.factor = 2 ** (len(network.config["block_out_channels"]) - 1)
+    def __init__(self, network: AutoencoderKL | AutoencoderTiny, posterior: Posterior = "mode") -> None:
+        self.factor = codec_factor(network.config)
         self.channels = int(network.config["latent_channels"])
         self._network = network
         self._posterior = posterior
@@ -39,7 +42,10 @@ class VaeCodec:
     def encode(self, rgb: Tensor) -> Tensor:
         """``(b 3 ps ps)`` in [0, 1] to ``(b k s s)`` in the precision of ``rgb``; gradients flow."""
         values = self._as_input(2 * rgb - 1)
-        posterior = self._network.encode(values).latent_dist
+        encoded = self._network.encode(values)
+        if isinstance(encoded, AutoencoderTinyOutput):
+            return (encoded.latents.to(rgb.dtype) - self._shift) * self._scale
+        posterior = encoded.latent_dist
         latents = posterior.mean.to(rgb.dtype)
         if self._posterior == "sample":
             latents = latents + posterior.std.to(rgb.dtype) * _noise(rgb.detach(), latents)

@@ -20,20 +20,22 @@ from methods.priors.pipeline.stable_diffusion import SD21
 from methods.weights import WeightsMissingError
 
 TINY = Architecture(
-    unet={
-        "sample_size": 8, "block_out_channels": (16, 32), "layers_per_block": 1, "cross_attention_dim": 24,
-        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "attention_head_dim": [2, 4],
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "norm_num_groups": 8, "use_linear_projection": True,
-    },
-    vae={
-        "sample_size": 32, "block_out_channels": (8, 8, 16), "layers_per_block": 1, "latent_channels": 4,
-        "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3,
-        "norm_num_groups": 4,
-    },
-    text_encoder={
-        "vocab_size": 64, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "max_position_embeddings": 12,
-    },
+    {
+        "unet": {
+            "sample_size": 8, "block_out_channels": (16, 32), "layers_per_block": 1, "cross_attention_dim": 24,
+            "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "attention_head_dim": [2, 4],
+            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"), "norm_num_groups": 8, "use_linear_projection": True,
+        },
+        "vae": {
+            "sample_size": 32, "block_out_channels": (8, 8, 16), "layers_per_block": 1, "latent_channels": 4,
+            "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3,
+            "norm_num_groups": 4,
+        },
+        "text_encoder": {
+            "vocab_size": 64, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "max_position_embeddings": 12,
+        },
+    }
 )  # fmt: skip
 
 
@@ -75,8 +77,9 @@ def _written(networks: ShapeNetworks) -> dict[str, Callable[[], Any]]:
 
 @pytest.mark.parametrize("network", ["unet", "encoder", "decoder"])
 def test_a_row_costs_what_its_layers_do(network: Any, costs: NetworkCosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = ShapeNetworks(TINY)  # embeds a text
     with torch.no_grad(), by_hand(monkeypatch) as layers:
-        _written(ShapeNetworks(TINY))[network]()
+        _written(networks)[network]()
     assert layers["attention"] > 0
     products = layers["layers"] + layers["attention"]
     forward = costs.of(Request(network, has_gradient=False))

@@ -9,7 +9,8 @@ from diffusers import UNet2DConditionModel
 from methods.conditioning import Conditioning
 from methods.diffusion.adaptation import Adaptation
 from methods.priors.loading import load_prior
-from methods.priors.pipeline.lora import AdaptedUNet
+from methods.priors.pipeline.families.stable_diffusion import StableDiffusion
+from methods.priors.pipeline.lora import AdaptedNetwork
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def plain(unet: UNet2DConditionModel, inputs) -> torch.Tensor:
     return unet(latents, timesteps, text.sequence).sample
 
 
-def adapt(unet: UNet2DConditionModel, seed: int = 0) -> AdaptedUNet:
-    return AdaptedUNet(unet, evaluate, rank=4, generator=torch.Generator().manual_seed(seed))
+def adapt(unet: UNet2DConditionModel, seed: int = 0) -> AdaptedNetwork:
+    return AdaptedNetwork(unet, evaluate, StableDiffusion, rank=4, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def inputs():
     return latents, torch.tensor([20, 900]), Conditioning(text)
 
 
-def train(adapted: AdaptedUNet, inputs, steps: int = 60) -> list[float]:
+def train(adapted: AdaptedNetwork, inputs, steps: int = 60) -> list[float]:
     """Fit a separate noise for each of two cameras that see the same latents under the same text."""
     first = torch.zeros(2, dtype=torch.int64)
     latents, timesteps, text = (each[first] for each in inputs)
@@ -94,7 +95,7 @@ def test_only_adapters_and_the_camera_s_embedding_are_trained_and_the_rest_is_sh
     assert sum(".lora_" in name for name in trained) == 4 * 2 * 4 * 2
     assert {value.shape[0] for name, value in trained.items() if "lora_A" in name} == {4}
     theirs = {tensor.data_ptr() for tensor in unet.parameters()}
-    rest = [value for value in adapted._unet.parameters() if not value.requires_grad]
+    rest = [value for value in adapted._network.parameters() if not value.requires_grad]
     assert {value.data_ptr() for value in rest} == theirs
 
 

@@ -108,8 +108,18 @@ def test_a_name_is_no_path() -> None:
             ["pytorch_model.safetensors", "pytorch_model.bin"],
             "but unet/pytorch_model.safetensors; rename the file that",
         ),
-        (["diffusion_pytorch_model-00001-of-00002.safetensors"], "unet is in several shards, which are not read"),
-        (["diffusion_pytorch_model.safetensors.index.json"], "unet is in several shards, which are not read"),
+        (
+            ["diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model-00001-of-00002.safetensors"],
+            "here: unet/diffusion_pytorch_model-00002-of-00002.safetensors is missing, 1 of 3 files of its shards",
+        ),
+        (
+            ["diffusion_pytorch_model-00001-of-00001.safetensors"],
+            "unet/diffusion_pytorch_model.safetensors.index.json is missing, 1 of 2 files of its shards",
+        ),
+        (
+            ["diffusion_pytorch_model.safetensors.index.fp16.json"],
+            "unet/diffusion_pytorch_model.safetensors.index.fp16.json is there without the shards that it lists",
+        ),
         (["diffusion_pytorch_model.bin"], "only pickled weights in unet"),
         ([], "no unet/diffusion_pytorch_model.safetensors"),
     ],

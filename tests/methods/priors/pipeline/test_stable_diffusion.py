@@ -65,9 +65,9 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
     """Weights under old names, of the autoencoder's attention and the text encoder, are loaded too."""
     prior = DiffusersPrior(stable_diffusion.folder)
     pairs = [
-        (prior._unet, stable_diffusion.unet),
+        (prior._network, stable_diffusion.unet),
         (prior._codec._network, stable_diffusion.vae),
-        (prior._text_encoder, stable_diffusion.text_encoder),
+        (prior._text_encoders()["text_encoder"], stable_diffusion.text_encoder),
     ]
     for ours, theirs in pairs:
         expected = dict(theirs.named_parameters())
@@ -79,8 +79,9 @@ def test_every_weight_is_the_one_that_was_published(stable_diffusion) -> None:
 
 def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
-    tokens = prior._reader._tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
-    torch.testing.assert_close(prior.embed(["a red car"]).sequence, stable_diffusion.text_encoder(tokens)[0])
+    tokenizer = prior._reader._readers["text_encoder"]._tokenizer
+    tokens = tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
+    torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
     latents = prior.encode(rgb)
@@ -126,7 +127,12 @@ def test_half_precision_is_internal(stable_diffusion) -> None:
         DiffusersPrior(stable_diffusion.folder, PipelineSettings(dtype=dtype))
         for dtype in (torch.float32, torch.bfloat16)
     )
-    assert half._unet.dtype == half._codec._network.dtype == half._text_encoder.dtype == torch.bfloat16
+    assert (
+        half._network.dtype
+        == half._codec._network.dtype
+        == half._text_encoders()["text_encoder"].dtype
+        == torch.bfloat16
+    )
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     timesteps = torch.tensor([10, 900])
     ours, theirs = (
@@ -165,11 +171,11 @@ def test_a_compiled_network_is_called_and_the_plain_one_adapted(stable_diffusion
     prior = DiffusersPrior(stable_diffusion.folder, PipelineSettings(compiled=True))
     given = noise(1, 4, 8, 8), torch.tensor([500]), prior.embed(["a red car"])
     said = prior.predict_noise(*given)
-    assert called == [prior._unet]
-    torch.testing.assert_close(said, stable_diffusion.unet(*given[:2], given[2].sequence).sample)
+    assert called == [prior._network]
+    torch.testing.assert_close(said, stable_diffusion.unet(*given).sample)
     adapted = prior.adapted(2, torch.Generator().manual_seed(0))
     torch.testing.assert_close(adapted.predict_noise(*given, torch.zeros(1, 16)), said)
-    assert called == [prior._unet]
+    assert called == [prior._network]
 
 
 def test_half_precision_files_are_read_if_there_are_no_others(copy, stable_diffusion) -> None:
@@ -178,7 +184,7 @@ def test_half_precision_files_are_read_if_there_are_no_others(copy, stable_diffu
         tensors = {key: value.half() if value.is_floating_point() else value for key, value in load_file(path).items()}
         save_file(tensors, copy / name / f"{stem}.fp16.safetensors", metadata={"format": "pt"})
         path.unlink()
-    found = DiffusersPrior(copy)._unet.conv_in.weight
+    found = DiffusersPrior(copy)._network.conv_in.weight
     assert found.dtype == torch.float32
     assert torch.equal(found, stable_diffusion.unet.conv_in.weight.half().float())
 
@@ -264,9 +270,13 @@ DAMAGE = {
     "a weight lacking": (_lacking, "unet: lacks 1 of UNet2DConditionModel's weights, such as conv_in.weight"),
     "no tokenizer": (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer/vocab.json with merges.txt"),
     "broken JSON": (lambda folder: (folder / "unet" / "config.json").write_text("{"), "config.json: is not JSON"),
-    "XL": (_index(_class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModel"]),
-        "StableDiffusionXLPipeline does not belong to Stable Diffusion 1's or 2's family"),
-    "another pipeline": (_index(_class_name="IFPipeline", vae=[None, None]), "IFPipeline has nothing as vae; it must"),
+    "another pipeline": (_index(_class_name="KolorsPipeline", text_encoder=["kolors", "ChatGLMModel"]),
+        "KolorsPipeline cannot be used as a prior; pipelines that can are StableDiffusionPipeline"),
+    "no autoencoder": (_index(vae=[None, None]), "StableDiffusionPipeline has nothing as vae; it must be Auto"),
+    "two text encoders": (_index(text_encoder_2=["transformers", "CLIPTextModel"]),
+        "StableDiffusionPipeline has CLIPTextModel as text_encoder_2; it must be left out"),
+    "quantised": (_unet(quantization_config={"quant_method": "bitsandbytes"}), "unet is quantised (quantization_conf"),
+    "more outputs": (_unet(out_channels=8), "the UNet returns 8 channels, right is 4"),
     "another text encoder": (_index(text_encoder=["transformers", "T5EncoderModel"]), "has T5EncoderModel as text_enc"),
     "inpainting": (_unet(in_channels=9), "the UNet takes 9 channels and the latents have 4"),
     "further input": (_unet(time_cond_proj_dim=256), "the UNet's time_cond_proj_dim = 256 needs an input"),

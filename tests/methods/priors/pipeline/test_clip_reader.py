@@ -14,10 +14,10 @@ from methods.contracts import LimitedText
 from methods.diffusion.perp_neg import PerpNeg
 from methods.priors import priors
 from methods.priors.loading import folder_of, load_prior, prompt_reader
-from methods.priors.pipeline.prompt_reader import PromptReader
+from methods.priors.pipeline.clip_reader import ClipReader
 
 TOYBOX = folder_of("toybox") or Path()
-READER = PromptReader(TOYBOX)
+READER = ClipReader(TOYBOX)
 TOKENIZER = CLIPTokenizer.from_pretrained(TOYBOX / "tokenizer", local_files_only=True, model_max_length=10**9)
 LONG = "a plate piled high with chocolate chip cookies"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text("abc ,.!9", max_size=60)
@@ -74,11 +74,11 @@ def test_the_limit_is_the_text_encoder_s_even_if_it_is_smaller_than_the_view_wor
     fields = json.loads(config.read_text())
     for length in (4, 5, 6):
         config.write_text(json.dumps(fields | {"max_position_embeddings": length}))
-        reader = PromptReader(tmp_path)
+        reader = ClipReader(tmp_path)
         assert reader(with_view("a duck", "back view")).shape == (1, length)
     del fields["max_position_embeddings"]
     config.write_text(json.dumps(fields))
-    assert PromptReader(tmp_path).length == 77
+    assert ClipReader(tmp_path).length == 77
 
 
 def test_words_outside_the_vocabulary_are_named() -> None:
