@@ -20,7 +20,7 @@ from methods.diffusion.noise_levels import flow_levels, flow_point
 from methods.pixels import clamp_finite
 from methods.priors.pipeline.card import pipeline_card
 from methods.priors.pipeline.codecs import load_codec
-from methods.priors.pipeline.folder import check_pipeline, family_in, read_configs
+from methods.priors.pipeline.folder import check_pipeline, family_in, is_flow, read_configs
 from methods.priors.pipeline.networks import load_network, network_class
 from methods.priors.pipeline.prompt_reader import PromptReader
 from methods.priors.pipeline.settings import PipelineSettings
@@ -65,8 +65,8 @@ class DiffusersPrior:
         self._run = torch.compile(self._network) if settings.compiled else self._network
         schedule = self._family.configs["scheduler"]
         self._predicts = schedule.get("prediction_type", "epsilon")
-        scheduler = DDIMScheduler(**{name: schedule[name] for name in _SCHEDULE if name in schedule})
-        self.alphas_cumprod = scheduler.alphas_cumprod.to(self.device)
+        self._is_flow = is_flow(schedule)
+        self.alphas_cumprod = (flow_levels().float() if self._is_flow else _beta_levels(schedule)).to(self.device)
         self.resolution = self._family.resolution
         self.latent_shape = (self._codec.channels, self._family.side, self._family.side)
         self.calls = 0
@@ -84,17 +84,17 @@ class DiffusersPrior:
         """Latents ``(b k s s)`` to ``(b 3 ps ps)`` in [0, 1], or NaN where they are not finite."""
         return clamp_finite(self._codec.decode(latents))
 
-    def null(self, count: int) -> Tensor:
-        """``(count n d)``: the conditioning that the family has for no prompt, in most that of the empty text."""
-        return torch.cat([self._family.null(lambda text: self.embed([text]))] * count)
+    def null(self, count: int) -> Conditioning:
+        """The conditioning that the family has for no prompt, in most that of the empty text, in ``count`` rows."""
+        return Conditioning.cat([self._family.null(lambda text: self.embed([text]))] * count)
 
     def bound(self, latents: Tensor, *, inverting: bool = False) -> Tensor:
         """The latents whose image is that of ``latents`` with colours clamped to [0, 1]; a VAE's are unchanged."""
         return self._codec.bound(latents)
 
     @torch.no_grad()
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """``(b n d)``: the conditioning of each text, which is encoded once.
+    def embed(self, texts: Sequence[str]) -> Conditioning:
+        """The conditioning of each text, which is encoded once.
 
         Of a text that is too long the end is cut, or what is before its view words (:class:`PromptReader`).
         """
@@ -102,7 +102,7 @@ class DiffusersPrior:
             if text not in self._embedded:
                 tokens = {name: read.to(self.device) for name, read in self._reader(text).items()}
                 self._embedded[text] = self._family.embed(tokens, self._text_encoders())
-        return torch.cat([self._embedded[text] for text in texts])
+        return Conditioning.cat([self._embedded[text] for text in texts])
 
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that ``embed`` leaves out; 0 if the text fits."""
@@ -122,39 +122,31 @@ class DiffusersPrior:
         loaded = load_network(network_class(self._classes[name]), self._folder / name, dtype or self._dtype)
         return loaded.requires_grad_(False).eval().to(self.device)
 
-    def _evaluate(self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any) -> Tensor:
+    def _evaluate(
+        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
+    ) -> Tensor:
         self._text_encoders.drop()  # the texts of a run are embedded before its first prediction
         self.calls += 1
         self.rows += len(latents)
-        noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        output = self._family.predict(network, noisy, timesteps, conditioning, **more).to(latents.dtype)
-        if self._predicts == "epsilon":
-            return output
         # a released inversion evaluates at t = −99, where diffusers also takes the schedule's first value
         alpha = self.alphas_cumprod[timesteps.clamp_min(0)][:, None, None, None]
         if self._is_flow:
             point = flow_point(latents, alpha)
-            return point.noise(
-                self._run_network(unet, point.latents, _FLOW_STEPS * point.time.flatten(), conditioning, more)
-            )
-        output = self._run_network(unet, latents, timesteps, conditioning, more)
+            times = _FLOW_STEPS * point.time.flatten()
+            return point.noise(self._predict(network, point.latents, times, conditioning, more))
+        output = self._predict(network, latents, timesteps, conditioning, more)
         if self._predicts == "epsilon":
             return output
         if self._predicts == "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()
 
-    def _run_network(
-        self,
-        unet: UNet2DConditionModel,
-        latents: Tensor,
-        timesteps: Tensor,
-        conditioning: Conditioning,
-        more: dict[str, Any],
+    def _predict(
+        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, more: dict[str, Any]
     ) -> Tensor:
+        """The network's output in the precision of ``latents``."""
         noisy = latents.to(self._dtype).contiguous(memory_format=torch.channels_last)
-        output: Tensor = unet(noisy, timesteps, conditioning.sequence.to(self._dtype), **more).sample
-        return output.to(latents.dtype)
+        return self._family.predict(network, noisy, timesteps, conditioning, **more).to(latents.dtype)
 
 
 def _beta_levels(schedule: dict[str, Any]) -> Tensor:

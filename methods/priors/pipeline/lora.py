@@ -15,6 +15,7 @@ import methods.torchvision_shim  # noqa: F401  (before diffusers and peft)
 from diffusers.models.embeddings import TimestepEmbedding
 from peft import LoraConfig, inject_adapter_in_model
 
+from methods.conditioning import Conditioning
 from methods.priors.pipeline.families.family import Family
 
 
@@ -22,7 +23,7 @@ class Evaluate(Protocol):
     """Calls a network and converts its output to noise, as the prior does with its own."""
 
     def __call__(
-        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Tensor
+        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Tensor
     ) -> Tensor: ...
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.contracts import AdaptedPrior
 from methods.priors.pipeline.architecture import Architecture
 from methods.priors.pipeline.codec import Codec
@@ -95,17 +96,17 @@ class ShapeNetworks:
             return PatchCodec(patch, torch.empty(size), torch.empty(kept, size), torch.empty(kept))
 
     @torch.no_grad()
-    def _embed(self, encoders: dict[str, Any]) -> Tensor:
+    def _embed(self, encoders: dict[str, Any]) -> Conditioning:
         lengths = self._family.lengths().items()
         tokens = {name: torch.empty(1, length, dtype=torch.long, device="meta") for name, length in lengths}
         return self._family.embed(tokens, encoders)
 
-    def _conditions(self) -> tuple[Tensor, Tensor]:
+    def _conditions(self) -> tuple[Tensor, Conditioning]:
         """A timestep ``(1,)`` and the conditioning of one row."""
         return torch.empty(1, dtype=torch.long, device="meta"), self._conditioning
 
     def _evaluate(
-        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Tensor
+        self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Tensor
     ) -> Tensor:
         noisy = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
         return self._family.predict(network, noisy, timesteps, conditioning, **more).to(latents.dtype)

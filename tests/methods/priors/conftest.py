@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
+from tiny_pipelines import drawn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from prompts.toybox import write_clip_tokenizer
@@ -45,18 +45,6 @@ class TinyStableDiffusion(NamedTuple):
 def write_json(path: Path, content: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2))
-
-
-def drawn(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
-    """A network with weights from a separate generator, large enough that every layer has an effect."""
-    with torch.random.fork_rng():
-        network = build()
-    generator = torch.Generator().manual_seed(seed)
-    for name, value in network.named_parameters():
-        values = torch.randn(value.shape, generator=generator)
-        fan_in = max(1, value[0].numel()) if value.ndim > 1 else 100
-        value.data = values / fan_in**0.5 + ("norm" in name and name.endswith("weight"))
-    return network.requires_grad_(requires_grad=False).eval()
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,20 @@ from typing import Any
 
 from methods.priors.pipeline.families.family import Family
 from methods.priors.pipeline.families.stable_diffusion import StableDiffusion
+from methods.priors.pipeline.families.stable_diffusion_xl import StableDiffusionXL
 from methods.weights import WeightsError
 
-#: The families; the first that a folder belongs to by its pipeline's name, or else by its components, is taken.
-FAMILIES: list[type[Family]] = [StableDiffusion]
+#: The families, in the order in which they are tried on a pipeline of another name.
+FAMILIES: list[type[Family]] = [StableDiffusion, StableDiffusionXL]
 
+#: The pipeline's name in the toybox's folder, which does not tell the kind.
+_NO_KIND = "DiffusionPipeline"
 #: Beginnings of the names of components that decide what a pipeline makes.
 _WEIGHTY = ("unet", "transformer", "text_encoder", "image_encoder", "prior")
 
 
 def family_of(index: Mapping[str, Any], where: str) -> type[Family]:
-    """The family of a pipeline.
+    """The family of a pipeline, by its name or else by its components.
 
     Args:
         index: The content of ``model_index.json``.
@@ -27,16 +30,22 @@ def family_of(index: Mapping[str, Any], where: str) -> type[Family]:
         WeightsError: If there is none, or a component is of another class than the family needs; the message is one
             line.
     """
-    found, name = classes_in(index), index.get("_class_name", "pipeline")
-    named = [family for family in FAMILIES if name in family.pipelines]
-    fitting = [family for family in FAMILIES if _misfit(family, found) is None]
-    for family in (*[each for each in named if each in fitting], *fitting):
-        return family
-    if not named and name != "pipeline":
-        known = ", ".join(name for family in FAMILIES for name in family.pipelines if name != "DiffusionPipeline")
-        raise WeightsError(f"{where}: {name} cannot be used as a prior; pipelines that can are {known}")
-    component, right = _misfit((named or FAMILIES)[0], found) or ("", ())
-    raise WeightsError(f"{where}: {name} has {found.get(component, 'nothing')} as {component}; it must be {right[0]}")
+    found, name = classes_in(index), index.get("_class_name", _NO_KIND)
+    named = next((family for family in FAMILIES if name in family.pipelines), None)
+    if named is None:
+        for family in FAMILIES:
+            if _misfit(family, found) is None:
+                return family
+        if name != _NO_KIND:
+            known = ", ".join(name for family in FAMILIES for name in family.pipelines)
+            raise WeightsError(f"{where}: {name} cannot be used as a prior; pipelines that can are {known}")
+    family = named or FAMILIES[0]
+    if misfit := _misfit(family, found):
+        component, right = misfit
+        raise WeightsError(
+            f"{where}: {name} has {found.get(component, 'nothing')} as {component}; it must be {right[0]}"
+        )
+    return family
 
 
 def classes_in(index: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.priors.pipeline.text_reader import TextReader
 from methods.weights import WeightsError
 
@@ -130,7 +131,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def embed(self, tokens: Mapping[str, Tensor], encoders: Mapping[str, Any]) -> Tensor:
+    def embed(self, tokens: Mapping[str, Tensor], encoders: Mapping[str, Any]) -> Conditioning:
         """The conditioning of one text.
 
         Args:
@@ -138,12 +139,14 @@ class Family(ABC):
             encoders: The text encoders by name.
         """
 
-    def null(self, embed: Callable[[str], Tensor]) -> Tensor:
+    def null(self, embed: Callable[[str], Conditioning]) -> Conditioning:
         """The conditioning of no prompt, one row; ``embed`` returns that of a text."""
         return embed("")
 
     @abstractmethod
-    def predict(self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any) -> Tensor:
+    def predict(
+        self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
+    ) -> Tensor:
         """Evaluate the network and return ``(b c lh lw)`` in its own parametrisation and precision.
 
         Args:

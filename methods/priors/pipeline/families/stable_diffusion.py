@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from methods.conditioning import Conditioning
 from methods.priors.pipeline.families.family import Family, clip_length
 from methods.priors.pipeline.families.few_steps import has_few_steps
 from methods.priors.pipeline.text_reader import TextReader
@@ -16,7 +17,7 @@ from methods.priors.pipeline.text_reader import TextReader
 class StableDiffusion(Family):
     """Stable Diffusion 1 and 2 (arXiv 2112.10752); the conditioning are the text encoder's last hidden states."""
 
-    pipelines = ("StableDiffusionPipeline", "DiffusionPipeline")
+    pipelines = ("StableDiffusionPipeline",)
     components: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "unet": ("UNet2DConditionModel",),
         "vae": ("AutoencoderKL", "PatchCodec", "AutoencoderTiny"),
@@ -43,11 +44,13 @@ class StableDiffusion(Family):
 
         return {"text_encoder": ClipReader(folder)}
 
-    def embed(self, tokens: Mapping[str, Tensor], encoders: Mapping[str, Any]) -> Tensor:
+    def embed(self, tokens: Mapping[str, Tensor], encoders: Mapping[str, Any]) -> Conditioning:
         """The last hidden states ``(1 n d)``."""
-        return encoders["text_encoder"](tokens["text_encoder"]).last_hidden_state.float()  # type: ignore[no-any-return]
+        return Conditioning(encoders["text_encoder"](tokens["text_encoder"]).last_hidden_state.float())
 
-    def predict(self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Tensor, **more: Any) -> Tensor:
+    def predict(
+        self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
+    ) -> Tensor:
         """The UNet's output."""
-        output: Tensor = network(noisy, timesteps, conditioning.to(noisy.dtype), **more).sample
+        output: Tensor = network(noisy, timesteps, conditioning.sequence.to(noisy.dtype), **more).sample
         return output

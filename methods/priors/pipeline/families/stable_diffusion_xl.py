@@ -15,6 +15,9 @@ from methods.priors.pipeline.families.few_steps import has_few_steps
 from methods.priors.pipeline.text_reader import TextReader
 from methods.weights import WeightsError
 
+#: Numbers in the ids: the image's size, its crop's corner, and the size asked for.
+_IDS = 6
+
 
 class StableDiffusionXL(Family):
     """Stable Diffusion XL (arXiv 2307.01952).
@@ -52,11 +55,11 @@ class StableDiffusionXL(Family):
         super().check(configs, where)
         unet, pooled = configs["unet"], int(configs["text_encoder_2"].get("projection_dim", 512))
         given = pooled + _IDS * int(unet.get("addition_time_embed_dim") or 0)
-        if unet.get("projection_class_embeddings_input_dim") != given:
+        found = unet.get("projection_class_embeddings_input_dim")
+        if found != given:
             raise WeightsError(
-                f"{where}: the UNet's projection_class_embeddings_input_dim = "
-                f"{unet.get('projection_class_embeddings_input_dim')!r}, but a pooled vector of {pooled} and {_IDS} sizes "
-                f"are {given}; refiners cannot be used as priors"
+                f"{where}: the UNet's projection_class_embeddings_input_dim = {found!r}, but a pooled vector of "
+                f"{pooled} and {_IDS} sizes are {given}; refiners cannot be used as priors"
             )
 
     def lengths(self) -> dict[str, int]:
@@ -88,7 +91,9 @@ class StableDiffusionXL(Family):
         zeros = torch.zeros_like(empty.sequence), torch.zeros_like(empty.pooled)
         return Conditioning(zeros[0], pooled=zeros[1], ids=empty.ids)
 
-    def predict(self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any) -> Tensor:
+    def predict(
+        self, network: Any, noisy: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any
+    ) -> Tensor:
         """The UNet's output under the sequence, the pooled vector and the ids."""
         if conditioning.pooled is None or conditioning.ids is None:
             raise ValueError("the conditioning is not that of Stable Diffusion XL: it has no pooled vector or no ids")
@@ -96,7 +101,3 @@ class StableDiffusionXL(Family):
         sequence = conditioning.sequence.to(noisy.dtype)
         output: Tensor = network(noisy, timesteps, sequence, added_cond_kwargs=added, **more).sample
         return output
-
-
-#: Numbers in the ids: the image's size, its crop's corner, and the size asked for.
-_IDS = 6
