@@ -31,11 +31,6 @@ class TextEncoders:
             self._loaded = {name: self._load(name) for name in self._names}
         return self._loaded
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether they are loaded."""
-        return bool(self._loaded)
-
     def drop(self) -> None:
         """Let them go; the next text that is embedded loads them again."""
         if not self._keep:

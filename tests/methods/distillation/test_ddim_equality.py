@@ -61,7 +61,7 @@ def case(request) -> SimpleNamespace:
         prior.bound = lambda latents, *, inverting: latents  # diffusers has no clipping by the codec
         texts, shape = ["a blue duck, front view"], (1, 16, 16, 16)
         config = {"prediction_type": "v_prediction"}
-        network = lambda x, t, c: prior._network(x, t, c).sample  # noqa: E731
+        network = lambda x, t, c: prior._network(x, t, c.sequence.double()).sample  # noqa: E731
     else:
         clipped = "clipped" in request.param
         prior = GaussianPrior(clip_target=1.0 if clipped else None)

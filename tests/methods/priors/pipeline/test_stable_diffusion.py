@@ -81,7 +81,7 @@ def test_texts_images_and_latents_are_diffusers_own(stable_diffusion) -> None:
     prior = DiffusersPrior(stable_diffusion.folder)
     tokenizer = prior._reader._readers["text_encoder"]._tokenizer
     tokens = tokenizer(["a red car"], padding="max_length", max_length=24, return_tensors="pt").input_ids
-    torch.testing.assert_close(prior.embed(["a red car"]), stable_diffusion.text_encoder(tokens)[0])
+    torch.testing.assert_close(prior.embed(["a red car"]).sequence, stable_diffusion.text_encoder(tokens)[0])
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), requires_grad=True)
     theirs = 0.18215 * stable_diffusion.vae.encode(2 * rgb - 1).latent_dist.mode()
     latents = prior.encode(rgb)
@@ -172,7 +172,7 @@ def test_a_compiled_network_is_called_and_the_plain_one_adapted(stable_diffusion
     given = noise(1, 4, 8, 8), torch.tensor([500]), prior.embed(["a red car"])
     said = prior.predict_noise(*given)
     assert called == [prior._network]
-    torch.testing.assert_close(said, stable_diffusion.unet(*given).sample)
+    torch.testing.assert_close(said, stable_diffusion.unet(*given[:2], given[2].sequence).sample)
     adapted = prior.adapted(2, torch.Generator().manual_seed(0))
     torch.testing.assert_close(adapted.predict_noise(*given, torch.zeros(1, 16)), said)
     assert called == [prior._network]
