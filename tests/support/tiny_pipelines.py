@@ -11,11 +11,22 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     DDIMScheduler,
+    IFPipeline,
+    PixArtSigmaPipeline,
+    PixArtTransformer2DModel,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5TokenizerFast,
+)
 
 from prompts.toybox import write_clip_tokenizer
 
@@ -23,6 +34,10 @@ from prompts.toybox import write_clip_tokenizer
 BETAS: dict[str, Any] = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False,
     "set_alpha_to_one": False,
+}  # fmt: skip
+#: Those of DeepFloyd IF, which learned its variance.
+COSINE: dict[str, Any] = {
+    "beta_schedule": "squaredcos_cap_v2", "clip_sample": False, "set_alpha_to_one": False,
 }  # fmt: skip
 SCALE = 3.0
 STEPS = 4
@@ -108,6 +123,60 @@ def sdxl(folder: Path, vae: Any = None, **more: Any) -> StableDiffusionXLPipelin
     return pipe
 
 
+def t5(seed: int = 5) -> T5EncoderModel:
+    """A T5 text encoder of width 16 for :func:`t5_tokenizer`."""
+    config = T5Config(
+        vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu",
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+    )  # fmt: skip
+    return drawn(lambda: T5EncoderModel(config), seed)
+
+
+def t5_tokenizer() -> T5TokenizerFast:
+    """T5's kind of tokenizer with some words and all letters."""
+    words = ["a", "red", "car", "blue", "duck", "back", "view", "front", "side", "blurry", "dark", "green", "horse"]
+    pieces = ["<pad>", "</s>", "<unk>", *(f"▁{word}" for word in words), "▁", *"abcdefghijklmnopqrstuvwxyz,."]
+    return T5TokenizerFast(vocab=[(piece, -float(index > 15)) for index, piece in enumerate(pieces)], extra_ids=0)
+
+
+def deepfloyd_if(folder: Path) -> IFPipeline:
+    """DeepFloyd IF's first stage: images of 16²."""
+    unet = drawn(
+        lambda: UNet2DConditionModel(
+            sample_size=16, in_channels=3, out_channels=6, block_out_channels=(16, 32), layers_per_block=1,
+            norm_num_groups=8, down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+            up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+            mid_block_type="UNetMidBlock2DSimpleCrossAttn", cross_attention_dim=16, attention_head_dim=8,
+            encoder_hid_dim=16, addition_embed_type="text", addition_embed_type_num_heads=2, act_fn="gelu",
+            resnet_time_scale_shift="scale_shift", time_embedding_act_fn="gelu",
+        ),
+        6,
+    )  # fmt: skip
+    pipe = IFPipeline(
+        t5_tokenizer(), t5(), unet, DDIMScheduler(**COSINE), safety_checker=None, feature_extractor=None,
+        watermarker=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    pipe.save_pretrained(folder)
+    return pipe
+
+
+def pixart(folder: Path) -> PixArtSigmaPipeline:
+    """PixArt-Σ: images of 32², latents of 4 × 8²."""
+    transformer = drawn(
+        lambda: PixArtTransformer2DModel(
+            sample_size=8, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=2,
+            caption_channels=16, cross_attention_dim=16, in_channels=4, out_channels=8, attention_bias=True,
+            use_additional_conditions=False,
+        ),
+        7,
+    )  # fmt: skip
+    pipe = PixArtSigmaPipeline(t5_tokenizer(), t5(), autoencoder(), transformer, DDIMScheduler(**BETAS))
+    pipe.set_progress_bar_config(disable=True)
+    pipe.save_pretrained(folder)
+    return pipe
+
+
 class Walk(NamedTuple):
     """The path of a sampler; each tensor is ``(b c lh lw)``."""
 
@@ -117,19 +186,28 @@ class Walk(NamedTuple):
 
 
 def walk(pipe: Any, prompts: list[str], start: Tensor, scale: float = SCALE, **given: Any) -> Walk:
-    """The latents of diffusers' pipeline after each of its steps with DDIM, under ``prompts``."""
+    """The latents of diffusers' pipeline after each of its steps with DDIM, under ``prompts``.
+
+    What the scheduler's ``step`` returns is kept: not every pipeline has a callback.
+    """
     network, latents, calls = getattr(pipe, "unet", None) or pipe.transformer, [], []
     handle = network.register_forward_hook(lambda *_: calls.append(1))
+    step = pipe.scheduler.step
 
-    def keep(_pipe: Any, _step: int, _time: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        latents.append(state["latents"].clone())
-        return state
+    def keep(*given: Any, **more: Any) -> Any:
+        found = step(*given, **more)
+        latents.append(found[0].clone())
+        return found
 
+    pipe.scheduler.step = keep
+    if isinstance(pipe, IFPipeline):  # which has no way to give it noise, and asks a DDPM's setting
+        pipe.scheduler.register_to_config(variance_type="fixed_small")
+        pipe.prepare_intermediate_images = lambda *_: start.clone()
+    else:
+        given |= {"latents": start.clone()}
     with torch.no_grad():
-        pipe(
-            prompts, latents=start.clone(), num_inference_steps=STEPS, guidance_scale=scale, output_type="latent",
-            callback_on_step_end=keep, **given,
-        )  # fmt: skip
+        pipe(prompts, num_inference_steps=STEPS, guidance_scale=scale, output_type="pt", **given)
+    pipe.scheduler.step = step
     handle.remove()
     return Walk(start, latents, len(calls))
 

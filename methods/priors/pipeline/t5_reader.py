@@ -64,7 +64,7 @@ class T5Reader(TextReader):
 
     def is_unknown(self, tokens: list[str]) -> bool:
         """Test whether a word has a symbol that the vocabulary lacks; all others are read in pieces."""
-        return self._tokenizer.unk_token in tokens
+        return self._tokenizer.unk_token_id in self._tokenizer.convert_tokens_to_ids(tokens)
 
 
 def _load_tokenizer(folder: Path) -> T5TokenizerFast:

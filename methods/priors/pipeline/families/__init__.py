@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from methods.priors.pipeline.families.deepfloyd_if import DeepFloydIF
 from methods.priors.pipeline.families.family import Family
+from methods.priors.pipeline.families.pixart import PixArtSigma
 from methods.priors.pipeline.families.stable_diffusion import StableDiffusion
 from methods.priors.pipeline.families.stable_diffusion_xl import StableDiffusionXL
 from methods.weights import WeightsError
 
 #: The families, in the order in which they are tried on a pipeline of another name.
-FAMILIES: list[type[Family]] = [StableDiffusion, StableDiffusionXL]
+FAMILIES: list[type[Family]] = [StableDiffusion, StableDiffusionXL, DeepFloydIF, PixArtSigma]
 
 #: The pipeline's name in the toybox's folder, which does not tell the kind.
 _NO_KIND = "DiffusionPipeline"

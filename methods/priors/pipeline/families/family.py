@@ -27,6 +27,9 @@ class Family(ABC):
         configs: The content of ``model_index.json`` as ``index``, of ``scheduler_config.json`` as ``scheduler``, and of
             each network's ``config.json`` by the component's name.
         resolution: Side of the images in pixels; None for the one that the network was trained on.
+
+    Raises:
+        WeightsError: If the network cannot make images of that side.
     """
 
     pipelines: ClassVar[tuple[str, ...]]
@@ -56,6 +59,12 @@ class Family(ABC):
         self.side = int(configs[self.network]["sample_size"])
         """Side of the latents."""
         if resolution is not None:
+            step = self.factor * int(configs[self.network].get("patch_size", 1))
+            if resolution % step:
+                raise WeightsError(
+                    f"resolution = {resolution}: must be a multiple of {step}, the pixels of one place that the "
+                    "prior's network sees"
+                )
             self.side = resolution // self.factor
         self.resolution = self.side * self.factor
 
