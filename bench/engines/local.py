@@ -143,7 +143,7 @@ def _end_with(parent: Any) -> None:
 
 def _load(prior: PriorChoice) -> int:
     """Load the prior and return the number of this process."""
-    cached_prior(prior.name, prior.posterior)
+    cached_prior(*prior.arguments)
     return os.getpid()
 
 

@@ -52,10 +52,11 @@ class Estimator:
     Args:
         architecture: The shapes of the prior's networks; None for a prior without networks.
         gpu: The GPU.
+        resolution: Side in pixels of the images that the prior sees; None for its own.
     """
 
-    def __init__(self, architecture: Architecture | None, gpu: Gpu) -> None:
-        self._networks = None if architecture is None else NetworkCosts(architecture)
+    def __init__(self, architecture: Architecture | None, gpu: Gpu, resolution: int | None = None) -> None:
+        self._networks = None if architecture is None else NetworkCosts(architecture, resolution)
         self._gpu = gpu
         self._scene_speed = gpu.single_teraflops * _TERA * gpu.scene_share
         self._scenes: dict[str, SceneCosts] = {}  # arms share them

@@ -68,7 +68,7 @@ def study_device(study: Study) -> torch.device:
         WeightsError: If the prior's weights have not been fetched, or SDIBENCH_DEVICE names no device.
     """
     name = prior_device(study.prior.name)
-    return torch.device(name) if name else cached_prior(study.prior.name, study.prior.posterior).device
+    return torch.device(name) if name else cached_prior(*study.prior.arguments).device
 
 
 def device_here(study: Study) -> torch.device | None:
@@ -220,7 +220,7 @@ def _estimated(study: Study, arms: Mapping[str, Cell], gpu: Gpu, here: str) -> d
     found = {}
     with torch_settings(study.threads):
         try:
-            estimate = Estimator(architecture_of(study.prior.name), gpu)
+            estimate = Estimator(architecture_of(study.prior.name), gpu, study.prior.resolution)
         except (UnknownNameError, WeightsMissingError):  # a run from elsewhere: nothing is known of its networks
             return {}
         for label, cell in arms.items():

@@ -36,12 +36,13 @@ class NetworkCosts:
 
     Args:
         architecture: Their shapes.
+        resolution: Side of the images in pixels; None for the one that they were trained on.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, resolution: int | None = None) -> None:
         from methods.priors.pipeline.shape_networks import ShapeNetworks  # diffusers takes seconds to import
 
-        self._networks = ShapeNetworks(architecture)
+        self._networks = ShapeNetworks(architecture, resolution)
         self.is_half = self._networks.dtype == torch.float16
         self.weight_bytes = self._networks.parameters * self._networks.dtype.itemsize
         self.of = cache(self._of)

@@ -29,7 +29,7 @@ def pin(study: Study) -> Study:
         if inputs == study.pinned.inputs:
             return study
         return study.model_copy(update={"pinned": study.pinned.model_copy(update={"inputs": inputs})})
-    return _pinned(study, known_prior(study.prior.name, study.prior.posterior))
+    return _pinned(study, known_prior(*study.prior.arguments))
 
 
 def pin_expected(study: Study) -> Study:
@@ -60,7 +60,7 @@ def study_prior(study: Study) -> Prior | UnloadedPrior:
         WeightsError: If its weights are missing or differ from those that its card names.
     """
     if study.pinned is None:
-        return known_prior(study.prior.name, study.prior.posterior)
+        return known_prior(*study.prior.arguments)
     return UnloadedPrior(PriorCard(**study.pinned.prior.model_dump()), partial(loaded_prior, study))
 
 
@@ -72,7 +72,7 @@ def loaded_prior(study: Study) -> Prior:
         UnknownNameError: If there is no such prior.
         WeightsError: If its weights are missing or differ from those that its card names.
     """
-    prior = cached_prior(study.prior.name, study.prior.posterior)
+    prior = cached_prior(*study.prior.arguments)
     _check(study, prior.weights_sha256)
     return prior
 

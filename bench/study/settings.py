@@ -186,6 +186,20 @@ class PriorChoice(Section):
     posterior: Literal["mode", "sample"] = "mode"
     """The latents that a KL autoencoder makes of an image: the mode of its posterior, or a sample as in the papers'
     code."""
+    resolution: Annotated[int, Field(ge=8, le=4096)] | None = None
+    """Side in pixels of the images that the prior sees; by default the one that its network was trained on."""
+
+    @property
+    def arguments(self) -> tuple[str, Literal["mode", "sample"]] | tuple[str, Literal["mode", "sample"], int]:
+        """The arguments of ``cached_prior``, written in one way only so that a prior is loaded once."""
+        given = self.name, self.posterior
+        return given if self.resolution is None else (*given, self.resolution)
+
+    @model_serializer(mode="wrap")
+    def _without_default_resolution(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a resolution that is not set: a cell without it keeps its identity."""
+        fields: dict[str, Any] = dump(self)
+        return {name: value for name, value in fields.items() if name != "resolution" or value is not None}
 
     @model_validator(mode="before")
     @classmethod

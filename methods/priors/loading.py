@@ -10,31 +10,35 @@ from methods.contracts import Prior
 from methods.priors import priors
 from methods.priors.pipeline.architecture import Architecture
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card, unfetched_card
+from methods.priors.pipeline.folder import check_resolution
 from methods.priors.pipeline.place import find_pipeline
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
-from methods.weights import WeightsMissingError
+from methods.weights import WeightsError, WeightsMissingError
 
 if TYPE_CHECKING:
     from methods.priors.pipeline.prompt_reader import PromptReader
 
 
-def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
+def load_prior(name: str, posterior: Posterior = "mode", resolution: int | None = None) -> Prior:
     """The prior registered under ``name``, that in the folder ``name``, or that of a repository of the hub.
 
     Args:
         name: Name, folder or repository.
         posterior: The latents that a KL autoencoder's ``encode`` returns; other priors have no choice.
+        resolution: Side of the images in pixels; None for the one that its network was trained on.
 
     Raises:
         UnknownNameError: If it is none of them.
         WeightsMissingError: If its weights have not been fetched.
-        WeightsError: If its weights differ from those that its card names, or cannot be loaded.
+        WeightsError: If its weights differ from those that its card names, or cannot be loaded, or it has no images of
+            that resolution.
     """
     folder = folder_of(name)
     if folder is not None:
-        return _from_folder(folder, posterior)
+        return _from_folder(folder, posterior, resolution)
+    _check_no_resolution(name, resolution)
     make = priors[name].make  # raises if there is no such prior
     if make is None:
         raise TypeError(f"the prior {name!r} is registered with neither a folder nor code")
@@ -42,26 +46,31 @@ def load_prior(name: str, posterior: Posterior = "mode") -> Prior:
 
 
 @lru_cache(maxsize=1)
-def cached_prior(name: str, posterior: Posterior, /) -> Prior:
+def cached_prior(name: str, posterior: Posterior, resolution: int | None = None, /) -> Prior:
     """The prior of ``load_prior``, loaded once per process.
 
-    Both arguments are positional and have no default: the cache takes calls that are written differently for different
-    ones, and would load the same prior twice.
+    All arguments are positional, and a resolution of None is left out: the cache takes calls that are written
+    differently for different ones, and would load the same prior twice.
     """
-    return load_prior(name, posterior)
+    return load_prior(name, posterior, resolution)
 
 
-def known_prior(name: str, posterior: Posterior = "mode") -> Prior | UnloadedPrior:
+def known_prior(name: str, posterior: Posterior = "mode", resolution: int | None = None) -> Prior | UnloadedPrior:
     """The prior as far as a cell's identity needs it; it is loaded only if a method needs more than its card.
 
     Raises:
         UnknownNameError: If there is no such prior.
-        WeightsError: If its weights are missing or differ from those that its card names.
+        WeightsError: If its weights are missing or differ from those that its card names, or it has no images of that
+            resolution.
     """
-    card = prior_card(name)
-    return (
-        cached_prior(name, posterior) if card is None else UnloadedPrior(card, partial(cached_prior, name, posterior))
-    )
+    folder = folder_of(name)
+    given = (name, posterior) if resolution is None else (name, posterior, resolution)
+    if folder is None:
+        return cached_prior(*given)
+    card = pipeline_card(folder)
+    if resolution is not None:
+        check_resolution(folder, resolution)
+    return UnloadedPrior(card, partial(cached_prior, *given))
 
 
 def folder_of(name: str) -> Path | None:
@@ -175,9 +184,14 @@ def prior_device(name: str) -> str | None:
     return None if folder is None else choose_device(uses_gpu=not has_patch_codec(folder))
 
 
-def _from_folder(folder: Path, posterior: Posterior) -> Prior:
+def _check_no_resolution(name: str, resolution: int | None) -> None:
+    if resolution is not None:
+        raise WeightsError(f"resolution = {resolution}: the prior {name} has one resolution only; leave it out")
+
+
+def _from_folder(folder: Path, posterior: Posterior, resolution: int | None) -> Prior:
     # Imported here: diffusers takes seconds to import, and looking a name up should not.
     from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 
     uses_gpu = not has_patch_codec(folder)
-    return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, uses_gpu=uses_gpu))
+    return DiffusersPrior(folder, PipelineSettings.from_environment(posterior, resolution, uses_gpu=uses_gpu))

@@ -41,7 +41,7 @@ def main() -> None:
     metrics.names()
     study = load_study("tiny.toml")
     bench.commands.run.expand(study)  # what it imports on the way
-    cached_prior(study.prior.name, study.prior.posterior)
+    cached_prior(*study.prior.arguments)
     for name in study.metrics:  # whose models every fork then has
         metrics[name](study.scorer_suite)
     answer = os.fdopen(os.dup(1), "w", buffering=1)

@@ -91,6 +91,17 @@ def read_configs(folder: Path, networks: Iterable[str]) -> dict[str, dict[str, A
     return {"index": read_json(folder / INDEX), "scheduler": read_json(folder / SCHEDULER), **configs}
 
 
+def check_resolution(folder: Path, resolution: int) -> None:
+    """Check, from the small files, that the pipeline can see images of a resolution.
+
+    Raises:
+        WeightsError: If it cannot, or the pipeline cannot be a prior.
+    """
+    check_pipeline(folder, str(folder))
+    family = family_in(folder)
+    family(read_configs(folder, family.networks()), resolution)
+
+
 def check_pipeline(folder: Path, where: str) -> dict[str, str]:
     """Check that the small files describe a pipeline that can be used as a prior.
 
