@@ -18,7 +18,7 @@ class Fetch:
     """Download a suite's weights ahead; after that everything runs without a network (HF_HUB_OFFLINE=1)."""
 
     suite: tyro.conf.Positional[str]
-    """Name of the suite (sd21), its TOML file, or a hub repository of Stable Diffusion's family (owner/name)."""
+    """Name of the suite (sd21), its TOML file, or a hub repository with a prior (owner/name; sdibench list priors)."""
     mirror: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder to copy from instead: with a subfolder for each role, or the files of one role themselves."""
     only: Names = ()

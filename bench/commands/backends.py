@@ -108,5 +108,7 @@ BACKENDS = (
             _nvml_problem),
     Backend("ray", "ray", "ray", "pip install ray", "the engine ray is unavailable"),
     Backend("submitit", "submitit", "submitit", "pip install submitit", "the engine slurm is unavailable"),
+    Backend("sentencepiece", "sentencepiece", "sentencepiece", "pip install sentencepiece",
+            "a T5 tokenizer without a tokenizer.json (DeepFloyd IF, PixArt) cannot be read"),
     Backend("pyiqa", "pyiqa", "pyiqa", "pip install pyiqa", "there are no metrics pyiqa:*"),
 )  # fmt: skip

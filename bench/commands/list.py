@@ -74,6 +74,15 @@ def _methods() -> Iterator[tuple[str, str]]:
         yield name, "\n".join([words, *(f"{label:<6} {facts[label]}" for label in ("paper", "w(t)", "CFG"))])
 
 
+def _priors() -> Iterator[tuple[str, str]]:
+    from methods.priors.pipeline.families import FAMILIES
+
+    yield from _registered("priors")
+    for family in FAMILIES:
+        summary = describe(family).partition("\n")[0]
+        yield ", ".join(family.pipelines), f"Any folder, or owner/name of the hub, of this kind: {summary}"
+
+
 def _prompt_sets() -> Iterator[tuple[str, str]]:
     prompts = importlib.import_module("prompts")
     for name in prompts.prompt_set_names():
@@ -111,6 +120,7 @@ REGISTRIES = {
 KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     **{kind: partial(_registered, kind) for kind in REGISTRIES},
     "methods": _methods,
+    "priors": _priors,
     "prompts": _prompt_sets,
     "studies": _studies,
 }

@@ -44,7 +44,7 @@ class NetworkCosts:
 
         self._networks = ShapeNetworks(architecture, resolution)
         self.is_half = self._networks.dtype == torch.float16
-        self.weight_bytes = self._networks.parameters * self._networks.dtype.itemsize
+        self.weight_bytes = self._networks.weight_bytes
         self.of = cache(self._of)
 
     def trained_bytes(self, rank: int) -> int:

@@ -41,7 +41,8 @@ class ShapeNetworks:
         self._unet = networks[self._family.network]
         self._conditioning = self._embed({name: networks[name] for name in self._family.text_encoders()})
         self._codec = self._make_codec(networks)
-        self.parameters = sum(value.numel() for network in networks.values() for value in network.parameters())
+        self.weight_bytes = sum(value.nbytes for network in networks.values() for value in network.parameters())
+        """Memory of all weights, those of text encoders that are dropped after their texts included."""
 
     def images(self) -> Tensor:
         """One image ``(1 3 ps ps)`` in float32."""

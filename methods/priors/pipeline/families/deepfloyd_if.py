@@ -18,9 +18,9 @@ _LENGTH = 77
 
 
 class DeepFloydIF(Family):
-    """DeepFloyd IF (github.com/deep-floyd/IF), stage 1; the conditioning are T5's last hidden states.
+    """DeepFloyd IF's first stage (github.com/deep-floyd/IF), which denoises pixels.
 
-    The latents are the image, 64 × 64, its colours in [−1, 1].
+    The conditioning are T5's last hidden states; the latents are the image, 64 × 64, its colours in [−1, 1].
     """
 
     pipelines = ("IFPipeline",)

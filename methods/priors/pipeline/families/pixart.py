@@ -19,7 +19,10 @@ _LENGTH = 300
 
 
 class PixArtSigma(Family):
-    """PixArt-Σ (arXiv 2403.04692); the conditioning are T5's last hidden states, of which a mask leaves padding out."""
+    """PixArt-Σ (arXiv 2403.04692).
+
+    The conditioning are T5's last hidden states, of which a mask leaves padding out.
+    """
 
     pipelines = ("PixArtSigmaPipeline",)
     components: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -15,7 +15,10 @@ from methods.priors.pipeline.text_reader import TextReader
 
 
 class StableDiffusion(Family):
-    """Stable Diffusion 1 and 2 (arXiv 2112.10752); the conditioning are the text encoder's last hidden states."""
+    """Stable Diffusion 1 and 2 (arXiv 2112.10752), SD-Turbo and the toybox's prior.
+
+    The conditioning are the text encoder's last hidden states.
+    """
 
     pipelines = ("StableDiffusionPipeline",)
     components: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -20,7 +20,7 @@ _IDS = 6
 
 
 class StableDiffusionXL(Family):
-    """Stable Diffusion XL (arXiv 2307.01952).
+    """Stable Diffusion XL (arXiv 2307.01952), SDXL-Turbo and SDXL-Lightning.
 
     The sequence is the penultimate hidden states of both text encoders side by side, the pooled vector that of the
     second, and the ids are the image's size, its crop and the size asked for: (h, w, 0, 0, h, w), h = w = the

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from methods.diffusion.adaptation import Adaptation
 from methods.priors import PriorSource, priors
-from methods.priors.loading import folder_of, load_prior, prior_sha256
+from methods.priors.loading import folder_of, load_prior, prior_card, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
 from methods.priors.pipeline.stable_diffusion import HubFolder
@@ -119,6 +119,23 @@ def test_the_sampler_of_the_file_does_not_matter(copy) -> None:
     for name, more in {"EulerDiscreteScheduler": {"use_karras_sigmas": True}, "LCMScheduler": {}}.items():
         change(copy, "scheduler/scheduler_config.json", _class_name=name, interpolation_type="linear", **more)
         assert torch.equal(DiffusersPrior(copy).alphas_cumprod, expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "scale"),
+    [
+        ({}, 7.5),
+        ({"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"}, 1.0),  # SD-Turbo's
+        ({"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}, 7.5),
+        ({"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}, 7.5),
+        ({"_class_name": "LCMScheduler"}, 1.0),
+    ],
+)
+def test_a_bare_folder_of_a_few_step_model_has_no_guidance(copy, fields, scale) -> None:
+    change(copy, "scheduler/scheduler_config.json", **fields)
+    assert DiffusersPrior(copy).guidance_scale == prior_card(str(copy)).guidance_scale == scale
+    write_card(copy, guidance_scale=2.0, negative_prompt="")
+    assert prior_card(str(copy)).guidance_scale == 2.0  # a card has the last word
 
 
 def test_half_precision_is_internal(stable_diffusion) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_pipelines import autoencoder, sdxl, tiny_autoencoder
 
+from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+from methods.priors.pipeline.half_precision import without_overflow
 from methods.priors.pipeline.vae_codec import VaeCodec
 
 
@@ -20,6 +23,37 @@ def test_factor_and_channels_are_the_networks(stable_diffusion, rgb) -> None:
     assert latents.shape == (3, codec.channels, 32 // codec.factor, 32 // codec.factor)
     assert codec.decode(latents).shape == rgb.shape
     assert codec.bound(latents) is latents
+
+
+def test_scale_and_shift_are_those_of_the_configuration(rgb) -> None:
+    """As in diffusers' pipelines of flows: encoded latents lose the shift and are scaled, decoded ones get it back."""
+    vae = autoencoder(scaling_factor=1.5305, shift_factor=0.0609)
+    codec = VaeCodec(vae)
+    latents = codec.encode(rgb)
+    torch.testing.assert_close(latents, (vae.encode(2 * rgb - 1).latent_dist.mode() - 0.0609) * 1.5305)
+    torch.testing.assert_close(codec.decode(latents), vae.decode(latents / 1.5305 + 0.0609).sample / 2 + 0.5)
+
+
+@pytest.mark.parametrize("posterior", ["mode", "sample"])
+def test_the_tiny_autoencoder_is_a_codec_too(rgb, posterior) -> None:
+    vae = tiny_autoencoder()
+    codec = VaeCodec(vae, posterior)
+    assert (codec.factor, codec.channels) == (4, 4)
+    image = rgb.requires_grad_()
+    latents, theirs = codec.encode(image), vae.encode(2 * image - 1).latents
+    torch.testing.assert_close(latents, theirs)
+    gradient, expected = (torch.autograd.grad(value.square().sum(), image)[0] for value in (latents, theirs))
+    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(codec.decode(theirs), vae.decode(theirs).sample / 2 + 0.5)
+    assert without_overflow(vae.bfloat16(), 32).dtype == torch.bfloat16
+
+
+def test_a_pipeline_with_the_tiny_autoencoder_is_a_prior(tmp_path) -> None:
+    pipe = sdxl(tmp_path / "xl", vae=tiny_autoencoder())
+    prior, start = DiffusersPrior(tmp_path / "xl"), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert (prior.resolution, prior.latent_shape) == (32, (4, 8, 8))
+    image = pipe.image_processor.postprocess(pipe.vae.decode(start).sample, output_type="pt")
+    torch.testing.assert_close(prior.decode(start), image)
 
 
 def test_a_sample_has_the_posterior_s_mean_and_deviation(stable_diffusion, rgb) -> None:

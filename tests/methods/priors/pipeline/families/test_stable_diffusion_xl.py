@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -105,8 +107,11 @@ def test_text_encoders_are_dropped_by_the_first_prediction_and_embeddings_stay(p
     prior = DiffusersPrior(pipe.folder)
     text, encoders = prior.embed(PROMPTS), prior._text_encoders
     assert (len(encoders._loaded), encoders.loads) == (2, 1)
+    weights = [weakref.ref(value) for encoder in encoders().values() for value in encoder.parameters()]
     said = prior.predict_noise(start, torch.tensor([700, 300]), text)
     assert (len(encoders._loaded), encoders.loads) == (0, 1)
+    gc.collect()
+    assert not any(weight() is not None for weight in weights)  # the memory is free
     assert torch.equal(prior.embed(PROMPTS).sequence, text.sequence)
     prior.null(1)
     assert (len(encoders._loaded), encoders.loads) == (2, 2)  # for the shape of the empty text
