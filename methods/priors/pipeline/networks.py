@@ -59,6 +59,8 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
         raise WeightsError(f"{folder}: cannot be loaded as {network.__name__} ({why})") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
-    if missing := sorted(info["missing_keys"]):
+    # diffusers does not report weights that no shard of the index holds, and leaves them without values
+    empty = {name for name, value in loaded.named_parameters() if value.is_meta}
+    if missing := sorted({*info["missing_keys"], *empty}):
         raise WeightsError(f"{folder}: lacks {len(missing)} of {network.__name__}'s weights, such as {missing[0]}")
     return loaded

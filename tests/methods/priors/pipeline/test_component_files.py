@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -107,4 +108,25 @@ def test_quantised_weights_are_refused_by_their_type(stable_diffusion, tmp_path:
     assert str(caught.value).startswith(
         f"{path}: conv_in.weight is of type {name}; weights must be in float16, bfloat16 or float32"
     )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("damage", ["other shard", "no entry", "empty shard"])
+def test_weights_that_no_shard_holds_are_one_line(stable_diffusion, tmp_path: Path, name: str, damage: str) -> None:
+    """As after a repository was fetched in two revisions; no weight may stay as the libraries draw it."""
+    folder = in_shards(stable_diffusion.folder, tmp_path / "shards")
+    path = next((folder / name).glob("*.index.json"))
+    index = json.loads(path.read_text())
+    places, first = index["weight_map"], min(index["weight_map"].values())
+    lost = [key for key, file in places.items() if file == first]
+    if damage == "other shard":
+        index["weight_map"] = {key: file.replace("-00001-of-", "-00009-of-") for key, file in places.items()}
+    elif damage == "no entry":
+        index["weight_map"] = {key: file for key, file in places.items() if file != first}
+    else:
+        save_file({"other": torch.ones(1)}, folder / name / first, metadata={"format": "pt"})
+    path.write_text(json.dumps(index))
+    with pytest.raises(WeightsError, match=f"{name}: (cannot be loaded as|lacks {len(lost)} of)") as caught:
+        load_prior(str(folder))
     assert "\n" not in str(caught.value)
