@@ -82,12 +82,12 @@ def autoencoder(seed: int = 2, **more: Any) -> AutoencoderKL:
     )  # fmt: skip
 
 
-def tiny_autoencoder(seed: int = 2) -> AutoencoderTiny:
+def tiny_autoencoder(seed: int = 2, **more: Any) -> AutoencoderTiny:
     """An ``AutoencoderTiny`` with latents of a quarter of the image's side."""
     return drawn(
         lambda: AutoencoderTiny(
             encoder_block_out_channels=(8, 8, 8), decoder_block_out_channels=(8, 8, 8), num_encoder_blocks=(1, 1, 1),
-            num_decoder_blocks=(1, 1, 1), latent_channels=4,
+            num_decoder_blocks=(1, 1, 1), latent_channels=4, **more,
         ),
         seed,
     )  # fmt: skip

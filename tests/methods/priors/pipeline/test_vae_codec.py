@@ -36,15 +36,15 @@ def test_scale_and_shift_are_those_of_the_configuration(rgb) -> None:
 
 @pytest.mark.parametrize("posterior", ["mode", "sample"])
 def test_the_tiny_autoencoder_is_a_codec_too(rgb, posterior) -> None:
-    vae = tiny_autoencoder()
+    vae = tiny_autoencoder(scaling_factor=2.0, shift_factor=0.1)
     codec = VaeCodec(vae, posterior)
     assert (codec.factor, codec.channels) == (4, 4)
     image = rgb.requires_grad_()
-    latents, theirs = codec.encode(image), vae.encode(2 * image - 1).latents
+    latents, theirs = codec.encode(image), 2 * (vae.encode(2 * image - 1).latents - 0.1)
     torch.testing.assert_close(latents, theirs)
     gradient, expected = (torch.autograd.grad(value.square().sum(), image)[0] for value in (latents, theirs))
     torch.testing.assert_close(gradient, expected)
-    torch.testing.assert_close(codec.decode(theirs), vae.decode(theirs).sample / 2 + 0.5)
+    torch.testing.assert_close(codec.decode(theirs), vae.decode(theirs / 2 + 0.1).sample / 2 + 0.5)
     assert without_overflow(vae.bfloat16(), 32).dtype == torch.bfloat16
 
 
