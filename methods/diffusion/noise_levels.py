@@ -66,7 +66,7 @@ def log_snr(alphas_cumprod: Tensor) -> Tensor:
 
 
 def flow_point(latents: Tensor, alphas_cumprod: Tensor) -> FlowPoint:
-    """The point of the flow that x_t ``(b c lh lw)`` at ᾱ ``(b 1 1 1)`` is."""
-    return FlowPoint(
-        latents / (alphas_cumprod.sqrt() + (1 - alphas_cumprod).sqrt()), flow_times(alphas_cumprod).to(latents)
-    )
+    """The point of the flow that x_t ``(b c lh lw)`` at ᾱ ``(b 1 1 1)`` is, in the precision of x_t."""
+    alphas_cumprod = alphas_cumprod.to(latents)
+    scale = alphas_cumprod.sqrt() + (1 - alphas_cumprod).sqrt()
+    return FlowPoint(latents / scale, flow_times(alphas_cumprod))

@@ -123,10 +123,10 @@ def sdxl(folder: Path, vae: Any = None, **more: Any) -> StableDiffusionXLPipelin
     return pipe
 
 
-def t5(seed: int = 5) -> T5EncoderModel:
-    """A T5 text encoder of width 16 for :func:`t5_tokenizer`."""
+def t5(seed: int = 5, width: int = 16) -> T5EncoderModel:
+    """A T5 text encoder of width ``width`` for :func:`t5_tokenizer`."""
     config = T5Config(
-        vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu",
+        vocab_size=64, d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu",
         pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
     )  # fmt: skip
     return drawn(lambda: T5EncoderModel(config), seed)

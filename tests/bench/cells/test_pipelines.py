@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_flows import flux, stable_diffusion_3
 from tiny_pipelines import deepfloyd_if, pixart, sdxl
 
 from bench.cells.run_cell import run_cell
@@ -15,7 +16,9 @@ from bench.study.expand import expand
 from bench.study.study import load_study, parse_study
 from methods.priors.loading import cached_prior
 
-FAMILIES: dict[str, Callable[[Path], Any]] = {"sdxl": sdxl, "deepfloyd-if": deepfloyd_if, "pixart": pixart}
+FAMILIES: dict[str, Callable[[Path], Any]] = {
+    "sdxl": sdxl, "deepfloyd-if": deepfloyd_if, "pixart": pixart, "sd3": stable_diffusion_3, "flux": flux,
+}  # fmt: skip
 METHODS = ["sds", "sdi", "vsd"]
 STEPS = 2
 

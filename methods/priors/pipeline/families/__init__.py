@@ -7,13 +7,15 @@ from typing import Any
 
 from methods.priors.pipeline.families.deepfloyd_if import DeepFloydIF
 from methods.priors.pipeline.families.family import Family
+from methods.priors.pipeline.families.flux import Flux
 from methods.priors.pipeline.families.pixart import PixArtSigma
 from methods.priors.pipeline.families.stable_diffusion import StableDiffusion
+from methods.priors.pipeline.families.stable_diffusion_3 import StableDiffusion3
 from methods.priors.pipeline.families.stable_diffusion_xl import StableDiffusionXL
 from methods.weights import WeightsError
 
 #: The families, in the order in which they are tried on a pipeline of another name.
-FAMILIES: list[type[Family]] = [StableDiffusion, StableDiffusionXL, DeepFloydIF, PixArtSigma]
+FAMILIES: list[type[Family]] = [StableDiffusion, StableDiffusionXL, StableDiffusion3, Flux, DeepFloydIF, PixArtSigma]
 
 #: The pipeline's name in the toybox's folder, which does not tell the kind.
 _NO_KIND = "DiffusionPipeline"
