@@ -30,7 +30,7 @@ def stable_diffusion_3(folder: Path) -> StableDiffusion3Pipeline:
         lambda: SD3Transformer2DModel(
             sample_size=8, patch_size=2, in_channels=4, num_layers=2, attention_head_dim=8, num_attention_heads=4,
             joint_attention_dim=40, caption_projection_dim=32, pooled_projection_dim=12 + 10, out_channels=4,
-            pos_embed_max_size=8,
+            pos_embed_max_size=32,
         ),
         8,
     )  # fmt: skip

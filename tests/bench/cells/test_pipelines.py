@@ -27,8 +27,10 @@ STEPS = 2
 def cells(request, tmp_path_factory) -> tuple[Any, dict[str, Cell]]:
     folder = tmp_path_factory.mktemp("pipelines") / request.param
     FAMILIES[request.param](folder)
+    resolution = 16 if request.param == "deepfloyd-if" else 32
     changed = {
-        "prior": str(folder), "methods": {name: {} for name in METHODS}, "baseline": "sds", "steps": STEPS,
+        "prior": {"name": str(folder), "resolution": resolution}, "methods": {name: {} for name in METHODS},
+        "baseline": "sds", "steps": STEPS,
         "prompt_ids": ["blue-duck"], "evaluation": {"views": 1, "resolution": 8}, "controls": [],
         "scorers": "toybox",
     }  # fmt: skip
@@ -37,7 +39,7 @@ def cells(request, tmp_path_factory) -> tuple[Any, dict[str, Cell]]:
         patch.setenv("SDIBENCH_DEVICE", "cpu")
         cached_prior.cache_clear()
         found = {cell.label: cell for cell in expand(study)}
-        yield cached_prior(str(folder), "mode"), found
+        yield cached_prior(str(folder), "mode", resolution), found
         cached_prior.cache_clear()
 
 

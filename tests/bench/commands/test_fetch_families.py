@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_flows import flux, stable_diffusion_3
 from tiny_pipelines import deepfloyd_if, pixart, sdxl
 
 from methods.priors.loading import load_prior
@@ -21,6 +22,8 @@ WRITERS: dict[str, tuple[Callable[[Path], Any], float]] = {
     "sdxl": (sdxl, 5.0),
     "if": (deepfloyd_if, 7.0),
     "pixart": (pixart, 4.5),
+    "sd3": (stable_diffusion_3, 7.0),
+    "flux": (flux, 3.5),
 }
 
 

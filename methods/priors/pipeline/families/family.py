@@ -56,10 +56,10 @@ class Family(ABC):
 
     def __init__(self, configs: Mapping[str, dict[str, Any]], resolution: int | None = None) -> None:
         self.configs = configs
-        self.side = int(configs[self.network]["sample_size"])
+        self.side = self.own_side(configs)
         """Side of the latents."""
         if resolution is not None:
-            step = self.factor * int(configs[self.network].get("patch_size", 1))
+            step = self.factor * self.patch(configs)
             if resolution % step:
                 raise WeightsError(
                     f"resolution = {resolution}: must be a multiple of {step}, the pixels of one place that the "
@@ -67,6 +67,16 @@ class Family(ABC):
                 )
             self.side = resolution // self.factor
         self.resolution = self.side * self.factor
+
+    @classmethod
+    def own_side(cls, configs: Mapping[str, dict[str, Any]]) -> int:
+        """Side of the latents that the network was trained on."""
+        return int(configs[cls.network]["sample_size"])
+
+    @classmethod
+    def patch(cls, configs: Mapping[str, dict[str, Any]]) -> int:
+        """Latents along a side that the network sees as one place."""
+        return int(configs[cls.network].get("patch_size", 1))
 
     @classmethod
     def text_encoders(cls) -> list[str]:

@@ -15,7 +15,7 @@ from methods.priors.pipeline.families.stable_diffusion_3 import JOINT_ATTENTION
 from methods.priors.pipeline.text_reader import TextReader
 from methods.weights import WeightsError
 
-_SIDE = 128  # of the latents; the configuration does not say it
+_SIDE = 128  # of the latents
 _PACK = 2  # latents along a side that are one token
 _T5_TOKENS = {True: 512, False: 256}  # of the model with distilled guidance (dev), and the few-step one (schnell)
 
@@ -46,10 +46,15 @@ class Flux(Family):
     projections = JOINT_ATTENTION
     camera_module = "time_text_embed"
 
-    def __init__(self, configs: Mapping[str, dict[str, Any]], resolution: int | None = None) -> None:
-        super().__init__(_with_side(configs), resolution)
-        if self.side % _PACK:
-            raise WeightsError(f"resolution: {resolution} is not a multiple of {_PACK * self.factor}, as FLUX needs it")
+    @classmethod
+    def own_side(cls, configs: Mapping[str, dict[str, Any]]) -> int:  # noqa: ARG003, the configuration does not say it
+        """Side of the latents of images of 1024²."""
+        return _SIDE
+
+    @classmethod
+    def patch(cls, configs: Mapping[str, dict[str, Any]]) -> int:  # noqa: ARG003, packing is the pipeline's
+        """Latents are packed two by two."""
+        return _PACK
 
     @classmethod
     def default_scale(cls, configs: Mapping[str, dict[str, Any]]) -> float:
@@ -63,7 +68,7 @@ class Flux(Family):
         Raises:
             WeightsError: If they do not fit the latents or the text encoders.
         """
-        transformer = _with_side(configs)["transformer"]
+        transformer = {**configs["transformer"], "sample_size": _SIDE}
         given = int(transformer.get("in_channels", 64))
         returned = int(transformer.get("out_channels") or given)
         one = {**transformer, "in_channels": given // _PACK**2, "out_channels": returned // _PACK**2}
@@ -144,10 +149,6 @@ def _positions(latents: Tensor) -> Tensor:
     grid[..., 1] += torch.arange(rows, device=latents.device)[:, None]
     grid[..., 2] += torch.arange(columns, device=latents.device)
     return grid.reshape(-1, 3)
-
-
-def _with_side(configs: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {**configs, "transformer": {"sample_size": _SIDE, **configs["transformer"]}}
 
 
 def _t5_tokens(transformer: Mapping[str, Any]) -> int:

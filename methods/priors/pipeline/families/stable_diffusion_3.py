@@ -43,6 +43,15 @@ class StableDiffusion3(Family):
     projections = JOINT_ATTENTION
     camera_module = "time_text_embed"
 
+    def __init__(self, configs: Mapping[str, dict[str, Any]], resolution: int | None = None) -> None:
+        super().__init__(configs, resolution)
+        positions = configs["transformer"].get("pos_embed_max_size")
+        if positions is not None and self.side > (most := int(positions) * self.patch(configs)):
+            raise WeightsError(
+                f"resolution = {self.resolution}: must be at most {most * self.factor}, which the prior's network has "
+                "positions for"
+            )
+
     @classmethod
     def check(cls, configs: Mapping[str, dict[str, Any]], where: str) -> None:
         """Check the transformer's inputs against the widths of the text encoders.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -160,8 +159,11 @@ def test_what_cannot_be_used_is_one_line(copies, name) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_resolution_that_does_not_fill_tokens_is_named(copies) -> None:
-    folder = copies("flux-dev")
-    with pytest.raises(WeightsError, match="resolution: 36 is not a multiple of 8"):
-        DiffusersPrior(folder, PipelineSettings(resolution=36))
-    shutil.rmtree(folder)
+@pytest.mark.parametrize(
+    ("name", "resolution", "message"),
+    [("flux-dev", 36, "a multiple of 8"), ("sd3", 36, "a multiple of 8"), ("sd3", 264, "at most 256")],
+)
+def test_a_resolution_that_has_no_tokens_is_named(copies, name, resolution, message) -> None:
+    folder = copies(name)
+    with pytest.raises(WeightsError, match=f"resolution = {resolution}: must be {message}"):
+        DiffusersPrior(folder, PipelineSettings(resolution=resolution))
