@@ -264,7 +264,10 @@ class Component:
 
 
 class TimestepSchedule(Component, ABC):
-    """A rule that draws or anneals the diffusion timestep over an optimisation; fields are fractions of T."""
+    """A rule that draws or anneals the diffusion timestep over an optimisation.
+
+    Fields are fractions of T, which mean the same noise on our priors of both kinds, or times of a rectified flow.
+    """
 
     @abstractmethod
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:

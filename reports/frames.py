@@ -63,6 +63,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "step": "optimisation step",
     "loss": "the method's loss",
     "timestep": "diffusion timestep of the step",
+    "log_snr": "log of the signal-to-noise ratio α²/σ² at that timestep; NaN in records from before it was logged",
     "opacity": "mean opacity of the step's render, in [0, 1]",
     "fixed_point_error": "error of eq. 8 of arXiv 2405.15891, of the clean image; NaN for methods without a noise",
     "seconds": "wall time since the start of the optimisation, s",

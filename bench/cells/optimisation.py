@@ -21,6 +21,7 @@ from bench.watch.timed_prior import timed
 from methods.cameras import Cameras, sample_cameras, view_words, with_view
 from methods.contracts import PROMPT, Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
+from methods.diffusion.noise_levels import log_snr_on_host
 from methods.diffusion.perp_neg import PerpNeg
 from methods.distillation import clamp_update
 from methods.inversion import fixed_point_error
@@ -56,6 +57,7 @@ class Optimisation:
         self.state = self.method.start(self._timed_prior)
         self.optimiser = self._make_optimiser()
         self.done = 0  # steps
+        self._log_snr = log_snr_on_host(prior.alphas_cumprod)  # read here, so that no step waits for it
         self._kept = self._parameters()
 
     def __iter__(self) -> Iterator[Step]:
@@ -125,6 +127,7 @@ class Optimisation:
             loss=finite(loss),
             regularisation=finite(regularisation),
             timestep=float(update.timesteps.float().mean()),
+            log_snr=float(self._log_snr[update.timesteps.cpu().long()].mean()),
             opacity=finite(opacity),
             seconds=seconds,
             unet_calls=self.prior.calls - calls,

@@ -25,6 +25,7 @@ from methods.cameras import evaluation_ring, view_words, with_view
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import Bound, with_bound
 from methods.diffusion.guidance import add_noise, guided_prediction
+from methods.diffusion.noise_levels import log_snr_on_host
 from methods.inversion import fixed_point_error, strategies
 from methods.priors.loading import load_prior
 from prompts.toybox import all_objects, is_held_out, render_object, with_article
@@ -112,7 +113,9 @@ def main(options: Options) -> None:
     prior = with_bound(load_prior(options.prior), options.bound)
     frame = measure(prior, options, strategies.names())
     gaps = differences(frame, options.seed)
-    table = Table("strategy", *(f"t = {t}" for t in options.timesteps), title=f"error of eq. 8, minus {REFERENCE}'s")
+    levels = log_snr_on_host(prior.alphas_cumprod).tolist()
+    columns = [f"t = {t}\nlog-SNR {levels[t]:+.1f}" for t in options.timesteps]
+    table = Table("strategy", *columns, title=f"error of eq. 8, minus {REFERENCE}'s")
     for name in strategies.names():
         cells = []
         for t in options.timesteps:

@@ -86,7 +86,8 @@ def united(studies: Sequence[Study]) -> Study:
             _check_related(other, study)
     if (pinned := next((study.pinned for study in studies if study.pinned), None)) is not None:
         inputs = {key: sha for study in studies if study.pinned for key, sha in study.pinned.inputs.items()}
-        pinned = pinned.model_copy(update={"inputs": inputs, "imports": united_renders(studies)})
+        own = {label: prior for study in studies if study.pinned for label, prior in study.pinned.arm_priors.items()}
+        pinned = pinned.model_copy(update={"arm_priors": own, "inputs": inputs, "imports": united_renders(studies)})
         studies = [study.model_copy(update={"pinned": pinned}) for study in studies]
     first = studies[0]
     methods = {label: study.methods[label] for study in studies for label in study.methods}

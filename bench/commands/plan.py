@@ -143,11 +143,13 @@ def _lacking(study: Study) -> _Lacking:
         remedy = "a file is missing, see below"
     try:
         check_prior(study)
-        study_device(study)
+        for asked in (study, *study.with_own_priors().values()):
+            study_device(asked)
     except WeightsMissingError as error:
         lines.append(f"cannot run here: {error}")
         has_no_weights = True
-        fetch = "see below" if Path(study.prior.name).is_absolute() else f"sdibench fetch {study.prior.name}"
+        names = [each.prior.name for each in (study, *study.with_own_priors().values()) if _lacks_weights(each)]
+        fetch = "see below" if Path(names[0]).is_absolute() else f"sdibench fetch {names[0]}"
         remedy = f"no weights: {fetch}"
     except (InputError, UnknownNameError) as error:
         if study.pinned is None:
@@ -159,6 +161,14 @@ def _lacking(study: Study) -> _Lacking:
     except WeightsMissingError as error:
         lines.append(f"cannot be scored here: {error}")
     return _Lacking(lines, remedy, has_no_weights, has_no_package)
+
+
+def _lacks_weights(study: Study) -> bool:
+    try:
+        study_device(study)
+    except WeightsMissingError:
+        return True
+    return False
 
 
 def _gpu_here() -> Gpu:

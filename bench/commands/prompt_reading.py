@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from bench.formatting import some_of
 from bench.study.arms import arms_of
 from bench.study.prompt_texts import prompt_tokens_cut
+from bench.study.settings import ViewPrompts
 from bench.study.study import Study
 from methods.priors.loading import prompt_reader
 from metrics import ReadsText, metrics
@@ -15,7 +16,7 @@ from reports.frames import listed
 
 
 def describe_reading(study: Study) -> Iterator[str]:
-    """Yield a line on prompts that the prior's text encoder cuts, and one on words that it does not know.
+    """Yield a line on prompts that a prior's text encoder cuts, and one on words that it does not know, for each prior.
 
     Nothing is yielded for a prior without a tokenizer.
 
@@ -24,20 +25,27 @@ def describe_reading(study: Study) -> Iterator[str]:
         WeightsMissingError: If the prior's weights have not been fetched.
         WeightsError: If its tokenizer cannot be read.
     """
-    reader = prompt_reader(study.prior.name)
+    arms: dict[str, list[Study]] = {}
+    for arm in arms_of(study).values():
+        arms.setdefault(arm.study.prior.name, []).append(arm.study)
+    for name, own in arms.items():
+        yield from _describe_reading(study, name, {each.view_prompts for each in own})
+
+
+def _describe_reading(study: Study, name: str, view_prompts: Collection[ViewPrompts]) -> Iterator[str]:
+    reader = prompt_reader(name)
     if reader is None:
         return
     prompts = study.chosen_prompts()
-    view_prompts = {arm.study.view_prompts for arm in arms_of(study).values()}
     cut = {prompt.id: max(prompt_tokens_cut(reader, prompt.text, each) for each in view_prompts) for prompt in prompts}
     if line := describe_cuts(cut):
-        yield f"{line}; the prior {study.prior.name} reads {reader.length} tokens"
+        yield f"{line}; the prior {name} reads {reader.length} tokens"
     unknown = [words for prompt in prompts if (words := reader.unknown_words(prompt.text))]
     if unknown:
         distinct = list(dict.fromkeys(word for words in unknown for word in words))
         yield (
             f"{len(distinct)} words in {len(unknown)} of {len(prompts)} prompts are unknown to the prior "
-            f"{study.prior.name}, which reads them letter by letter: {some_of(distinct)}"
+            f"{name}, which reads them letter by letter: {some_of(distinct)}"
         )
 
 

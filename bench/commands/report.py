@@ -161,7 +161,9 @@ def _provenance(study: Study, records: Sequence[AnyRecord]) -> dict[str, str]:
     seeds = ", ".join(map(str, study.seeds))
     of_optimisations = {
         "setting": f"{study.steps} steps, guidance {study.guidance}, seeds {seeds}",
-        "prior": each(f"{study.prior.name}, weights SHA-256 {record.cell.prior_sha256[:12]}" for record in measured),
+        "prior": each(
+            f"{record.cell.prior.name}, weights SHA-256 {record.cell.prior_sha256[:12]}" for record in measured
+        ),
     }
     return {
         "study": f"{study.name} ({study.key[:12]}): {study.description}",

@@ -56,7 +56,7 @@ class CellTracker:
 
     def step(self, event: Event) -> None:
         """Log the numbers of a step, except for those that are not finite."""
-        numbers = event.model_dump(include={"loss", "regularisation", "opacity", "timestep", "seconds"})
+        numbers = event.model_dump(include={"loss", "regularisation", "opacity", "timestep", "log_snr", "seconds"})
         self._log(numbers | event.diagnostics, event.step)
 
     def snapshot(self, snapshot: SnapshotImages) -> None:

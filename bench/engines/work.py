@@ -22,7 +22,7 @@ from bench.records.record import Outcome, SnapshotImages
 from bench.records.store import RunStore
 from bench.records.twice import write_second
 from bench.study.cell import Cell
-from bench.study.pinning import loaded_prior
+from bench.study.pinning import cell_prior
 from bench.study.study import Study
 from bench.watch.telemetry import Event
 
@@ -142,7 +142,7 @@ def _outcome(
     progress: _Progress,
     interrupted: Callable[[], bool],
 ) -> Outcome:
-    prior = loaded_prior(study)
+    prior = cell_prior(study, cell)
     if attempts.is_hopeless:
         why = (
             f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"

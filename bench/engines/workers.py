@@ -27,8 +27,9 @@ def workers_here(study: Study, cells: Sequence[Cell]) -> int:
     device = prior_device(study.prior.name)
     if device != "cpu":
         return 1 if device is None else max(1, len(gpus()))
-    folder = folder_of(study.prior.name)
-    weights = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0
+    names = {each.prior.name for each in (study, *study.with_own_priors().values())}
+    folders = [folder for name in names if (folder := folder_of(name)) is not None]
+    weights = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     worth = max(1, sum(cell.steps for cell in cells) // _STEPS_OF_A_START)
     return min(worth, cpu_workers(study.threads, 2 * weights))
 

@@ -20,7 +20,8 @@ from bench.records.read_record import read_record
 from bench.records.record import EVENTS_FILE, RECORD_FILE, ImportedRecord, Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
-from bench.study.pinning import loaded_prior
+from bench.study.pinning import cell_prior
+from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from bench.watch.environment import device_name
 from methods.priors.loading import architecture_of, cached_prior, prior_device
@@ -195,7 +196,8 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
     found = {}
     cut = f", cut off after {timing_seconds:g} s in all"
     with torch_settings(study.threads):
-        prior = loaded_prior(study)
+        for cell in arms.values():
+            cell_prior(study, cell)  # loading is not part of the time for timing
         end = time.perf_counter() + timing_seconds
         for index, (label, cell) in enumerate(arms.items()):
             left = end - time.perf_counter()
@@ -203,7 +205,7 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
                 found[label] = Forecast(None, f"none: the {timing_seconds:g} s for timing were used up")
                 continue
             try:
-                timed = time_cell(cell, prior, seconds=left / (len(arms) - index))
+                timed = time_cell(cell, cell_prior(study, cell), seconds=left / (len(arms) - index))
             except torch.OutOfMemoryError:
                 found[label] = Forecast(None, f"none: {here} ran out of memory", is_too_large=True)
             except Exception as error:  # noqa: BLE001, such a cell would end as crashed
@@ -219,11 +221,12 @@ def _estimated(study: Study, arms: Mapping[str, Cell], gpu: Gpu, here: str) -> d
     elsewhere = "" if here == gpu.title else f", on {gpu.title}"
     found = {}
     with torch_settings(study.threads):
-        try:
-            estimate = Estimator(architecture_of(study.prior.name), gpu, study.prior.resolution)
-        except (UnknownNameError, WeightsMissingError):  # a run from elsewhere: nothing is known of its networks
-            return {}
+        estimators: dict[PriorChoice, Estimator | None] = {}
         for label, cell in arms.items():
+            if cell.prior not in estimators:
+                estimators[cell.prior] = _estimator(cell.prior, gpu)
+            if (estimate := estimators[cell.prior]) is None:
+                continue
             try:
                 estimated = estimate(cell)
             except Exception as error:  # noqa: BLE001, as for timed steps
@@ -232,3 +235,11 @@ def _estimated(study: Study, arms: Mapping[str, Cell], gpu: Gpu, here: str) -> d
             cost = Cost(estimated.seconds, estimated.peak_bytes, True, estimated.disk_bytes, gpu.title)
             found[label] = Forecast(cost, f"estimated{elsewhere}", step=estimated.step)
     return found
+
+
+def _estimator(prior: PriorChoice, gpu: Gpu) -> Estimator | None:
+    """The estimator of cells under ``prior``; None in a run from elsewhere, of whose networks nothing is known."""
+    try:
+        return Estimator(architecture_of(prior.name), gpu, prior.resolution)
+    except (UnknownNameError, WeightsMissingError):
+        return None

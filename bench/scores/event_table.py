@@ -35,13 +35,14 @@ _SCHEMA = pa.schema(
         ("step", pa.int32()),
         ("loss", pa.float32()),
         ("timestep", pa.float32()),
+        ("log_snr", pa.float32()),
         ("opacity", pa.float32()),
         ("diagnostics", pa.struct([("fixed_point_error", pa.float32())])),
         ("seconds", pa.float32()),
         ("unet_calls", pa.int32()),
     ]
 )
-_NUMBERS = ("step", "loss", "timestep", "opacity", "fixed_point_error", "seconds", "unet_calls")
+_NUMBERS = ("step", "loss", "timestep", "log_snr", "opacity", "fixed_point_error", "seconds", "unet_calls")
 _SUMS = ["seconds", "unet_calls"]
 _WORDS = ("cell", "method", "prompt_id")
 _OWNER = "owner"

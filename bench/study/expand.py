@@ -42,7 +42,9 @@ def expand(study: Study) -> list[Cell]:
     chosen = study.chosen_prompts()
     arms = arms_of(study)
     prior = study_prior(study)
-    hyper_parameters = {label: _calibrated(label, arm, prior) for label, arm in arms.items()}
+    own = study.with_own_priors()
+    priors = {label: study_prior(own[label]) if label in own else prior for label in arms}
+    hyper_parameters = {label: _calibrated(label, arm, priors[label]) for label, arm in arms.items()}
     scene_tables = {label: plain_part(arm.scene, scenes) for label, arm in arms.items()}
     inputs = find_inputs(study)
     return [
@@ -54,7 +56,7 @@ def expand(study: Study) -> list[Cell]:
             prompt=prompt.text,
             seed=seed,
             scene=_with(inputs.get((label, prompt.id, seed)), arm.scene) or scene_tables[label],
-            prior_sha256=prior.weights_sha256,
+            prior_sha256=priors[label].weights_sha256,
             **{name: getattr(arm.study, name) for name in CellSettings.model_fields},
         )
         for seed in study.seeds

@@ -37,12 +37,9 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     scorers = fields.get("scorers")
     if isinstance(scorers, str) and _is_suite_file(scorers):
         found["scorers"] = _whole(scorers, file, "scorers")
-    table = named_table(fields.get("prior"))
-    name = table.get("name") if isinstance(table, dict) else None
-    if isinstance(name, str) and _is_path(name, file):
-        found["prior"] = {**table, "name": _whole(name, file, "prior")}
+    found |= _with_whole_prior(fields, file, "prior")
     if isinstance(arms := fields.get("methods"), dict):
-        found["methods"] = {label: _with_whole_renders(arm, file, f"methods.{label}") for label, arm in arms.items()}
+        found["methods"] = {label: _with_whole_arm(arm, file, f"methods.{label}") for label, arm in arms.items()}
     return map_scenes(found, lambda scene: _with_whole_places(scene, file))
 
 
@@ -86,8 +83,20 @@ def _with_whole_places(scene: Any, file: Path, key: str = "scene") -> Any:
     return found
 
 
-def _with_whole_renders(arm: Any, file: Path, key: str) -> Any:
-    """The table of an arm with the absolute paths of its folder of renders and of the table of their prompts."""
+def _with_whole_prior(fields: dict[str, Any], file: Path, key: str) -> dict[str, Any]:
+    """The field ``prior`` with its absolute path, if there is one and it is a path."""
+    table = named_table(fields.get("prior"))
+    name = table.get("name") if isinstance(table, dict) else None
+    if not isinstance(name, str) or not _is_path(name, file):
+        return {}
+    return {"prior": {**table, "name": _whole(name, file, key)}}
+
+
+def _with_whole_arm(arm: Any, file: Path, key: str) -> Any:
+    """The table of an arm with the absolute paths of its prior, or of its renders and the table of their prompts."""
+    if isinstance(arm, dict) and isinstance(settings := arm.get("settings"), dict):
+        whole_prior = _with_whole_prior(settings, file, f"{key}.settings.prior")
+        return {**arm, "settings": settings | whole_prior}
     if not is_imported(arm) or not isinstance(arm[RENDERS], dict):
         return arm
     places = {name: arm[RENDERS][name] for name in ("folder", "table") if isinstance(arm[RENDERS].get(name), str)}

@@ -42,6 +42,8 @@ class Pinned(Section):
     """The whole prompt set (``prompts.PromptSet``) with its texts; R-precision looks for a prompt among all of them."""
     prior: PinnedPrior
     """The prior."""
+    arm_priors: dict[Slug, PinnedPrior] = Field(default_factory=dict)
+    """The prior of each arm that has its own, by label."""
     inputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file and record that a scene starts from, by cell and setting."""
 
@@ -50,7 +52,7 @@ class Pinned(Section):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out inputs and imports if there are none, so that earlier versions read the run folder."""
+        """Leave out what came later if there is none of it, so that earlier versions read the run folder."""
         fields: dict[str, Any] = dump(self)
-        empty = {name for name in ("inputs", "imports") if not getattr(self, name)}
+        empty = {name for name in ("arm_priors", "inputs", "imports") if not getattr(self, name)}
         return {name: value for name, value in fields.items() if name not in empty}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import zip_longest
 
 from bench.errors import InputError
+from bench.study.cell import Cell
 from bench.study.inputs import input_hashes, other_files
 from bench.study.pinned import Pinned, PinnedPrior
 from bench.study.study import Study
@@ -13,6 +15,10 @@ from methods.contracts import Prior
 from methods.priors.loading import cached_prior, expected_card, known_prior, prior_sha256
 from methods.priors.pipeline.card import PriorCard
 from methods.priors.pipeline.unloaded import UnloadedPrior
+from methods.weights import WeightsMissingError
+
+#: What a prior's card says.
+_Facts = Prior | UnloadedPrior | PriorCard
 
 
 def pin(study: Study) -> Study:
@@ -29,11 +35,12 @@ def pin(study: Study) -> Study:
         if inputs == study.pinned.inputs:
             return study
         return study.model_copy(update={"pinned": study.pinned.model_copy(update={"inputs": inputs})})
-    return _pinned(study, known_prior(*study.prior.arguments))
+    own = {label: _known(arm) for label, arm in study.with_own_priors().items()}
+    return _pinned(study, _known(study), own)
 
 
 def pin_expected(study: Study) -> Study:
-    """The study with its prompts and the card that its prior will have, if its weights have not been fetched yet.
+    """The study with its prompts and the cards that its priors will have whose weights have not been fetched yet.
 
     Its cells are those of the study but for their identity, which takes the weights' hash.
 
@@ -42,14 +49,34 @@ def pin_expected(study: Study) -> Study:
         WeightsMissingError: If the prior's weights are missing, and its card cannot be known without them.
         PromptSetError: If there is no such prompt set.
     """
-    return study if study.pinned is not None else _pinned(study, expected_card(study.prior.name))
+    if study.pinned is not None:
+        return study
+    return _pinned(study, _expected(study), {label: _expected(arm) for label, arm in study.with_own_priors().items()})
 
 
-def _pinned(study: Study, prior: Prior | UnloadedPrior | PriorCard) -> Study:
-    facts = {name: getattr(prior, name) for name in PinnedPrior.model_fields}
-    prompt_set = study.prompt_set().model_dump(mode="json")
-    pinned = Pinned(prompt_set=prompt_set, prior=PinnedPrior(**facts), inputs=input_hashes(study))
+def _known(study: Study) -> Prior | UnloadedPrior:
+    return known_prior(*study.prior.arguments)
+
+
+def _expected(study: Study) -> Prior | UnloadedPrior | PriorCard:
+    try:
+        return _known(study)
+    except WeightsMissingError:
+        return expected_card(study.prior.name)
+
+
+def _pinned(study: Study, prior: _Facts, arm_priors: Mapping[str, _Facts]) -> Study:
+    pinned = Pinned(
+        prompt_set=study.prompt_set().model_dump(mode="json"),
+        prior=_pinned_prior(prior),
+        arm_priors={label: _pinned_prior(own) for label, own in arm_priors.items()},
+        inputs=input_hashes(study),
+    )
     return study.model_copy(update={"pinned": pinned})
+
+
+def _pinned_prior(prior: _Facts) -> PinnedPrior:
+    return PinnedPrior(**{name: getattr(prior, name) for name in PinnedPrior.model_fields})
 
 
 def study_prior(study: Study) -> Prior | UnloadedPrior:
@@ -60,12 +87,12 @@ def study_prior(study: Study) -> Prior | UnloadedPrior:
         WeightsError: If its weights are missing or differ from those that its card names.
     """
     if study.pinned is None:
-        return known_prior(*study.prior.arguments)
+        return _known(study)
     return UnloadedPrior(PriorCard(**study.pinned.prior.model_dump()), partial(loaded_prior, study))
 
 
 def loaded_prior(study: Study) -> Prior:
-    """The study's prior with its networks, loaded once per process.
+    """The study's own prior with its networks, loaded once per process.
 
     Raises:
         InputError: If its weights are not those that the run was started with.
@@ -77,16 +104,22 @@ def loaded_prior(study: Study) -> Prior:
     return prior
 
 
+def cell_prior(study: Study, cell: Cell) -> Prior:
+    """The prior of a cell of the study with its networks; raises what :func:`loaded_prior` does."""
+    return loaded_prior(study if cell.prior == study.prior else study.of_arm(cell.label))
+
+
 def check_prior(study: Study) -> None:
-    """Check, without loading it, that the prior is here with the weights that the run was started with.
+    """Check, without loading them, that the priors are here with the weights that the run was started with.
 
     Raises:
-        InputError: If its weights are others.
+        InputError: If the weights of one are others.
         UnknownNameError: If there is no such prior.
-        WeightsError: If its weights are missing or differ from those that its card names.
+        WeightsError: If the weights of one are missing or differ from those that its card names.
     """
-    if study.pinned is not None:
-        _check(study, prior_sha256(study.prior.name))
+    for each in (study, *study.with_own_priors().values()):
+        if each.pinned is not None:
+            _check(each, prior_sha256(each.prior.name))
 
 
 def _check(study: Study, found: str) -> None:
@@ -105,7 +138,10 @@ def other_inputs(first: Study, second: Study) -> list[str]:
         WeightsError: If the weights of one that is not pinned are needed and missing.
         PromptSetError: If the prompt set of one that is not pinned is needed and missing.
     """
-    return [*_other_prompts(first, second), *_other_prior(first, second), *other_files(first, second)]
+    arms, others = first.with_own_priors(), second.with_own_priors()
+    own = [line for label in arms.keys() & others.keys() for line in _other_prior(arms[label], others[label])]
+    priors = dict.fromkeys([*_other_prior(first, second), *sorted(own)])
+    return [*_other_prompts(first, second), *priors, *other_files(first, second)]
 
 
 def _other_prompts(first: Study, second: Study) -> list[str]:

@@ -40,11 +40,11 @@ def check_scenes(study: Study) -> None:
         InputError: If a scene cannot be built with its settings.
         NotInstalledError: If a package for it is not installed.
     """
-    for scene in dict.fromkeys(arm.scene for arm in arms_of(study).values()):
+    for (scene, prior), own in {(arm.scene, arm.study.prior): arm.study for arm in arms_of(study).values()}.items():
         # the closed-form prior avoids loading the study's, whose latents only few scenes depend on
         error = _build_error(scene, load_prior("gaussian"))
-        if error is not None and not isinstance(error, MissingPackageError) and study.prior.name != "gaussian":
-            error = _build_error(scene, loaded_prior(study))
+        if error is not None and not isinstance(error, MissingPackageError) and prior.name != "gaussian":
+            error = _build_error(scene, loaded_prior(own))
         if error is not None:
             kind = NotInstalledError if isinstance(error, MissingPackageError) else InputError
             raise kind(f"{study.name}: scene: {error}") from error

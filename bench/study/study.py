@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-#: Settings that an arm may not change: all arms have the same prior, evaluation and bounds.
-_OF_ALL_ARMS = {"prior", "evaluation", "divergence"}
+#: Settings that an arm may not change: all arms have the same evaluation and bounds.
+_OF_ALL_ARMS = {"evaluation", "divergence"}
 
 #: Fields that are no keys of a study file.
 _NOT_IN_FILES = {"name", "pinned"}
@@ -108,7 +108,7 @@ class Study(CellSettings, Handling):
         return self
 
     def of_arm(self, label: str) -> Study:
-        """The study of one arm: that arm alone, with its ``settings`` merged into the study's.
+        """The study of one arm: that arm alone, with its ``settings`` merged into the study's, and its prior as pinned.
 
         Raises:
             InputError: If the settings are malformed, or not among those that an arm may have.
@@ -123,7 +123,22 @@ class Study(CellSettings, Handling):
             if name not in known:
                 raise InputError(f"{where}: unknown key {name!r}: {nearest(name, known)}")
         fields = self.model_dump(mode="json", exclude={"pinned"}) | {"methods": {label: arm}, "baseline": label}
-        return parse_study(overlay(fields, settings), where=where)
+        own = parse_study(overlay(fields, settings), where=where)
+        if self.pinned is None:
+            return own
+        prior = self.pinned.prior if own.prior == self.prior else self.pinned.arm_priors.get(label)
+        pinned = None if prior is None else self.pinned.model_copy(update={"prior": prior, "arm_priors": {}})
+        return own.model_copy(update={"pinned": pinned})
+
+    def with_own_priors(self) -> dict[str, Study]:
+        """The study of each arm whose prior is not the study's, by label.
+
+        Raises:
+            InputError: If the settings of such an arm are malformed.
+        """
+        tables = {label: arm.get("settings") for label, arm in self.methods.items() if not is_imported(arm)}
+        named = [label for label, settings in tables.items() if isinstance(settings, dict) and "prior" in settings]
+        return {label: own for label in named if (own := self.of_arm(label)).prior != self.prior}
 
     def prompt_set(self) -> PromptSet:
         """The whole prompt set of the study: the one that the run folder keeps, or the one on disk.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bench.validation.result import Check
 from methods.contracts import Prior
+from methods.diffusion.noise_levels import log_snr
 from methods.priors.loading import folder_of
 from methods.priors.pipeline.card import has_patch_codec
 from methods.priors.pipeline.settings import PipelineSettings
@@ -49,7 +50,7 @@ def check_precision(name: str, prior: Prior) -> Check:
             found, expected = (
                 each.predict_noise(noisy, t, each.embed(["a photo of a blue duck"])) for each in (prior, exact)
             )
-            values[f"noise at t = {place}"] = _relative(found, expected)
+            values[f"noise at t = {place} (log-SNR {float(log_snr(alpha)):+.1f})"] = _relative(found, expected)
     differences = [value for value in values.values() if not isinstance(value, str)]
     note = f"relative difference from float32; right: at most {_ROUNDING}"
     return Check(

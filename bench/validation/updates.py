@@ -14,6 +14,7 @@ from bench.study.resolve import cell_method
 from bench.validation.result import Check
 from methods.cameras import evaluation_ring
 from methods.contracts import Method, Prior, Rendering, View, ViewPrompt
+from methods.diffusion.noise_levels import log_snr_on_host
 from methods.diffusion.schedules.linear import Linear
 from prompts.toybox import ToyObject, render_object
 
@@ -38,6 +39,7 @@ def check_updates(cells: Sequence[Cell], prior: Prior) -> Check:
         plain=prior.embed(["a blue duck"]),
     )  # fmt: skip
     values: dict[str, float | str | None] = {}
+    levels = log_snr_on_host(prior.alphas_cumprod)
     for cell in cells:
         for place in PLACES:
             method, progress = _at(cell_method(cell), place)
@@ -47,8 +49,9 @@ def check_updates(cells: Sequence[Cell], prior: Prior) -> Check:
             out = method(view, prior=prior, prompt=prompt, progress=progress, streams=streams, state=state)
             (gradient,) = torch.autograd.grad(out.loss, view.latents)
             t = float(out.timesteps.float().mean()) / len(prior.alphas_cumprod)
+            snr = float(levels[out.timesteps.cpu().long()].mean())
             size = float(gradient.square().mean().sqrt())
-            values[f"{cell.label} at t = {t:.2f}"] = size if math.isfinite(size) else None
+            values[f"{cell.label} at t = {t:.2f} (log-SNR {snr:+.1f})"] = size if math.isfinite(size) else None
     wrong = [name for name, size in values.items() if not size]
     note = "root mean square of the update in the latents of one fixed render; right: positive and finite"
     return Check(passed=not wrong, note=note + "".join(f"; {name} is not" for name in wrong), values=values)

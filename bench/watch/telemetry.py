@@ -28,6 +28,8 @@ class Event(Section):
     """Sum of the scene's weighted penalties, None where it is not a finite number."""
     timestep: float
     """The diffusion timestep that the method used, the mean over the step's views."""
+    log_snr: float | None = None
+    """log(α_t²/σ_t²) at that timestep under the cell's prior, the mean over the step's views; None in older records."""
     opacity: float | None
     """Mean opacity of the views, in [0, 1], None where it is not a finite number."""
     seconds: float

@@ -9,10 +9,12 @@ then means the same noise under every prior, and no method needs to know which k
 from __future__ import annotations
 
 import math
+from collections.abc import MutableMapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 _BETAS = (0.00085, 0.012)  # of Stable Diffusion
 _STEPS = 1000
@@ -21,6 +23,9 @@ _STEPS = 1000
 #: 0.98·T; a sampler starts at the end, and a flow is trained on noise without an image, which SD's last step is not.
 _LEAVES = 980
 _LAST_TIME = 0.999  # at 1 nothing is left of the image, whose prediction divides by α
+
+#: What :func:`log_snr_on_host` has read, by table.
+_ON_HOST: MutableMapping[Tensor, Tensor] = WeakIdKeyDictionary()
 
 
 class FlowPoint(NamedTuple):
@@ -63,6 +68,16 @@ def flow_times(alphas_cumprod: Tensor) -> Tensor:
 def log_snr(alphas_cumprod: Tensor) -> Tensor:
     """log(α²/σ²) of each ᾱ, of the same shape."""
     return torch.logit(alphas_cumprod)
+
+
+def log_snr_on_host(alphas_cumprod: Tensor) -> Tensor:
+    """log(α²/σ²) of a prior's table ``(T,)``, in float64 on the host; a device is read once for each table.
+
+    Whatever needs it in a step asks for it before the first one (``Component.start``).
+    """
+    if alphas_cumprod not in _ON_HOST:
+        _ON_HOST[alphas_cumprod] = log_snr(alphas_cumprod.detach().cpu().double())
+    return _ON_HOST[alphas_cumprod]
 
 
 def flow_point(latents: Tensor, alphas_cumprod: Tensor) -> FlowPoint:

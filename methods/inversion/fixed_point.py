@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -24,7 +24,8 @@ class FixedPoint(InversionStrategy):
     """
 
     gamma: float = 7.5
-    """Guidance scale of ε̂: the scale of the prediction whose fixed point is sought."""
+    """Guidance scale of ε̂: the scale of the prediction whose fixed point is sought.  1 is ε_y, the prediction without
+    guidance, and is not calibrated."""
     iterations: int = 10
     """Network evaluations (figure 9)."""
 
@@ -33,6 +34,10 @@ class FixedPoint(InversionStrategy):
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise ValueError(f"iterations: {self.iterations} is not a positive number of iterations")
+
+    def calibrated(self, prior: Prior) -> Self:
+        """A copy with the prior's guidance scale, unless it has no guidance to calibrate (γ = 1)."""
+        return self if self.gamma == 1.0 else super().calibrated(prior)
 
     @torch.no_grad()
     def __call__(

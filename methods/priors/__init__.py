@@ -56,6 +56,10 @@ for _name, _source in {
     "toybox": PriorSource(
         "The small diffusion model of the toybox, which comes with the package.", folder=lambda: _WEIGHTS / "toybox"
     ),
+    "toybox-flow": PriorSource(
+        "The toybox's rectified flow: the same network and images, another objective.",
+        folder=lambda: _WEIGHTS / "toybox-flow",
+    ),
     "sd21": PriorSource(
         "Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21).",
         folder=SD21.local_folder,

@@ -45,7 +45,7 @@ def load_prior(name: str, posterior: Posterior = "mode", resolution: int | None 
     return make()
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the arms of a study on two priors take turns
 def cached_prior(name: str, posterior: Posterior, resolution: int | None = None, /) -> Prior:
     """The prior of ``load_prior``, loaded once per process.
 

@@ -77,7 +77,8 @@ def _outcome(cell: Cell) -> Outcome:
     events = [
         Event(
             step=step, loss=float(values.random()), regularisation=float(values.random()),
-            timestep=float(values.integers(20, 980)), opacity=float(values.random()), seconds=float(values.random()),
+            timestep=float(values.integers(20, 980)), log_snr=float(values.random()),
+            opacity=float(values.random()), seconds=float(values.random()),
             unet_calls=11, unet_rows=21,
             diagnostics={"fixed_point_error": float(values.random()), "inversion_error": float(values.random())},
         )

@@ -33,7 +33,7 @@ def _study(method: str, scene: str) -> Study:
 
 
 #: The rivals of SDI; the study ``gaussians`` has run the older methods.
-RIVALS = ("asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "tsm")
+RIVALS = ("asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "rfds", "rfds-rev", "tsm")
 
 CASES = [(method, scene) for method in methods.names() for scene in SCENES if scene != "gaussians" or method in RIVALS]
 

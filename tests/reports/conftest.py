@@ -140,7 +140,7 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
                     | {"git_dirty": False, "folder": "x", "failure": None if status == "completed" else f"is {status}"}
                 )
                 rows["events"] += [
-                    {**key, "step": step, "loss": float(rng.uniform(0.1, 1)), "timestep": 500}
+                    {**key, "step": step, "loss": float(rng.uniform(0.1, 1)), "timestep": 500, "log_snr": -1.0}
                     | {
                         "opacity": float(rng.uniform()),
                         "fixed_point_error": 0.1 * step,

@@ -184,7 +184,7 @@ class World:
 
 
 #: Names of the methods that test_rivals.py and test_trained_rivals.py in tests/methods/distillation prove.
-RIVALS = frozenset({"asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "tsm"})
+RIVALS = frozenset({"asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "rfds", "tsm"})
 
 #: Those of them that train a part of the prior.
 TRAINED = frozenset({"asd", "lods"})

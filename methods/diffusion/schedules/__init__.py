@@ -36,7 +36,7 @@ def timestep_index(prior: Prior, fraction: float) -> int:
     return min(int(fraction * steps + 1e-6), steps - 1)  # 0.2 · 1000 must not fall to 199
 
 
-def require_range(name: str, low: float, high: float) -> None:
-    """Raise ``ValueError`` unless ``low`` and ``high`` are increasing fractions in [0, 1]."""
+def require_range(name: str, low: float, high: float, of: str = "T") -> None:
+    """Raise ``ValueError`` unless ``low`` and ``high`` are increasing fractions of ``of`` in [0, 1]."""
     if not 0.0 <= low <= high <= 1.0:
-        raise ValueError(f"{name}: {(low, high)} is not an increasing pair of fractions of T in [0, 1]")
+        raise ValueError(f"{name}: {(low, high)} is not an increasing pair of fractions of {of} in [0, 1]")

@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+from closed_form_world import GivenTimes
 
 from bench.cells.optimisation import Optimisation, reach, relative_change, update_size
 from bench.study.cell import Cell
 from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import Prior, Rendering, View
 from methods.distillation import update_loss
+from methods.distillation.sds import SDS
 
 
 def test_the_same_cell_takes_the_same_steps(cell: Cell, prior: Prior) -> None:
@@ -104,6 +106,17 @@ def test_relative_penalties_follow_the_update(cell: Cell, prior: Prior) -> None:
     # the update of one view is (2 · loss · latents)^½ of them together
     size = (2 * events["absolute"].loss * 3 * 16 * 16) ** 0.5
     assert events["relative"].regularisation == pytest.approx(events["absolute"].regularisation * size, rel=1e-4)
+
+
+def test_an_event_has_the_log_snr_of_its_timesteps(cell: Cell, prior: Prior) -> None:
+    """The mean over views that have a timestep each, under the prior's own table."""
+    own = GivenTimes((100, 300, 800))
+    loop = Optimisation(cell.model_copy(update={"views_per_step": 3}), prior)
+    loop.method = SDS(schedule=own)
+    event, _ = loop.step(0)
+    levels = prior.alphas_cumprod[torch.tensor(own.times)].double()
+    assert event.timestep == 400
+    assert event.log_snr == pytest.approx(float((levels / (1 - levels)).log().mean()))
 
 
 def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -> None:

@@ -168,6 +168,17 @@ def test_a_study_whose_weights_are_missing_still_shows_its_cells_with_an_estimat
     assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
 
 
+def test_missing_weights_of_one_arm_s_prior_are_named(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.delenv("SDIBENCH_SD21", raising=False)
+    arms = {"sds": {}, "large": {"method": "sds", "settings": {"prior": "sd21"}}}
+    rows, below = _printed(study.model_copy(update={"methods": arms}), RunStore(tmp_path / "run"))
+    assert [row[0] for row in rows[:2]] == ["sds", "large"]
+    assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
+
+
 @pytest.mark.parametrize(
     ("prior", "sha256", "forecast", "line"),
     [

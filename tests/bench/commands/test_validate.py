@@ -37,7 +37,7 @@ def test_every_method_is_measured_at_five_timesteps(found: tuple[Validation, Pat
     values = found[0].checks["updates"].values
     for method in ("sds", "nfsd", "ism", "sdi"):
         assert len([name for name in values if name.startswith(f"{method} at t = ")]) == 5
-    assert values["sds at t = 0.50"] > 0
+    assert values["sds at t = 0.50 (log-SNR -1.0)"] > 0
 
 
 def test_the_cost_is_by_part_and_size(found: tuple[Validation, Path, str]) -> None:

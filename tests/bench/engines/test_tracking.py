@@ -118,13 +118,14 @@ def test_numbers_that_are_not_finite_are_left_out(cell: Cell, tmp_path: Path, mo
     recorder = _recording(monkeypatch)
     event = _event(loss=None, opacity=0.5)
     CellTracker("wandb", cell, "tiny", tmp_path).step(event)
-    assert recorder.named("log") == [(3, {"opacity": 0.5, "seconds": 1.0, "timestep": 20.0, "fixed_point_error": 2.0})]
+    numbers = {"opacity": 0.5, "seconds": 1.0, "timestep": 20.0, "log_snr": 4.0, "fixed_point_error": 2.0}
+    assert recorder.named("log") == [(3, numbers)]
 
 
 def _event(**changes: Any) -> Event:
     fields = {
-        "step": 3, "loss": 1.0, "regularisation": None, "timestep": 20.0, "opacity": 1.0, "seconds": 1.0,
-        "unet_calls": 1, "unet_rows": 2, "diagnostics": {"fixed_point_error": 2.0, "lora_loss": None},
+        "step": 3, "loss": 1.0, "regularisation": None, "timestep": 20.0, "log_snr": 4.0, "opacity": 1.0,
+        "seconds": 1.0, "unet_calls": 1, "unet_rows": 2, "diagnostics": {"fixed_point_error": 2.0, "lora_loss": None},
     }  # fmt: skip
     return Event.model_validate(fields | changes)
 

@@ -57,8 +57,8 @@ def outcome(cell: Cell) -> Outcome:
         ),
     )  # fmt: skip
     event = Event(
-        step=0, loss=None, regularisation=0.5, timestep=10.0, opacity=0.25, seconds=2.0, unet_calls=1, unet_rows=2,
-        diagnostics={"error": 0.125},
+        step=0, loss=None, regularisation=0.5, timestep=10.0, log_snr=4.5, opacity=0.25, seconds=2.0, unet_calls=1,
+        unet_rows=2, diagnostics={"error": 0.125},
     )  # fmt: skip
     rgb = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
     return Outcome(record, [event], Images([0.0, 180.0], rgb, rgb[..., 0]), {})

@@ -34,7 +34,7 @@ def _one_by_one(records: list[Record], store: RunStore) -> pd.DataFrame:
             cell = record.cell
             rows.append(
                 {"cell": record.identity, "method": cell.label, "prompt_id": cell.prompt_id, "seed": cell.seed}
-                | event.model_dump(include={"step", "loss", "timestep", "opacity"})
+                | event.model_dump(include={"step", "loss", "timestep", "log_snr", "opacity"})
                 | {"fixed_point_error": event.diagnostics.get("fixed_point_error")}
                 | {"seconds": seconds, "unet_calls": calls}
             )
@@ -55,6 +55,19 @@ def test_many_small_batches_make_the_same_table(
 ) -> None:
     monkeypatch.setattr(bench.scores.event_table, "_AT_ONCE", 1)
     _assert_same(event_table(records, finished), _one_by_one(records, finished))
+
+
+def test_records_from_before_the_log_snr_have_nan(records: list[Record], finished: RunStore) -> None:
+    first, other = records[:2]
+    path = finished.cell_folder(first.cell) / EVENTS_FILE
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(isinstance(line.pop("log_snr"), float) for line in lines)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    table = event_table([first, other], finished)
+    is_older = table["cell"] == first.identity
+    assert table.loc[is_older, "log_snr"].isna().all()
+    assert table.loc[~is_older, "log_snr"].notna().all()
+    assert all(event.log_snr is None for event in read_events(path.parent))
 
 
 def test_numbers_that_are_not_finite_and_methods_without_diagnostics_have_nan(

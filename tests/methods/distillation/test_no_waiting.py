@@ -17,6 +17,7 @@ from methods.cameras import evaluation_ring
 from methods.conditioning import Conditioning
 from methods.contracts import Perpendicular, Rendering, View, ViewPrompt
 from methods.diffusion.perp_neg import PerpNeg
+from methods.diffusion.schedules import schedules
 from methods.distillation import methods
 from methods.inversion import strategies
 from methods.priors.closed_form.gaussian import GaussianPrior
@@ -41,10 +42,16 @@ class RemotePrior(GaussianPrior):
         return copy
 
 
-def _gradients(method: Any, streams: Any, place: Callable[[Tensor], Tensor]) -> Iterator[tuple[Tensor, float]]:
-    """The gradient at the image and the timestep of two steps, with everything except the draws at one place."""
+def _gradients(
+    method: Any, streams: Any, place: Callable[[Tensor], Tensor], started: Callable[[], None] = lambda: None
+) -> Iterator[tuple[Tensor, float]]:
+    """The gradient at the image and the timestep of two steps, with everything except the draws at one place.
+
+    ``started`` is called before the first step: what is prepared once may wait.
+    """
     prior, cameras, words = RemotePrior(place), evaluation_ring(2), ["a red car", "a blue duck"]
     state = method.start(prior)
+    started()
     positive, perpendicular = PerpNeg()(prior, words[0], cameras)
     plain = ViewPrompt(prior.embed(words), prior.embed(["", ""]), prior.embed(["bad", "bad"]))
     rgb = place(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(3))).requires_grad_()
@@ -65,13 +72,14 @@ CASES |= {
     "hifa with new noise": methods["hifa"](denoise_steps=4, eta=1.0, constant_weight=0.05),
     "lods with a LoRA": methods["lods"](learns="lora"),
 }
+CASES |= {f"sds with {name}": methods["sds"](schedule=schedules[name]()) for name in schedules.names()}
 
 
 @pytest.mark.parametrize("method", CASES.values(), ids=CASES)
 def test_a_step_reads_nothing_from_the_device_and_waits_for_no_copy(method: Any, make_streams: Any) -> None:
     expected = list(_gradients(method, make_streams(1), lambda values: values))
     with AnotherDevice() as device:
-        found = list(_gradients(method, make_streams(1), Remote))
+        found = list(_gradients(method, make_streams(1), Remote, device.waits.clear))
     assert device.waits == []
     for (gradient, t), (remote, remote_t) in zip(expected, found, strict=True):
         assert t == remote_t

@@ -145,13 +145,49 @@ def tsm(world: World) -> tuple[np.ndarray, np.ndarray]:
     return ours, 0.1 * np.sqrt((1 - world.level(t)) / world.level(t)) * (guided - subtracted)
 
 
+def rfds(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """(ε̂ − ε)/(1 − s), s the time at which a flow has this SNR, guided away from the negative (arXiv 2406.03293)."""
+    ours = world.run("rfds", guidance_scale=world.scale, inversion=GivenNoise(world.noise))
+    guided = world.cfg(world.noisy(world.times), world.times, world.scale, world.bad)
+    return ours, (guided - world.noise) / (1 - flow_time(world))
+
+
+def rfds_rev(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """The same with the noise that is predicted under the prompt at a drawn one."""
+    ours = world.run("rfds-rev", guidance_scale=world.scale)
+    first = torch.randn(SHAPE, generator=torch.Generator().manual_seed(world.seed)).double().numpy()
+    kappa = world.cfg(world.noisy(world.times, first), world.times, 1.0, inverting=True)
+    guided = world.cfg(world.noisy(world.times, kappa), world.times, world.scale, world.bad)
+    return ours, (guided - kappa) / (1 - flow_time(world))
+
+
+def flow_time(world: World) -> np.ndarray:
+    """s with ((1 − s)/s)² = ᾱ/(1 − ᾱ)."""
+    a = world.level(world.times)
+    return 1 / (1 + np.sqrt(a / (1 - a)))
+
+
 def lengths(values: np.ndarray) -> np.ndarray:
     """The 2-norm of each view."""
     return np.sqrt((values**2).sum(axis=(1, 2, 3)))
 
 
 EQUATIONS = {
-    f.__name__: f for f in (pfd, asyncsd, asyncsd_perp_neg, dsd, bridge, bridge_first, bsd, bsd_standard, cds, tsm)
+    f.__name__: f
+    for f in (
+        pfd,
+        asyncsd,
+        asyncsd_perp_neg,
+        dsd,
+        bridge,
+        bridge_first,
+        bsd,
+        bsd_standard,
+        cds,
+        tsm,
+        rfds,
+        rfds_rev,
+    )
 }
 
 

@@ -99,3 +99,23 @@ def test_an_unknown_kind_is_refused(frames):
 @pytest.mark.parametrize("spec", [SWEEP, ARMS, ERRORS], ids=lambda spec: spec.kind)
 def test_figures_are_the_same_bytes_every_time(frames, spec):
     assert svg_and_pdf(make_figure(frames, spec)) == svg_and_pdf(make_figure(frames, spec))
+
+
+def _on_top(frames) -> list[str]:
+    (axis,) = make_or_explain(frames, ERRORS)(LIGHT).axes
+    return [tick.get_text() for above in axis.child_axes for tick in above.get_xticklabels()]
+
+
+def test_the_log_snr_of_t_is_above_the_panel(frames):
+    """At the ticks 200, 400, … of a prior whose log-SNR falls by 1 in 100 timesteps."""
+    known = dataclasses.replace(frames, events=frames.events.assign(log_snr=5 - frames.events["timestep"] / 100))
+    (axis,) = make_or_explain(known, ERRORS)(LIGHT).axes
+    assert _on_top(known) == [f"{5 - t / 100:+.1f}".replace("-", "−") for t in axis.get_xticks() if 20 <= t <= 1000]
+    assert len(_on_top(known)) >= 4
+
+
+def test_there_is_no_log_snr_for_older_records_or_for_priors_that_differ_in_it(frames):
+    known = 5 - frames.events["timestep"] / 100
+    differs = known.where(frames.events["method"] == "sdi", known + 1)
+    for unusable in (np.nan, differs):
+        assert _on_top(dataclasses.replace(frames, events=frames.events.assign(log_snr=unusable))) == []

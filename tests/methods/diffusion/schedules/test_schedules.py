@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from methods.diffusion.noise_levels import flow_levels, flow_times
 from methods.diffusion.schedules import draw_later, draw_timesteps, schedules, timestep_index
 from methods.diffusion.schedules.dreamtime import DreamTime
+from methods.diffusion.schedules.flow_time import FlowTime
 from methods.diffusion.schedules.linear import Linear
 from methods.diffusion.schedules.piecewise import Piecewise
 from methods.diffusion.schedules.polyline import Polyline
@@ -148,6 +150,37 @@ def test_the_polyline_is_that_of_the_code_of_cfd(prior) -> None:
     for step, timestep in golden["timesteps"]:
         assert set(drawn(Polyline(), prior, step / 25000, 3).tolist()) == {timestep}
     assert set(drawn(Polyline(), prior, 1.0, 3).tolist()) == {212}
+
+
+def test_flow_time_is_uniform_in_the_flow_s_unshifted_time(prior) -> None:
+    """On a prior with Stable Diffusion's table, whose times are 0.006 apart at the lower bound."""
+    table = flow_times(prior.alphas_cumprod.double())
+    drawn = table[drawn_of(FlowTime(), prior, 20_000)]
+    assert float(drawn.min()) == pytest.approx(3 * 0.02 / 1.04, abs=0.003)
+    assert float(drawn.max()) == pytest.approx(3 * 0.7 / 2.4, abs=0.001)
+    u = drawn / (3 - 2 * drawn)  # the shift undone
+    found = torch.quantile(u, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
+    torch.testing.assert_close(found, 0.02 + 0.68 * torch.tensor([0.25, 0.5, 0.75]).double(), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("time", [0.0, 0.05, 0.3, 0.6, 0.9, 1.0])
+def test_flow_time_takes_the_nearest_log_snr_of_any_prior(time: float, prior) -> None:
+    prior.alphas_cumprod = flow_levels()[::7].float()  # a coarse table
+    wanted = torch.logit(torch.tensor(1.0 - time, dtype=torch.float64)) * 2
+    table = torch.logit(prior.alphas_cumprod.double())
+    nearest = int((table - wanted.clamp(-100, 100)).abs().argmin())
+    assert set(drawn_of(FlowTime(time, time, 1.0), prior, 3).tolist()) == {nearest}
+
+
+def drawn_of(schedule, prior, count: int) -> torch.Tensor:
+    assert schedule.start(prior) == {}
+    return drawn(schedule, prior, 0.4, count)
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0])
+def test_an_impossible_shift_is_named(shift: float) -> None:
+    with pytest.raises(ValueError, match=f"shift: {shift} is not a positive number"):
+        FlowTime(shift=shift)
 
 
 @pytest.mark.parametrize(
