@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from methods.contracts import Prior
-from methods.priors.pipeline.stable_diffusion import SD21, HubFolder
+from methods.priors.pipeline.stable_diffusion import SD21, SD35, SDXL, HubFolder
 from methods.registry import Registry
 
 #: The folder of the weights that come with the package.
@@ -26,9 +26,16 @@ class PriorSource:
     """The repository that ``sdibench fetch`` takes its weights from; None if there is nothing to fetch."""
     make: Callable[[], Prior] | None = None
     """Makes the prior, if it has no weights."""
+    suite: str = ""
+    """Name of the suite of scorers that a study under this prior has by default; "" for one of the prior's own name."""
 
 
 priors: Registry[PriorSource] = Registry("prior")
+
+
+def suite_of(name: str) -> str:
+    """The suite of scorers that a study under the prior ``name`` has by default; a folder's is of the folder's name."""
+    return (priors[name].suite or name) if name in priors else name
 
 
 def _gaussian() -> Prior:
@@ -59,11 +66,24 @@ for _name, _source in {
     "toybox-flow": PriorSource(
         "The toybox's rectified flow: the same network and images, another objective.",
         folder=lambda: _WEIGHTS / "toybox-flow",
+        suite="toybox",
     ),
     "sd21": PriorSource(
         "Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21).",
         folder=SD21.local_folder,
         hub=SD21,
+    ),
+    "sdxl": PriorSource(
+        "Stable Diffusion XL, or what SDIBENCH_SDXL names (sdibench fetch sdxl).",
+        folder=SDXL.local_folder,
+        hub=SDXL,
+        suite="sd21",
+    ),
+    "sd35": PriorSource(
+        "Stable Diffusion 3.5 medium, a flow, or what SDIBENCH_SD35 names (sdibench fetch sd35).",
+        folder=SD35.local_folder,
+        hub=SD35,
+        suite="sd21",
     ),
 }.items():
     priors.register(_name)(_source)

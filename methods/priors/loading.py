@@ -108,7 +108,7 @@ def prior_card(name: str) -> PriorCard | None:
 
 
 def prior_sha256(name: str) -> str:
-    """SHA-256 of the weights of the prior ``name``, checked, without loading them; "none" if it has none.
+    """SHA-256 of the weights of the prior ``name``, checked, without loading them; a word for a prior that has none.
 
     Raises:
         UnknownNameError: If there is no such prior.

@@ -16,6 +16,8 @@ class GaussianFlow(GaussianPrior):
     with v = (1 − s)²·d² + s².
     """
 
+    weights_sha256 = "gaussian-flow"  # a cell's identity has this of its prior
+
     def __init__(self, *, deviation: float = 0.3, clip_target: float | None = 1.0) -> None:
         super().__init__(deviation=deviation, clip_target=clip_target)
         self.alphas_cumprod = flow_levels().float()

@@ -32,6 +32,8 @@ class MixturePrior(GaussianPrior):
         ValueError: If ``modes`` is not between 1 and 8.
     """
 
+    weights_sha256 = "mixture"  # a cell's identity has this of its prior
+
     def __init__(self, *, modes: int = 3, deviation: float = 0.3, clip_target: float | None = 1.0) -> None:
         if not 1 <= modes <= _MOST:
             raise ValueError(f"modes: {modes} is not between 1 and {_MOST}")

@@ -124,6 +124,10 @@ class HubFolder:
         return folder
 
 
+#: Later models, each from its makers' own repository; both are scored with the suite ``sd21``.
+SDXL = HubFolder("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "SDIBENCH_SDXL")
+SD35 = HubFolder("sd35", "stabilityai/stable-diffusion-3.5-medium", "SDIBENCH_SD35")
+
 #: The prior of the suite ``sd21``.  Stability AI withdrew its own repository in late 2025; this mirror is named in
 #: public threads (XPixelGroup/HYPIR#58, huggingface/optimum-habana#2363).
 SD21 = HubFolder(
