@@ -16,6 +16,8 @@ from bench.study.expand import expand
 from bench.study.study import load_study, parse_study
 from methods.priors.loading import cached_prior
 
+pytestmark = pytest.mark.e2e
+
 FAMILIES: dict[str, Callable[[Path], Any]] = {
     "sdxl": sdxl, "deepfloyd-if": deepfloyd_if, "pixart": pixart, "sd3": stable_diffusion_3, "flux": flux,
 }  # fmt: skip
