@@ -214,7 +214,10 @@ def _at(fields: Any, path: str) -> Any:
     return fields
 
 
-@pytest.mark.parametrize("name", [name for name in study_names() if name.endswith("_sd21")])
+_ABLATIONS = [name for name in study_names() if name.startswith("ablation_") and name.endswith("_sd21")]
+
+
+@pytest.mark.parametrize("name", _ABLATIONS)
 def test_the_ablations_on_stable_diffusion_are_those_of_the_toybox(name: str) -> None:
     small, large = load_study(name.removesuffix("_sd21")), load_study(name)
     assert len(large.chosen_prompts()) == 43

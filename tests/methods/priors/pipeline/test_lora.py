@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from methods.conditioning import Conditioning
-from methods.diffusion.adaptation import Adaptation
+from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors.loading import load_prior
 from methods.priors.pipeline.families.stable_diffusion import StableDiffusion
 from methods.priors.pipeline.lora import AdaptedNetwork
@@ -126,7 +126,7 @@ def test_the_toybox_prior_is_adapted_in_noise_and_stays_unchanged() -> None:
     generator = torch.Generator().manual_seed(0)
     latents, noise = torch.randn(2, 2, 16, 16, 16, generator=generator)
     timesteps, text = torch.tensor([100, 700]), prior.embed(["a red car", "a blue duck"])
-    state = Adaptation(prior, rank=4, learning_rate=1e-2)
+    state = Adaptation(low_rank_copy(prior, 4), learning_rate=1e-2)
     before = prior.predict_noise(latents, timesteps, text)
     assert torch.equal(state.adapted.predict_noise(latents, timesteps, text, torch.ones(2, 16)), before)
     calls = prior.calls

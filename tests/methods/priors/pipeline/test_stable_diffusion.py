@@ -13,7 +13,7 @@ import torch
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
-from methods.diffusion.adaptation import Adaptation
+from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors import PriorSource, priors
 from methods.priors.loading import folder_of, load_prior, prior_card, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
@@ -167,7 +167,7 @@ def test_the_adapted_copy_learns_in_float32(stable_diffusion, dtype) -> None:
     prior = DiffusersPrior(stable_diffusion.folder, PipelineSettings(dtype=dtype))
     latents, wanted = noise(2, 4, 8, 8), noise(2, 4, 8, 8, seed=1)
     timesteps, text = torch.tensor([100, 700]), prior.embed(["a red car", "a blue duck"])
-    state = Adaptation(prior, rank=4, learning_rate=1e-2)
+    state = Adaptation(low_rank_copy(prior, 4), learning_rate=1e-2)
     before = prior.predict_noise(latents, timesteps, text)
     torch.testing.assert_close(state.adapted.predict_noise(latents, timesteps, text, torch.ones(2, 16)), before)
     given = {"prior": prior, "conditioning": text, "cameras": torch.ones(2, 16)}

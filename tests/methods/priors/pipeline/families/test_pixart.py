@@ -11,7 +11,7 @@ import torch
 from diffusers import PixArtSigmaPipeline
 from tiny_pipelines import SCALE, assert_same_walk, pixart, walk, walk_of_prior
 
-from methods.diffusion.adaptation import Adaptation
+from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors.loading import load_prior
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
@@ -82,7 +82,7 @@ def test_the_adapted_transformer_sees_cameras_and_learns(pipe, start) -> None:
     prior, noise = DiffusersPrior(pipe.folder), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     times, text = torch.tensor([700, 300]), prior.embed(PROMPTS)
     said = prior.predict_noise(start, times, text)
-    state = Adaptation(prior, rank=4, learning_rate=1e-2)
+    state = Adaptation(low_rank_copy(prior, 4), learning_rate=1e-2)
     trained = state.adapted.parameters()
     # two blocks with two attentions of four projections in two factors, and a camera's embedding of two layers
     assert sum(".lora_" in name for name in trained) == 2 * 2 * 4 * 2
