@@ -98,8 +98,10 @@ def full_size(session: nox.Session) -> None:
 def train_toybox(session: nox.Session) -> None:
     """Train the toybox's models from the beginning (hours on a CPU; continues from checkpoints)."""
     install(session)
-    for script in session.posargs or ("prior", "classifier", "calibrate", "clip", "reward", "aesthetic"):
-        session.run("python", "-m", f"bench.training.{script}")
+    flow = ("prior --objective flow", "calibrate --folder methods/priors/weights/toybox-flow --bounds none")
+    for script in session.posargs or ("prior", "classifier", "calibrate", *flow, "clip", "reward", "aesthetic"):
+        name, *options = script.split()
+        session.run("python", "-m", f"bench.training.{name}", *options)
 
 
 @nox.session(default=False)

@@ -18,7 +18,7 @@ from bench.watch.divergence import Divergence, Watch
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
-from methods.cameras import Cameras, sample_cameras, view_words, with_view
+from methods.cameras import VIEW_WORDS, Cameras, sample_cameras, view_words, with_view
 from methods.contracts import PROMPT, Distillation, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.diffusion.noise_levels import log_snr_on_host
@@ -56,6 +56,8 @@ class Optimisation:
         self.scene = initial_scene(cell).build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
         self.optimiser = self._make_optimiser()
+        prior.null(1)  # these now, since large text encoders leave memory with the first prediction
+        prior.embed(self.texts())
         self.done = 0  # steps
         self._log_snr = log_snr_on_host(prior.alphas_cumprod)  # read here, so that no step waits for it
         self._kept = self._parameters()
@@ -174,6 +176,16 @@ class Optimisation:
             generator=self.streams["rays"],
             training=True,
         )
+
+    def texts(self) -> list[str]:
+        """Every text that a step may ask the prior to embed, the empty one aside."""
+        prompt, negative = self.cell.prompt, self.method.negative_text(self.cell.prompt)
+        if self.cell.view_prompts == "none":
+            return [prompt, negative] if negative else [prompt]
+        found = [prompt, *(with_view(prompt, words) for words in VIEW_WORDS), negative]
+        if PROMPT in self.method.negative_prompt:
+            found += [with_view(negative, words) for words in VIEW_WORDS]
+        return [text for text in found if text]
 
     def embed(self, cameras: Cameras) -> ViewPrompt:
         """The conditioning of each view, with the words of its side or Perp-Neg as the cell is set."""

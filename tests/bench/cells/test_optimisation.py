@@ -12,6 +12,7 @@ from methods.cameras import evaluation_ring, sample_cameras
 from methods.contracts import Prior, Rendering, View
 from methods.distillation import update_loss
 from methods.distillation.sds import SDS
+from methods.priors.closed_form.gaussian import GaussianPrior
 
 
 def test_the_same_cell_takes_the_same_steps(cell: Cell, prior: Prior) -> None:
@@ -117,6 +118,25 @@ def test_an_event_has_the_log_snr_of_its_timesteps(cell: Cell, prior: Prior) -> 
     levels = prior.alphas_cumprod[torch.tensor(own.times)].double()
     assert event.timestep == 400
     assert event.log_snr == pytest.approx(float((levels / (1 - levels)).log().mean()))
+
+
+@pytest.mark.parametrize("method", ["sds", "nfsd", "bridge"])
+@pytest.mark.parametrize("kind", ["words", "perp_neg", "none"])
+def test_every_text_is_embedded_before_the_first_step(cell: Cell, method: str, kind: str) -> None:
+    """A text encoder of billions of parameters is in memory only until then."""
+    asked: list[str] = []
+
+    class Listening(GaussianPrior):
+        def embed(self, texts):
+            asked.extend(texts)
+            return super().embed(texts)
+
+    other = cell.model_copy(update={"method": method, "hyper_parameters": {}, "view_prompts": kind})
+    loop = Optimisation(other, Listening())
+    first = set(asked)
+    for elevation_deg in (15.0, 80.0):  # from the sides, and from overhead
+        loop.embed(evaluation_ring(8, elevation_deg=elevation_deg))
+    assert set(asked) == first
 
 
 def test_a_prompt_names_the_side_as_the_study_is_set(cell: Cell, prior: Prior) -> None:
