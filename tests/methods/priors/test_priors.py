@@ -17,7 +17,7 @@ from metrics.suites import suites
         ("sd21", "sd21"),
         ("sdxl", "sd21"),
         ("sd35", "sd21"),
-        ("./a", "./a"),
+        ("a", "a"),
     ],
 )
 def test_the_suite_of_a_prior(name, suite) -> None:
