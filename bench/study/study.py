@@ -19,7 +19,6 @@ from bench.errors import InputError
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported
-from methods.priors import suite_of
 from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
@@ -172,6 +171,8 @@ class Study(CellSettings, Handling):
     @property
     def scorer_suite(self) -> str:
         """The suite of scorer models."""
+        from methods.priors import suite_of  # imports torch, which --help must not wait for
+
         return self.scorers or suite_of(self.prior.name)
 
     @property
