@@ -180,11 +180,10 @@ class Optimisation:
     def texts(self) -> list[str]:
         """Every text that a step may ask the prior to embed, the empty one aside."""
         prompt, negative = self.cell.prompt, self.method.negative_text(self.cell.prompt)
-        if self.cell.view_prompts == "none":
-            return [prompt, negative] if negative else [prompt]
-        found = [prompt, *(with_view(prompt, words) for words in VIEW_WORDS), negative]
-        if PROMPT in self.method.negative_prompt:
-            found += [with_view(negative, words) for words in VIEW_WORDS]
+        found = [prompt, negative]
+        if self.cell.view_prompts != "none":
+            with_words = [prompt, negative] if PROMPT in self.method.negative_prompt else [prompt]
+            found += [with_view(text, words) for text in with_words for words in VIEW_WORDS]
         return [text for text in found if text]
 
     def embed(self, cameras: Cameras) -> ViewPrompt:

@@ -183,6 +183,11 @@ class World:
         return torch.autograd.grad(out.loss, view.latents, retain_graph=True)[0].numpy() * VIEWS
 
 
+def lengths(values: np.ndarray) -> np.ndarray:
+    """The 2-norm of each view."""
+    return np.sqrt((values**2).sum(axis=(1, 2, 3)))
+
+
 #: Names of the methods that test_rivals.py and test_trained_rivals.py in tests/methods/distillation prove.
 RIVALS = frozenset({"asd", "asyncsd", "bridge", "bsd", "cds", "dsd", "lods", "pfd", "rfds", "tsm"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,6 +176,12 @@ def pixart(folder: Path) -> PixArtSigmaPipeline:
     pipe.set_progress_bar_config(disable=True)
     pipe.save_pretrained(folder)
     return pipe
+
+
+def change(folder: Path, file: str, **fields: object) -> None:
+    """Change fields of a JSON file of a pipeline."""
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 class Walk(NamedTuple):

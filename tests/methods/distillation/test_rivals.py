@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from closed_form_world import RIVALS, SHAPE, TRAINED, GivenNoise, World
+from closed_form_world import RIVALS, SHAPE, TRAINED, GivenNoise, World, lengths
 
 from methods.distillation import methods
 
@@ -165,11 +165,6 @@ def flow_time(world: World) -> np.ndarray:
     """s with ((1 − s)/s)² = ᾱ/(1 − ᾱ)."""
     a = world.level(world.times)
     return 1 / (1 + np.sqrt(a / (1 - a)))
-
-
-def lengths(values: np.ndarray) -> np.ndarray:
-    """The 2-norm of each view."""
-    return np.sqrt((values**2).sum(axis=(1, 2, 3)))
 
 
 EQUATIONS = {

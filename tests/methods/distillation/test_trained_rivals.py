@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from closed_form_world import SHAPE, TRAINED, VIEWS, GivenNoise, World
+from closed_form_world import SHAPE, TRAINED, VIEWS, GivenNoise, World, lengths
 
 from methods.cameras import evaluation_ring
 from methods.contracts import Rendering, View
@@ -115,11 +115,6 @@ def test_the_loss_s_gradient_is_the_equation(equation: Callable, modes: int, bou
         # bounded predictions may nearly cancel: their rounding is that of the noise
         least = np.linalg.norm(world.noise) * (bound != "none")
         assert (lengths(ours - expected) <= TOLERANCE * np.maximum(size, least)).all()
-
-
-def lengths(values: np.ndarray) -> np.ndarray:
-    """The 2-norm of each view."""
-    return np.sqrt((values**2).sum(axis=(1, 2, 3)))
 
 
 def test_each_has_its_equation() -> None:

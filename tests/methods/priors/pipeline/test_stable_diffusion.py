@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
+from tiny_pipelines import change
 
 from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors import PriorSource, priors
@@ -38,11 +38,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def copy(stable_diffusion, tmp_path: Path) -> Path:
     """A copy of the pipeline that a test may damage."""
     return Path(shutil.copytree(stable_diffusion.folder, tmp_path / "copy"))
-
-
-def change(folder: Path, file: str, **fields: object) -> None:
-    path = folder / file
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

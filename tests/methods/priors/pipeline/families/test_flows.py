@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_flows import PATH, assert_same_flow, flux, stable_diffusion_3, walk_flow, walk_flow_of_prior
-from tiny_pipelines import SCALE
+from tiny_pipelines import SCALE, change
 
 from methods.diffusion.noise_levels import flow_levels
 from methods.priors.loading import load_prior, prior_card
@@ -47,11 +46,6 @@ def copies(tmp_path):
         return tmp_path / name
 
     return make
-
-
-def change(folder: Path, file: str, **fields: object) -> None:
-    path = folder / file
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 def is_flux(pipe) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import PixArtSigmaPipeline
-from tiny_pipelines import SCALE, assert_same_walk, pixart, walk, walk_of_prior
+from tiny_pipelines import SCALE, assert_same_walk, change, pixart, walk, walk_of_prior
 
 from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors.loading import load_prior
@@ -31,11 +30,6 @@ def pipe(tmp_path_factory) -> PixArtSigmaPipeline:
 @pytest.fixture
 def start() -> torch.Tensor:
     return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def change(folder: Path, file: str, **fields: object) -> None:
-    path = folder / file
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 @pytest.mark.parametrize("negative", [None, ["blurry", "dark"]], ids=["null", "negative"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 import weakref
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
-from tiny_pipelines import SCALE, assert_same_walk, sdxl, walk, walk_of_prior
+from tiny_pipelines import SCALE, assert_same_walk, change, sdxl, walk, walk_of_prior
 
 from methods.priors.loading import load_prior, prior_card
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
@@ -37,11 +36,6 @@ def copy(pipe, tmp_path: Path) -> Path:
 @pytest.fixture
 def start() -> torch.Tensor:
     return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def change(folder: Path, file: str, **fields: object) -> None:
-    path = folder / file
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 @pytest.mark.parametrize("negative", [None, ["blurry", "dark"]], ids=["null", "negative"])
