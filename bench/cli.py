@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 
 from bench.cli_imports import Import, Rank
-from bench.cli_installation import Cite, Doctor, Fetch, List, Show, Validate
+from bench.cli_installation import Cite, Convert, Doctor, Fetch, List, Show, Validate
 from bench.commands.selection import Names, Selection
 from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
@@ -255,6 +255,7 @@ Command = (
     | Annotated[Import, tyro.conf.subcommand("import")]
     | Annotated[Rank, tyro.conf.subcommand("rank")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Cite, tyro.conf.subcommand("cite")]

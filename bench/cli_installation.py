@@ -33,6 +33,26 @@ class Fetch:
 
 
 @dataclass(frozen=True)
+class Convert:
+    """Write a checkpoint in one .safetensors file as a folder that can be a prior."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    """The file, a fine-tune of Stable Diffusion 1, 2, XL or 3, or of FLUX.1."""
+    folder: tyro.conf.Positional[Path]
+    """Folder to write."""
+    like: str | None = None
+    """A prior of its kind (name, folder or fetched repository), which has what the file lacks: configurations,
+    tokenizers, text encoders.  Without it, the configurations of the model it was made from are downloaded."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.commands.convert import convert_file
+
+        convert_file(self.checkpoint, self.folder, console, like=self.like)
+        return 0
+
+
+@dataclass(frozen=True)
 class List:
     """List what there is to choose from."""
 

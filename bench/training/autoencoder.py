@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
+from methods.priors.pipeline.networks import save_network
 
 _CHANNELS = 4
 _KL = 1e-4  # weight of the divergence, a mean over latents; Stable Diffusion's is 1e-6 of a sum over a pixel's share
@@ -134,7 +135,7 @@ def main(options: Options) -> None:
     )
     autoencoder.register_to_config(scaling_factor=1 / deviation_of_latents(autoencoder, images))
     Console().print(f"PSNR of held-out objects: {peak_signal_to_noise(autoencoder, images):.2f} dB")
-    autoencoder.half().save_pretrained(options.out / "vae")
+    save_network(autoencoder.half(), options.out / "vae")
     Console().print(f"wrote {options.out}")
 
 

@@ -35,9 +35,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from bench.training.dataset import RESOLUTION, ToyImages, toy_images
 from bench.training.loop import train, use_cpu
 from bench.training.objectives import OBJECTIVES, objective_loss
-from methods.atomic import replace_file
 from methods.priors.pipeline.codec import Codec
-from methods.priors.pipeline.networks import load_network
+from methods.priors.pipeline.networks import load_network, save_network
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.priors.pipeline.vae_codec import VaeCodec
 from methods.weights import write_card
@@ -218,11 +217,8 @@ def main(options: Options) -> None:
 def export(options: Options, network: PriorNetwork, codec: VaeCodec | PatchCodec) -> None:
     """Write the weights in half precision as a diffusers pipeline folder with its card."""
     network.half()
-    network.unet.save_pretrained(options.weights / "unet")
-    network.text_encoder.save_pretrained(options.weights / "text_encoder")
-    for path in options.weights.glob("*/*.safetensors"):  # which save_pretrained lets only their owner read
-        with replace_file(path) as temporary:
-            shutil.copyfile(path, temporary)
+    save_network(network.unet, options.weights / "unet")
+    save_network(network.text_encoder, options.weights / "text_encoder")
     if isinstance(codec, PatchCodec):
         codec.save(options.weights / "vae")
     elif options.autoencoder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import transformers
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
+from methods.atomic import replace_file
 from methods.priors.pipeline.component_files import weights_files
 from methods.priors.pipeline.folder import files_in
 from methods.weights import WeightsError
@@ -64,3 +66,17 @@ def load_network(network: Any, folder: Path, dtype: torch.dtype) -> Any:
     if missing := sorted({*info["missing_keys"], *empty}):
         raise WeightsError(f"{folder}: lacks {len(missing)} of {network.__name__}'s weights, such as {missing[0]}")
     return loaded
+
+
+def save_network(network: Any, folder: Path) -> None:
+    """Write a network's configuration and weights, in the precision that it has, as ``load_network`` reads them.
+
+    Raises:
+        OSError: If the folder cannot be written in.
+    """
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    network.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):  # which save_pretrained lets only their owner read
+        with replace_file(path) as temporary:
+            shutil.copyfile(path, temporary)

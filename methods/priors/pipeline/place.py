@@ -9,11 +9,7 @@ from methods.priors.pipeline.folder import INDEX
 from methods.weights import CARD, WeightsError, WeightsMissingError
 
 _CHECKPOINTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
-_CONVERT = (
-    "a prior is a folder in diffusers' format, which StableDiffusionPipeline.from_single_file(FILE).save_pretrained("
-    "FOLDER) writes, or the same of StableDiffusionXLPipeline and others; without a network they need config=FOLDER of "
-    "such a pipeline"
-)
+_CONVERT = "a prior is a folder in diffusers' format, which sdibench convert FILE FOLDER writes"
 
 
 def expand_path(given: str | Path) -> Path:

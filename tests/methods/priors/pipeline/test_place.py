@@ -61,7 +61,7 @@ def test_home_is_expanded(hub: Path, stable_diffusion) -> None:
 
 NOT_PIPELINES = {
     "~/hub": "is a cache of the hub; name the folder of one model in it, such as {home}/hub/models--owner--tiny",
-    "~/sd.safetensors": "is a checkpoint in one file; a prior is a folder in diffusers' format, which StableDiffusionP",
+    "~/sd.safetensors": "is a checkpoint in one file; a prior is a folder in diffusers' format, which sdibench c",
     "sd.CKPT": "is a checkpoint in one file; a prior is a folder",
     "notes.md": "is a file; a prior is a folder in diffusers' format",
     "~/one": "has no model_index.json, but a checkpoint in one file, v1-5.ckpt; a prior is a folder",
