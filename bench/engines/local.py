@@ -92,7 +92,7 @@ class _Worker:
         """Whether there is more to wait for; raises what the job raised."""
         if not self.job.done():
             return True
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown()
         try:
             self.job.result()
         except BrokenProcessPool as error:
@@ -116,10 +116,10 @@ class _Worker:
             self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process, if it still runs, at once."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the process, if it still runs, at once; and the pool's thread, whose pipe the interpreter closes at exit."""
         if not self.job.done():
             self._signal(signal.SIGKILL)
+        self._pool.shutdown(cancel_futures=True)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(OSError, BrokenProcessPool):

@@ -75,6 +75,26 @@ def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study
     assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
     assert {record.environment.threads for record in records} == {1}
     assert "attempt 2" in "".join(path.read_text() for path in (together.folder / "logs").iterdir())
+    assert not _pool_threads()
+
+
+def _pool_threads() -> list[threading.Thread]:
+    """Threads of pools; one that still ends when the interpreter does makes it print that a pipe is closed."""
+    return [thread for thread in threading.enumerate() if "Executor" in type(thread).__name__]
+
+
+@pytest.mark.faults
+def test_arms_on_another_prior_give_the_same_bits_in_worker_processes(study: Study, tmp_path: Path) -> None:
+    """Workers load the study's own prior ahead, and others when a cell asks for them."""
+    arms = {"sds": {}, "sds-flow": {"method": "sds", "settings": {"prior": "gaussian-flow"}}}
+    study = study.model_copy(update={"methods": arms})
+    cells = expand(study)
+    assert {cell.prior.name for cell in cells} == {"gaussian", "gaussian-flow"}
+    alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
+    run_local(study, cells, alone, EngineOptions(workers=1))
+    run_local(study, cells, together, EngineOptions(workers=2))
+    assert len(_scenes(alone)) == 4
+    assert _scenes(together) == _scenes(alone)
 
 
 @pytest.mark.faults
