@@ -97,7 +97,8 @@ class Comparison:
 def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     """B − A for every method and metric, over the prompts and seeds that both runs have.
 
-    A metric whose card is not the same in both (model, preprocessing, version, candidates, columns) has no difference.
+    A metric whose card is not the same in both (model, preprocessing, version, candidates, columns) has no difference,
+    and neither has one that compares with images of the prior where the runs have different priors.
 
     Raises:
         InputError: If a folder is not a scored run, or the runs have no cell in common.
@@ -111,7 +112,7 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
         raise InputError(f"{a.folder} and {b.folder} have no method in common")
     scored = [metric for metric in cards[0] if metric in cards[1]]
     columns = [_column(cards[0][metric], metric) for metric in scored]
-    not_comparable = _not_comparable(cards, (a, b))
+    not_comparable = _of_other_images(cards[0], (a, b)) | _not_comparable(cards, (a, b))
     estimates: dict[tuple[str, str], Estimate] = {}
     assets = [asset_means(run) for run in runs]
     for method in methods:
@@ -180,6 +181,22 @@ def _not_comparable(cards: Sequence[Mapping[str, MetricCard]], stores: Sequence[
                 f"{second!s:.80} in {stores[1].folder}; score both with the same"
             )
     return reasons
+
+
+def _of_other_images(cards: Mapping[str, MetricCard], stores: Sequence[RunStore]) -> dict[str, str]:
+    """Say why, for each metric that is relative to images of the prior where the studies' priors differ."""
+    studies = [store.read_study() for store in stores]
+    priors = [None if study.pinned is None else study.pinned.prior.weights_sha256 for study in studies]
+    names = [study.prior.name for study in studies]
+    if (names[0], priors[0]) == (names[1], priors[1]):
+        return {}
+    lacks_truth = any(prompt.truth is None for study in studies for prompt in study.chosen_prompts())
+    return {
+        metric: f"{metric} is not comparable: it is relative to images of the prior, which is {names[0]} in "
+        f"{stores[0].folder} and {names[1]} in {stores[1].folder}"
+        for metric, card in cards.items()
+        if card.uses_samples or (card.uses_references and lacks_truth)
+    }
 
 
 def _check_prompts(runs: Sequence[ReportFrames], stores: Sequence[RunStore]) -> None:

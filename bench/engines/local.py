@@ -116,7 +116,7 @@ class _Worker:
             self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process, if it still runs, at once; and the pool's thread, whose pipe the interpreter closes at exit."""
+        """End the process, if it still runs, at once, and the pool's thread: at exit its pipe is closed."""
         if not self.job.done():
             self._signal(signal.SIGKILL)
         self._pool.shutdown(cancel_futures=True)

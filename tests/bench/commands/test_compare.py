@@ -234,6 +234,34 @@ def test_other_lists_of_candidates_of_the_same_length_are_not_compared(
     assert "candidates_sha256 of its card" in compare_runs(a, b).not_comparable["psnr"]
 
 
+@pytest.mark.parametrize(
+    ("card", "knows_truth", "is_comparable"),
+    [
+        ({"uses_samples": True}, True, False),
+        ({"uses_references": True}, False, False),
+        ({"uses_references": True}, True, True),
+        ({}, False, True),
+    ],
+)
+def test_scores_relative_to_images_of_another_prior_are_not_compared(
+    pair: tuple[RunStore, RunStore], tmp_path: Path, card: dict[str, bool], *, knows_truth: bool, is_comparable: bool
+) -> None:
+    b = pair[1]
+    a = RunStore(Path(shutil.copytree(b.folder, tmp_path / "a")))
+    for store, sha256 in ((a, "a" * 64), (b, "b" * 64)):
+        _change_cards(store, lambda found: found.update(card), "psnr")
+        path = store.folder / "study.json"
+        study = json.loads(path.read_text())
+        study["pinned"]["prior"]["weights_sha256"] = sha256
+        for prompt in study["pinned"]["prompt_set"]["prompts"]:
+            prompt["truth"] = prompt["truth"] if knows_truth else None
+        path.write_text(json.dumps(study))
+    found = compare_runs(a, b).not_comparable
+    assert list(found) == ([] if is_comparable else ["psnr"])
+    assert is_comparable or "relative to images of the prior, which is gaussian in" in found["psnr"]
+    assert compare_runs(a, a).not_comparable == {}
+
+
 def test_prompts_that_share_only_an_id_are_not_compared(pair: tuple[RunStore, RunStore]) -> None:
     a, b = pair
     _reidentify(b, lambda record: {"prompt": record.cell.prompt + " in the rain"})
