@@ -42,7 +42,7 @@ def check_updates(cells: Sequence[Cell], prior: Prior) -> Check:
     levels = log_snr_on_host(prior.alphas_cumprod)
     for cell in cells:
         for place in PLACES:
-            method, progress = _at(cell_method(cell), place)
+            method, progress, where = _at(cell_method(cell), place)
             view = View(Rendering(rgb.clone().requires_grad_(), opacity, opacity), cameras, prior)
             streams = make_streams(0, "validation")
             state = method.start(prior)
@@ -51,15 +51,18 @@ def check_updates(cells: Sequence[Cell], prior: Prior) -> Check:
             t = float(out.timesteps.float().mean()) / len(prior.alphas_cumprod)
             snr = float(levels[out.timesteps.cpu().long()].mean())
             size = float(gradient.square().mean().sqrt())
-            values[f"{cell.label} at t = {t:.2f} (log-SNR {snr:+.1f})"] = size if math.isfinite(size) else None
+            values[f"{cell.label} at {where}t = {t:.2f} (log-SNR {snr:+.1f})"] = size if math.isfinite(size) else None
     wrong = [name for name, size in values.items() if not size]
     note = "root mean square of the update in the latents of one fixed render; right: positive and finite"
     return Check(passed=not wrong, note=note + "".join(f"; {name} is not" for name in wrong), values=values)
 
 
-def _at(method: Method, place: float) -> tuple[Method, float]:
-    """The method with a constant timestep and half of its progress, or itself at that progress."""
+def _at(method: Method, place: float) -> tuple[Method, float, str]:
+    """The method with a constant timestep and half of its progress, or itself at a progress, and words for the latter.
+
+    A method with timesteps of its own may draw the same one at two progresses.
+    """
     if any(field.name == "schedule" for field in dataclasses.fields(method)):
         constant: Method = dataclasses.replace(method, schedule=Linear(place, place))  # type: ignore[call-arg]
-        return constant, 0.5
-    return method, 1 - place
+        return constant, 0.5, ""
+    return method, 1 - place, f"progress {1 - place:.1f}, "
