@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from reports import ReportError
-from reports.grid import GAP, HEAD, LABELS, MARGIN, TILE, draw_grid
+from reports.grid import GAP, HEAD, LABELS, LINE, MARGIN, PAIR, TILE, draw_grid
 from reports.images import FULL_SIDE, THUMBNAIL_SIDE, encode_strip, encode_view, load, ring, rings
 
 
@@ -73,16 +73,37 @@ def test_an_unreadable_image_is_named(tmp_path):
             load(path, 8)
 
 
-def test_grid_shows_front_and_back_of_truth_and_methods(make_frames):
-    frames = make_frames(statuses={("sdi", "mug"): "empty"})
-    colours = {"ground truth": (250, 0, 0), "sds": (0, 250, 0), "sdi": (0, 0, 250)}
+COLOURS = {"ground truth": (250, 0, 0), "sds": (0, 250, 0), "sdi": (0, 0, 250)}
+
+
+def _paint(frames, prompts) -> None:
+    """A colour for each method, darker for each later prompt, and half of that on the back."""
     for row in frames.views.to_dict("records"):
-        shade = 1.0 if abs(row["azimuth_deg"]) < 90 else 0.5
-        Image.new("RGB", (8, 8), tuple(int(shade * c) for c in colours[row["method"]])).save(row["rgb_path"])
+        shade = 1.0 - 0.2 * list(prompts).index(row["prompt_id"])
+        shade *= 1.0 if abs(row["azimuth_deg"]) < 90 else 0.5
+        Image.new("RGB", (8, 8), tuple(int(shade * c) for c in COLOURS[row["method"]])).save(row["rgb_path"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_grid_shows_front_and_back_of_truth_and_methods_the_longer_list_downwards(make_frames, count):
+    prompts = dict(list({"duck": "a blue duck", "mug": "a mug", "car": "a red car"}.items())[:count])
+    frames = make_frames(prompts=prompts, statuses={("sdi", "mug"): "empty"})
+    _paint(frames, prompts)
     image = draw_grid(frames)
-    for column, colour in enumerate(colours.values()):
-        left = MARGIN + LABELS + column * (2 * TILE + GAP + MARGIN) + TILE // 2
-        for row in range(3):
+    for method, colour in enumerate(COLOURS.values()):
+        for prompt in range(count):
+            row, column = (prompt, method) if count >= 2 else (method, prompt)
+            left = MARGIN + LABELS + column * PAIR + TILE // 2
             top = HEAD + MARGIN // 2 + row * (TILE + MARGIN) + TILE // 2
-            assert image.getpixel((left, top)) == colour
-            assert image.getpixel((left + TILE + GAP, top)) == tuple(c // 2 for c in colour)
+            shown = tuple(int((1.0 - 0.2 * prompt) * c) for c in colour)
+            assert image.getpixel((left, top)) == shown
+            assert image.getpixel((left + TILE + GAP, top)) == tuple(
+                int((1.0 - 0.2 * prompt) * 0.5 * c) for c in colour
+            )
+    assert image.width == 2 * MARGIN + LABELS + PAIR * (3 if count >= 2 else count)
+
+
+def test_a_long_heading_takes_lines_of_its_own(make_frames):
+    long = {"duck": "a blue duck that waits for the rain behind a house"}
+    images = [draw_grid(make_frames(prompts=prompts)) for prompts in ({"duck": "a duck"}, long)]
+    assert images[1].height - images[0].height == 2 * LINE
