@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import methods.torchvision_shim  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
 from reports.figures.drawing import style
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# How long an example takes says nothing on a machine that others use.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,5 +24,5 @@ RESAMPLES: Final = 10_000
 PROFILE_RESAMPLES: Final = 2_000
 #: Sign vectors of a test of one method against the baseline, if they are not enumerated.
 FLIPS: Final = 99_999
-#: Sign vectors of a test of a pair of methods for rank groups, if they are not enumerated.
+#: Least number of sign vectors of a test of a pair of methods for rank groups, if they are not enumerated.
 RANK_FLIPS: Final = 9_999

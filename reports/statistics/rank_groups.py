@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -32,8 +33,10 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
     sign = -1 if higher_is_better else 1
     ranked = sorted(scored, key=lambda method: sign * float(np.mean(means[method])))
     pairs = list(combinations(ranked, 2))
+    # Holm multiplies the smallest p by the number of pairs, and a p cannot be less than one in the number of vectors.
+    resamples = max(RANK_FLIPS, math.ceil(10 * len(pairs) / ALPHA))
     tests = [
-        sign_flip_test(paired_differences(scores.method(one), scores.method(other)), seed, resamples=RANK_FLIPS)
+        sign_flip_test(paired_differences(scores.method(one), scores.method(other)), seed, resamples=resamples)
         for one, other in pairs
     ]
     corrected = holm([test.p for test in tests])

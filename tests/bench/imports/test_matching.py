@@ -55,7 +55,7 @@ WORDS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     texts=st.lists(WORDS.map(" ".join), min_size=1, max_size=6, unique=True),
     kinds=st.lists(st.sampled_from(sorted(SLUGS)), min_size=6, max_size=6),

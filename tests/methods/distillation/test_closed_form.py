@@ -293,7 +293,7 @@ UNIT = st.integers(-10, 10).map(lambda tenth: tenth / 10)
 def test_the_loss_s_gradient_is_the_paper_s_equation(equation: Callable, modes: int, bound: str) -> None:
     """With a bounded prior too, whose clean images are clipped wherever the setting says so."""
 
-    @settings(max_examples=25 if bound == "none" else 8, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=25 if bound == "none" else 8, derandomize=True, database=None)
     @given(
         t=st.integers(20, 980),
         scale=st.floats(-10, 101, allow_subnormal=False),

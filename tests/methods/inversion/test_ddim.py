@@ -97,7 +97,7 @@ def test_error_of_inverting_and_sampling_back_falls_on_the_toybox_prior() -> Non
     assert errors[-1] < errors[0] / 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.integers(1, 200), times=st.lists(st.integers(0, 999), min_size=2, max_size=2), seed=st.integers(0, 9))
 def test_the_inversion_ends_at_the_same_time_for_any_number_of_steps(infer, steps, times, seed) -> None:
     """Each view's path runs from 0 to exactly its own t, never back, in int(steps · t) strides of even length.

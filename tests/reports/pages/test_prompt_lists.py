@@ -36,7 +36,7 @@ class Heading(HTMLParser):
         self.words += data if self._inside else ""
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff"]))
 def test_each_prompt_of_a_list_has_a_page_with_its_text(
     make_frames, tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, mark: str

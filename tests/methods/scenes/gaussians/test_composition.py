@@ -106,7 +106,7 @@ def test_images_and_gradients_are_those_of_the_definition(seed: int) -> None:
         assert (ours - theirs).abs().max() <= 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([0.003, 0.1, 0.6]), spread=st.sampled_from([0.05, 0.5, 2.5]))
 def test_any_cloud_has_a_gradient_and_no_pixel_more_than_all_light(seed: int, size: float, spread: float) -> None:
     """Small, wide, overlapping, behind the camera and outside of the image."""
