@@ -48,7 +48,7 @@ def draw_grid(frames: ReportFrames) -> Image.Image:
             draw.text((left + offset * (TILE + GAP), head - MARGIN + 5), words, MUTED, _font(11))
     for row, (down_key, text) in enumerate(down.items()):
         top = head + MARGIN // 2 + (TILE + MARGIN) * row
-        lines = "\n".join(_wrapped(text, 18)[:5] or [down_key])
+        lines = "\n".join(_wrapped(text, 18) or [down_key])
         draw.multiline_text((MARGIN, top + 4), lines, INK, _font(13, bold=not prompts_go_down), spacing=5)
         for column, across_key in enumerate(across):
             left = MARGIN + LABELS + PAIR * column

@@ -96,7 +96,7 @@ def test_a_checkpoint_that_lacks_weights_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_pipeline_without_the_configuration_of_a_network_is_not_like_it(
+def test_a_pipeline_of_other_shapes_is_not_like_it(
     stable_diffusion: Path, checkpoint: Path, tmp_path: Path, capsys
 ) -> None:
     like = Path(shutil.copytree(stable_diffusion, tmp_path / "like"))
