@@ -1,8 +1,9 @@
 """Tables, figures and pages of a study's results, from data frames alone."""
 
+from reports.claim import Claim
 from reports.figures.spec import FigureSpec
 from reports.frames import ReportError, ReportFrames
 from reports.tables import Reproduction
 from reports.write import ReportFiles, write_report
 
-__all__ = ["FigureSpec", "ReportError", "ReportFiles", "ReportFrames", "Reproduction", "write_report"]
+__all__ = ["Claim", "FigureSpec", "ReportError", "ReportFiles", "ReportFrames", "Reproduction", "write_report"]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reports.claim import Claim
 from reports.figures.drawing.style import Draw
 from reports.figures.spec import FigureSpec, make_or_explain
 from reports.figures.standard import standard_figures
@@ -46,6 +47,7 @@ def write_report(
     notes: Sequence[str],
     baseline: str,
     figures: Sequence[FigureSpec] = (),
+    claims: Sequence[Claim] = (),
     reproduction: Reproduction | None = None,
     provenance: Mapping[str, str] | None = None,
     cards: Cards = (),
@@ -59,17 +61,18 @@ def write_report(
         notes: Sentences for the page and the caption of every table, such as the suite of the scorers.
         baseline: Label of the arm that others are compared with.
         figures: Figures that the study asks for, in addition to the standard ones.
+        claims: What papers say of the arms, for a table of its own.
         reproduction: Published tables to show next to the results.
         provenance: Further facts for the page's end, such as packages and threads.
         cards: Cards of methods and metrics for the page, each with a heading.
 
     Raises:
-        ReportError: If the baseline is not an arm of the study, a published table is unknown, or an image or mesh
-            cannot be read.
+        ReportError: If the baseline is not an arm of the study, a claim names an unknown arm or score, a published
+            table is unknown, or an image or mesh cannot be read.
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    tables = list(all_tables(frames, notes, baseline=baseline, reproduction=reproduction))
+    tables = list(all_tables(frames, notes, baseline=baseline, claims=claims, reproduction=reproduction))
     page = write_pages(
         frames,
         folder,

@@ -21,7 +21,7 @@ from methods.card import card_of
 from methods.distillation import methods
 from metrics import MetricCard, metrics
 from metrics.suites import find_suite
-from reports import FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
+from reports import Claim, FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
 
 #: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
 FINE_POINTS, COARSE_POINTS = 80, 32
@@ -55,8 +55,9 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         store.folder / "report",
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames, cards),
-        baseline=imported_title(study.baseline) if study.baseline in imported_arms(study) else study.baseline,
+        baseline=_title(study, study.baseline),
         figures=_figures(study),
+        claims=_claims(study),
         reproduction=Reproduction(study.published, study.prior.name, find_suite(study.scorer_suite).name),
         provenance=_provenance(study, records),
         cards=[*_method_cards(records), *((f"Metric {card.name}: {card.title}", card.facts) for card in cards)],
@@ -86,16 +87,35 @@ def _figures(study: Study) -> list[FigureSpec]:
 
     A name that no metric has is kept, so that the report refuses it.
     """
-
-    def columns(names: Iterable[str]) -> set[str]:
-        return {column.name for name in names for column in metrics[name].columns}
-
-    scored, known = columns(study.metrics), columns(metrics.names())
-    absent = known - scored
+    absent = _columns(metrics.names()) - _columns(study.metrics)
     return [
         FigureSpec(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
         for figure in study.figures
     ]
+
+
+def _claims(study: Study) -> list[Claim]:
+    """Return the papers' claims about scores that the study has, with the labels that the report's arms have.
+
+    A name that no metric has is kept, so that the report refuses it.
+    """
+    absent = _columns(metrics.names()) - _columns(study.metrics)
+    return [
+        Claim(
+            **claim.model_dump() | {"arm": _title(study, claim.arm), "against": _title(study, claim.against)},
+        )
+        for claim in study.paper_claims
+        if claim.metric not in absent
+    ]
+
+
+def _columns(names: Iterable[str]) -> set[str]:
+    return {column.name for name in names for column in metrics[name].columns}
+
+
+def _title(study: Study, label: str) -> str:
+    """The label of an arm in tables, which mark an imported one."""
+    return imported_title(label) if label in imported_arms(study) else label
 
 
 def _notes(

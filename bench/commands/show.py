@@ -101,7 +101,7 @@ def _study(name: str) -> Facts | None:
     if name not in study_names():
         return None
     study = load_study(name)
-    fields = study.model_dump(mode="json", exclude={"name", "methods", "figures"}, exclude_none=True)
+    fields = study.model_dump(mode="json", exclude={"name", "methods", "figures", "paper_claims"}, exclude_none=True)
     arms = [("arm", f"{label}: {settings}") for label, settings in study.methods.items()]
     return [*((label, str(value)) for label, value in fields.items()), *arms]
 

@@ -10,19 +10,21 @@ from typing import Any
 from bench.study.study import Study
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LISTS = ("figures", "paper_claims")  # of tables
 
 
 def study_toml(study: Study) -> str:
     """The whole study as TOML, from which a file of the same name loads the same study."""
     fields = study.model_dump(mode="json", exclude={"name", "pinned"}, exclude_none=True)
     lines = [f"# {study.name}, merged"]
-    plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key != "figures"}
+    plain = {key: value for key, value in fields.items() if not isinstance(value, dict) and key not in _LISTS}
     lines += [f"{key} = {toml_value(value)}" for key, value in plain.items()]
     for key, value in fields.items():
         if isinstance(value, dict):
             lines += _table(key, value)
-    for figure in fields["figures"]:
-        lines += ["", "[[figures]]", *(f"{_key(key)} = {toml_value(value)}" for key, value in figure.items())]
+    for name in _LISTS:
+        for table in fields[name]:
+            lines += ["", f"[[{name}]]", *(f"{_key(key)} = {toml_value(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -11,11 +11,12 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
+from bench.study.paper_claims import PaperClaim, claims_among
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported
@@ -52,6 +53,8 @@ class Handling(Section):
     """Published tables (files of reports/published) to show next to the results."""
     figures: tuple[FigureSettings, ...] = ()
     """Figures of the report in addition to those of every study."""
+    paper_claims: tuple[PaperClaim, ...] = ()
+    """Claims of papers about the arms, which the report tests."""
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Torch's threads on the CPU in each process, on which the last bits of the numbers depend."""
     time_limit_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -96,6 +99,11 @@ class Study(CellSettings, Handling):
             raise ValueError(
                 f"baseline = {self.baseline!r}: not a method of the study, which has {_join(self.methods)}"
             )
+        for index, claim in enumerate(self.paper_claims):
+            for key, label in (("arm", claim.arm), ("against", claim.against)):
+                if label not in self.methods:
+                    where = f"paper_claims.{index}.{key} = {label!r}"
+                    raise ValueError(f"{where}: not a method of the study, which has {_join(self.methods)}")
         if "name" not in self.scene:
             raise ValueError('scene: has no key name, such as name = "nerf"')
         for field in ("seeds", "prompt_ids", "metrics", "controls"):
@@ -122,7 +130,8 @@ class Study(CellSettings, Handling):
         for name in settings:
             if name not in known:
                 raise InputError(f"{where}: unknown key {name!r}: {nearest(name, known)}")
-        fields = self.model_dump(mode="json", exclude={"pinned"}) | {"methods": {label: arm}, "baseline": label}
+        fields = self.model_dump(mode="json", exclude={"pinned", "paper_claims"})
+        fields |= {"methods": {label: arm}, "baseline": label}
         own = parse_study(overlay(fields, settings), where=where)
         if self.pinned is None:
             return own
@@ -210,6 +219,7 @@ class Study(CellSettings, Handling):
         if methods:
             fields["methods"] = {label: self.methods[label] for label in dict.fromkeys(methods)}
             fields["baseline"] = self.baseline if self.baseline in methods else methods[0]
+            fields["paper_claims"] = claims_among(fields["paper_claims"], methods)
         fields |= {"prompt_ids": list(prompt_ids)} if prompt_ids else {}
         fields |= {"seeds": list(seeds)} if seeds else {}
         fields |= {"steps": steps} if steps is not None else {}
@@ -223,7 +233,8 @@ def load_study(name_or_path: str | Path) -> Study:
 
     A file with the key ``extends`` holds only its differences to another study, or to several that are merged in order.
     Tables are merged key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace those below.  A
-    file that names a prompt set replaces ``prompt_ids`` too.  Relative paths in a file are relative to its folder.
+    file that names a prompt set replaces ``prompt_ids`` too, and one with ``methods`` drops the claims about others.
+    Relative paths in a file are relative to its folder.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -281,7 +292,10 @@ def _parse_toml(path: Path) -> dict[str, Any]:
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a study over those of another."""
     chosen = {name: value for name, value in below.items() if name != "prompt_ids" or "prompts" not in above}
-    return overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
+    merged = overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
+    if isinstance(above.get("methods"), dict) and "paper_claims" in below and "paper_claims" not in above:
+        merged["paper_claims"] = claims_among(below["paper_claims"], above["methods"])
+    return merged
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -355,8 +369,8 @@ def _explain_name(path: Sequence[str], name: str, pattern: str) -> str:
 
 def _keys(path: Sequence[str]) -> list[str]:
     section: Any = Study
-    for part in path:
-        section = section.model_fields[part].annotation
+    for part in path:  # a number is the place in a list of tables
+        section = get_args(section)[0] if part.isdigit() else section.model_fields[part].annotation
     if dataclasses.is_dataclass(section):
         return [field.name for field in dataclasses.fields(section)]
     return [name for name in section.model_fields if section is not Study or name not in _NOT_IN_FILES]

@@ -1,7 +1,7 @@
 """Train a small KL autoencoder on toybox images: the latent prior's codec, learnt as Stable Diffusion's is.
 
     python -m bench.training.autoencoder
-    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder
+    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder --precision bfloat16
 
 The patch codec of the other toybox priors is linear, so that their gradients reach the image undistorted.  Through
 this encoder they do not, which is the part of latent priors that the others hide.
@@ -21,6 +21,7 @@ import methods.torchvision_shim  # noqa: F401  (before diffusers)
 
 # isort: split
 from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from rich.console import Console
 from torch import Tensor, nn
 
@@ -71,7 +72,10 @@ def network() -> AutoencoderKL:
 
 
 class Reconstruction:
-    """The loss of a step: mean absolute error of the pixels, of their differences to neighbours, and the divergence."""
+    """The loss of a step: mean absolute error of the pixels, of their differences to neighbours, and the divergence.
+
+    The network computes in bfloat16, which takes .6 of float32's time where a CPU has instructions for it.
+    """
 
     def __init__(self, images: ToyImages, batch: int, seed: int) -> None:
         self._images, self._batch, self._seed = images, batch, seed
@@ -83,8 +87,10 @@ class Reconstruction:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         index = np.sort(rng.choice(self._seen, self._batch, replace=False))
         rgb = 2 * self._images.over(index, 0.5 + 0.5 * torch.rand(self._batch, generator=generator)) - 1
-        posterior = autoencoder.encode(rgb).latent_dist
-        said = autoencoder.decode(posterior.sample(generator)).sample
+        with torch.autocast("cpu", torch.bfloat16):
+            moments = autoencoder.encode(rgb).latent_dist.parameters
+            posterior = DiagonalGaussianDistribution(moments.float())
+            said = autoencoder.decode(posterior.sample(generator)).sample.float()
         pixels = nn.functional.l1_loss(said, rgb)
         edges = sum(nn.functional.l1_loss(said.diff(dim=axis), rgb.diff(dim=axis)) for axis in (2, 3))
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()

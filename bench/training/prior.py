@@ -5,7 +5,7 @@ works on 16 × 16 positions and no autoencoder has to be trained, shipped or dif
 
     python -m bench.training.prior
     python -m bench.training.prior --objective flow
-    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder
+    python -m bench.training.prior --autoencoder .cache/toybox-autoencoder --precision bfloat16
 
 The second trains the same network on the same images as a rectified flow, the third in the latents of a learnt
 autoencoder (``bench.training.autoencoder``) in place of the patches'.  Each goes on from the last checkpoint in
@@ -58,7 +58,8 @@ _FORMS = {16: "16 principal components per 4 x 4 patch", 4: "4 channels of a KL 
 _SCRIPTS = {
     "toybox": "python -m bench.training.prior, then bench.training.calibrate",
     "toybox-flow": "python -m bench.training.prior --objective flow, then bench.training.calibrate",
-    "toybox-latent": "python -m bench.training.autoencoder, bench.training.prior --autoencoder, then calibrate",
+    "toybox-latent": "python -m bench.training.autoencoder, bench.training.prior --autoencoder --precision bfloat16, "
+    "then calibrate",
 }
 _AVERAGING = 0.999  # of the weights: samples of the average are cleaner than the last weights
 
@@ -85,6 +86,8 @@ class Options:
     """Highest learning rate of AdamW."""
     seed: int = 0
     """Seed of the initialisation, the images' order and the noise."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the network's matrix products; bfloat16 takes .7 of the time where a CPU has instructions for it."""
     threads: int = 2
     """CPU threads."""
 
@@ -107,8 +110,11 @@ class Options:
 class PriorNetwork(nn.Module):
     """The denoiser and its text encoder, trained together."""
 
-    def __init__(self, vocabulary: int, end_token: int, channels: int = _CHANNELS) -> None:
+    def __init__(
+        self, vocabulary: int, end_token: int, channels: int = _CHANNELS, *, in_bfloat16: bool = False
+    ) -> None:
         super().__init__()
+        self.in_bfloat16 = in_bfloat16
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=vocabulary,
@@ -136,7 +142,8 @@ class PriorNetwork(nn.Module):
         )
 
     def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
-        return self.unet(noisy, timesteps, self.text_encoder(tokens).last_hidden_state).sample
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.in_bfloat16):
+            return self.unet(noisy, timesteps, self.text_encoder(tokens).last_hidden_state).sample.float()
 
 
 class Batches:
@@ -194,7 +201,9 @@ def main(options: Options) -> None:
         )
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(options.seed)  # libraries initialise from the global one
-        network = PriorNetwork(len(tokenizer), tokenizer.eos_token_id, codec.channels)
+        network = PriorNetwork(
+            len(tokenizer), tokenizer.eos_token_id, codec.channels, in_bfloat16=options.precision == "bfloat16"
+        )
     batches = Batches(images, codec, tokenizer, options.batch, options.seed)
     objective = OBJECTIVES[options.objective]
     train(
@@ -207,6 +216,7 @@ def main(options: Options) -> None:
         work=options.checkpoints,
         settings={
             "autoencoder": None if options.autoencoder is None else options.autoencoder.name,
+            "precision": options.precision,
             **{name: getattr(options, name) for name in ("objective", "steps", "batch", "learning_rate", "seed")},
         },
         averaging=_AVERAGING,
@@ -248,6 +258,7 @@ def export(options: Options, network: PriorNetwork, codec: VaeCodec | PatchCodec
         steps=options.steps,
         batch=options.batch,
         learning_rate=options.learning_rate,
+        precision=options.precision,
         data="toybox images, seed 0, held-out combinations left out, 8 % degraded with words that say so",
     )
     Console().print(f"wrote {options.weights}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.claim import Claim
 from reports.frames import ReportFrames
 from reports.published import load_published
 from reports.table import Table
+from reports.tables.claims import claims_table
 from reports.tables.cost import cost_table
 from reports.tables.coverage import failures_table
 from reports.tables.differences import comparisons_table, differences_table
@@ -19,7 +21,12 @@ from reports.tables.variance import variance_table
 
 
 def all_tables(
-    frames: ReportFrames, notes: Sequence[str], *, baseline: str, reproduction: Reproduction | None = None
+    frames: ReportFrames,
+    notes: Sequence[str],
+    *,
+    baseline: str,
+    claims: Sequence[Claim] = (),
+    reproduction: Reproduction | None = None,
 ) -> list[Table]:
     """Build every table for which the study has data; the first is the main one.
 
@@ -27,11 +34,12 @@ def all_tables(
         frames: The study's results.
         notes: Sentences that every caption must carry.
         baseline: Label of the arm that others are compared with.
+        claims: What papers say of the arms.
         reproduction: Published tables to show next to the results; the first table's caption says which of them cannot
             be compared.
 
     Raises:
-        ReportError: If a published table is unknown.
+        ReportError: If a published table is unknown, or a claim names an unknown arm or score.
     """
     measured = Measured(frames, baseline)
     wanted = reproduction or Reproduction()
@@ -40,6 +48,7 @@ def all_tables(
     tables = [
         summary_table(measured, [*refusals, *notes]),
         *(published_table(measured, each, notes) for each in printed if not refusal(each, wanted)),
+        claims_table(measured, claims, notes),
         differences_table(measured, notes),
         common_table(measured, notes),
         all_prompts_table(measured, notes),

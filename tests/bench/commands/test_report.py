@@ -12,6 +12,7 @@ from bench.commands.report import cell_meshes, report_study
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.expand import expand
+from bench.study.paper_claims import PaperClaim
 from bench.study.settings import FigureSettings
 from bench.study.study import Study
 from methods.card import card_of
@@ -92,6 +93,17 @@ def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(
     misspelt = figure.model_copy(update={"metrics": ("psnrr",)})
     report_study(study.model_copy(update={"figures": (misspelt,)}), finished)
     assert given["drawn"][0].metrics == ("psnrr",)  # for the report to refuse
+
+
+def test_the_papers_claims_about_scores_that_the_study_has_are_a_table(study: Study, finished: RunStore) -> None:
+    claim = PaperClaim(paper="SDI", text="nearer to the truth", arm="sdi", against="sds", metric="psnr")
+    claims = (claim, claim.model_copy(update={"metric": "clip_score"}))
+    report_study(study.model_copy(update={"paper_claims": claims}), finished)
+    [row] = json.loads((finished.folder / "report" / "tables" / "claims.json").read_text())["rows"]
+    assert row["part"] == "SDI"
+    misspelt = (claim.model_copy(update={"metric": "psnrr"}),)
+    with pytest.raises(ReportError, match=r"claim 'nearer to the truth' of SDI: 'psnrr' is not one of the scores psnr"):
+        report_study(study.model_copy(update={"paper_claims": misspelt}), finished)
 
 
 def test_the_page_has_the_whole_cards_of_the_methods_and_metrics(study: Study, finished: RunStore) -> None:

@@ -193,6 +193,12 @@ def test_a_name_of_a_figure_that_is_wrong_is_explained(study_file: Path) -> None
         load_study(study_file)
 
 
+def test_an_unknown_key_of_a_figure_is_named(study_file: Path) -> None:
+    study_file.write_text(study_file.read_text() + '[[figures]]\nname = "arms"\nkind = "arms"\ntitel = "t"\n')
+    with pytest.raises(InputError, match=r"unknown key 'figures.0.titel': did you mean title\?"):
+        load_study(study_file)
+
+
 def test_a_study_is_found_at_home_and_by_an_upper_case_ending(
     study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
