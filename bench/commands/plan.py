@@ -32,6 +32,7 @@ from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
+from reports.statistics import fewest_prompts
 
 #: Seconds for timing steps without records: enough on a GPU, and a bound on a CPU.
 TIMING_SECONDS = 120.0
@@ -107,9 +108,19 @@ def print_plan(
         _print_rows(rows, lacking.remedy, console)
     if gpu is not None:
         print_estimated_steps({label: row.forecast.step for label, row in rows.items()}, gpu, console)
-    for line in [*_sums(study, store, rows, gpu), *_imported(study), *reading, *lacking.lines]:
+    for line in [*_sums(study, store, rows, gpu), *_imported(study), *_too_few(study), *reading, *lacking.lines]:
         print_line(console, line)
     return on is not None or not lacking.has_no_package or not any(row.missing for row in rows.values())
+
+
+def _too_few(study: Study) -> list[str]:
+    """Say that no method of the study can be told from its baseline, whatever their scores will be."""
+    prompts, others = len(study.chosen_prompts()), len(study.methods) - 1
+    needed = fewest_prompts(others)
+    if not others or prompts >= needed:
+        return []
+    whom = f"the other method from {study.baseline}" if others == 1 else f"{others} methods from {study.baseline}"
+    return [f"{prompts} prompts cannot tell {whom}, whatever their scores: it takes {needed}"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from reports.statistics.comparison import PairedComparison, compare_to_baseline
 from reports.statistics.detectable import minimum_detectable_difference
 from reports.statistics.divergence import mcnemar_test
 from reports.statistics.estimate import Estimate
+from reports.statistics.fewest_prompts import fewest_prompts, least_p
 from reports.statistics.holm import holm
 from reports.statistics.improvement import probability_of_improvement
 from reports.statistics.interval import Interval
@@ -36,9 +37,11 @@ __all__ = [
     "StudyScores",
     "VarianceComponents",
     "compare_to_baseline",
+    "fewest_prompts",
     "geometric_mean",
     "holm",
     "interquartile_mean",
+    "least_p",
     "mcnemar_test",
     "minimum_detectable_difference",
     "newcombe_interval",

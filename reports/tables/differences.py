@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from reports.render.printed import heading
-from reports.statistics import PairedComparison
+from reports.statistics import PairedComparison, fewest_prompts, least_p
 from reports.statistics.constants import ALPHA, ALPHA_TEXT, LEVEL_TEXT, POWER_TEXT
+from reports.statistics.values import MIN_PROMPTS
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import compared_column, headline_scores
 from reports.tables.footnotes import metric_footnotes
@@ -46,6 +47,7 @@ def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         "Better or worse: the sign-flip test, corrected by Holm over the methods of a column, has "
         f"p ≤ {ALPHA:g} and the interval excludes 0. Otherwise the data cannot tell; the table of comparisons "
         "has the difference that they could have detected.",
+        *_too_few(len(measured.frames.cells["prompt_id"].unique()), len(measured.others)),
         *notes,
     )
     columns = tuple(replace(compared_column(column), signed=True) for column in scores)
@@ -87,6 +89,18 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     footnotes = metric_footnotes(measured.frames, scores)
     title = f"Comparisons with {measured.baseline}"
     return Table("comparisons", title, caption, "Method", columns, tuple(rows), footnotes)
+
+
+def _too_few(prompts: int, others: int) -> list[str]:
+    """Say that a table has intervals and cannot have a verdict; with fewer prompts it has neither, as others say."""
+    needed = fewest_prompts(others)
+    if not MIN_PROMPTS <= prompts < needed:
+        return []
+    alone, corrected = least_p(prompts, 1), least_p(prompts, others)
+    return [
+        f"{prompts} prompts are too few for a verdict on {others} methods: even if all agree, p is {alone:.2g} for one "
+        f"method and {corrected:.2g} after the correction. It takes {needed} prompts."
+    ]
 
 
 def _difference(measured: Measured, column: TableColumn, method: str, *, text: bool) -> Entry:

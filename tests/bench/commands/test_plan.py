@@ -14,15 +14,17 @@ from bench.commands.plan import print_plan
 from bench.records.store import RunStore
 from bench.study.study import Study, load_study
 
+_TOO_FEW = ", whatever their scores: it takes "
+
 
 def _printed(study: Study, store: RunStore, **named: float) -> tuple[list[list[str]], list[str]]:
-    """The table's rows, and the lines below it."""
+    """The table's rows, and the lines below it, without the one that says that a small study has no verdicts."""
     console = Console(file=io.StringIO(), width=250)
     print_plan(study, store, console, **named)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     rows = [[word.strip() for word in line.split("│")[1:-1]] for line in lines if "│" in line]
     end = next(index for index, line in enumerate(lines) if line.startswith("└"))
-    return rows, lines[end + 1 :]
+    return rows, [line for line in lines[end + 1 :] if _TOO_FEW not in line]
 
 
 def test_a_plan_of_nothing_done_times_steps_and_writes_nothing(study: Study, tmp_path: Path) -> None:
@@ -34,6 +36,19 @@ def test_a_plan_of_nothing_done_times_steps_and_writes_nothing(study: Study, tmp
     assert below[0].startswith("left: 0.0 CPU-hours on ")
     assert below[0].endswith("are free")
     assert not (tmp_path / "run").exists()
+
+
+def test_too_few_prompts_for_a_verdict_are_said_before_the_run(study: Study, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=250)
+    print_plan(study, RunStore(tmp_path / "run"), console)
+    line = "2 prompts cannot tell the other method from sds, whatever their scores: it takes 6\n"
+    assert line in console.file.getvalue()  # type: ignore[attr-defined]
+    twelve = study.model_copy(update={"methods": {f"arm-{index}": {} for index in range(12)}})
+    assert bench.commands.plan._too_few(twelve) == [
+        f"2 prompts cannot tell 11 methods from {study.baseline}, whatever their scores: it takes 9"
+    ]
+    assert bench.commands.plan._too_few(study.model_copy(update={"methods": {"sds": {}}})) == []
+    assert bench.commands.plan._too_few(load_study("rivals")) == []
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

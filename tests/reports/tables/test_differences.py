@@ -59,6 +59,18 @@ def test_a_study_of_one_method_has_no_differences(make_frames):
     assert comparisons_table(measured, []) is None
 
 
+@pytest.mark.parametrize(("others", "prompts", "said"), [(1, 6, False), (8, 8, True), (8, 9, False), (8, 3, False)])
+def test_too_few_prompts_for_any_verdict_are_said(make_frames, others, prompts, said):
+    labels = ("sds", *(f"arm-{index}" for index in range(others)))
+    frames = make_frames(methods=labels, prompts={f"p{index}": "object" for index in range(prompts)}, views=1)
+    caption = " ".join(differences_table(Measured(frames, "sds"), []).caption)
+    sentence = (
+        "8 prompts are too few for a verdict on 8 methods: even if all agree, p is 0.0078 for one method and 0.062 "
+    )
+    assert (f"{sentence}after the correction. It takes 9 prompts." in caption) == said
+    assert ("too few for a verdict" in caption) == said
+
+
 def study(shift, prompts=43):
     rng = np.random.default_rng(1)
     base = rng.normal(30, 2, prompts)
