@@ -45,7 +45,7 @@ class Options:
     """Folder of the checkpoints; delete it to start from the beginning."""
     out: Path = Path(".cache/toybox-autoencoder")
     """The folder in which ``vae`` is written, in diffusers' format."""
-    steps: int = 5000
+    steps: int = 4000
     """Optimiser steps in all."""
     batch: int = 16
     """Images a step."""
