@@ -114,7 +114,7 @@ def print_plan(
 
 
 def _too_few(study: Study) -> list[str]:
-    """Say that no method of the study can be told from its baseline, whatever their scores will be."""
+    """Say that the study has too few prompts for a verdict on any method, whatever the scores will be."""
     prompts, others = len(study.chosen_prompts()), len(study.methods) - 1
     needed = fewest_prompts(others)
     if not others or prompts >= needed:

@@ -87,7 +87,7 @@ def _figures(study: Study) -> list[FigureSpec]:
 
     A name that no metric has is kept, so that the report refuses it.
     """
-    absent = _columns(metrics.names()) - _columns(study.metrics)
+    absent = _absent_columns(study)
     return [
         FigureSpec(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
         for figure in study.figures
@@ -99,18 +99,21 @@ def _claims(study: Study) -> list[Claim]:
 
     A name that no metric has is kept, so that the report refuses it.
     """
-    absent = _columns(metrics.names()) - _columns(study.metrics)
+    absent = _absent_columns(study)
     return [
-        Claim(
-            **claim.model_dump() | {"arm": _title(study, claim.arm), "against": _title(study, claim.against)},
-        )
+        Claim(**claim.model_dump() | {"arm": _title(study, claim.arm), "against": _title(study, claim.against)})
         for claim in study.paper_claims
         if claim.metric not in absent
     ]
 
 
-def _columns(names: Iterable[str]) -> set[str]:
-    return {column.name for name in names for column in metrics[name].columns}
+def _absent_columns(study: Study) -> set[str]:
+    """The columns of metrics that the study is not scored with."""
+
+    def columns(names: Iterable[str]) -> set[str]:
+        return {column.name for name in names for column in metrics[name].columns}
+
+    return columns(metrics.names()) - columns(study.metrics)
 
 
 def _title(study: Study, label: str) -> str:

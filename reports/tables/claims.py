@@ -12,13 +12,14 @@ from reports.claim import Claim
 from reports.frames import ReportError
 from reports.render.printed import heading
 from reports.statistics import PairedComparison, compare_to_baseline
-from reports.statistics.constants import ALPHA, LEVEL_TEXT, POWER_TEXT, SEED
+from reports.statistics.constants import ALPHA, ALPHA_TEXT, LEVEL_TEXT, POWER_TEXT, SEED
 from reports.statistics.holm import holm
+from reports.statistics.values import prompt_means
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import compared_column, mean_of, score_columns
 from reports.tables.differences import CANNOT_TELL, verdict
 from reports.tables.footnotes import metric_footnotes
-from reports.tables.measured import Measured, compared_scores, entry_of, estimate_entry
+from reports.tables.measured import Measured, compared_scores, estimate_entry
 
 _COLUMNS: Final = (
     TableColumn("claim", "claim", kind="words"),
@@ -60,7 +61,7 @@ def claims_table(measured: Measured, claims: Sequence[Claim], notes: Sequence[st
         f"Means of two methods over prompts, and their difference [{LEVEL_TEXT} bootstrap interval] (pairs), paired by "
         "prompt and seed; of a score with a target, the difference of the distances to it.",
         f"Yes or no: the sign-flip test of this claim alone has p ≤ {ALPHA:g} and the interval excludes 0. Of claims "
-        f"without anything behind them, {ALPHA:.0%} would have a yes or a no by chance; p (Holm) is corrected for all "
+        f"without anything behind them, {ALPHA_TEXT} would have a yes or a no by chance; p (Holm) is corrected for all "
         "claims of the table.",
         "No difference seen: the claim is that the method is not worse, and the data show no difference, which does "
         "not mean that there is none. Detectable: the smallest difference that these prompts detect with "
@@ -94,10 +95,8 @@ def _compare(measured: Measured, claim: Claim, column: TableColumn) -> PairedCom
 def _row(measured: Measured, claim: Claim, column: TableColumn, comparison: PairedComparison) -> Row:
     compared = compared_column(column)
     scores = measured.scores(column.key)
-    means = [
-        replace(entry_of(scores.method(arm), statistic=mean_of(column)), sd=None, n=None, low=None, high=None, why="")
-        for arm in (claim.arm, claim.against)
-    ]
+    values = [prompt_means(scores.method(arm)) for arm in (claim.arm, claim.against)]
+    means = [Entry(mean=float(mean_of(column)(each)) if len(each) else None) for each in values]
     entries = (
         Entry(text=claim.text),
         Entry(text=agreement(claim, comparison, column)),
