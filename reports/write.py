@@ -46,6 +46,7 @@ def write_report(
     title: str,
     notes: Sequence[str],
     baseline: str,
+    own_baselines: Mapping[str, str] | None = None,
     figures: Sequence[FigureSpec] = (),
     claims: Sequence[Claim] = (),
     reproduction: Reproduction | None = None,
@@ -60,6 +61,7 @@ def write_report(
         title: Heading of the page.
         notes: Sentences for the page and the caption of every table, such as the suite of the scorers.
         baseline: Label of the arm that others are compared with.
+        own_baselines: Label of another arm that an arm is compared with, by that arm's label.
         figures: Figures that the study asks for, in addition to the standard ones.
         claims: What papers say of the arms, for a table of its own.
         reproduction: Published tables to show next to the results.
@@ -67,19 +69,21 @@ def write_report(
         cards: Cards of methods and metrics for the page, each with a heading.
 
     Raises:
-        ReportError: If the baseline is not an arm of the study, a claim names an unknown arm or score, a published
+        ReportError: If a baseline is not an arm of the study, a claim names an unknown arm or score, a published
             table is unknown, or an image or mesh cannot be read.
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    tables = list(all_tables(frames, notes, baseline=baseline, claims=claims, reproduction=reproduction))
+    tables = all_tables(
+        frames, notes, baseline=baseline, own_baselines=own_baselines, claims=claims, reproduction=reproduction
+    )
     page = write_pages(
         frames,
         folder,
         tables=tables,
         figures=[
             *((spec, make_or_explain(frames, spec)) for spec in figures),
-            *standard_figures(frames, baseline=baseline),
+            *standard_figures(frames, baseline=baseline, own_baselines=own_baselines),
         ],
         title=title,
         notes=notes,

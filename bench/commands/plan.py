@@ -119,7 +119,8 @@ def _too_few(study: Study) -> list[str]:
     needed = fewest_prompts(others)
     if not others or prompts >= needed:
         return []
-    whom = f"the other method from {study.baseline}" if others == 1 else f"{others} methods from {study.baseline}"
+    baseline = "their baselines" if study.more_baselines else study.baseline
+    whom = f"the other method from {baseline}" if others == 1 else f"{others} methods from {baseline}"
     return [f"{prompts} prompts cannot tell {whom}, whatever their scores: it takes {needed}"]
 
 

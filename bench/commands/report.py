@@ -56,6 +56,9 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         title=study.title,
         notes=_notes(study, records, len(cells) - len(records), frames, cards),
         baseline=_title(study, study.baseline),
+        own_baselines={
+            _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
+        },
         figures=_figures(study),
         claims=_claims(study),
         reproduction=Reproduction(study.published, study.prior.name, find_suite(study.scorer_suite).name),

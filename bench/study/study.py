@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
-from bench.study.paper_claims import PaperClaim, claims_among
+from bench.study.comparisons import COMPARISONS, check_comparisons, comparisons_among
+from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported
@@ -49,6 +50,8 @@ class Handling(Section):
     """Control rows to score in addition to the methods: blank, noise, other_prompt, prior_2d."""
     baseline: str
     """Label of the arm that the others are compared with."""
+    more_baselines: dict[Slug, tuple[Slug, ...]] = Field(default={})
+    """Labels of arms that are compared with another arm than the baseline, by that other arm's label."""
     published: tuple[str, ...] = ()
     """Published tables (files of reports/published) to show next to the results."""
     figures: tuple[FigureSettings, ...] = ()
@@ -95,15 +98,7 @@ class Study(CellSettings, Handling):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.baseline not in self.methods:
-            raise ValueError(
-                f"baseline = {self.baseline!r}: not a method of the study, which has {_join(self.methods)}"
-            )
-        for index, claim in enumerate(self.paper_claims):
-            for key, label in (("arm", claim.arm), ("against", claim.against)):
-                if label not in self.methods:
-                    where = f"paper_claims.{index}.{key} = {label!r}"
-                    raise ValueError(f"{where}: not a method of the study, which has {_join(self.methods)}")
+        check_comparisons(self.methods, self.baseline, self.more_baselines, self.paper_claims)
         if "name" not in self.scene:
             raise ValueError('scene: has no key name, such as name = "nerf"')
         for field in ("seeds", "prompt_ids", "metrics", "controls"):
@@ -130,7 +125,7 @@ class Study(CellSettings, Handling):
         for name in settings:
             if name not in known:
                 raise InputError(f"{where}: unknown key {name!r}: {nearest(name, known)}")
-        fields = self.model_dump(mode="json", exclude={"pinned", "paper_claims"})
+        fields = self.model_dump(mode="json", exclude={"pinned", *COMPARISONS})
         fields |= {"methods": {label: arm}, "baseline": label}
         own = parse_study(overlay(fields, settings), where=where)
         if self.pinned is None:
@@ -218,8 +213,9 @@ class Study(CellSettings, Handling):
                 raise InputError(f"unknown method {label!r} in the study {self.name}: {nearest(label, self.methods)}")
         if methods:
             fields["methods"] = {label: self.methods[label] for label in dict.fromkeys(methods)}
-            fields["baseline"] = self.baseline if self.baseline in methods else methods[0]
-            fields["paper_claims"] = claims_among(fields["paper_claims"], methods)
+            fields |= comparisons_among(fields, methods)
+            if self.baseline not in methods:
+                fields |= {"baseline": methods[0], "more_baselines": {}}
         fields |= {"prompt_ids": list(prompt_ids)} if prompt_ids else {}
         fields |= {"seeds": list(seeds)} if seeds else {}
         fields |= {"steps": steps} if steps is not None else {}
@@ -233,7 +229,7 @@ def load_study(name_or_path: str | Path) -> Study:
 
     A file with the key ``extends`` holds only its differences to another study, or to several that are merged in order.
     Tables are merged key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace those below.  A
-    file that names a prompt set replaces ``prompt_ids`` too, and one with ``methods`` drops the claims about others.
+    file that names a prompt set replaces ``prompt_ids`` too, and one with ``methods`` drops comparisons of others.
     Relative paths in a file are relative to its folder.
 
     Raises:
@@ -293,8 +289,9 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     """The fields of a study over those of another."""
     chosen = {name: value for name, value in below.items() if name != "prompt_ids" or "prompts" not in above}
     merged = overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
-    if isinstance(above.get("methods"), dict) and "paper_claims" in below and "paper_claims" not in above:
-        merged["paper_claims"] = claims_among(below["paper_claims"], above["methods"])
+    if isinstance(above.get("methods"), dict):
+        kept = comparisons_among(below, above["methods"])
+        merged |= {name: value for name, value in kept.items() if name not in above}
     return merged
 
 
@@ -386,7 +383,3 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
     elif isinstance(value, list | tuple):
         for entry in value:
             yield from _numbers(entry, key)
-
-
-def _join(names: Any) -> str:
-    return ", ".join(names)

@@ -1,11 +1,12 @@
-"""Each method against the baseline, prompt by prompt: a forest plot per metric."""
+"""Each method against its baseline, prompt by prompt: a forest plot per metric."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from reports.baselines import Baselines
 from reports.figures.drawing.layout import broken, title_panel
 from reports.figures.drawing.looks import looks
 from reports.figures.drawing.marks import Mark, draw_prompts, draw_rows
@@ -17,27 +18,32 @@ from reports.frames import ReportFrames
 from reports.statistics import paired_differences
 
 
-def differences(frames: ReportFrames, *, baseline: str, metrics: Sequence[str]) -> Draw:
-    """Draw the mean of method − ``baseline`` over prompts with its interval, and the prompts as faint points.
+def differences(
+    frames: ReportFrames, *, baseline: str, metrics: Sequence[str], own_baselines: Mapping[str, str] | None = None
+) -> Draw:
+    """Draw the mean of method − its baseline over prompts with its interval, and the prompts as faint points.
 
     Cells are paired by prompt and seed, and only pairs whose cells both completed count.  A mark is hollow if pairs
     are missing.  A metric with a target is replaced by the distance to it.
 
     Raises:
         NothingToDraw: If there is no other method, or no pair has a score.
-        ReportError: If a metric is unknown or the baseline is not a method.
+        ReportError: If a metric is unknown or a baseline is not a method.
     """
-    others = [method for method in frames.methods if method != baseline]
+    baselines = Baselines(baseline, own_baselines or {})
+    others = baselines.others(frames.methods)
     found = []
     for shown in quantities(frames, metrics, compared=True):
-        theirs = shown.scores.method(baseline)
-        marks = [Mark.of(method, paired_differences(shown.scores.method(method), theirs)) for method in others]
+        scores = shown.scores
+        theirs = {method: scores.method(baselines.of(method)) for method in others}
+        marks = [Mark.of(method, paired_differences(scores.method(method), theirs[method])) for method in others]
         if any(mark.estimate.value is not None for mark in marks):
             found.append((shown, marks))
     if not found:
-        raise NothingToDraw(f"no prompt has a score of both {baseline} and another method")
+        both = "a method and its baseline" if own_baselines else f"{baseline} and another method"
+        raise NothingToDraw(f"no prompt has a score of both {both}")
 
-    words = broken(f"method − {baseline}")
+    words = broken(f"method − {baselines.name}")
 
     def draw(theme: Theme) -> Figure:
         figure, axes = row_panels(others, len(found), under=len(words.splitlines()))

@@ -6,8 +6,8 @@ theme.  It raises ``NothingToDraw`` if the study has no data for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -49,6 +49,8 @@ class FigureSpec:
     """Whether that axis is logarithmic (sweep)."""
     baseline: str = ""
     """Label of the arm that others are compared with (differences)."""
+    own_baselines: Mapping[str, str] = field(default_factory=dict)
+    """Label of another arm that an arm is compared with, by that arm's label (differences)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Kind:
 #: Every kind of figure by name.
 KINDS: Final = {
     "overview": Kind(overview, ("metrics",)),
-    "differences": Kind(differences, ("metrics", "baseline")),
+    "differences": Kind(differences, ("metrics", "baseline", "own_baselines")),
     "pareto": Kind(pareto, ("metrics",)),
     "time_to_quality": Kind(time_to_quality, ("metrics",)),
     "profiles": Kind(profiles, ("metrics",)),

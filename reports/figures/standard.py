@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from reports.baselines import Baselines
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.style import Draw
 from reports.figures.spec import FigureSpec, make_figure
@@ -15,7 +17,7 @@ from reports.tables.columns import headline_scores
 _FEW: Final = "with too few prompts for one, prompts are faint points."
 _HOLLOW: Final = "Hollow marks lack prompts, so their mean is over easier or harder ones than the others'."
 
-#: In the order of the page; ``{baseline}`` in a text is the label of the baseline.
+#: In the order of the page; ``{baseline}`` in a text is the name of the baseline, ``{baselines}`` that of all of them.
 STANDARD: Final = (
     FigureSpec(
         "overview",
@@ -29,7 +31,7 @@ STANDARD: Final = (
     FigureSpec(
         "differences",
         "differences",
-        "Differences to {baseline}",
+        "Differences to {baselines}",
         f"Mean of method − {{baseline}} on the same prompt and seed, with its {LEVEL_TEXT} interval; faint points are "
         "prompts. If an interval excludes the zero line, other prompts should show the difference too. "
         f"{_HOLLOW}",
@@ -84,7 +86,9 @@ STANDARD: Final = (
 )
 
 
-def standard_figures(frames: ReportFrames, *, baseline: str) -> list[tuple[FigureSpec, Draw]]:
+def standard_figures(
+    frames: ReportFrames, *, baseline: str, own_baselines: Mapping[str, str] | None = None
+) -> list[tuple[FigureSpec, Draw]]:
     """Compute the standard figures of a study, without those that have no data.
 
     They show every headline metric.  All numbers are computed here, once; drawing in another theme or format computes
@@ -93,15 +97,21 @@ def standard_figures(frames: ReportFrames, *, baseline: str) -> list[tuple[Figur
     Args:
         frames: The study's results.
         baseline: Label of the arm that others are compared with.
+        own_baselines: Label of another arm that an arm is compared with, by that arm's label.
 
     Raises:
-        ReportError: If the baseline is not a method.
+        ReportError: If a baseline is not a method.
     """
+    baselines = Baselines(baseline, own_baselines or {})
     metrics = tuple(column.key for column in headline_scores(frames))
     found = []
     for template in STANDARD:
-        texts = {name: getattr(template, name).replace("{baseline}", baseline) for name in ("title", "caption")}
-        spec = replace(template, metrics=metrics, baseline=baseline, **texts)
+        title = template.title.replace("{baselines}", baselines.title)
+        caption = template.caption.replace("{baseline}", baselines.name)
+        if template.kind == "differences":
+            caption = " ".join([caption, *baselines.listed])
+        spec = replace(template, title=title, caption=caption)
+        spec = replace(spec, metrics=metrics, baseline=baseline, own_baselines=baselines.own)
         try:
             found.append((spec, make_figure(frames, spec)))
         except NothingToDraw:

@@ -1,7 +1,8 @@
-"""Comparison of a method with a baseline in one metric."""
+"""Comparison of methods with their baselines in one metric."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,7 @@ class PairedComparison:
     test: PValue
     """Sign-flip test of a mean difference of 0."""
     p_holm: float | None
-    """p of the test, corrected by Holm for the methods that are compared with the baseline."""
+    """p of the test, corrected by Holm for all methods that are compared."""
     effect_size: float | None
     """Mean of the prompts' differences in units of their SD (n − 1); None if there is no spread."""
     detectable: float | None
@@ -41,23 +42,30 @@ class PairedComparison:
 
 
 def compare_to_baseline(
-    scores: StudyScores, baseline: str, seed: int, *, higher_is_better: bool | None = True
+    scores: StudyScores,
+    baseline: str,
+    seed: int,
+    *,
+    own_baselines: Mapping[str, str] | None = None,
+    higher_is_better: bool | None = True,
 ) -> list[PairedComparison]:
-    """Compare every other method with ``baseline``, in the study's order; one metric is one family of tests.
+    """Compare every other method with its baseline, in the study's order; one metric is one family of tests.
 
     Args:
         scores: One metric of a study.
         baseline: Label of the arm that is subtracted.
+        own_baselines: Label of another arm that is subtracted from an arm, by that arm's label.
         seed: Seed of the resamples, which methods with the same number of prompts share.
         higher_is_better: The metric's direction, None for none.
 
     Raises:
-        ReportError: If there is no such baseline.
+        ReportError: If a baseline is not a method.
     """
-    theirs = scores.method(baseline)
+    scores.method(baseline)  # one method alone is compared with nothing, and its baseline is checked all the same
     found = []
     for method in (method for method in scores.methods if method != baseline):
-        differences = paired_differences(scores.method(method), theirs)
+        other = (own_baselines or {}).get(method, baseline)
+        differences = paired_differences(scores.method(method), scores.method(other))
         means = prompt_means(differences)
         difference = prompt_bootstrap(differences, seed)
         # as in the bootstrap, round-off of a constant difference is no spread
@@ -68,7 +76,7 @@ def compare_to_baseline(
         found.append(
             PairedComparison(
                 method=method,
-                baseline=baseline,
+                baseline=other,
                 difference=difference,
                 test=sign_flip_test(differences, seed),
                 p_holm=None,

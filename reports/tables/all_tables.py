@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reports.claim import Claim
 from reports.frames import ReportFrames
@@ -25,6 +25,7 @@ def all_tables(
     notes: Sequence[str],
     *,
     baseline: str,
+    own_baselines: Mapping[str, str] | None = None,
     claims: Sequence[Claim] = (),
     reproduction: Reproduction | None = None,
 ) -> list[Table]:
@@ -34,14 +35,15 @@ def all_tables(
         frames: The study's results.
         notes: Sentences that every caption must carry.
         baseline: Label of the arm that others are compared with.
+        own_baselines: Label of another arm that an arm is compared with, by that arm's label.
         claims: What papers say of the arms.
         reproduction: Published tables to show next to the results; the first table's caption says which of them cannot
             be compared.
 
     Raises:
-        ReportError: If a published table is unknown, or a claim names an unknown arm or score.
+        ReportError: If a published table is unknown, or a baseline or claim names an unknown arm or score.
     """
-    measured = Measured(frames, baseline)
+    measured = Measured(frames, baseline, own_baselines or {})
     wanted = reproduction or Reproduction()
     printed = [load_published(name) for name in wanted.tables]
     refusals = [reason for each in printed if (reason := refusal(each, wanted))]

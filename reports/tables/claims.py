@@ -102,7 +102,7 @@ def _row(measured: Measured, claim: Claim, column: TableColumn, comparison: Pair
         Entry(text=agreement(claim, comparison, column)),
         Entry(text=heading(column)),
         *means,
-        estimate_entry(comparison.difference, cells=measured.cells(scores, claim.arm, claim.against)),
+        estimate_entry(comparison.difference, cells=measured.pairs(scores, claim.arm, claim.against)),
         Entry(mean=comparison.test.p, why=comparison.test.reason),
         Entry(mean=comparison.p_holm, why=comparison.test.reason),
         Entry(mean=comparison.detectable),

@@ -1,4 +1,4 @@
-"""Costs of the methods: ratios to the baseline, peak memory, network calls and hours."""
+"""Costs of the methods: ratios to their baselines, peak memory, network calls and hours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reports.tables.measured import Measured, estimate_entry
 
 
 def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """Build the table of geometric-mean cost ratios to the baseline with intervals, and of costs that are no means."""
+    """Build the table of geometric-mean cost ratios to baselines with intervals, and of costs that are no means."""
     costs = study_costs(measured.frames)
     titles = {cost.source: cost.title for cost in costs}
     peaks = [
@@ -46,22 +46,24 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         entries.append(Entry(mean=float(totals.get(method, 0.0)) / total.size, cells=tuple(cells["cell"])))
         rows.append(Row(method, tuple(entries)))
     caption = (
-        f"Ratios to {measured.baseline}: geometric mean over prompts, paired by prompt and seed, with the {LEVEL_TEXT} "
-        "interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none.",
+        f"Ratios to {measured.baselines.name}: geometric mean over prompts, paired by prompt and seed, with the "
+        f"{LEVEL_TEXT} interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none.",
+        *measured.baselines.listed,
         "Memory: mean and maximum over prompts of a cell's peak (rss: of the process; cuda: allocated by torch; "
         "reserved: by its allocator). Completed cells; in all is the wall time of every cell, with set-up and "
         "evaluation.",
         *notes,
     )
-    return Table("cost", f"Cost, and ratios to {measured.baseline}", caption, "Method", columns, tuple(rows))
+    return Table("cost", f"Cost, and ratios to {measured.baselines.title}", caption, "Method", columns, tuple(rows))
 
 
 def _ratio(measured: Measured, source: str, method: str) -> Entry:
     logs = _logarithms(measured.cost(source))
     if method == measured.baseline and not np.isnan(logs.method(method)).all():
         return Entry(mean=1.0, why="the baseline itself")
-    found = prompt_bootstrap(paired_differences(logs.method(method), logs.method(measured.baseline)), SEED)
-    entry = estimate_entry(found, cells=measured.pairs(logs, method))
+    baseline = measured.baselines.of(method)
+    found = prompt_bootstrap(paired_differences(logs.method(method), logs.method(baseline)), SEED)
+    entry = estimate_entry(found, cells=measured.pairs(logs, method, baseline))
     mean, low, high = (None if value is None else float(np.exp(value)) for value in (entry.mean, entry.low, entry.high))
     return replace(entry, mean=mean, low=low, high=high)
 

@@ -40,10 +40,11 @@ def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     rows = []
     for method in measured.others:
         entries = [_difference(measured, column, method, text=True) for column in scores]
-        rows.append(Row(method, tuple(entries)))
+        rows.append(Row(_label(measured, method), tuple(entries)))
     caption = (
-        f"Mean of method − {measured.baseline} over prompts, its {LEVEL_TEXT} bootstrap interval, and (pairs; "
+        f"Mean of method − {measured.baselines.name} over prompts, its {LEVEL_TEXT} bootstrap interval, and (pairs; "
         "verdict). Cells are paired by prompt and seed.",
+        *measured.baselines.listed,
         "Better or worse: the sign-flip test, corrected by Holm over the methods of a column, has "
         f"p ≤ {ALPHA:g} and the interval excludes 0. Otherwise the data cannot tell; the table of comparisons "
         "has the difference that they could have detected.",
@@ -52,7 +53,7 @@ def differences_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     )
     columns = tuple(replace(compared_column(column), signed=True) for column in scores)
     footnotes = metric_footnotes(measured.frames, scores)
-    title = f"Differences to {measured.baseline}"
+    title = f"Differences to {measured.baselines.title}"
     return Table("differences", title, caption, "Method", columns, tuple(rows), footnotes)
 
 
@@ -75,11 +76,11 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         own = {"difference": column.decimals, "detectable": column.decimals}
         printed = tuple(replace(each, decimals=own.get(each.key, each.decimals)) for each in columns)
         for method in measured.others:
-            rows.append(
-                Row(method, _compared(measured, column, method), part=heading(compared_column(column)), columns=printed)
-            )
+            entries, part = _compared(measured, column, method), heading(compared_column(column))
+            rows.append(Row(_label(measured, method), entries, part=part, columns=printed))
     caption = (
-        f"Method − {measured.baseline}, paired by prompt and seed: mean [{LEVEL_TEXT} interval] (pairs).",
+        f"Method − {measured.baselines.name}, paired by prompt and seed: mean [{LEVEL_TEXT} interval] (pairs).",
+        *measured.baselines.listed,
         "p: two-sided sign-flip test over prompts; Holm: over the methods of one metric. Effect size: mean over SD of "
         "the prompts' differences. P(better): share of prompts that the method wins, ties as half. Detectable: the "
         f"smallest difference that this number of prompts with this spread detects with {POWER_TEXT} power (t-test, "
@@ -87,7 +88,7 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         *notes,
     )
     footnotes = metric_footnotes(measured.frames, scores)
-    title = f"Comparisons with {measured.baseline}"
+    title = f"Comparisons with {measured.baselines.title}"
     return Table("comparisons", title, caption, "Method", columns, tuple(rows), footnotes)
 
 
@@ -108,8 +109,14 @@ def _difference(measured: Measured, column: TableColumn, method: str, *, text: b
     return estimate_entry(
         comparison.difference,
         text=verdict(comparison, column) if text else "",
-        cells=measured.pairs(measured.scores(column.key), method),
+        cells=measured.pairs(measured.scores(column.key), method, comparison.baseline),
     )
+
+
+def _label(measured: Measured, method: str) -> str:
+    """The arm, and its baseline if that is not the one of the table's title."""
+    own = measured.own_baselines.get(method)
+    return method if own is None else f"{method} − {own}"
 
 
 def _compared(measured: Measured, column: TableColumn, method: str) -> tuple[Entry, ...]:

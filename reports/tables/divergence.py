@@ -18,14 +18,15 @@ from reports.tables.summary import DIVERGENCE, divergence_entry
 
 def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
     """Build the table of the share of diverged cells against the baseline's, and of counts by status."""
-    tests = {method: _test(measured.divergence, method, measured.baseline) for method in measured.others}
+    baselines = measured.baselines
+    tests = {method: _test(measured.divergence, method, baselines.of(method)) for method in measured.others}
     corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     counts = [TableColumn(status, status, decimals=0) for status in ("completed", *DIVERGED, *FAILED)]
     columns = (
         DIVERGENCE,
         TableColumn("p", "p", decimals=4, kind="p"),
         TableColumn("p_holm", "p (Holm)", decimals=4, kind="p"),
-        TableColumn("verdict", f"than {measured.baseline}", kind="words"),
+        TableColumn("verdict", f"than {baselines.name}", kind="words"),
         TableColumn("cells", "cells", decimals=0),
         *counts,
         TableColumn("retries", "retries", decimals=0),
@@ -50,7 +51,8 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
         f"Div.: share of cells that ended {listed(DIVERGED)} among those that did not fail, with its {LEVEL_TEXT} "
         f"interval over prompts (Wilson's if each prompt has one outcome); {listed(FAILED, 'and')} are failures of "
         "the run and say nothing about the method.",
-        f"p: {how}, against {measured.baseline}; Holm: over the methods.",
+        f"p: {how}, against {baselines.name}; Holm: over the methods.",
+        *baselines.listed,
         coverage(measured),
         *notes,
     )
@@ -71,5 +73,6 @@ def _p(test: PValue | None, p: float | None) -> Entry:
 def _verdict(measured: Measured, method: str, p_holm: float | None) -> str:
     if p_holm is None or p_holm > ALPHA:
         return CANNOT_TELL
-    differences = paired_differences(measured.divergence.method(method), measured.divergence.method(measured.baseline))
+    theirs = measured.divergence.method(measured.baselines.of(method))
+    differences = paired_differences(measured.divergence.method(method), theirs)
     return "more often" if float(np.nanmean(differences)) > 0 else "less often"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from reports.baselines import Baselines
 from reports.frames import ReportFrames
 from reports.means import asset_means, control_means
 from reports.statistics import (
@@ -34,6 +35,8 @@ class Measured:
     frames: ReportFrames
     baseline: str
     """Label of the arm that others are compared with."""
+    own_baselines: Mapping[str, str] = field(default_factory=dict)
+    """Label of another arm that an arm is compared with, by that arm's label."""
     _scores: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
     _costs: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
     _comparisons: dict[str, list[PairedComparison]] = field(default_factory=dict, init=False, repr=False)
@@ -43,10 +46,15 @@ class Measured:
         """Labels of the arms, in the study's order."""
         return self.frames.methods
 
+    @cached_property
+    def baselines(self) -> Baselines:
+        """The arms that others are compared with."""
+        return Baselines(self.baseline, self.own_baselines)
+
     @property
     def others(self) -> list[str]:
         """Labels of all arms but the baseline."""
-        return [method for method in self.methods if method != self.baseline]
+        return self.baselines.others(self.methods)
 
     @cached_property
     def completed(self) -> pd.DataFrame:
@@ -78,11 +86,12 @@ class Measured:
         return self._costs[source]
 
     def comparisons(self, column: TableColumn) -> Mapping[str, PairedComparison]:
-        """Compare each other method with the baseline in a metric, by label."""
+        """Compare each other method with its baseline in a metric, by label."""
         if column.key not in self._comparisons:
             scores, better = compared_scores(self.scores(column.key), column)
-            found = compare_to_baseline(scores, self.baseline, SEED, higher_is_better=better)
-            self._comparisons[column.key] = found
+            self._comparisons[column.key] = compare_to_baseline(
+                scores, self.baseline, SEED, own_baselines=self.own_baselines, higher_is_better=better
+            )
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
 
     def controls(self, control: str, metric: str) -> dict[str, float]:
@@ -99,10 +108,10 @@ class Measured:
             found += [grid[key] for key in keys if key in grid]
         return tuple(found)
 
-    def pairs(self, scores: StudyScores, method: str) -> tuple[str, ...]:
-        """Return the identities of the cells of ``method`` and of the baseline that form pairs."""
-        apart = np.isnan(scores.method(method)) | np.isnan(scores.method(self.baseline))
-        return self.cells(replace(scores, means=np.where(apart, np.nan, scores.means)), method, self.baseline)
+    def pairs(self, scores: StudyScores, method: str, other: str) -> tuple[str, ...]:
+        """Return the identities of the cells of two methods that form pairs."""
+        apart = np.isnan(scores.method(method)) | np.isnan(scores.method(other))
+        return self.cells(replace(scores, means=np.where(apart, np.nan, scores.means)), method, other)
 
     def mean_entry(self, scores: StudyScores, method: str, **more: Any) -> Entry:
         """Make the entry of a method: mean ± SD over prompts and the mean's interval; ``more`` are further fields."""

@@ -54,8 +54,8 @@ def _coarse_meshes(coarse_meshes: None) -> None:
 @pytest.fixture
 def run_of_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A current folder with the scenes of the study that a shipped study starts from."""
-    for cell in expand(load_study("toybox_short")):
-        folder = tmp_path / "runs" / "toybox_short" / "cells" / cell.folder_name
+    for cell in expand(load_study("gaussians")):
+        folder = tmp_path / "runs" / "gaussians" / "cells" / cell.folder_name
         folder.mkdir(parents=True)
         (folder / SCENE_FILE).write_text(cell.folder_name)
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ from bench.commands.report import cell_meshes, report_study
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.expand import expand
-from bench.study.paper_claims import PaperClaim
+from bench.study.paper_claim import PaperClaim
 from bench.study.settings import FigureSettings
 from bench.study.study import Study
 from methods.card import card_of

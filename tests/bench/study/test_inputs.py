@@ -223,5 +223,5 @@ def test_both_methods_of_the_ablation_start_from_one_record() -> None:
 
 def test_a_study_that_starts_from_a_run_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"runs/toybox_short' is not a run folder; run its study first"):
+    with pytest.raises(InputError, match=r"runs/gaussians' is not a run folder; run its study first"):
         expand(load_study("ablation_initialisation"))

@@ -1,9 +1,8 @@
-"""The claims of papers about a study's arms, which its report tests."""
+"""A paper's claim about a study's arms, which its report tests."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,17 +30,3 @@ class PaperClaim(Section):
         if self.arm == self.against:
             raise ValueError(f"against = {self.against!r}: must be another arm than the claim's own")
         return self
-
-
-def claims_among(claims: Any, methods: Collection[str]) -> Any:
-    """The claims (as a study file has them) without those about arms that are not among ``methods``.
-
-    Values that are no claims are kept, so that the study's validation names them.
-    """
-    if not isinstance(claims, list):
-        return claims
-    return [claim for claim in claims if not isinstance(claim, dict) or {*_arms(claim)} <= {*methods}]
-
-
-def _arms(claim: dict[str, Any]) -> list[str]:
-    return [claim[key] for key in ("arm", "against") if isinstance(claim.get(key), str)]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench.errors import InputError
-from bench.study.paper_claims import claims_among
 from bench.study.study import Study, load_study, parse_study
 
 CLAIM = {"paper": "SDI", "text": "finer detail", "arm": "sdi", "against": "sds", "metric": "detail"}
@@ -59,11 +58,6 @@ def test_a_study_with_other_arms_inherits_the_claims_about_its_own(tmp_path: Pat
     own = 'paper_claims = [{ paper = "A", text = "b", arm = "vsd", against = "sdi", metric = "psnr" }]\n'
     with pytest.raises(InputError, match=r"paper_claims.0.arm = 'vsd': not a method of the study"):
         extend(f"{own}[methods]\nsdi = {{}}\npfd = {{}}")
-
-
-def test_what_is_no_claim_is_left_for_the_study_to_refuse() -> None:
-    assert claims_among("claims", ["sds"]) == "claims"
-    assert claims_among([3, {"arm": 4}, CLAIM], ["sds"]) == [3, {"arm": 4}]
 
 
 def test_each_study_of_rivals_has_the_papers_claims() -> None:
