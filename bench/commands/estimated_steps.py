@@ -30,7 +30,7 @@ def print_estimated_steps(steps: Mapping[str, StepWork | None], gpu: Gpu, consol
     for label, step in estimated.items():
         work = (f"{each / _TERA:.2f}" for each in (step.unet, step.vae, step.scene))
         table.add_row(Text(label), f"{step.unet_rows:.1f}", *work, f"{step.seconds:.2f}")
-    print_line(console, "estimated: 10¹² operations of a mean step")
+    print_line(console, "estimated: 10¹² operations of a mean step, with a scene of the size that it starts with")
     console.print(table)
     is_half = any(step.is_half for step in estimated.values())  # all methods of a study have one prior
     networks = f"{gpu.half_teraflops:g} TFLOPS in float16" if is_half else f"{gpu.single_teraflops:g} TFLOPS in float32"

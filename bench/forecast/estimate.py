@@ -66,7 +66,6 @@ class Estimator:
 
         Raises:
             InputError: If settings are not those of the cell's scene or method.
-            MissingPackageError: If they need a package that is not installed.
         """
         scene = self._scene(cell)
         counted = count_steps(cell, has_latents=scene.has_latents)

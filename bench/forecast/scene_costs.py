@@ -18,7 +18,8 @@ from methods.inputs import with_inputs
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.nerf.marching.steps import STEPS_AT_ONCE
 from methods.scenes.nerf.nerf import NeRFScene
-from methods.scenes.scene import Scene
+from methods.scenes.portable import portable
+from methods.scenes.scene import Scene, SceneSettings
 
 #: Side of the counted renders, pixels: what is counted grows with the number of rays.
 _SIDE = 8
@@ -64,7 +65,7 @@ class SceneCosts(NamedTuple):
 
 
 def scene_costs(cell: Cell) -> SceneCosts:
-    """The costs of a cell's scene, around its first step.
+    """The costs of a cell's scene, around its first step, counted with code that runs everywhere.
 
     Args:
         cell: The cell.
@@ -72,10 +73,10 @@ def scene_costs(cell: Cell) -> SceneCosts:
     Raises:
         InputError: If the settings are not those of the scene.
         ValueError: If they do not go together.
-        MissingPackageError: If they need a package that is not installed.
     """
     generator = torch.Generator().manual_seed(0)
-    settings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
+    written: SceneSettings = with_inputs(cell_scene(cell), lambda _, part: part.stand_in())
+    settings = portable(written)
     whole = settings.build(GaussianPrior(), generator)
     full = stages(cell.render)[0].side
     scene, side = whole, _SIDE
@@ -104,6 +105,7 @@ def scene_costs(cell: Cell) -> SceneCosts:
         scene.render(ring, resolution=side, background=torch.ones(len(ring), 3), outputs=OUTPUTS)
     parameters = sum(value.numel() * value.element_size() for value in whole.parameters())
     rays = len(_PROGRESS) * _CAMERAS * side**2
+    kept = written.kept_bytes(full, sample_cameras(cell.cameras, 64, generator))
     return SceneCosts(
         has_latents=rendering.rgb is None,
         state_bytes=sum(value.numel() * value.element_size() for value in whole.state_dict().values()),
@@ -114,7 +116,7 @@ def scene_costs(cell: Cell) -> SceneCosts:
         evaluation_operations=counted.all / (len(ring) * side**2),
         launches=launches,
         forward_launches=forward_launches,
-        held_bytes=held / rays,
+        held_bytes=held / rays if kept is None else kept / full**2,
         marching_bytes=counted.peak_bytes / (len(ring) * side**2),
         rays_at_once=_rays_at_once(scene),
     )

@@ -143,6 +143,14 @@ class SceneSettings(ABC):
         """
         return self
 
+    def kept_bytes(self, side: int, cameras: Cameras) -> float | None:
+        """Bytes of a render of ``side`` pixels that wait for the gradient, in the mean over ``cameras``.
+
+        The forecast takes them in place of those that it counts on a render by code that runs everywhere
+        (``methods.scenes.portable``); None, the default, where those are the same.
+        """
+        return None
+
     @abstractmethod
     def build(self, prior: Prior, generator: torch.Generator) -> Scene:
         """The scene before its first step, on the generator's device.

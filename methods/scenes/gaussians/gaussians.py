@@ -82,11 +82,21 @@ class Gaussians(SceneSettings):
         """Fewer and larger Gaussians: as many for a pixel, and of as many pixels."""
         if small >= side:
             return self
-        size = self.size
-        if size == "neighbours":
-            points = self.initialisation.points(self.count, torch.Generator().manual_seed(0))
-            size = float(initial_sizes(size, points.positions).mean())
-        return replace(self, count=math.ceil(self.count * (small / side) ** 2), size=size * side / small)
+        size = self._mean_size() * side / small
+        return replace(self, count=math.ceil(self.count * (small / side) ** 2), size=size)
+
+    def kept_bytes(self, side: int, cameras: Cameras) -> float | None:
+        """Those of the rasteriser, of the Gaussians before the first step."""
+        distance = (cameras.positions - cameras.target).norm(dim=-1)
+        pixels = side / (2 * torch.tan(torch.deg2rad(cameras.fovy_deg) / 2) * distance)  # of a world unit
+        return self.rasteriser.kept_bytes(self.count, self._mean_size() * float(pixels.mean()), 4, side)
+
+    def _mean_size(self) -> float:
+        """Mean standard deviation of a Gaussian before the first step, world units."""
+        if self.size != "neighbours":
+            return self.size
+        points = self.initialisation.points(self.count, torch.Generator().manual_seed(0))
+        return float(initial_sizes(self.size, points.positions).mean())
 
     def build(self, prior: Prior, generator: torch.Generator) -> GaussianScene:
         """Gaussians at the points of the initialisation, without a direction.

@@ -133,6 +133,16 @@ def test_flat_scenes_have_no_samples_and_latents_no_encoder() -> None:
     assert 0 < latents.peak_bytes < image.peak_bytes
 
 
+def test_gaussians_that_gsplat_draws_are_counted_without_it_and_hold_less_than_in_plain_torch() -> None:
+    def cell(rasteriser: str) -> Cell:
+        scene = {"name": "gaussians", "count": 500, "rasteriser": rasteriser}
+        return _cell(prior="gaussian", scene=scene, render={"resolution": 32})
+
+    plain, fused = scene_costs(cell("torch")), scene_costs(cell("gsplat"))
+    assert (fused.operations, fused.parameter_bytes) == (plain.operations, plain.parameter_bytes)
+    assert 0 < fused.held_bytes < plain.held_bytes / 4
+
+
 @pytest.mark.parametrize("name", gpus.names())
 def test_gpus_have_plausible_figures_with_their_sources(name: str) -> None:
     gpu = gpus[name]

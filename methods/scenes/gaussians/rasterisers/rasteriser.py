@@ -41,6 +41,17 @@ class Rasteriser(ABC):
         """
         return
 
+    def kept_bytes(self, count: int, deviation: float, channels: int, resolution: int) -> float | None:
+        """Bytes of an image that wait for the gradient, for the forecast; None if those of ``torch`` tell them.
+
+        Args:
+            count: Number of Gaussians.
+            deviation: Standard deviation of one in the image, pixels.
+            channels: Values that are summed.
+            resolution: Side of the image, pixels.
+        """
+        return None
+
     @abstractmethod
     def draw(self, cloud: Cloud, values: Tensor, cameras: Cameras, resolution: int) -> Rasterised:
         """Draw a cloud, front to back, with the low-pass and its compensation of Mip-Splatting (arXiv 2311.16493).

@@ -24,6 +24,7 @@ from methods.scenes.gaussians.gaussians import Gaussians
 from methods.scenes.gaussians.projection import Ellipses
 from methods.scenes.gaussians.rasterisers import gsplat, rasterisers
 from methods.scenes.gaussians.rasterisers.gsplat import Gsplat, intrinsics, rasterise, world_to_camera
+from methods.scenes.gaussians.rasterisers.rasteriser import Cloud
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
 from methods.scenes.gaussians.rotation import rotation_matrix
 from methods.settings import MissingPackageError
@@ -190,3 +191,27 @@ def test_a_machine_without_it_is_one_line(problem: str, monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(gsplat, "problem", lambda: None)
     Gaussians(rasteriser=Gsplat()).build(GaussianPrior(), torch.Generator().manual_seed(0))
+
+
+def test_the_forecast_counts_the_tiles_that_boxes_at_random_places_touch() -> None:
+    deviation, side = 5.0, 4096
+    places = torch.rand(20_000, 2, generator=torch.Generator().manual_seed(0)) * side
+    half = 3.33 * deviation
+    tiles = (((places + half) / 16).floor() - ((places - half) / 16).floor() + 1).prod(-1).mean()
+    one = Gsplat().kept_bytes(1, deviation, 4, side) - Gsplat().kept_bytes(0, deviation, 4, side)
+    assert one == pytest.approx(2 * 4 * (10 + 4) + 24 * float(tiles), rel=0.02)
+    assert TorchTiles().kept_bytes(1, deviation, 4, side) is None
+
+
+def test_the_forecast_s_gaussians_have_the_size_in_pixels_that_they_are_drawn_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cameras, asked = sample_cameras(CameraRange(), 16, torch.Generator().manual_seed(0)), []
+    monkeypatch.setattr(Gsplat, "kept_bytes", lambda self, *given: asked.append(given))
+    Gaussians(count=300, size=0.1, rasteriser=Gsplat()).kept_bytes(64, cameras)
+    [(count, deviation, _, side)] = asked
+    scene = Gaussians(count=300, size=0.1).build(GaussianPrior(), torch.Generator().manual_seed(0))
+    cloud = Cloud(scene.means, scene.log_scales.exp(), scene.rotations, scene.opacity_logits.sigmoid())
+    radii = TorchTiles().draw(cloud, torch.ones(16, 300, 1), cameras, 64).radii
+    assert (count, side) == (300, 64)
+    assert deviation == pytest.approx(float(radii[radii > 0].mean()) / 3, rel=0.1)
