@@ -99,7 +99,13 @@ def train_toybox(session: nox.Session) -> None:
     """Train the toybox's models from the beginning (hours on a CPU; continues from checkpoints)."""
     install(session)
     flow = ("prior --objective flow", "calibrate --folder methods/priors/weights/toybox-flow --bounds none")
-    for script in session.posargs or ("prior", "classifier", "calibrate", *flow, "clip", "reward", "aesthetic"):
+    latent = (
+        "autoencoder",
+        "prior --autoencoder .cache/toybox-autoencoder --precision bfloat16 --steps 8000",
+        "calibrate --folder methods/priors/weights/toybox-latent --bounds none",
+    )
+    scores = ("clip", "reward", "aesthetic")
+    for script in session.posargs or ("prior", "classifier", "calibrate", *flow, *latent, *scores):
         name, *options = script.split()
         session.run("python", "-m", f"bench.training.{name}", *options)
 

@@ -54,7 +54,7 @@ from prompts.toybox import (
 _PATCH, _CHANNELS = 4, 16
 _CODEC_IMAGES = 1500
 _NAMES = {"diffusion": "toybox", "flow": "toybox-flow"}
-_FORMS = {16: "16 principal components per 4 x 4 patch", 4: "4 channels of a KL autoencoder per 4 x 4 pixels"}
+_FORMS = {16: "16 principal components per 4 x 4 patch", 8: "8 channels of a KL autoencoder per 4 x 4 pixels"}
 _SCRIPTS = {
     "toybox": "python -m bench.training.prior, then bench.training.calibrate",
     "toybox-flow": "python -m bench.training.prior --objective flow, then bench.training.calibrate",

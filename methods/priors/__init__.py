@@ -68,6 +68,11 @@ for _name, _source in {
         folder=lambda: _WEIGHTS / "toybox-flow",
         suite="toybox",
     ),
+    "toybox-latent": PriorSource(
+        "The toybox's diffusion model in the latents of a learnt autoencoder, as Stable Diffusion's are.",
+        folder=lambda: _WEIGHTS / "toybox-latent",
+        suite="toybox",
+    ),
     "sd21": PriorSource(
         "Stable Diffusion 2.1-base, or what SDIBENCH_SD21 names (sdibench fetch sd21).",
         folder=SD21.local_folder,

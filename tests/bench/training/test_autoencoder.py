@@ -48,6 +48,31 @@ def test_the_loss_of_a_step_is_the_same_each_time_and_falls_with_training(images
     assert float(loss(autoencoder, 3).detach()) < float(first.detach())
 
 
+class _Shifted:
+    """An autoencoder that returns its images with a constant added to each colour."""
+
+    def __init__(self, *shift: float) -> None:
+        self.shift = torch.tensor(shift)[:, None, None]
+
+    def encode(self, rgb):
+        self.rgb = rgb
+        return type(
+            "Encoded", (), {"latent_dist": type("Posterior", (), {"parameters": torch.zeros(len(rgb), 2, 1, 1)})}
+        )
+
+    def decode(self, latents):
+        return type("Decoded", (), {"sample": self.rgb + self.shift})
+
+
+def test_a_wrong_hue_costs_more_than_a_wrong_brightness_of_the_same_squares(images) -> None:
+    loss = Reconstruction(images, batch=2, seed=0)
+    brighter, redder = (float(loss(_Shifted(*shift), 0)) for shift in ((0.1, 0.1, 0.1), (0.1, -0.1, 0.1)))
+    squares = 4 * 0.1**2
+    assert brighter == pytest.approx(squares, rel=1e-3)
+    hue = torch.tensor([0.1, -0.1, 0.1]) - 0.1 / 3
+    assert redder == pytest.approx(squares + 8 * float(hue.square().mean()) + 2 * float(hue.abs().mean()), rel=1e-3)
+
+
 def test_the_scale_is_that_of_latents_of_training_images_and_the_error_that_of_held_out_ones(images) -> None:
     seen = torch.from_numpy(np.where(images.held_out[:, None, None, None], 0, images.rgba)[:810]).float() / 255
     rgb = seen[..., :3] + (1 - seen[..., 3:]) * 0.75

@@ -14,6 +14,7 @@ from metrics.suites import suites
     [
         ("toybox", "toybox"),
         ("toybox-flow", "toybox"),
+        ("toybox-latent", "toybox"),
         ("sd21", "sd21"),
         ("sdxl", "sd21"),
         ("sd35", "sd21"),

@@ -12,7 +12,7 @@ from methods.priors.loading import folder_of, load_prior
 from methods.weights import read_card
 from prompts.toybox import VIEWS, ToyObject, all_objects, is_held_out, render_object, with_article
 
-TOYBOX = ["toybox", "toybox-flow"]
+TOYBOX = ["toybox", "toybox-flow", "toybox-latent"]
 
 
 def test_every_prior_of_the_toybox_is_tested_here() -> None:
@@ -62,12 +62,26 @@ def test_samples_of_held_out_prompts_were_recognised_when_it_was_calibrated(name
     assert card["guidance_scale"] in (1.5, 2.0, 3.0, 4.0, 6.0)
 
 
-def test_both_see_nearly_the_same_image_behind_the_same_noise(images) -> None:
+@pytest.mark.parametrize(("name", "is_linear"), [("toybox", True), ("toybox-flow", True), ("toybox-latent", False)])
+def test_only_the_learnt_codec_bends_gradients(images, name, is_linear) -> None:
+    """The gradient of a latent with respect to the image is the same for every image under the patches' codec alone."""
+    _, rgb = images
+    prior = load_prior(name)
+    direction = torch.randn(prior.encode(rgb[:1]).shape, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for index in (0, 1):
+        image = rgb[index : index + 1].clone().requires_grad_()
+        gradients.append(torch.autograd.grad((prior.encode(image) * direction).sum(), image)[0].flatten())
+    alike = float(torch.nn.functional.cosine_similarity(*gradients, dim=0))
+    assert (alike > 0.9999) == is_linear
+
+
+def test_the_diffusion_model_and_the_flow_see_nearly_the_same_image_behind_the_same_noise(images) -> None:
     """Two networks that were trained apart, with different objectives, on the same images."""
     toys, rgb = images
     noisy, texts = {}, [f"{with_article(toy.name)}, {VIEWS[1]}" for toy in toys]
     times = torch.full((len(toys),), 500)
-    for name in TOYBOX:
+    for name in ("toybox", "toybox-flow"):
         prior = load_prior(name)
         latents = prior.encode(rgb)
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
