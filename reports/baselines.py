@@ -38,5 +38,6 @@ class Baselines:
         """A sentence that names the baseline of each arm, if they differ."""
         if not self.own:
             return []
-        own = ", ".join(f"{other} of {method}" for method, other in self.own.items())
+        arms = {other: [arm for arm, its in self.own.items() if its == other] for other in self.own.values()}
+        own = ", ".join(f"{other} of {' and '.join(of)}" for other, of in arms.items())
         return [f"Baselines: {own}, and {self.common} of the others."]

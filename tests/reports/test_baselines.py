@@ -34,6 +34,8 @@ def test_an_arm_is_compared_with_its_own_baseline() -> None:
     assert [baselines.of(method) for method in METHODS] == ["sds", "sds", "sds", "ism"]
     assert baselines.others(METHODS) == ["sdi", "ism", "ism-32"]
     assert baselines.listed == ["Baselines: ism of ism-32, and sds of the others."]
+    both = Baselines("sds", OWN | {"sdi": "ism"})
+    assert both.listed == ["Baselines: ism of ism-32 and sdi, and sds of the others."]
     assert Baselines("sds").listed == []
 
 
