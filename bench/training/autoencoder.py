@@ -102,7 +102,8 @@ class Reconstruction:
         pixels = _PIXELS * nn.functional.mse_loss(said, rgb)
         hue, said_hue = chroma(rgb), chroma(said)
         colours = _CHROMA * nn.functional.mse_loss(said_hue, hue)
-        patches = _PATCHES * nn.functional.l1_loss(*(nn.functional.avg_pool2d(hues, 4) for hues in (said_hue, hue)))
+        pooled, said_pooled = (nn.functional.avg_pool2d(hues, 4) for hues in (hue, said_hue))
+        patches = _PATCHES * nn.functional.l1_loss(said_pooled, pooled)
         edges = sum(nn.functional.l1_loss(said.diff(dim=axis), rgb.diff(dim=axis)) for axis in (2, 3))
         divergence = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         return pixels + colours + patches + edges + _KL * divergence
