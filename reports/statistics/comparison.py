@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reports.baselines import Baselines
 from reports.statistics.bootstrap import prompt_bootstrap
 from reports.statistics.detectable import minimum_detectable_difference
 from reports.statistics.estimate import Estimate
@@ -62,9 +63,10 @@ def compare_to_baseline(
         ReportError: If a baseline is not a method.
     """
     scores.method(baseline)  # one method alone is compared with nothing, and its baseline is checked all the same
+    baselines = Baselines(baseline, own_baselines or {})
     found = []
-    for method in (method for method in scores.methods if method != baseline):
-        other = (own_baselines or {}).get(method, baseline)
+    for method in baselines.others(scores.methods):
+        other = baselines.of(method)
         differences = paired_differences(scores.method(method), scores.method(other))
         means = prompt_means(differences)
         difference = prompt_bootstrap(differences, seed)

@@ -77,6 +77,16 @@ def test_costs_and_divergence_follow(frames, tables) -> None:
     assert p == [1.0, 1.0]  # one prompt against none
 
 
+def test_divergence_is_tested_against_the_own_baseline(make_frames) -> None:
+    """McNemar's p of eight prompts that ism lost and ism-32 did not, by hand; sds lost none."""
+    lost = {("ism", f"p{index}"): "nan" for index in range(8)}
+    frames = make_frames(methods=METHODS, prompts=MANY, views=1, statuses=lost)
+    tables = {table.name: table for table in all_tables(frames, [], baseline="sds", own_baselines=OWN)}
+    entries = row_of(tables["divergence"], "ism-32").entries
+    assert entries[1].mean == pytest.approx(2 * 0.5**8)
+    assert entries[3].text == "less often"
+
+
 def test_the_figure_of_differences_follows(frames) -> None:
     from reports.figures.drawing.style import LIGHT
 

@@ -95,6 +95,19 @@ def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(
     assert given["drawn"][0].metrics == ("psnrr",)  # for the report to refuse
 
 
+def test_arms_are_compared_with_their_own_baselines(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(
+        "bench.commands.report.write_report", lambda *_, own_baselines, **__: given.update(own=own_baselines)
+    )
+    report_study(study, finished)
+    assert given["own"] == {}
+    report_study(study.model_copy(update={"more_baselines": {"sdi": ("a", "b"), "c": ("d",)}}), finished)
+    assert given["own"] == {"a": "sdi", "b": "sdi", "d": "c"}
+
+
 def test_the_papers_claims_about_scores_that_the_study_has_are_a_table(study: Study, finished: RunStore) -> None:
     claim = PaperClaim(paper="SDI", text="nearer to the truth", arm="sdi", against="sds", metric="psnr")
     claims = (claim, claim.model_copy(update={"metric": "clip_score"}))

@@ -23,7 +23,7 @@ from methods.settings import MissingPackageError
 #: Side of gsplat's tiles, pixels, and the standard deviations at which it ends a Gaussian.
 _TILE, _END = 16, 3.33
 
-#: Numbers of 4 bytes that it keeps of a Gaussian in an image beside its values: radii, centre, depth, conic,
+#: Numbers of 4 bytes that it keeps of a Gaussian in an image, its values apart: radii, centre, depth, conic,
 #: compensation and opacity; each has a gradient.
 _OF_A_GAUSSIAN = 2 + 2 + 1 + 3 + 1 + 1
 
