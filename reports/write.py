@@ -133,7 +133,6 @@ def write_pages(
             notes=notes,
             provenance=provenance,
             cards=cards,
-            grid_size=grid.size,
             extra_faces=write_extra_faces(frames, prompts, put),
         )
         put("index.html", _encode(index))

@@ -45,6 +45,7 @@ class CellRow:
 
     Args:
         name: Name of the row in links, unique on its page.
+        method: Label of the arm, or ``GROUND_TRUTH``.
         label: Label of the arm, with the seed if there are several.
         alt: Text for readers who cannot see its images.
         cell: Identity; empty for the ground truth.
@@ -57,6 +58,7 @@ class CellRow:
     """
 
     name: str
+    method: str
     label: str
     alt: str
     cell: str = ""
@@ -68,9 +70,10 @@ class CellRow:
     settings: str = ""
 
     @property
-    def front(self) -> ViewImage | None:
-        """The first view in colour; None without one."""
-        return next(iter(self.images.views["rgb"].values()), None) if self.images else None
+    def front_and_back(self) -> list[ViewImage]:
+        """The views in colour from 0° and 180°; the first one if it has neither, nothing without a render."""
+        views = self.images.views["rgb"] if self.images else {}
+        return [views[azimuth] for azimuth in (0, 180) if azimuth in views] or list(views.values())[:1]
 
     @property
     def completed(self) -> bool:
@@ -92,6 +95,10 @@ class PromptRows:
     page: str  # path relative to the report's folder
     rows: list[CellRow] = field(default_factory=list)  # the ground truth first, if there is one
 
+    def of(self, method: str) -> list[CellRow]:
+        """The rows of an arm, or of ``GROUND_TRUTH``: one per seed."""
+        return [row for row in self.rows if row.method == method]
+
 
 def prompt_rows(frames: ReportFrames, images: Mapping[str, CellImages]) -> list[PromptRows]:
     """Build the rows of all prompts, in the study's order.
@@ -107,7 +114,9 @@ def prompt_rows(frames: ReportFrames, images: Mapping[str, CellImages]) -> list[
     }
     for prompt_id, prompt in found.items():
         if truth := images.get(GROUND_TRUTH + prompt_id):
-            prompt.rows.append(CellRow("truth", GROUND_TRUTH, f"{GROUND_TRUTH}, {prompt.text}", images=truth))
+            prompt.rows.append(
+                CellRow("truth", GROUND_TRUTH, GROUND_TRUTH, f"{GROUND_TRUTH}, {prompt.text}", images=truth)
+            )
     curves = dict(_curves(frames))
     labels = _labels(frames)
     rows = file_names(f"{row.method}-{row.seed}" for row in frames.cells.itertuples())
@@ -116,6 +125,7 @@ def prompt_rows(frames: ReportFrames, images: Mapping[str, CellImages]) -> list[
         found[cell["prompt_id"]].rows.append(
             CellRow(
                 name=rows[f"{cell['method']}-{cell['seed']}"],
+                method=str(cell["method"]),
                 label=labels[identity],
                 alt=f"{labels[identity]}, {cell['prompt']}",
                 cell=identity,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports.frames import DIVERGED, FAILED, ReportFrames, listed
+from reports.frames import DIVERGED, FAILED, GROUND_TRUTH, ReportFrames, listed
 from reports.pages.best_methods import best_methods
 from reports.pages.cell_rows import PromptRows, code_of
 from reports.pages.coverage import coverage
@@ -34,7 +34,6 @@ def index_page(
     notes: Sequence[str],
     provenance: Mapping[str, str],
     cards: Cards,
-    grid_size: tuple[int, int],
     extra_faces: Sequence[ExtraFaces] = (),
 ) -> str:
     """Return the page as HTML.
@@ -48,7 +47,6 @@ def index_page(
         notes: Sentences at the top.
         provenance: Further facts for the end.
         cards: Cards of methods and metrics.
-        grid_size: Width and height of the image of all methods, pixels.
         extra_faces: By method, the views of backs that were counted as showing a face.
     """
     cells = CellList(frames, prompts, root="")
@@ -65,6 +63,8 @@ def index_page(
         methods=frames.methods,
         counts={"cells": len(status), "completed": int((status == "completed").sum())},
         prompts=prompts,
+        columns=_columns(frames, prompts),
+        seeds=frames.cells["seed"].nunique(),
         figures=figures,
         coverage=coverage(frames),
         diverged=listed(DIVERGED, "and"),
@@ -72,10 +72,15 @@ def index_page(
         level=LEVEL_TEXT,
         failures=[(prompt, row) for prompt in prompts for row in prompt.rows if not row.completed],
         cards=cards,
-        grid_size=grid_size,
         extra_faces=extra_faces,
         provenance={**_provenance(frames.cells), **provenance},
     )
+
+
+def _columns(frames: ReportFrames, prompts: Sequence[PromptRows]) -> list[str]:
+    """The ground truth, if any prompt has one, and the arms."""
+    truth = any(prompt.of(GROUND_TRUTH) for prompt in prompts)
+    return [*([GROUND_TRUTH] if truth else []), *frames.methods]
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, str]:

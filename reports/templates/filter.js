@@ -4,9 +4,9 @@
   const box = document.getElementById("filter");
   if (!box) return;
   const found = document.getElementById("found");
-  const prompts = [...document.querySelectorAll(".prompts > li")].map((item) => ({
+  const prompts = [...document.querySelectorAll(".images tbody tr")].map((item) => ({
     item,
-    text: item.querySelector("h3").textContent.toLowerCase(),
+    text: item.querySelector("th").textContent.toLowerCase(),
   }));
   const apply = () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);

