@@ -66,6 +66,28 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
+#: Tests of a minute that find most of what a commit breaks elsewhere: names, layout, links, examples, commands.
+SHORT = (
+    "tests/test_architecture.py",
+    "tests/test_dead_names.py",
+    "tests/test_no_pickle.py",
+    "tests/test_readme.py",
+    "tests/bench/test_cli.py",
+    "tests/bench/commands/test_list.py",
+    "tests/bench/study/test_studies_readme.py",
+)
+
+
+@nox.session(default=False)
+def commit(session: nox.Session) -> None:
+    """Check style, types and the short tests, in two minutes: before a commit."""
+    install(session, "test", "lint", "types")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("pytest", "-q", *SHORT, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """Run a study, score it and write its report; the quick one on the toybox unless another is named."""

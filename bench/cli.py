@@ -220,7 +220,7 @@ class Export:
     """File of triangles with vertex colours: out.glb for viewers, out.ply or out.obj for mesh tools."""
     gaussians: Path | None = None
     """File of the Gaussians of a scene that consists of them: out.ply for viewers of 3D Gaussian Splatting, or the
-    smaller out.splat.  A PLY is thus what its option says."""
+    smaller out.splat."""
     resolution: int = 96
     """Points along an edge of the grid that the density is read on."""
     level: float | None = None
@@ -283,7 +283,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         command = tyro.cli(
             Command,  # type: ignore[arg-type]
             prog="sdibench",
-            description="Compare score-distillation methods for text-to-3D.",
+            description="Compare score-distillation methods for text-to-3D.  sdibench --version prints the version.",
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )

@@ -25,7 +25,7 @@ class _Scored:
     views: int = 24
     """Views of the controls, and of meshes and Gaussians that are rendered here."""
     resolution: int | None = None
-    """Their side, pixels; by default that of the images that the scorers belong to."""
+    """Side of those views, pixels; by default that of the images that the scorers belong to."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ class Fetch:
     """Download a suite's weights ahead; after that everything runs without a network (HF_HUB_OFFLINE=1)."""
 
     suite: tyro.conf.Positional[str]
-    """Name of the suite (sd21), its TOML file, or a hub repository with a prior (owner/name; sdibench list priors)."""
+    """Name of a suite or of a prior (sd21, sdxl, sd35, clip_l14, …), a suite's TOML file, or a hub repository with a
+    prior (owner/name)."""
     mirror: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder to copy from instead: with a subfolder for each role, or the files of one role themselves."""
     only: Names = ()
@@ -66,6 +67,8 @@ class List:
             "strategies",
             "schedules",
             "scenes",
+            "keys",
+            "suites",
             "marchings",
             "materials",
             "backgrounds",
@@ -131,7 +134,7 @@ class Doctor:
 
 @dataclass(frozen=True)
 class Validate:
-    """Check a prior on this machine in at most 15 minutes: samples and their scores, updates, precision, cost."""
+    """Check a prior on this machine in some 15 minutes: samples and their scores, updates, precision, cost."""
 
     prior: tyro.conf.Positional[str]
     """Name of the prior (sdibench list priors), its folder, or a hub repository."""

@@ -120,7 +120,7 @@ def pyiqa_metric(name: str) -> type[Metric]:
     """
     if importlib.util.find_spec("pyiqa") is None:
         raise UnknownNameError(
-            f"metric 'pyiqa:{name}' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
+            f"metric 'pyiqa:{name}' needs the package pyiqa, which is not installed: pip install '.[pyiqa]'"
         )
     known = sorted(set(_package().list_models(metric_mode="NR")) - _OTHERS)
     if name not in known:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from bench.commands.documented import plain
+from bench.commands.study_keys import study_keys
 from bench.errors import InputError
 from bench.study.study import load_study, study_names
 from methods.registry import Registry
@@ -22,7 +24,7 @@ def list_kind(kind: str, console: Console) -> None:
     """Print the names of a kind of thing, each with its first line of documentation; methods with their cards."""
     table = Table(Column("name", no_wrap=True), "description", title=kind, show_lines=kind == "methods")
     for name, words in KINDS[kind]():
-        table.add_row(name, Text(words))  # square brackets are no markup here
+        table.add_row(name, Text(plain(words)))  # square brackets are no markup here
     console.print(table)
 
 
@@ -114,6 +116,7 @@ REGISTRIES = {
     "controls": ("metrics.controls", "controls"),
     "layouts": ("bench.imports.layouts", "layouts"),
     "engines": ("bench.engines", "engines"),
+    "suites": ("metrics.suites", "suites"),
 }
 
 #: How the names of each kind are found, with a description each.
@@ -123,4 +126,5 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "priors": _priors,
     "prompts": _prompt_sets,
     "studies": _studies,
+    "keys": study_keys,
 }

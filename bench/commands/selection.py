@@ -24,7 +24,7 @@ class Selection:
     study: tyro.conf.Positional[str]
     """Name of a study, path of a study's TOML file, or a run folder (./quick where it has a study's name)."""
     methods: Names = ()
-    """Only these methods of the study."""
+    """Only these arms of the study, by label."""
     prompts: Names = ()
     """These prompts of the study's prompt set, by id."""
     seeds: tuple[int, ...] = ()
@@ -34,7 +34,8 @@ class Selection:
     scorers: str | None = None
     """Suite of scorer models, or its TOML file, instead of the study's."""
     out: Path | None = None
-    """Run folder; runs/<study> where it is not given."""
+    """Run folder; by default runs/STUDY, or runs/STUDY-HASH where methods, prompts, seeds or steps are given, which
+    score and report then need too."""
 
     def resolve(self) -> tuple[Study, RunStore]:
         """The study and its run folder.

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
 from typing import Any, get_type_hints
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.documented import field_docs, plain
 from bench.commands.list import KINDS, REGISTRIES, describe, registry_of_kind
+from bench.commands.study_keys import keys_of
 from bench.errors import InputError
 from bench.study.printed import toml_value
-from bench.study.resolve import plain_part, plain_settings
+from bench.study.resolve import plain_part
 from bench.study.study import load_study, study_names
 from methods.registry import Registry, nearest, registry_of
 
@@ -40,13 +39,13 @@ def show(name: str, console: Console) -> None:
     for kind, facts in found:
         table = Table(title=Text(f"{name} ({kind})", style="table.title"), show_header=False, title_justify="left")
         for label, text in facts:
-            table.add_row(Text(label), Text(text))
+            table.add_row(Text(label), Text(plain(text)))
         console.print(table)
 
 
 def _kinds() -> dict[str, Callable[[str], Facts | None]]:
     registered = {kind: partial(_registered, kind) for kind in REGISTRIES}
-    return {**registered, "studies": _study, "prompts": _prompt_set}
+    return {**registered, "studies": _study, "prompts": _prompt_set, "keys": keys_of}
 
 
 def _registered(kind: str, name: str) -> Facts | None:
@@ -62,39 +61,38 @@ def _registered(kind: str, name: str) -> Facts | None:
         facts += [("card", "none")] if card is None else card.facts
     if kind == "metrics":
         facts += [column.fact for column in thing.columns]  # the rest of a card needs the models of a suite
+    elif kind == "suites":
+        facts += [(role, _origin(model)) for role, model in thing.models.items()]
     elif inspect.isclass(thing) and dataclasses.is_dataclass(thing):
         facts += list(_settings(thing))
     return facts
 
 
-def _settings(thing: type) -> Iterator[tuple[str, str]]:
+def _origin(model: Any) -> str:
+    """A model of a suite, and where it comes from."""
+    place = f"{model.title}, from {model.repository}" if model.repository else f"{model.folder.name}, in the package"
+    return f"{place}; fetched only if it is named" if model.optional else place
+
+
+def _settings(thing: type, chosen: Any = None, table: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a dataclass, and behind a field that is a table the fields of that."""
     documented, hints = field_docs(thing), get_type_hints(thing)
     for field in dataclasses.fields(thing):
-        registry = registry_of(hints[field.name])
-        default = "" if field.default is dataclasses.MISSING else f" = {_as_written(field.default, registry)}"
-        words = documented.get(field.name, "")
-        yield f"{field.name}{default}", words if registry is None else f"{words} One of {', '.join(registry.names())}."
+        registry, name = registry_of(hints[field.name]), f"{table}{field.name}"
+        words, value = documented.get(field.name, ""), getattr(chosen, field.name, field.default)
+        if registry is None and dataclasses.is_dataclass(value):
+            yield name, words
+            yield from _settings(type(value), value, f"{name}.")
+            continue
+        default = "" if value is dataclasses.MISSING else f" = {_as_written(value, registry)}"
+        yield f"{name}{default}", words if registry is None else f"{words} One of {', '.join(registry.names())}."
 
 
 def _as_written(default: Any, registry: Registry[Any] | None) -> str:
     """A default value as a study has it."""
     if registry is not None and dataclasses.is_dataclass(default):
         return toml_value(plain_part(default, registry))
-    return toml_value(plain_settings(default)) if dataclasses.is_dataclass(default) else repr(default)
-
-
-def field_docs(thing: type) -> dict[str, str]:
-    """The docstring behind each field of a class and of its bases."""
-    found: dict[str, str] = {}
-    for parent in reversed([each for each in thing.__mro__ if dataclasses.is_dataclass(each)]):
-        [definition] = ast.parse(textwrap.dedent(inspect.getsource(parent))).body
-        body = definition.body if isinstance(definition, ast.ClassDef) else []
-        for statement, after in pairwise(body):
-            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
-                continue
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                found[statement.target.id] = " ".join(str(after.value.value).split())
-    return found
+    return repr(default)
 
 
 def _study(name: str) -> Facts | None:

@@ -33,7 +33,7 @@ _SECONDS = 0.2
 
 @engines.register("local")
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
-    """Run ``cells`` here.  A cell that is killed goes on from its checkpoint."""
+    """Worker processes on this machine; a killed cell continues from its checkpoint."""
     count = min(options.workers or workers_here(study, cells), len(cells))
     threads = study.threads
     job = partial(work, study, cells, store, threads=threads, options=options)

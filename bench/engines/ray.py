@@ -33,7 +33,7 @@ _CONTEXT_BYTES = 1_000_000_000
 
 @engines.register("ray")
 def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
-    """Run ``cells`` on a cluster, by default with as many workers as it has room for, now or later."""
+    """A Ray cluster, by default with as many workers as it has room for, now or later."""
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
         gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
@@ -115,7 +115,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise InputError("--engine ray: Ray is not installed; pip install 'sdi-bench[ray]'") from error
+        raise InputError("--engine ray: Ray is not installed; pip install '.[ray]'") from error
     try:
         ray.init(address=address, include_dashboard=False if address is None else None, log_to_driver=False)
     except (ConnectionError, ValueError) as error:

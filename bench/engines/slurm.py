@@ -31,7 +31,7 @@ _TIMEOUTS = 10_000
 
 @engines.register("slurm")
 def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
-    """Run ``cells`` in an array of jobs and wait for them; Ctrl-C cancels the jobs."""
+    """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
     worker = SlurmWorker(store.folder.resolve(), names, options)
@@ -77,7 +77,7 @@ def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:
     try:
         import submitit
     except ImportError as error:
-        raise InputError("--engine slurm: submitit is not installed; pip install 'sdi-bench[slurm]'") from error
+        raise InputError("--engine slurm: submitit is not installed; pip install '.[slurm]'") from error
     cluster = options.slurm_cluster
     try:
         executor = submitit.AutoExecutor(

@@ -109,5 +109,5 @@ def _require_av(name: str) -> Any:
     try:
         import av
     except ImportError as error:
-        raise InputError(f"{name}: videos need the package av: pip install 'sdi-bench[video]'") from error
+        raise InputError(f"{name}: videos need the package av: pip install '.[video]'") from error
     return av

@@ -32,7 +32,7 @@ STUDIES = Path(__file__).parents[1] / "studies"
 _OF_ALL_ARMS = {"evaluation", "divergence"}
 
 #: Fields that are no keys of a study file.
-_NOT_IN_FILES = {"name", "pinned"}
+NOT_IN_FILES = {"name", "pinned"}
 
 
 class Handling(Section):
@@ -189,7 +189,7 @@ class Study(CellSettings, Handling):
 
         A file can be spelled in many ways, and its content can change: ``bench.study.pinning`` compares the contents.
         """
-        left_out = dict.fromkeys((*_NOT_IN_FILES, "prompts", *Handling.model_fields), True)
+        left_out = dict.fromkeys((*NOT_IN_FILES, "prompts", *Handling.model_fields), True)
         fields = self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
         fields["methods"] = {label: arm for label, arm in self.methods.items() if not is_imported(arm)}
         return map_scenes(fields, without_places)
@@ -370,7 +370,7 @@ def _keys(path: Sequence[str]) -> list[str]:
         section = get_args(section)[0] if part.isdigit() else section.model_fields[part].annotation
     if dataclasses.is_dataclass(section):
         return [field.name for field in dataclasses.fields(section)]
-    return [name for name in section.model_fields if section is not Study or name not in _NOT_IN_FILES]
+    return [name for name in section.model_fields if section is not Study or name not in NOT_IN_FILES]
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:

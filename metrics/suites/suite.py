@@ -93,6 +93,12 @@ class Suite(BaseModel):
     models: dict[Role, ScorerModel] = Field(description="the model for each role")
     fetched_as: str = Field(default="", description="the argument of sdibench fetch; by default the name")
 
+    @property
+    def summary(self) -> str:
+        """One line for a list of suites."""
+        titles = [model.title or self._place(role).name for role, model in self.models.items()]
+        return f"{', '.join(titles)}: {self.note}"
+
     def folder(self, role: Role) -> Path:
         """Return the folder of the model for ``role``.
 

@@ -33,7 +33,8 @@ STANDARD: Final = (
         "differences",
         "Differences to {baselines}",
         f"Mean of method − {{baseline}} on the same prompt and seed, with its {LEVEL_TEXT} interval; faint points are "
-        "prompts. If an interval excludes the zero line, other prompts should show the difference too. "
+        "prompts. An interval without zero is no verdict alone: the table of differences also asks that p, corrected "
+        "for the number of methods, is small. "
         f"{_HOLLOW}",
     ),
     FigureSpec(

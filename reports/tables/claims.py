@@ -60,9 +60,9 @@ def claims_table(measured: Measured, claims: Sequence[Claim], notes: Sequence[st
     caption = (
         f"Means of two methods over prompts, and their difference [{LEVEL_TEXT} bootstrap interval] (pairs), paired by "
         "prompt and seed; of a score with a target, the difference of the distances to it.",
-        f"Yes or no: the sign-flip test of this claim alone has p ≤ {ALPHA:g} and the interval excludes 0. Of claims "
-        f"without anything behind them, {ALPHA_TEXT} would have a yes or a no by chance; p (Holm) is corrected for all "
-        "claims of the table.",
+        f"Yes or no: the sign-flip test of this claim alone has p ≤ {ALPHA:g} and the interval excludes 0. If "
+        f"two methods do not differ, a claim has a yes or a no by chance in {ALPHA_TEXT} of cases; p (Holm) is "
+        "corrected for all claims of the table.",
         "No difference seen: the claim is that the method is not worse, and the data show no difference, which does "
         "not mean that there is none. Detectable: the smallest difference that these prompts detect with "
         f"{POWER_TEXT} power.",

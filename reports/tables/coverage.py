@@ -20,7 +20,7 @@ def coverage(measured: Measured) -> str:
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
         count = f"{len(common)} of {len(prompts)}"
-        return f"Every method completed {count} prompts; cells that did not complete have a table of their own."
+        return f"Prompts that every method completed: {count}; cells that did not complete have a table of their own."
     return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
 
 

@@ -72,9 +72,7 @@ class Mesh(TurnedLayout):
         try:
             return MeshRenderer(shape, self.turn, middle, factor)
         except ImportError as error:
-            raise InputError(
-                f"{shown(files[0])}: rays need the package embreex: pip install 'sdi-bench[mesh]'"
-            ) from error
+            raise InputError(f"{shown(files[0])}: rays need the package embreex: pip install '.[mesh]'") from error
 
 
 def _image(values: np.ndarray) -> np.ndarray:

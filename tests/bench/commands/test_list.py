@@ -29,6 +29,8 @@ EXPECTED = {
     "controls": "other_prompt",
     "layouts": "threestudio",
     "engines": "local",
+    "suites": "clip_l14",
+    "keys": "evaluation.views",
 }
 
 

@@ -152,7 +152,7 @@ def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, m
     with pytest.raises(UnknownNameError) as caught:
         expand(study.model_copy(update={"metrics": ("pyiqa:musiq",)}))
     assert str(caught.value) == (
-        "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install 'sdi-bench[pyiqa]'"
+        "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install '.[pyiqa]'"
     )
 
 

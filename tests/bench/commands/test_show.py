@@ -6,8 +6,9 @@ import io
 import pytest
 from rich.console import Console
 
+from bench.commands.documented import field_docs, plain
 from bench.commands.list import KINDS
-from bench.commands.show import field_docs, show
+from bench.commands.show import show
 from bench.errors import InputError
 from methods.card import card_of
 from methods.distillation import methods
@@ -51,10 +52,22 @@ def test_a_part_is_shown_as_a_study_has_it_with_the_others_that_can_be_chosen() 
     assert start.endswith("One of ball, blob, points, record.")
     assert any(line.startswith('rasteriser = { name = "torch" } ') for line in lines)
     lines = [" ".join(line.replace("│", " ").split()) for line in shown("nerf").splitlines()]
-    assert any(line.startswith("blob = { scale = 10.0, std = 0.5 } ") for line in lines)
+    assert any(line.startswith("blob.scale = 10.0 Density before the softplus") for line in lines)
+    assert any(line.startswith("penalties.orient = 0.0 Weight of normals") for line in lines)
     [encoding] = [line for line in lines if line.startswith("encoding = ")]
     assert 'name = "dense_grid", resolutions = [16, 32, 64]' in encoding
     assert "hash_grid" in encoding
+
+
+def test_texts_are_shown_without_the_marks_of_a_docstring() -> None:
+    assert plain("One :meth:`~a.b.run` of ``x``, by `y`.") == "One a.b.run of x, by `y`."
+    assert "``" not in shown("gaussians") + shown("nerf") + shown("clip_l14")
+
+
+def test_a_default_inside_a_part_is_that_of_the_part() -> None:
+    """A method's schedule has other bounds than the schedule's own defaults."""
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown("sdi").splitlines()]
+    assert any(line.startswith('schedule = { name = "linear", low = 0.2, high = 1.0') for line in lines)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

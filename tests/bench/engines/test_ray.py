@@ -46,7 +46,7 @@ def test_a_workers_memory_is_the_studys_word_or_what_its_cells_took(study: Study
 
 def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(InputError, match=r"Ray is not installed; pip install 'sdi-bench.ray.'"):
+    with pytest.raises(InputError, match=r"Ray is not installed; pip install '\.\[ray\]'"):
         engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
 
 

@@ -197,7 +197,7 @@ def test_a_missing_package_is_named_with_the_command(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "trimesh.ray.ray_pyembree", raising=False)
     layout = layouts["mesh"]()
     [asset] = layout.assets(write(tmp_path, ball()))
-    with pytest.raises(InputError, match=r"rays need the package embreex: pip install 'sdi-bench\[mesh\]'"):
+    with pytest.raises(InputError, match=r"rays need the package embreex: pip install '\.\[mesh\]'"):
         layout.images(asset, RING)
 
 

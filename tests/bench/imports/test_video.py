@@ -77,7 +77,7 @@ def test_a_missing_package_is_named_with_the_command(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "a.mp4").write_bytes(b"x")
     layout = layouts["video"]()
-    with pytest.raises(InputError, match=r"videos need the package av: pip install 'sdi-bench\[video\]'"):
+    with pytest.raises(InputError, match=r"videos need the package av: pip install '\.\[video\]'"):
         layout.images(layout.assets(tmp_path)[0], RING)
 
 
