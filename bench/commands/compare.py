@@ -262,6 +262,9 @@ def _caption(runs: Sequence[ReportFrames], rows: Sequence[Row]) -> tuple[str, ..
         seen = [{json.dumps(json.loads(text).get(field)) for text in run.cells["settings"]} for run in runs]
         if seen[0] != seen[1]:
             caption.append(f"The runs have different {what}.")
+    devices = [", ".join(sorted(set(run.cells["device"].dropna()))) or "unknown" for run in runs]
+    if devices[0] != devices[1]:
+        caption.append(f"The times are of different devices: {devices[0]} in A, {devices[1]} in B.")
     first, second = (set(run.metric_columns["metric"]) for run in runs)
     caption += [f"{metric} is scored in one run only." for metric in sorted(first ^ second)]
     return tuple(caption)

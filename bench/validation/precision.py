@@ -18,11 +18,14 @@ from methods.priors.pipeline.settings import PipelineSettings
 #: Relative differences of half precision that are rounding; an overflow or a broken kernel gives far more.
 _ROUNDING = 0.05
 
+#: The same of the encoder's gradient for a mean loss: bfloat16 rounds by some per cent, a gradient that is lost by 40.
+_GRADIENT_ROUNDING = 0.2
+
 _PLACES = (0.1, 0.5, 0.9)
 
 
 def check_precision(name: str, prior: Prior) -> Check:
-    """Compare the noise and the latents of the loaded prior with those of one in float32, which is loaded here.
+    """Compare noise, latents and the encoder's gradient of the loaded prior with one in float32, which is loaded here.
 
     Args:
         name: Name of the prior.
@@ -52,10 +55,21 @@ def check_precision(name: str, prior: Prior) -> Check:
             )
             values[f"noise at t = {place} (log-SNR {float(log_snr(alpha)):+.1f})"] = _relative(found, expected)
     differences = [value for value in values.values() if not isinstance(value, str)]
-    note = f"relative difference from float32; right: at most {_ROUNDING}"
+    slopes = [_encoder_gradient(each, rgb, noise) for each in (prior, exact)]
+    values["gradient of the encoder"] = slope = _relative(*slopes)
+    passed = all(value is not None and value <= _ROUNDING for value in differences)
     return Check(
-        passed=all(value is not None and value <= _ROUNDING for value in differences), note=note, values=values
+        passed=passed and slope is not None and slope <= _GRADIENT_ROUNDING,
+        note=f"relative difference from float32; right: at most {_ROUNDING}, of the gradient {_GRADIENT_ROUNDING}",
+        values=values,
     )
+
+
+def _encoder_gradient(prior: Prior, rgb: Tensor, weights: Tensor) -> Tensor:
+    """The gradient at the image of a loss as small as those that are means over latents."""
+    image = rgb.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(0.1 * (weights * prior.encode(image)).mean(), image)
+    return slope
 
 
 def _relative(found: Tensor, expected: Tensor) -> float | None:

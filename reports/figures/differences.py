@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from matplotlib.figure import Figure
 
@@ -16,6 +17,9 @@ from reports.figures.drawing.rows import row_panels
 from reports.figures.drawing.style import Draw, Theme
 from reports.frames import ReportFrames
 from reports.statistics import paired_differences
+
+#: Differences that are round-off, which an axis would magnify to its whole length.
+_ROUNDING: Final = 1e-9
 
 
 def differences(
@@ -56,6 +60,8 @@ def differences(
             draw_rows(axis, marks, range(len(marks)), look, theme)
             title_panel(axis, f"Δ {shown.label}")
             axis.set_xlabel(words)
+            if max(map(abs, axis.get_xlim())) < _ROUNDING:
+                axis.set_xlim(-1, 1)
         return figure
 
     return draw

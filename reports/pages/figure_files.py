@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from reports.figures.drawing.style import Draw, darkened, svg_and_pdf
 from reports.figures.spec import FigureSpec
 from reports.pages.images import Put
 
+#: CSS pixels of a point.
+_PIXELS: Final = 4 / 3
+
 
 @dataclass(frozen=True)
 class FigureFiles:
-    """A figure as files of the report; paths are relative to its folder, sizes in points."""
+    """A figure as files of the report; paths are relative to its folder, sizes in CSS pixels."""
 
     title: str
     caption: str
@@ -35,6 +39,6 @@ def write_figure(spec: FigureSpec, draw: Draw, put: Put) -> FigureFiles:
 
 
 def _size(drawn: bytes) -> tuple[int, int]:
-    """Read width and height from the view box, so that a page can reserve the space."""
+    """Read width and height from the view box, which is in points, so that a page can reserve the space."""
     found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn[:2000])
-    return (round(float(found[1])), round(float(found[2]))) if found else (640, 360)
+    return (round(_PIXELS * float(found[1])), round(_PIXELS * float(found[2]))) if found else (640, 360)

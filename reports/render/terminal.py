@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reports.render.printed import NOTHING, arrow, print_entry
+from reports.statistics import octaves_off
 from reports.table import Row, Table, TableColumn
 
 #: Spaces between a column and the one before it.
@@ -48,12 +49,20 @@ def print_table(table: Table, console: Console) -> None:
 
 
 def best_rows(rows: Sequence[Row], index: int, column: TableColumn) -> set[str]:
-    """Return the labels of the rows with the best mean of a column; none without a direction, or if all are equal."""
+    """Return the labels of the rows with the best mean of a column, of those in its first rank group if it has groups.
+
+    None without a direction, if all are equal, or if they are means over different numbers of prompts without a group.
+    """
+    ranked = [row for row in rows if row.entries[index].group is not None]
+    rows = [row for row in ranked if row.entries[index].group == 0] or rows
     means = {row.label: row.entries[index].mean for row in rows}
     known = {label: mean for label, mean in means.items() if mean is not None}
-    if column.direction is None or len(set(known.values())) < 2:
+    counts = {row.entries[index].n for row in rows if row.label in known}
+    if column.direction is None or (not ranked and (len(set(known.values())) < 2 or len(counts) > 1)):
         return set()
-    if column.target is not None:
+    if column.target is not None and column.is_ratio:
+        merits = {label: -float(octaves_off(mean, target=column.target)) for label, mean in known.items()}
+    elif column.target is not None:
         merits = {label: -abs(mean - column.target) for label, mean in known.items()}
     else:
         merits = {label: mean if column.direction == "up" else -mean for label, mean in known.items()}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from itertools import combinations
 
-import numpy as np
-
+from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import ALPHA, RANK_FLIPS
 from reports.statistics.holm import holm
 from reports.statistics.pairing import paired_differences
 from reports.statistics.scores import StudyScores
 from reports.statistics.sign_flip import sign_flip_test
-from reports.statistics.values import prompt_means
 
 
 def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True) -> list[tuple[str, ...]]:
-    """Group methods, the best method's group first and the best of each group first.
+    """Group methods, the best method's group first and the best of each group first (by ``comparable_means``).
 
     Two methods share a group if and only if the sign-flip test on their common prompts, corrected by Holm for all
     pairs, does not reject; so a method may be in several groups (the compact letter display of Piepho 2004).  If all
@@ -28,10 +26,8 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
         seed: Seed of the sign flips.
         higher_is_better: The metric's direction.
     """
-    means = {method: prompt_means(scores.method(method)) for method in scores.methods}
-    scored = [method for method in scores.methods if len(means[method])]
-    sign = -1 if higher_is_better else 1
-    ranked = sorted(scored, key=lambda method: sign * float(np.mean(means[method])))
+    means = comparable_means(scores)
+    ranked = sorted(means, key=means.__getitem__, reverse=higher_is_better)
     pairs = list(combinations(ranked, 2))
     # Holm multiplies the smallest p by the number of pairs, and a p cannot be less than one in the number of vectors.
     resamples = max(RANK_FLIPS, math.ceil(10 * len(pairs) / ALPHA))

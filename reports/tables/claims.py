@@ -58,8 +58,8 @@ def claims_table(measured: Measured, claims: Sequence[Claim], notes: Sequence[st
         for claim, comparison, p in zip(ordered, found, corrected, strict=True)
     ]
     caption = (
-        f"Means of two methods over prompts, and their difference [{LEVEL_TEXT} bootstrap interval] (pairs), paired by "
-        "prompt and seed; of a score with a target, the difference of the distances to it.",
+        f"Means of two methods over the prompts and seeds that both have, and their difference [{LEVEL_TEXT} bootstrap "
+        "interval] (pairs); of a score with a target, the difference of the distances to it.",
         f"Yes or no: the sign-flip test of this claim alone has p ≤ {ALPHA:g} and the interval excludes 0. If "
         f"two methods do not differ, a claim has a yes or a no by chance in {ALPHA_TEXT} of cases; p (Holm) is "
         "corrected for all claims of the table.",
@@ -95,7 +95,8 @@ def _compare(measured: Measured, claim: Claim, column: TableColumn) -> PairedCom
 def _row(measured: Measured, claim: Claim, column: TableColumn, comparison: PairedComparison) -> Row:
     compared = compared_column(column)
     scores = measured.scores(column.key)
-    values = [prompt_means(scores.method(arm)) for arm in (claim.arm, claim.against)]
+    apart = np.isnan(scores.method(claim.arm)) | np.isnan(scores.method(claim.against))
+    values = [prompt_means(np.where(apart, np.nan, scores.method(arm))) for arm in (claim.arm, claim.against)]
     means = [Entry(mean=float(mean_of(column)(each)) if len(each) else None) for each in values]
     entries = (
         Entry(text=claim.text),

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
-from reports.costs import MEMORY, RESERVED, TOTAL, UNET_CALLS, Cost, study_costs
+from reports.costs import ENERGY, MEMORY, RESERVED, TIME, TOTAL, UNET_CALLS, Cost, study_costs
 from reports.statistics import StudyScores, paired_differences, prompt_bootstrap
 from reports.statistics.constants import LEVEL_TEXT, SEED
 from reports.statistics.values import prompt_means
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.measured import Measured, estimate_entry
+
+#: Column of the cells, and its name in words, that must be the same in two cells for a cost to be compared.
+_MACHINE: Final = {
+    TIME.source: ("device", "device"),
+    ENERGY.source: ("device", "device"),
+    MEMORY.source: ("peak_kind", "the kind of memory"),
+}
 
 
 def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
@@ -25,7 +33,7 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         if measured.completed[cost.source].notna().any()
     ]
     calls = UNET_CALLS.suited(measured.completed[UNET_CALLS.source])
-    totals = measured.frames.cells.groupby("method")[TOTAL.source].sum()
+    totals = measured.frames.cells.groupby("method")[TOTAL.source].sum(min_count=1)
     total = TOTAL.suited(totals)
     columns = (
         *(TableColumn(f"{cost.key}_ratio", f"{cost.title} ratio", "×", "down") for cost in costs),
@@ -43,11 +51,13 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         entries += [entry for cost, _ in peaks for entry in _peak(measured, cost, method)]
         entries.append(_mean(measured, calls, method))
         cells = measured.frames.cells[measured.frames.cells["method"] == method]
-        entries.append(Entry(mean=float(totals.get(method, 0.0)) / total.size, cells=tuple(cells["cell"])))
+        known = not np.isnan(totals[method])
+        entries.append(Entry(mean=float(totals[method]) / total.size, cells=tuple(cells["cell"])) if known else Entry())
         rows.append(Row(method, tuple(entries)))
     caption = (
         f"Ratios to {measured.baselines.name}: geometric mean over prompts, paired by prompt and seed, with the "
-        f"{LEVEL_TEXT} interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none.",
+        f"{LEVEL_TEXT} interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none. Times of "
+        "different devices, and memories of different kinds, are not compared.",
         *measured.baselines.listed,
         "Memory: mean and maximum over prompts of a cell's peak (rss: of the process; cuda: allocated by torch; "
         "reserved: by its allocator). Completed cells; in all is the wall time of every cell, with set-up and "
@@ -62,10 +72,24 @@ def _ratio(measured: Measured, source: str, method: str) -> Entry:
     if method == measured.baseline and not np.isnan(logs.method(method)).all():
         return Entry(mean=1.0, why="the baseline itself")
     baseline = measured.baselines.of(method)
-    found = prompt_bootstrap(paired_differences(logs.method(method), logs.method(baseline)), SEED)
-    entry = estimate_entry(found, cells=measured.pairs(logs, method, baseline))
+    compared = _comparable(measured, logs, source, (method, baseline))
+    found = prompt_bootstrap(paired_differences(compared.method(method), compared.method(baseline)), SEED)
+    entry = estimate_entry(found, cells=measured.pairs(compared, method, baseline))
+    if entry.mean is None and measured.pairs(logs, method, baseline):
+        entry = replace(entry, why=f"the cells differ in {_MACHINE[source][1]}")
     mean, low, high = (None if value is None else float(np.exp(value)) for value in (entry.mean, entry.low, entry.high))
     return replace(entry, mean=mean, low=low, high=high)
+
+
+def _comparable(measured: Measured, scores: StudyScores, source: str, methods: tuple[str, str]) -> StudyScores:
+    """Leave out the pairs of two methods whose cells were measured on different machines or in different ways."""
+    if source not in _MACHINE:
+        return scores
+    own = measured.completed[measured.completed["method"].isin(methods)]
+    kinds = own.groupby(["prompt_id", "seed"])[_MACHINE[source][0]].nunique(dropna=False)
+    differ = {key for key, count in kinds.items() if count > 1}
+    apart = np.array([[(prompt, seed) in differ for seed in scores.seeds] for prompt in scores.prompts])
+    return replace(scores, means=np.where(apart, np.nan, scores.means))
 
 
 def _logarithms(scores: StudyScores) -> StudyScores:

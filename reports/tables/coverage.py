@@ -20,7 +20,10 @@ def coverage(measured: Measured) -> str:
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
         count = f"{len(common)} of {len(prompts)}"
-        return f"Prompts that every method completed: {count}; cells that did not complete have a table of their own."
+        return (
+            f"Prompts that every method completed: {count}; ranks are adjusted for the others, and cells that did not "
+            "complete have a table of their own."
+        )
     return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.statistics import StudyScores, rank_groups
+from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import SEED
 from reports.statistics.values import MIN_PROMPTS, prompt_means
 from reports.table import TableColumn
@@ -19,15 +20,12 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
         Groups by label; empty without a direction, or if fewer than two methods have enough prompts.
     """
     scores, higher = compared_scores(scores, column)
-    means = {method: prompt_means(scores.method(method)) for method in scores.methods}
-    if higher is None or sum(len(each) >= MIN_PROMPTS for each in means.values()) < 2:
+    counts = [len(prompt_means(scores.method(method))) for method in scores.methods]
+    if higher is None or sum(count >= MIN_PROMPTS for count in counts) < 2:
         return {}
     alike = rank_groups(scores, SEED, higher_is_better=higher)
-    rest = sorted(
-        (method for method in scores.methods if len(means[method])),
-        key=lambda method: float(means[method].mean()),
-        reverse=higher,
-    )
+    means = comparable_means(scores)
+    rest = sorted(means, key=means.__getitem__, reverse=higher)
     found: dict[str, int] = {}
     while rest:
         group = [method for method in rest if any({rest[0], method}.issubset(each) for each in alike)]

@@ -1,8 +1,8 @@
 """An autoencoder in a precision that it does not overflow in.
 
 Stable Diffusion's runs in float16 on most images and cards; some (SDXL's, and any on cards whose half-precision
-convolutions are broken) give infinity or NaN.  Loss scaling is not needed: the scene and its gradients are float32, and
-only the networks run in half precision.
+convolutions are broken) give infinity or NaN.  Small gradients are kept by ``gradient_scale``; the scene and its own
+gradients are float32.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 
 from methods.priors.pipeline.families.family import codec_factor
+from methods.priors.pipeline.gradient_scale import through_half
 from methods.priors.pipeline.settings import Posterior
 
 
@@ -41,27 +42,31 @@ class VaeCodec:
 
     def encode(self, rgb: Tensor) -> Tensor:
         """``(b 3 ps ps)`` in [0, 1] to ``(b k s s)`` in the precision of ``rgb``; gradients flow."""
-        values = self._as_input(2 * rgb - 1)
-        encoded = self._network.encode(values)
-        if isinstance(encoded, AutoencoderTinyOutput):
-            return (encoded.latents.to(rgb.dtype) - self._shift) * self._scale
-        posterior = encoded.latent_dist
-        latents = posterior.mean.to(rgb.dtype)
-        if self._posterior == "sample":
-            latents = latents + posterior.std.to(rgb.dtype) * _noise(rgb.detach(), latents)
+        encoded = through_half(self._encode, 2 * rgb - 1, self._network.dtype)
+        latents = encoded[:, : self.channels]
+        if encoded.shape[1] > self.channels:
+            latents = latents + encoded[:, self.channels :] * _noise(rgb.detach(), latents)
         return (latents - self._shift) * self._scale
 
     def decode(self, latents: Tensor) -> Tensor:
-        """``(b k s s)`` to ``(b 3 ps ps)``, not clamped to [0, 1]."""
-        values = self._as_input(latents / self._scale + self._shift)
-        return (self._network.decode(values).sample.to(latents.dtype) + 1) / 2
+        """``(b k s s)`` to ``(b 3 ps ps)``, not clamped to [0, 1]; gradients flow."""
+        return (through_half(self._decode, latents / self._scale + self._shift, self._network.dtype) + 1) / 2
 
     def bound(self, latents: Tensor) -> Tensor:
         """The latents unchanged: no range of them corresponds to colours in [0, 1]."""
         return latents
 
-    def _as_input(self, values: Tensor) -> Tensor:
-        return values.to(self._network.dtype).contiguous(memory_format=torch.channels_last)
+    def _encode(self, values: Tensor) -> Tensor:
+        """The posterior's mean, and behind it in the channels its deviation if a sample is wanted."""
+        encoded = self._network.encode(values.contiguous(memory_format=torch.channels_last))
+        if isinstance(encoded, AutoencoderTinyOutput):
+            return encoded.latents
+        posterior = encoded.latent_dist
+        return torch.cat([posterior.mean, posterior.std], dim=1) if self._posterior == "sample" else posterior.mean
+
+    def _decode(self, values: Tensor) -> Tensor:
+        decoded: Tensor = self._network.decode(values.contiguous(memory_format=torch.channels_last)).sample
+        return decoded
 
 
 def _noise(rgb: Tensor, latents: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ LINE: Final = 0.155  # inches from a line of text to the next
 _LABEL: Final = 24  # characters of a label's line
 _HANDLE: Final = 0.42  # width of a legend's entry without its text, inches
 _TITLE_OVERHANG: Final = 0.3  # inches that a title may be wider than its axes, less than the gap to the next ones
+_TITLE_MARGIN: Final = 0.04  # inches between a title and the right edge of the figure
 _SMALLEST_TITLE: Final = 6.0  # points
 T = TypeVar("T", int, float)
 
@@ -93,14 +94,15 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def title_panel(axis: Axes, title: str) -> None:
-    """Write a title that does not reach into the next panel: smaller if it is long, with its middle left out if longer.
+    """Write a title within its panel and the figure: smaller if it is long, with its middle left out if longer.
 
     Args:
         axis: Axes of the panel.
         title: Title, one line or several.
     """
-    box = axis.get_window_extent()
-    room = box.transformed(axis.figure.dpi_scale_trans.inverted()).width + _TITLE_OVERHANG
+    inches = axis.figure.dpi_scale_trans.inverted()
+    box, whole = (each.transformed(inches) for each in (axis.get_window_extent(), axis.figure.bbox))
+    room = min(box.width + _TITLE_OVERHANG, whole.x1 - _TITLE_MARGIN - box.x0)
     size = max(_SMALLEST_TITLE, TITLE_SIZE * min(1.0, room / max(text_width(title, TITLE_SIZE), room)))
     axis.set_title("\n".join(_shortened(line, room, size) for line in title.splitlines()), fontsize=size)
 

@@ -315,3 +315,14 @@ def test_other_settings_are_told_in_the_caption(pair: tuple[RunStore, RunStore])
     _reidentify(b, lambda record: {"steps": 9})
     assert "The runs have different steps." in compare_runs(a, b).markdown
     assert np.isclose(compare_runs(a, b).estimates["sds", "psnr"].value, 0.0)
+
+
+def test_times_of_other_devices_are_told_in_the_caption(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    assert "different devices" not in compare_runs(a, b).markdown
+    for folder in b.record_folders():
+        path = folder / "record.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"environment": record["environment"] | {"device": "an H100"}}))
+    assert "The times are of different devices: " in compare_runs(a, b).markdown
+    assert "an H100 in B." in compare_runs(a, b).markdown

@@ -46,3 +46,23 @@ def test_wrong_numbers_are_found(factor: float, monkeypatch: pytest.MonkeyPatch)
     encode = prior.encode
     monkeypatch.setattr(prior, "encode", lambda rgb: factor * encode(rgb))
     assert check_precision("toybox", prior).passed is False
+
+
+def test_a_lost_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forward pass is right: the encoder's gradient alone is that of float16 without a scale."""
+    prior = toybox()
+    encode = prior.encode
+    monkeypatch.setattr(prior, "encode", lambda rgb: _Lossy.apply(encode(rgb)))
+    check = check_precision("toybox", prior)
+    assert check.passed is False
+    assert check.values["latents"] == 0
+
+
+class _Lossy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return (gradient / 16384).half().float() * 16384

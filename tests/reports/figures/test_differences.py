@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from reports.figures.differences import differences
@@ -52,3 +54,11 @@ def test_without_a_pair_there_is_nothing_to_draw(cases):
             differences(cases[case], baseline="sds", metrics=["psnr"])
     with pytest.raises(ReportError, match="method 'vsd' is not one of"):
         differences(cases["small"], baseline="vsd", metrics=["psnr"])
+
+
+def test_methods_that_are_equal_everywhere_are_at_zero_of_an_axis_that_shows_no_rounding(cases):
+    frames = cases["small"]
+    equal = frames.scores["method"].map({"sds": 0.3, "ism": 0.1 + 0.2}).fillna(0.3)
+    frames = dataclasses.replace(frames, scores=frames.scores.assign(value=equal))
+    (axis,) = differences(frames, baseline="sds", metrics=["psnr"])(LIGHT).axes
+    assert axis.get_xlim() == (-1, 1)

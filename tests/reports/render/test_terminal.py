@@ -70,3 +70,16 @@ def test_the_best_is_what_the_direction_says() -> None:
     assert best_rows(rows, 0, TableColumn("x", "x", direction="down")) == {"a"}
     assert best_rows(rows, 0, TableColumn("x", "x", direction="target", target=2.9)) == {"b"}
     assert best_rows(rows, 0, TableColumn("x", "x")) == set()
+
+
+def test_the_best_ratio_is_the_nearest_by_factors_and_other_numbers_of_prompts_have_no_best() -> None:
+    """180 % is 0.85 octaves from 100 %, and 50 % is one."""
+    rows = [Row("a", (Entry(mean=50.0, n=3),)), Row("b", (Entry(mean=180.0, n=3),))]
+    ratio = TableColumn("x", "x", "%", "target", target=100.0, is_ratio=True)
+    assert best_rows(rows, 0, ratio) == {"b"}
+    assert best_rows([*rows, Row("c", (Entry(mean=99.0, n=2),))], 0, ratio) == set()
+
+
+def test_where_rank_groups_say_who_is_best_a_higher_mean_over_fewer_prompts_is_not() -> None:
+    rows = [Row("a", (Entry(mean=30.0, n=10, group=1),)), Row("b", (Entry(mean=22.0, n=20, group=0),))]
+    assert best_rows(rows, 0, TableColumn("x", "x", direction="up")) == {"b"}

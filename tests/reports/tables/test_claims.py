@@ -110,3 +110,13 @@ def test_without_claims_there_is_no_table_and_unknown_names_are_refused(make_fra
     columns.loc[columns["metric"] == "psnr", "direction"] = None
     with pytest.raises(ReportError, match=r"claim 'better than ism' of B: 'psnr' has no better direction"):
         claims_table(measured, [CLAIM], [])
+
+
+def test_the_two_means_are_those_of_the_pairs(make_frames):
+    """An arm that lost its hardest prompts would else have a mean that contradicts the difference."""
+    lost = {("ism", prompt): "nan" for prompt in list(MANY)[:2]}
+    frames = make_frames(methods=("sds", "sdi", "ism"), prompts=MANY, statuses=lost)
+    [row] = claims_table(Measured(frames, "sds"), [CLAIM], []).rows
+    _, _, _, arm, against, difference, *_ = row.entries
+    assert difference.n == 7
+    assert arm.mean - against.mean == pytest.approx(difference.mean)

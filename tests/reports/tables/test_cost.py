@@ -58,3 +58,24 @@ def test_a_method_without_a_completed_cell_has_no_cost(make_frames):
     frames = make_frames(statuses={("sdi", prompt): "crashed" for prompt in ("red-car", "blue-duck", "mug")})
     got = entries(cost_table(Measured(frames, "sds"), []), "sdi")
     assert (got["time_ratio"].mean, got["peak_max"].mean, got["unet_calls"].mean) == (None, None, None)
+
+
+def test_costs_of_other_machines_are_not_compared(make_frames):
+    frames = make_frames(prompts=MANY, views=1)
+    ours = frames.cells["method"] == "sdi"
+    moved = with_cells(frames, device=np.where(ours, "an H100", "a CPU"), peak_kind=np.where(ours, "cuda", "rss"))
+    got = entries(cost_table(Measured(moved, "sds"), []), "sdi")
+    assert (got["time_ratio"].mean, got["time_ratio"].why) == (None, "the cells differ in device")
+    assert (got["memory_ratio"].mean, got["memory_ratio"].why) == (None, "the cells differ in the kind of memory")
+    assert got["unet_rows_ratio"].mean is not None
+    some = with_cells(frames, device=np.where(ours & (frames.cells["prompt_id"] == "p3"), "an H100", "a CPU"))
+    got = entries(cost_table(Measured(some, "sds"), []), "sdi")["time_ratio"]
+    assert (got.n, len(got.cells)) == (29, 58)
+
+
+def test_an_arm_of_unknown_cost_has_no_hours(make_frames):
+    frames = make_frames()
+    hours = frames.cells["seconds"].where(frames.cells["method"] != "sdi")
+    table = cost_table(Measured(with_cells(frames, seconds=hours), "sds"), [])
+    assert entries(table, "sdi")["total"].mean is None
+    assert entries(table, "sds")["total"].mean > 0

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
+from scipy import optimize
 
 from reports.statistics import StudyScores, rank_groups
+from reports.statistics.comparable_means import comparable_means
 from reports.table import TableColumn
 from reports.tables.ranks import rank_of_each
 
@@ -37,3 +40,33 @@ def test_a_method_without_scores_is_in_no_group():
     study = scores(a=0.0, lost=1.0, b=9.0)
     study.means[1] = np.nan
     assert rank_of_each(study, UP) == {"b": 0, "a": 1}
+
+
+def test_a_method_that_lost_hard_prompts_is_not_ahead_of_one_that_is_better_on_each():
+    """``fragile`` has scores of the ten easy prompts only, and is two points worse on each of them."""
+    rng = np.random.default_rng(1)
+    hard = np.repeat([0.0, -16.0], 10)
+    robust = 32 + hard + rng.normal(0, 0.1, 20)
+    fragile = np.where(hard < 0, np.nan, robust - 2 + rng.normal(0, 0.1, 20))
+    study = StudyScores(
+        ("fragile", "robust"), tuple(f"p{i}" for i in range(20)), (0,), np.stack([fragile, robust])[..., None]
+    )
+    assert np.nanmean(fragile) > np.mean(robust) + 5
+    assert rank_of_each(study, UP) == {"robust": 0, "fragile": 1}
+    assert rank_groups(study, 0) == [("robust",), ("fragile",)]
+    means = comparable_means(study)
+    assert means["robust"] - means["fragile"] == pytest.approx(np.nanmean(robust - fragile))
+    assert means["robust"] == pytest.approx(robust.mean())
+
+
+def test_comparable_means_are_the_plain_ones_or_a_two_way_fit_where_prompts_are_missing():
+    study = scores(9, a=0.0, b=1.0, c=4.0)
+    plain = {method: study.method(method).mean() for method in study.methods}
+    assert comparable_means(study) == pytest.approx(plain, rel=1e-15)
+    table = study.means[..., 0]
+    table[0, :3] = table[1, 4:6] = table[2, 8] = np.nan
+    rows, columns = np.nonzero(~np.isnan(table))
+    design = np.column_stack([rows[:, None] == np.arange(3), columns[:, None] == np.arange(1, 9)]).astype(float)
+    coefficients = optimize.lsq_linear(design, table[rows, columns]).x  # prompt 0 as the reference
+    expected = coefficients[:3] + np.append(0.0, coefficients[3:]).mean()
+    assert list(comparable_means(study).values()) == pytest.approx(list(expected), rel=1e-6)
