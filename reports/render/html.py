@@ -25,6 +25,7 @@ class _Figure:
     group: int  # rank group, for its colour
     value: str  # number by which the column is sorted
     cells: str  # indices in the page's list of cells
+    has_all: bool  # whether its number of prompts goes without saying
 
     @property
     def asked(self) -> bool:
@@ -50,10 +51,11 @@ def live(table: Table, places: Callable[[Iterable[str]], str]) -> Markup:
 
 
 def _render(table: Table, places: Callable[[Iterable[str]], str] | None) -> Markup:
+    most = max((entry.n for row in table.rows for entry in row.entries if entry.n is not None), default=0)
     rows = []
     for row, texts in printed_rows(table):
         parts = zip(texts, row.entries, table.columns, strict=True)
-        rows.append((row, [_figure(text, entry, column, places) for text, entry, column in parts]))
+        rows.append((row, [_figure(text, entry, column, places, most) for text, entry, column in parts]))
     return Markup(  # noqa: S704, the template escapes what it prints
         template("table.html.j2").render(
             table=table,
@@ -66,7 +68,9 @@ def _render(table: Table, places: Callable[[Iterable[str]], str] | None) -> Mark
     )
 
 
-def _figure(text: Printed, entry: Entry, column: TableColumn, places: Callable[[Iterable[str]], str] | None) -> _Figure:
+def _figure(
+    text: Printed, entry: Entry, column: TableColumn, places: Callable[[Iterable[str]], str] | None, most: int
+) -> _Figure:
     return _Figure(
         text=text,
         interval=f"[{text.interval}]" if text.interval else "",
@@ -75,4 +79,5 @@ def _figure(text: Printed, entry: Entry, column: TableColumn, places: Callable[[
         group=0 if entry.group is None else min(entry.group, 5),
         value="" if entry.mean is None else f"{entry.mean:.12g}",
         cells="" if places is None else places(entry.cells),
+        has_all=places is not None and text.bracket == str(most),
     )

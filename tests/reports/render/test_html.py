@@ -61,3 +61,10 @@ def test_the_fragment_for_other_pages_has_the_interval_in_the_open_and_no_contro
     first, _, last, _ = cells(text)
     assert '<span class="interval">[29.10, 30.50]</span>' in first
     assert 'title="&lt;one&gt; prompt"' in last
+
+
+def test_on_the_page_a_number_of_prompts_is_seen_where_some_are_missing():
+    whole, fewer, *_ = cells(live())
+    assert '<span class="n unseen">(43)</span>' in whole  # for those who hear the page
+    assert '<span class="n">(1)</span>' in fewer
+    assert '<span class="n">(43)</span>' in html.render(TABLE)
