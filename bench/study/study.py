@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
 from bench.study.comparisons import COMPARISONS, check_comparisons, comparisons_among
 from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
-from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported
+from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported, named_table
 from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
@@ -88,8 +88,8 @@ class Study(CellSettings, Handling):
     """Seeds; every method sees the same cameras at the same seed."""
     guidance: Literal["calibrated", "published"] = "calibrated"
     """Guidance scales from the prior's card (the same for every method), or each method's published constants."""
-    scene: dict[str, JsonValue] = Field(default={"name": "nerf"})
-    """Registered name of the scene and its settings."""
+    scene: Annotated[dict[str, JsonValue], BeforeValidator(named_table)] = Field(default={"name": "nerf"})
+    """Registered name of the scene, alone or in a table with its settings."""
     methods: Annotated[dict[Slug, dict[str, JsonValue]], Field(min_length=1)]
     """The arms: hyper-parameters by label.  The key ``method`` names the method if it is not the label, and the table
     ``settings`` holds the arm's own settings (``render``, ``scene``, ``steps``, …)."""
@@ -302,7 +302,7 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     """
     merged = dict(below)
     for name, value in above.items():
-        present = merged.get(name)
+        present = named_table(merged.get(name)) if isinstance(value, dict) else None
         is_merged = isinstance(value, dict) and "name" not in value
         merged[name] = overlay(present, value) if is_merged and isinstance(present, dict) else value
     return merged

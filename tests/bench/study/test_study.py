@@ -218,3 +218,28 @@ def test_what_is_there_in_place_of_a_study_is_named(tmp_path: Path) -> None:
         InputError, match=r"study.json': is a file that is not TOML; name a study, a study's TOML file or"
     ):
         load_study(tmp_path / "study.json")
+
+
+LEAST = 'title = "T"\nmetrics = ["clip_score"]\nbaseline = "sds"\nprompts = "toybox"\nsteps = 1\n{}\n[methods.sds]\n'
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "setting", "value"), [("scene", "nerf", "radius", 1.5), ("prior", "toybox", "resolution", 32)]
+)
+def test_a_part_may_be_its_name_alone_also_below_a_table_of_its_settings(
+    tmp_path: Path, key: str, name: str, setting: str, value: float
+) -> None:
+    below, above = tmp_path / "below.toml", tmp_path / "above.toml"
+    below.write_text(LEAST.format(f'{key} = "{name}"'))
+    assert load_study(below).model_dump()[key]["name"] == name
+    above.write_text(f'extends = "{below}"\n[{key}]\n{setting} = {value}\n')
+    found = load_study(above).model_dump()[key]
+    assert (found["name"], found[setting]) == (name, value)
+    above.write_text(f'extends = "{below}"\n{key} = "other"\n')
+    assert load_study(above).model_dump()[key]["name"] == "other"
+
+
+def test_a_scene_that_is_neither_name_nor_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(LEAST.format("scene = 3"))
+    with pytest.raises(InputError, match="scene = 3: input should be an object"):
+        load_study(tmp_path / "study.toml")
