@@ -7,6 +7,7 @@ import hashlib
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -116,19 +117,26 @@ def load_prompt_set(name: str) -> PromptSet:
             prompts = read_prompt_list(text, ending, str(path))
             fields = {"version": 1, "source": str(path), "licence": "unknown (local file)", "prompts": prompts}
         else:
-            fields = tomllib.loads(text)
+            fields = _parse(text, path)
         return PromptSet(name=path.stem, sha256=hashlib.sha256(content).hexdigest(), **fields)
     except OSError as error:
         raise PromptSetError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise PromptSetError(f"{path}: is not UTF-8 ({error}); save it as UTF-8") from None
-    except (tomllib.TOMLDecodeError, TypeError, RecursionError) as error:
+    except TypeError as error:
         raise PromptSetError(f"{path}: is not a prompt set in TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the set"
         message = _ID_RULE if first["type"] == "string_pattern_mismatch" else first["msg"]
         raise PromptSetError(f"{path}: {where}: {message} (found {first['input']!r:.80})") from None
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # not TOML, a number of too many digits; nested too deep
+        raise PromptSetError(f"{path}: is not a prompt set in TOML: {error}") from None
 
 
 def _find(name: str) -> Path:

@@ -170,7 +170,7 @@ def read_settings(given: Sequence[str], option: str) -> dict[str, JsonValue]:
             raise InputError(f"{option} {each!r}: must be key=value, such as cameras=evaluation")
         try:
             found[key] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except ValueError:  # not TOML, or a number of too many digits
             found[key] = text
     return found
 

@@ -44,6 +44,7 @@ def test_toybox_marks_what_was_held_out() -> None:
         (HEAD + 'prompts = [{ id = "a", text = "x", colour = 1 }]', "prompts.0.colour: Extra inputs"),
         ("version = ", "not a prompt set in TOML"),
         ("\x00", "not a prompt set in TOML"),
+        (f"version = 1{'0' * 5000}", "not a prompt set in TOML"),
     ],
 )
 def test_malformed_files_get_one_line(tmp_path: Path, content: str, message: str) -> None:

@@ -394,3 +394,7 @@ def test_settings_are_toml_values_or_words() -> None:
 )
 def test_a_label_is_made_of_the_folder(name: str, label: str, tmp_path: Path) -> None:
     assert label_of(tmp_path / name) == label
+
+
+def test_a_number_of_too_many_digits_is_a_word() -> None:
+    assert read_settings([f"views={'9' * 5000}"], "--set") == {"views": "9" * 5000}
