@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -88,7 +88,8 @@ def run_cell(
     outcome = this.outcome()
     if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # a GPU that is lost to this process, which the caller finds
+            torch.cuda.empty_cache()
     return outcome
 
 

@@ -20,7 +20,7 @@ from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
 from bench.engines.workers import gpus, workers_here
-from bench.errors import RunError
+from bench.errors import DeviceLostError, RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.settings import PriorChoice
@@ -149,4 +149,7 @@ def _load(prior: PriorChoice) -> int:
 
 def _run(job: partial[None]) -> None:
     with interrupts(signal.SIGTERM) as interrupt:
-        job(interrupted=interrupt.__bool__, whole_log=True)
+        try:
+            job(interrupted=interrupt.__bool__, whole_log=True)
+        except DeviceLostError:
+            os._exit(1)  # the process that replaces this one can use the GPU
