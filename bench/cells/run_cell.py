@@ -230,7 +230,8 @@ class _CellRun:
                     return
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
-                self.save(loop, checkpoint)
+                with self.clock.phase("write"):
+                    self.save(loop, checkpoint)
             if stops:
                 raise KeyboardInterrupt
 

@@ -52,7 +52,7 @@ class PhaseSeconds(Section):
     evaluate: float = 0.0
     """The ring of evaluation views, and snapshots on the way."""
     write: float = 0.0
-    """Images, scene and events to disk."""
+    """Images, scene, events and checkpoints to disk."""
 
     @property
     def total(self) -> float:
