@@ -16,6 +16,7 @@ from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
 from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
+from bench.records.event_lines import EventLines
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
 from bench.study.prompt_texts import prompt_tokens_cut
@@ -118,6 +119,7 @@ class _CellRun:
         self.energy = EnergyMeter(gpu)
         self.calls = CallMeter(prior)
         self.events: list[Event] = []
+        self.event_lines = EventLines()
         self.divergence: Divergence | None = None
         self.failure: Failure | None = None
         self.status = Status.COMPLETED
@@ -143,7 +145,7 @@ class _CellRun:
         """Everything that is known of the steps done, except for the optimisation itself."""
         return {
             "started_at": self.started_at,
-            "events": [event.model_dump() for event in self.events],
+            "events": self.event_lines.encode(self.events),
             "snapshots": [snapshot.state_dict() for snapshot in self.snapshots],
             "meters": {name: meter.state_dict() for name, meter in self.meters.items()},
         }
@@ -151,7 +153,7 @@ class _CellRun:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the steps of ``state``."""
         self.started_at = state["started_at"]
-        self.events = [Event.model_validate(event) for event in state["events"]]
+        self.events = self.event_lines.decode(state["events"])
         self.snapshots = [SnapshotImages.from_state_dict(snapshot) for snapshot in state["snapshots"]]
         for name, meter in self.meters.items():
             meter.load_state_dict(state["meters"][name])
