@@ -34,4 +34,4 @@ class RunError(Exception):
 
 
 class DeviceLostError(RunError):
-    """A GPU that this process can use no more, because of a cell that crashed on it; another process still can."""
+    """A GPU that this process can use no more, because of a step that crashed on it; another process still can."""

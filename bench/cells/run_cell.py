@@ -26,6 +26,7 @@ from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
+from bench.watch.out_of_memory import is_out_of_memory
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import LimitedText, Prior
@@ -34,9 +35,6 @@ from methods.contracts import LimitedText, Prior
 #: time is not charged to the optimisation.
 OnStep = Callable[[Event], None]
 OnSnapshot = Callable[[SnapshotImages], None]
-
-#: Parts of the messages of out-of-memory errors of other types: torch's allocator on the CPU, CUDA, cuBLAS.
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 class _Meter(Protocol):
@@ -267,9 +265,7 @@ class _CellRun:
 
     def fail(self, error: Exception) -> None:
         """Note an error of the cell."""
-        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-            words in str(error) for words in _OUT_OF_MEMORY
-        )
+        is_memory = is_out_of_memory(error)
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(
             kind=type(error).__name__,
