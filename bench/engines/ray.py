@@ -18,6 +18,7 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
+from bench.engines.workers import free_device_memory
 from bench.errors import DeviceLostError, InputError
 from bench.records.store import RunStore
 from bench.study.arms import arms_of
@@ -35,6 +36,7 @@ _CONTEXT_BYTES = 1_000_000_000
 @engines.register("ray")
 def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """A Ray cluster, by default with as many workers as it has room for, now or later."""
+    free_device_memory()  # this machine may be one of the cluster
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
         gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0

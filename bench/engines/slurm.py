@@ -16,6 +16,7 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
+from bench.engines.workers import free_device_memory
 from bench.errors import DeviceLostError, InputError, RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
@@ -32,6 +33,7 @@ _TIMEOUTS = 10_000
 @engines.register("slurm")
 def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
+    free_device_memory()  # the jobs may run on this machine
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
     worker = SlurmWorker(store.folder.resolve(), names, options)
