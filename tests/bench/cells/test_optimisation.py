@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -43,6 +44,25 @@ def test_a_step_moves_the_scene_and_counts_the_networks_calls(cell: Cell, prior:
     assert event.unet_calls == 1
     assert event.unet_rows >= 1
     assert any(not torch.equal(a, b) for a, b in zip(before, loop.scene.parameters(), strict=True))
+
+
+def test_large_text_encoders_are_dropped_once_the_texts_are_embedded(cell: Cell) -> None:
+    """Else they would be in the optimisation's memory up to its first prediction, for one arm of each prompt."""
+    calls: list[str] = []
+
+    class LargePrior(GaussianPrior):
+        def embed(self, texts: Sequence[str]) -> torch.Tensor:
+            calls.append("embed")
+            return super().embed(texts)
+
+        def drop_text_encoders(self) -> None:
+            calls.append("drop")
+
+    loop = Optimisation(cell, LargePrior())
+    assert calls.count("drop") == 1
+    assert calls[-1] == "drop"
+    loop.step(0)
+    assert calls.count("drop") == 1
 
 
 def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:
