@@ -120,12 +120,14 @@ class Optimisation:
         with self.clock.part("optimiser"):
             self.optimiser.step()
             self.scene.after_step(step, self.optimiser, self.streams["rays"])
+        # before the host waits: a device works on meanwhile
+        reachable = reach(self.scene.bounding_radius, cameras, resolution)
         # one transfer for all numbers of a step: reading a number waits for the device
         diagnostics = self._diagnose(update)
         numbers = [update.loss, penalty, rendering.opacity.mean(), self._parameter_sum(), *diagnostics.values()]
         loss, regularisation, opacity, parameter_sum, *values = torch.stack(numbers).tolist()
         broken = [] if math.isfinite(parameter_sum) else self._broken_parameters()
-        filled = opacity / reach(self.scene.bounding_radius, cameras, resolution)
+        filled = opacity / reachable
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
         event = Event(

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from closed_form_world import GivenTimes
 
+import bench.cells.optimisation
 from bench.cells.optimisation import Optimisation, reach, relative_change, update_size
 from bench.study.cell import Cell
 from methods.cameras import evaluation_ring, sample_cameras
@@ -63,6 +65,29 @@ def test_large_text_encoders_are_dropped_once_the_texts_are_embedded(cell: Cell)
     assert calls[-1] == "drop"
     loop.step(0)
     assert calls.count("drop") == 1
+
+
+def test_the_host_has_its_own_work_done_before_it_waits_for_the_device(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    wait = torch.Tensor.tolist
+
+    def slow_reach(*given: Any) -> float:
+        order.append("reach")
+        return reach(*given)
+
+    def waiting(self: torch.Tensor) -> Any:
+        order.append("wait")
+        return wait(self)
+
+    loop = Optimisation(cell, prior)
+    monkeypatch.setattr(bench.cells.optimisation, "reach", slow_reach)
+    monkeypatch.setattr(torch.Tensor, "tolist", waiting)
+    loop.step(0)
+    last_wait = len(order) - 1 - order[::-1].index("wait")
+    assert order.count("reach") == 1
+    assert order.index("reach") < last_wait
 
 
 def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:
