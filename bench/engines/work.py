@@ -130,7 +130,9 @@ def do_cell(
         checkpoint.drop()
         file.drop()
         if lost:  # in this process every other cell would crash too
-            raise DeviceLostError(f"{lost}; {cell.folder_name} is {outcome.record.status}, and the same command goes on")
+            raise DeviceLostError(
+                f"{lost}; {cell.folder_name} is {outcome.record.status}, and the same command goes on"
+            )
         return True
 
 

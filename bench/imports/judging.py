@@ -14,10 +14,10 @@ from metrics.saturation import differs_from_border
 def judge(images: AssetImages, bounds: DivergenceSettings) -> Divergence | None:
     """Say whether the renders show next to nothing, or, where their opacity is known, fog that fills the images.
 
-    Opacity is judged by the study's ``bounds``, as its own cells are: the mean over all pixels, since nothing says how far the
-    scene could reach.  Images whose every pixel is opaque have a background of their own: as without opacity, a pixel
-    belongs to the object where it differs from the colour of the image's border (``metrics.saturation``), and only
-    emptiness is judged.
+    Opacity is judged by the study's ``bounds``, as its own cells are: the mean over all pixels, since nothing says how
+    far the scene could reach.  Images whose every pixel is opaque have a background of their own: as without opacity, a
+    pixel belongs to the object where it differs from the colour of the image's border (``metrics.saturation``), and
+    only emptiness is judged.
     """
     opacity = images.opacity
     if opacity is not None and opacity.min() < 255:

@@ -1,9 +1,9 @@
 """The state of an unfinished cell on disk: plain values and tensors in one safetensors file, and no pickle.
 
 The tensors of the state are the tensors of the file; everything else is JSON in one more tensor of bytes, in which
-``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The file's metadata, which
-safetensors limits to 100 MB, has the format, the cell's identity and a SHA-256 of all; in format 3 it had the JSON too,
-and events were a part of it.  The state itself has two parts: ``loop``, the state of
+``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The file's metadata,
+which safetensors limits to 100 MB, has the format, the cell's identity and a SHA-256 of all; in format 3 it had the
+JSON too, and events were a part of it.  The state itself has two parts: ``loop``, the state of
 :class:`bench.cells.optimisation.Optimisation`, and ``run``, the events, snapshots and meters of its steps.
 """
 

@@ -1,4 +1,4 @@
-"""Which errors say that memory ran out."""
+"""Errors that say that memory ran out."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ class StepSeconds(Section):
     """The rest: texts, the method's own arithmetic and training, reading the step's numbers."""
 
 
-#: Phases whose memory belongs to the arm: text encoders, which the preparation has on a GPU for the first arm of a prompt
-#: only, are dropped before them.
+#: Phases whose memory belongs to the arm: text encoders, which the preparation has on a GPU for the first arm of a
+#: prompt only, are dropped before them.
 _OF_THE_ARM = ("optimise", "evaluate")
 
 

@@ -146,9 +146,7 @@ def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkey
 
 
 @pytest.mark.faults
-def test_a_worker_that_lost_its_gpu_is_replaced(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_lost_its_gpu_is_replaced(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lost_job.py").write_text(
         "from pathlib import Path\n"
         "from bench.engines.work import work as plain\n"

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
@@ -214,10 +214,10 @@ def test_a_cell_goes_on_from_a_checkpoint_of_an_earlier_version(
 
 
 def test_events_go_through_their_lines_to_the_bit() -> None:
-    draw = random.Random(0)
+    draw = np.random.default_rng(0)
     events = [
         Event(
-            step=step, loss=draw.gauss(0, 1e-9), regularisation=None, timestep=draw.uniform(0, 1000), log_snr=None,
+            step=step, loss=draw.normal(0, 1e-9), regularisation=None, timestep=draw.uniform(0, 1000), log_snr=None,
             opacity=draw.random(), seconds=1 / (step + 3), unet_calls=1, unet_rows=2, diagnostics={"é": draw.random()},
         )
         for step in range(100)

@@ -91,7 +91,9 @@ def test_scores_of_another_truth_are_other_scores(
     monkeypatch.setattr(bench.scores.scoring, "TRUTH_VERSION", 2)
     score_view_sets(views, [scorer], ["a"], console, "cells")
     assert len(scorer.scored) == 3
-    assert [bench.scores.scoring._path(each, scorer, ["a"]) == path for each, path in zip(views, kept, strict=True)] == [
+    assert [
+        bench.scores.scoring._path(each, scorer, ["a"]) == path for each, path in zip(views, kept, strict=True)
+    ] == [
         False,
         True,
     ]
