@@ -31,3 +31,7 @@ class VersionError(InputError):
 
 class RunError(Exception):
     """A run that ended without all of its cells.  One line; exit status 1 at the command line."""
+
+
+class DeviceLostError(RunError):
+    """A GPU that this process can use no more, because of a step that crashed on it; another process still can."""

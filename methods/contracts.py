@@ -109,6 +109,15 @@ class LimitedText(Protocol):
         ...
 
 
+@runtime_checkable
+class LargeTextEncoders(Protocol):
+    """Further members of a prior whose text encoders are too large to keep while scenes are optimised."""
+
+    def drop_text_encoders(self) -> None:
+        """Free their memory, if they are not small; the next text that is new loads them again."""
+        ...
+
+
 class AdaptedPrior(Protocol):
     """A trainable copy of a prior that also sees the camera; the prior it was made from stays unchanged."""
 

@@ -19,7 +19,7 @@ from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
 from methods.cameras import VIEW_WORDS, Cameras, sample_cameras, view_words, with_view
-from methods.contracts import PROMPT, Distillation, Prior, Rendering, View, ViewPrompt
+from methods.contracts import PROMPT, Distillation, LargeTextEncoders, Prior, Rendering, View, ViewPrompt
 from methods.diffusion.bounded import with_bound
 from methods.diffusion.noise_levels import log_snr_on_host
 from methods.diffusion.perp_neg import PerpNeg
@@ -56,8 +56,12 @@ class Optimisation:
         self.scene = initial_scene(cell).build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
         self.optimiser = self._make_optimiser()
-        prior.null(1)  # these now, since large text encoders leave memory with the first prediction
+        prior.null(1)  # these now, since large text encoders are not kept while the scene is optimised
         prior.embed(self.texts())
+        if isinstance(prior, LargeTextEncoders):  # only the first arm of a prompt needs them: they are not its memory
+            prior.drop_text_encoders()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
         self.done = 0  # steps
         self._log_snr = log_snr_on_host(prior.alphas_cumprod)  # read here, so that no step waits for it
         self._kept = self._parameters()
@@ -116,12 +120,14 @@ class Optimisation:
         with self.clock.part("optimiser"):
             self.optimiser.step()
             self.scene.after_step(step, self.optimiser, self.streams["rays"])
+        # before the host waits: a device works on meanwhile
+        reachable = reach(self.scene.bounding_radius, cameras, resolution)
         # one transfer for all numbers of a step: reading a number waits for the device
         diagnostics = self._diagnose(update)
         numbers = [update.loss, penalty, rendering.opacity.mean(), self._parameter_sum(), *diagnostics.values()]
         loss, regularisation, opacity, parameter_sum, *values = torch.stack(numbers).tolist()
         broken = [] if math.isfinite(parameter_sum) else self._broken_parameters()
-        filled = opacity / reach(self.scene.bounding_radius, cameras, resolution)
+        filled = opacity / reachable
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
         event = Event(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
 from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
+from bench.records.event_lines import EventLines
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
 from bench.study.prompt_texts import prompt_tokens_cut
@@ -25,6 +26,7 @@ from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
+from bench.watch.out_of_memory import is_out_of_memory
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import LimitedText, Prior
@@ -33,9 +35,6 @@ from methods.contracts import LimitedText, Prior
 #: time is not charged to the optimisation.
 OnStep = Callable[[Event], None]
 OnSnapshot = Callable[[SnapshotImages], None]
-
-#: Parts of the messages of out-of-memory errors of other types: torch's allocator on the CPU, CUDA, cuBLAS.
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 class _Meter(Protocol):
@@ -88,7 +87,8 @@ def run_cell(
     outcome = this.outcome()
     if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # a GPU that is lost to this process, which the caller finds
+            torch.cuda.empty_cache()
     return outcome
 
 
@@ -117,6 +117,7 @@ class _CellRun:
         self.energy = EnergyMeter(gpu)
         self.calls = CallMeter(prior)
         self.events: list[Event] = []
+        self.event_lines = EventLines()
         self.divergence: Divergence | None = None
         self.failure: Failure | None = None
         self.status = Status.COMPLETED
@@ -142,7 +143,7 @@ class _CellRun:
         """Everything that is known of the steps done, except for the optimisation itself."""
         return {
             "started_at": self.started_at,
-            "events": [event.model_dump() for event in self.events],
+            "events": self.event_lines.encode(self.events),
             "snapshots": [snapshot.state_dict() for snapshot in self.snapshots],
             "meters": {name: meter.state_dict() for name, meter in self.meters.items()},
         }
@@ -150,7 +151,7 @@ class _CellRun:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the steps of ``state``."""
         self.started_at = state["started_at"]
-        self.events = [Event.model_validate(event) for event in state["events"]]
+        self.events = self.event_lines.decode(state["events"])
         self.snapshots = [SnapshotImages.from_state_dict(snapshot) for snapshot in state["snapshots"]]
         for name, meter in self.meters.items():
             meter.load_state_dict(state["meters"][name])
@@ -229,7 +230,8 @@ class _CellRun:
                     return
             stops = interrupted()
             if checkpoint and (stops or checkpoint.is_due(len(self.events))):
-                self.save(loop, checkpoint)
+                with self.clock.phase("write"):
+                    self.save(loop, checkpoint)
             if stops:
                 raise KeyboardInterrupt
 
@@ -263,9 +265,7 @@ class _CellRun:
 
     def fail(self, error: Exception) -> None:
         """Note an error of the cell."""
-        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-            words in str(error) for words in _OUT_OF_MEMORY
-        )
+        is_memory = is_out_of_memory(error)
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(
             kind=type(error).__name__,

@@ -13,6 +13,7 @@ from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.options import EngineOptions
 from bench.engines.work import set_failure_aside
+from bench.engines.workers import workers_per_gpu
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
 from bench.imports.import_arms import import_arms
@@ -68,7 +69,16 @@ def run_study(
             print_line(console, f"{study.name}: {line}")
         if budget_hours is not None:
             here = engine == "local"  # elsewhere may be another device
-            check_forecast(study, missing, records, store, console, budget_hours=budget_hours, times_steps=here)
+            check_forecast(
+                study,
+                missing,
+                records,
+                store,
+                console,
+                budget_hours=budget_hours,
+                times_steps=here,
+                workers_per_gpu=workers_per_gpu(study, missing, options.workers if options else None) if here else 1,
+            )
     study = store.open(study)
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]

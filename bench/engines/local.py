@@ -19,8 +19,8 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
-from bench.engines.workers import gpus, workers_here
-from bench.errors import RunError
+from bench.engines.workers import free_device_memory, gpus, worker_count
+from bench.errors import DeviceLostError, RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.settings import PriorChoice
@@ -34,13 +34,14 @@ _SECONDS = 0.2
 @engines.register("local")
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """Worker processes on this machine; a killed cell continues from its checkpoint."""
-    count = min(options.workers or workers_here(study, cells), len(cells))
+    count = worker_count(study, cells, options.workers)
     threads = study.threads
     job = partial(work, study, cells, store, threads=threads, options=options)
     with interrupts(*STOP) as interrupt:
         if count == 1:
             job(interrupted=interrupt.__bool__)
         else:
+            free_device_memory()
             _run_processes(job, study.prior, count, interrupt)
 
 
@@ -149,4 +150,7 @@ def _load(prior: PriorChoice) -> int:
 
 def _run(job: partial[None]) -> None:
     with interrupts(signal.SIGTERM) as interrupt:
-        job(interrupted=interrupt.__bool__, whole_log=True)
+        try:
+            job(interrupted=interrupt.__bool__, whole_log=True)
+        except DeviceLostError:
+            os._exit(1)  # the process that replaces this one can use the GPU

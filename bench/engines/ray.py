@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +18,8 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
-from bench.errors import InputError
+from bench.engines.workers import free_device_memory
+from bench.errors import DeviceLostError, InputError
 from bench.records.store import RunStore
 from bench.study.arms import arms_of
 from bench.study.cell import Cell
@@ -34,6 +36,7 @@ _CONTEXT_BYTES = 1_000_000_000
 @engines.register("ray")
 def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """A Ray cluster, by default with as many workers as it has room for, now or later."""
+    free_device_memory()  # this machine may be one of the cluster
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
         gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
@@ -77,15 +80,18 @@ def gpu_share(vram_gb: float | None, device_gb: float) -> float:
 def _run(given: tuple[Study, list[Cell], RunStore], options: EngineOptions) -> None:
     study, cells, store = given
     with interrupts(signal.SIGINT) as interrupt:  # SIGTERM is Ray's, for a machine that is taken away
-        work(
-            study,
-            cells,
-            store,
-            threads=study.threads,
-            interrupted=interrupt.__bool__,
-            options=options,
-            whole_log=True,
-        )
+        try:
+            work(
+                study,
+                cells,
+                store,
+                threads=study.threads,
+                interrupted=interrupt.__bool__,
+                options=options,
+                whole_log=True,
+            )
+        except DeviceLostError:
+            os._exit(1)  # Ray starts the task again in another process, which can use the GPU
 
 
 def _wait(ray: Any, tasks: list[Any], interrupt: Interrupt) -> None:

@@ -16,7 +16,8 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
-from bench.errors import InputError, RunError
+from bench.engines.workers import free_device_memory
+from bench.errors import DeviceLostError, InputError, RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -32,19 +33,27 @@ _TIMEOUTS = 10_000
 @engines.register("slurm")
 def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
+    free_device_memory()  # the jobs may run on this machine
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
     worker = SlurmWorker(store.folder.resolve(), names, options)
     with interrupts(*STOP) as interrupt:
         with executor.batch():
             jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
+        ended: list[Any] = []
         while not names <= store.finished():
             if interrupt:
                 for job in jobs:
                     job.cancel()
                 raise KeyboardInterrupt
-            if all(job.done() for job in jobs):
-                _check(jobs)
+            for job in [job for job in jobs if job.done()]:
+                jobs.remove(job)
+                if job.exception() is None and job.result():  # its process could use its GPU no more
+                    jobs.append(executor.submit(worker))
+                else:
+                    ended.append(job)
+            if not jobs:
+                _check(ended)
                 break
             time.sleep(_SECONDS)
 
@@ -59,12 +68,20 @@ class SlurmWorker:
     """Names of the record folders of the cells that it may do."""
     options: EngineOptions
 
-    def __call__(self) -> None:
-        """Work until every cell has a record."""
+    def __call__(self) -> bool:
+        """Work until every cell has a record.
+
+        Returns:
+            Whether another job is to go on, because this one's process can use its GPU no more.
+        """
         store = RunStore(self.folder)
         study = store.read_study()
         cells = [cell for cell in expand(study) if cell.folder_name in self.names]
-        work(study, cells, store, threads=study.threads, options=self.options, whole_log=True)
+        try:
+            work(study, cells, store, threads=study.threads, options=self.options, whole_log=True)
+        except DeviceLostError:
+            return True
+        return False
 
     def checkpoint(self) -> Any:
         """Return the job to queue when time runs out: the same one, since finished work is in the folder."""

@@ -67,7 +67,7 @@ class CellTracker:
         """Log the evaluation views and the costs of the cell."""
         record = outcome.record
         self._log_images("views", outcome.images.rgb, record.steps_done)
-        costs = {"total_seconds": record.seconds.total, "peak_memory_gb": record.memory.peak_bytes / 1e9}
+        costs = {"total_seconds": record.seconds.total, "peak_memory_gb": record.memory.arm_bytes / 1e9}
         self._log(costs, record.steps_done)
 
     def _log(self, numbers: Mapping[str, float | None], step: int) -> None:

@@ -15,7 +15,7 @@ from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
 from bench.engines.options import EngineOptions, TrackerName
 from bench.engines.tracking import CellTracker
-from bench.errors import StorageError
+from bench.errors import DeviceLostError, StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
 from bench.records.record import Outcome, SnapshotImages
@@ -24,7 +24,9 @@ from bench.records.twice import write_second
 from bench.study.cell import Cell
 from bench.study.pinning import cell_prior
 from bench.study.study import Study
+from bench.watch.lost_device import lost_device
 from bench.watch.telemetry import Event
+from methods.contracts import Prior
 
 #: Time between two looks at cells that other processes hold, and between two notes of progress.
 _SECONDS = 1.0
@@ -53,6 +55,9 @@ def work(
         interrupted: Asked after each step; once it says True, the cell is saved and KeyboardInterrupt raised.
         options: The number of failures after which no further cell is started, and the experiment tracker.
         whole_log: Whether standard output and error of this process go into the cells' logs.
+
+    Raises:
+        DeviceLostError: If a cell crashed so that this process can use its GPU no more; another process goes on.
     """
     options = options or EngineOptions()
     budget = _Budget(store, cells, options.fail_after)
@@ -85,6 +90,9 @@ def do_cell(
 
     Returns:
         Whether there is a record now; False where another process holds the cell.
+
+    Raises:
+        DeviceLostError: If the cell crashed so that this process can use its GPU no more; there is a record.
     """
     if store.has(cell):
         return True
@@ -103,13 +111,17 @@ def do_cell(
                 CellTracker(track, cell, study.name, store.folder / "tracking") as tracker,
             ):
                 progress = _Progress(attempts, file, tracker)
-                outcome = _outcome(cell, study, checkpoint, attempts, progress, interrupted)
+                prior = cell_prior(study, cell)
+                outcome = _outcome(cell, prior, study, checkpoint, attempts, progress, interrupted)
                 tracker.end(outcome)
                 if store.has(cell):
                     sys.stderr.write(f"computed twice: this record came second, {write_second(outcome, store)}\n")
                 else:
                     store.write(outcome)
                 _check_alone(attempts, file)
+                lost = lost_device(prior.device) if outcome.record.status.failed else None
+                if lost and whole_log:  # else the error below is shown, and by a worker process it is not
+                    sys.stderr.write(f"{lost}\n")
         except BaseException:  # an interrupt, a full disk: not the cell's doing
             with suppress(OSError):
                 if file.rival_of(attempts) is None:
@@ -117,6 +129,10 @@ def do_cell(
             raise
         checkpoint.drop()
         file.drop()
+        if lost:  # in this process every other cell would crash too
+            raise DeviceLostError(
+                f"{lost}; {cell.folder_name} is {outcome.record.status}, and the same command goes on"
+            )
         return True
 
 
@@ -136,13 +152,13 @@ def set_failure_aside(cell: Cell, store: RunStore) -> bool:
 
 def _outcome(
     cell: Cell,
+    prior: Prior,
     study: Study,
     checkpoint: Checkpoint,
     attempts: Attempts,
     progress: _Progress,
     interrupted: Callable[[], bool],
 ) -> Outcome:
-    prior = cell_prior(study, cell)
     if attempts.is_hopeless:
         why = (
             f"its worker died {LIVES} times in a row at the same point (killed, or out of memory); the log may say why"

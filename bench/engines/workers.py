@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import os
 from collections.abc import Sequence
 
@@ -10,7 +12,7 @@ import torch
 
 from bench.study.cell import Cell
 from bench.study.study import Study
-from methods.priors.loading import folder_of, prior_device
+from methods.priors.loading import cached_prior, folder_of, prior_device
 
 #: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
 _WORKER_BYTES = 1_500_000_000
@@ -32,6 +34,32 @@ def workers_here(study: Study, cells: Sequence[Cell]) -> int:
     weights = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     worth = max(1, sum(cell.steps for cell in cells) // _STEPS_OF_A_START)
     return min(worth, cpu_workers(study.threads, 2 * weights))
+
+
+def worker_count(study: Study, cells: Sequence[Cell], asked: int | None) -> int:
+    """The number of processes that run the cells here; one is this process itself.
+
+    Args:
+        study: What the cells are of.
+        cells: The cells to run.
+        asked: The number that the user asks for; None for the one of :func:`workers_here`.
+    """
+    return min(asked or workers_here(study, cells), len(cells))
+
+
+def workers_per_gpu(study: Study, cells: Sequence[Cell], asked: int | None) -> int:
+    """The most processes of :func:`worker_count` that share a GPU, which they take in turn."""
+    return math.ceil(worker_count(study, cells, asked) / max(1, len(gpus())))
+
+
+def free_device_memory() -> None:
+    """Give back what this process holds of GPUs, loaded priors too, so that workers can have it.
+
+    Forecasts time steps in the process that starts the workers.  CUDA's own context stays, about half a gigabyte.
+    """
+    cached_prior.cache_clear()
+    gc.collect()  # scenes and networks have reference cycles
+    torch.cuda.empty_cache()
 
 
 def cpu_workers(threads: int, more_bytes: int = 0) -> int:

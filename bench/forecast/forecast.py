@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bench.cells.torch_settings import torch_settings
-from bench.errors import InputError
+from bench.errors import DeviceLostError, InputError
 from bench.forecast.estimate import Estimator, StepWork
 from bench.forecast.gpus import Gpu
 from bench.forecast.timed_steps import time_cell
@@ -24,6 +24,8 @@ from bench.study.pinning import cell_prior
 from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from bench.watch.environment import device_name
+from bench.watch.lost_device import lost_device
+from bench.watch.out_of_memory import is_out_of_memory
 from methods.priors.loading import architecture_of, cached_prior, prior_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
@@ -138,6 +140,7 @@ def forecast_arms(
     Raises:
         WeightsError: If steps are to be timed and the prior's weights are missing or not those of their card.
         InputError: If steps are to be timed and the prior's weights are not those that the run was started with.
+        DeviceLostError: If this process can use its GPU no more after steps were timed.
     """
     device = device_here(study)
     here = device_name(device) if device else ""
@@ -196,8 +199,8 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
     found = {}
     cut = f", cut off after {timing_seconds:g} s in all"
     with torch_settings(study.threads):
-        for cell in arms.values():
-            cell_prior(study, cell)  # loading is not part of the time for timing
+        # loading is not part of the time for timing
+        devices = {label: cell_prior(study, cell).device for label, cell in arms.items()}
         end = time.perf_counter() + timing_seconds
         for index, (label, cell) in enumerate(arms.items()):
             left = end - time.perf_counter()
@@ -206,15 +209,24 @@ def _timed(study: Study, arms: Mapping[str, Cell], timing_seconds: float, here: 
                 continue
             try:
                 timed = time_cell(cell, cell_prior(study, cell), seconds=left / (len(arms) - index))
-            except torch.OutOfMemoryError:
-                found[label] = Forecast(None, f"none: {here} ran out of memory", is_too_large=True)
-            except Exception as error:  # noqa: BLE001, such a cell would end as crashed
-                found[label] = Forecast(None, f"none: {type(error).__name__}: {' '.join(str(error).split())}")
+            except Exception as error:  # noqa: BLE001, such a cell would end as oom or crashed
+                if is_out_of_memory(error):
+                    found[label] = Forecast(None, f"none: {here} ran out of memory", is_too_large=True)
+                else:
+                    found[label] = Forecast(None, f"none: {type(error).__name__}: {' '.join(str(error).split())}")
+                _require_device(devices[label], label)
             else:
                 memory = timed.memory
                 cost = Cost(timed.seconds, memory.peak_bytes, memory.kind == "cuda", timed.disk_bytes, here)
                 found[label] = Forecast(cost, f"timed steps{cut * timed.is_cut_short}")
     return found
+
+
+def _require_device(device: torch.device, label: str) -> None:
+    """Raise DeviceLostError if timing the arm's steps has ended this process's use of the GPU."""
+    lost = lost_device(device)
+    if lost:  # no further arm can be timed, and no cell run
+        raise DeviceLostError(f"{label}: when its steps were timed, {lost}; --yes runs the study without timing")
 
 
 def _estimated(study: Study, arms: Mapping[str, Cell], gpu: Gpu, here: str) -> dict[str, Forecast]:

@@ -40,6 +40,7 @@ def check_forecast(
     *,
     budget_hours: float,
     times_steps: bool,
+    workers_per_gpu: int = 1,
 ) -> None:
     """Stop a run that does not fit into the device's memory, or takes longer than the budget unless the user agrees.
 
@@ -53,6 +54,7 @@ def check_forecast(
         console: The console, on which the user is asked if it is a terminal.
         budget_hours: Hours of the device that are started without asking.
         times_steps: Whether steps may be timed, because cells run in this process or on this machine.
+        workers_per_gpu: Number of worker processes that share a GPU, and each hold a cell and a prior on it.
 
     Raises:
         InputError: If the memory is too small, or the budget is exceeded and nobody agrees.
@@ -70,11 +72,11 @@ def check_forecast(
     timing_seconds = _TIMING_SECONDS if times_steps and is_worth_it else None
     forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
     if device.type == "cuda" and times_steps:
-        _check_memory(forecasts, device)
+        _check_memory(forecasts, device, workers_per_gpu)
     _check_budget(study, missing, forecasts, console, budget_hours)
 
 
-def _check_memory(forecasts: dict[str, Forecast], device: torch.device) -> None:
+def _check_memory(forecasts: dict[str, Forecast], device: torch.device, workers: int) -> None:
     free, in_all = torch.cuda.mem_get_info(device)
     free += torch.cuda.memory_reserved(device)  # the memory of timed steps will be free again
     has = f"{gigabytes(free)} of {gigabytes(in_all)} are free on {device} ({device_name(device)})"
@@ -86,9 +88,13 @@ def _check_memory(forecasts: dict[str, Forecast], device: torch.device) -> None:
         if forecast.is_too_large:
             raise InputError(f"{label}: ran out of GPU memory when its steps were timed, and {has}; {remedy}")
         cost = forecast.cost
-        if cost is not None and cost.is_cuda and cost.peak_bytes * _MARGIN > free:
-            needs = f"{gigabytes(cost.peak_bytes * _MARGIN)} of GPU memory ({gigabytes(cost.peak_bytes)} at the peak"
-            raise InputError(f"{label}: needs {needs}, from {forecast.source}), and {has}; {remedy}")
+        if cost is not None and cost.is_cuda and cost.peak_bytes * _MARGIN * workers > free:
+            needs = f"{gigabytes(cost.peak_bytes * _MARGIN * workers)} of GPU memory"
+            peak = f"{gigabytes(cost.peak_bytes)} at the peak"
+            if workers > 1:
+                peak += f" of each of {workers} workers on a GPU"
+                remedy = f"take fewer --workers, {remedy}"
+            raise InputError(f"{label}: needs {needs} ({peak}, from {forecast.source}), and {has}; {remedy}")
 
 
 def _check_budget(

@@ -26,7 +26,7 @@ from bench.study.imported_cell import ImportedCell
 from bench.study.pinned import PinnedRenders
 from bench.study.pinning import pin
 from bench.study.resolve import resolve_part
-from bench.study.settings import RENDERS
+from bench.study.settings import RENDERS, DivergenceSettings
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from bench.watch.environment import describe_environment
@@ -73,7 +73,7 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
         renders = _described(found[label], _kept(study, label), parts[label], label)
         whole = _pin(pin(study), label, renders)
         missing = [cell for cell in imported_cells(whole) if cell.label == label and not store.has(cell)]
-        lines = _write(missing, found[label], parts[label], store, console)
+        lines = _write(missing, found[label], parts[label], study.divergence, store, console)
         refused += lines.values()
         if left := tuple(each for each in renders if (each.prompt_id, each.seed) not in lines):
             study = _pin(whole, label, left)
@@ -182,7 +182,12 @@ def _pin(study: Study, label: str, renders: tuple[PinnedRenders, ...]) -> Study:
 
 
 def _write(
-    cells: Sequence[ImportedCell], found: _Found, layout: Layout, store: RunStore, console: Console
+    cells: Sequence[ImportedCell],
+    found: _Found,
+    layout: Layout,
+    bounds: DivergenceSettings,
+    store: RunStore,
+    console: Console,
 ) -> dict[tuple[str, int], str]:
     """Write the records of the cells; return why others could not be, by prompt and seed."""
     refused: dict[tuple[str, int], str] = {}
@@ -197,12 +202,12 @@ def _write(
         except InputError as error:
             refused[key] = str(error)
             continue
-        _write_one(cell, images, store)
+        _write_one(cell, images, bounds, store)
     return refused
 
 
-def _write_one(cell: ImportedCell, images: AssetImages, store: RunStore) -> None:
-    divergence = judge(images)
+def _write_one(cell: ImportedCell, images: AssetImages, bounds: DivergenceSettings, store: RunStore) -> None:
+    divergence = judge(images, bounds)
     record = ImportedRecord(
         identity=cell.identity,
         cell=cell,

@@ -10,28 +10,25 @@ from bench.study.settings import DivergenceSettings
 from bench.watch.divergence import Divergence, Status
 from metrics.saturation import differs_from_border
 
-#: The bounds of a study that sets none.
-_BOUNDS = DivergenceSettings()
 
-
-def judge(images: AssetImages) -> Divergence | None:
+def judge(images: AssetImages, bounds: DivergenceSettings) -> Divergence | None:
     """Say whether the renders show next to nothing, or, where their opacity is known, fog that fills the images.
 
-    Opacity is judged by the bounds of ``DivergenceSettings``: the mean over all pixels, since nothing says how far the
-    scene could reach.  Images whose every pixel is opaque have a background of their own: as without opacity, a pixel
-    belongs to the object where it differs from the colour of the image's border (``metrics.saturation``), and only
-    emptiness is judged.
+    Opacity is judged by the study's ``bounds``, as its own cells are: the mean over all pixels, since nothing says how
+    far the scene could reach.  Images whose every pixel is opaque have a background of their own: as without opacity, a
+    pixel belongs to the object where it differs from the colour of the image's border (``metrics.saturation``), and
+    only emptiness is judged.
     """
     opacity = images.opacity
     if opacity is not None and opacity.min() < 255:
         share = float(opacity.mean()) / 255
-        if share > _BOUNDS.opaque_opacity:
-            return _divergence(Status.OPAQUE, "mean opacity of the imported views", share, _BOUNDS.opaque_opacity)
+        if share > bounds.opaque_opacity:
+            return _divergence(Status.OPAQUE, "mean opacity of the imported views", share, bounds.opaque_opacity)
         what = "mean opacity of the imported views"
     else:
         share = float(np.mean([differs_from_border(rgb2lab(image)).mean() for image in images.rgb]))
         what = "share of pixels unlike the border"
-    return _divergence(Status.EMPTY, what, share, _BOUNDS.empty_opacity) if share < _BOUNDS.empty_opacity else None
+    return _divergence(Status.EMPTY, what, share, bounds.empty_opacity) if share < bounds.empty_opacity else None
 
 
 def _divergence(status: Status, quantity: str, value: float, bound: float) -> Divergence:

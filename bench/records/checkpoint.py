@@ -1,8 +1,9 @@
 """The state of an unfinished cell on disk: plain values and tensors in one safetensors file, and no pickle.
 
-The tensors of the state are the tensors of the file; everything else is JSON in the file's metadata, in which
-``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The metadata also has
-the format, the cell's identity and a SHA-256 of all.  The state itself has two parts: ``loop``, the state of
+The tensors of the state are the tensors of the file; everything else is JSON in one more tensor of bytes, in which
+``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The file's metadata,
+which safetensors limits to 100 MB, has the format, the cell's identity and a SHA-256 of all; in format 3 it had the
+JSON too, and events were a part of it.  The state itself has two parts: ``loop``, the state of
 :class:`bench.cells.optimisation.Optimisation`, and ``run``, the events, snapshots and meters of its steps.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -24,8 +26,15 @@ from bench.errors import VersionError
 from bench.records.atomic import new_file
 from bench.records.reading import require_readable
 
-#: Raised when the state has another form; a file of an earlier format is ignored, and its cell starts again.
-_FORMAT = 3
+#: Raised when the state has another form; a file of an earlier format that is not read is ignored, and its cell starts
+#: again.
+_FORMAT = 4
+
+#: The format whose metadata have the JSON.
+_JSON_IN_METADATA = 3
+
+#: Name of the tensor of the JSON; those of the state have numbers.
+_JSON = "json"
 
 
 class Checkpoint:
@@ -57,8 +66,9 @@ class Checkpoint:
             StorageError: If the disk is full, or the folder cannot be written in.
         """
         tensors: dict[str, Tensor] = {}
-        text = json.dumps(_pack(dict(state), tensors))
-        about = {"format": str(_FORMAT), "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
+        text = json.dumps(_pack(dict(state), tensors)).encode()
+        tensors[_JSON] = torch.from_numpy(np.frombuffer(text, np.uint8).copy())
+        about = {"format": str(_FORMAT), "identity": self.identity, "sha256": _digest("", tensors)}
         with new_file(self.path) as partial:
             # not by save_file, whose own temporary file would outlive a kill
             partial.write_bytes(save(tensors, metadata=about))
@@ -77,12 +87,15 @@ class Checkpoint:
                 about = file.metadata() or {}
                 if int(about.get("format", 0)) > _FORMAT:
                     raise VersionError.later(self.path, "format", about["format"], _FORMAT)
-                if about.get("format") != str(_FORMAT) or about.get("identity") != self.identity:
+                is_readable = about.get("format") in (str(_JSON_IN_METADATA), str(_FORMAT))
+                if not is_readable or about.get("identity") != self.identity:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
-            if about["sha256"] != _digest(about["state"], tensors):
+            old_text = about["state"] if about["format"] == str(_JSON_IN_METADATA) else ""
+            if about["sha256"] != _digest(old_text, tensors):
                 return None
-            state: dict[str, Any] = _unpack(json.loads(about["state"]), tensors)
+            text = old_text or tensors[_JSON].numpy().tobytes()
+            state: dict[str, Any] = _unpack(json.loads(text), tensors)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return state
@@ -123,7 +136,12 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of all that is saved: a cell must not resume from a number that the disk changed."""
+    """SHA-256 of all that is saved: a cell must not resume from a number that the disk changed.
+
+    Args:
+        text: JSON in the metadata, which only format 3 has.
+        tensors: All tensors of the file.
+    """
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)

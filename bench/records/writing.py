@@ -45,7 +45,8 @@ def write_files(outcome: Outcome, folder: Path) -> Record:
     lines = "".join(event.model_dump_json() + "\n" for event in outcome.events)
     (folder / EVENTS_FILE).write_text(lines, encoding="utf-8")
     files = _describe_files(folder)
-    seconds = outcome.record.seconds.model_copy(update={"write": time.perf_counter() - start})
+    before = outcome.record.seconds  # it wrote checkpoints and progress on the way
+    seconds = before.model_copy(update={"write": before.write + time.perf_counter() - start})
     record = outcome.record.model_copy(update={"views": views, "snapshots": snapshots, "seconds": seconds, **files})
     (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record

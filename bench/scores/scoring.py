@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.records.atomic import write_atomically
+from bench.scores.truth import TRUTH_VERSION
 from bench.scores.view_set import ViewSet
 from metrics import Metric
 from metrics.views import Views
@@ -31,6 +32,9 @@ _NO_PART_OF_A_SCORE: Any = {
     "uses_seeds": True,
     "columns": {"__all__": {"mean"}},
 }
+
+#: The version of the truth's images that is not written into keys, which were made before there was another.
+_FIRST_TRUTH_VERSION = 1
 
 #: A score for each view, by column.
 Scores = dict[str, list[float]]
@@ -128,6 +132,8 @@ def _path(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> Path:
     truth = views.prompt.truth.model_dump() if views.prompt.truth and sees_truth else None
     card = scorer.card.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE)
     parts = [views.identity, card, list(candidates), truth]
+    if truth is not None and TRUTH_VERSION > _FIRST_TRUTH_VERSION:
+        parts.append({"truth_version": TRUTH_VERSION})
     if views.samples and _sees_samples(views, scorer):
         parts.append(views.samples.identity)
     if scorer.card.uses_seeds:

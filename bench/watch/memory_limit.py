@@ -24,12 +24,14 @@ def memory_limit(gigabytes: float | None, device: torch.device) -> Iterator[None
         return
     limit = int(gigabytes * 1e9)
     if device.type == "cuda":
-        whole = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / whole), device)
+        # torch takes no device without an index here, as a prior's is ("cuda")
+        index = torch.cuda.current_device() if device.index is None else device.index
+        whole = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, limit / whole), index)
         try:
             yield
         finally:
-            torch.cuda.set_per_process_memory_fraction(1.0, device)
+            torch.cuda.set_per_process_memory_fraction(1.0, index)
         return
     import resource  # of POSIX alone
 

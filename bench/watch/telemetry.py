@@ -52,7 +52,7 @@ class PhaseSeconds(Section):
     evaluate: float = 0.0
     """The ring of evaluation views, and snapshots on the way."""
     write: float = 0.0
-    """Images, scene and events to disk."""
+    """Images, scene, events and checkpoints to disk."""
 
     @property
     def total(self) -> float:
@@ -81,21 +81,41 @@ class StepSeconds(Section):
     """The rest: texts, the method's own arithmetic and training, reading the step's numbers."""
 
 
+#: Phases whose memory belongs to the arm: text encoders, which the preparation has on a GPU for the first arm of a
+#: prompt only, are dropped before them.
+_OF_THE_ARM = ("optimise", "evaluate")
+
+
 class Memory(Section):
     """Peak memory of a cell, bytes."""
 
     kind: Literal["cuda", "rss"]
     """``cuda``: of the device; ``rss``: resident memory of the whole process, libraries and prior included."""
     peak_bytes: int
-    """Most allocated (``cuda``) or resident (``rss``)."""
+    """Most allocated (``cuda``) or resident (``rss``) in all phases: what the cell needs to run."""
     reserved_bytes: int | None
-    """Most reserved by torch's allocator; None on a CPU."""
+    """Most reserved by torch's allocator in all phases; None on a CPU."""
     process_bytes: int | None = None
     """Most that the process held of the device, libraries included (NVML); None where that is not known."""
     by_phase: dict[str, int] = Field(default_factory=dict)
     """Peak of each phase of ``PhaseSeconds``, counted as ``peak_bytes`` is; on a GPU also ``<phase>_reserved``."""
     since: Literal["cell", "process"]
     """Whether the peak is the cell's, or the process's where the system cannot reset it."""
+
+    @property
+    def arm_bytes(self) -> int:
+        """Peak to compare arms by: on a GPU that of optimisation and evaluation, whichever arm ran first."""
+        return self._of_the_arm("", self.peak_bytes)
+
+    @property
+    def arm_reserved_bytes(self) -> int | None:
+        """Most reserved by torch's allocator in the same phases; None on a CPU."""
+        return None if self.reserved_bytes is None else self._of_the_arm("_reserved", self.reserved_bytes)
+
+    def _of_the_arm(self, suffix: str, whole: int) -> int:
+        """The peak of the arm's phases; ``whole`` for a cell that ended before them, or on a CPU."""
+        found = [self.by_phase[name + suffix] for name in _OF_THE_ARM if name + suffix in self.by_phase]
+        return max(found) if found and self.kind == "cuda" else whole
 
 
 class PhaseMeter(ABC):

@@ -59,9 +59,9 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         f"{LEVEL_TEXT} interval of a bootstrap of the logarithms (pairs); if all prompts agree there is none. Times of "
         "different devices, and memories of different kinds, are not compared.",
         *measured.baselines.listed,
-        "Memory: mean and maximum over prompts of a cell's peak (rss: of the process; cuda: allocated by torch; "
-        "reserved: by its allocator). Completed cells; in all is the wall time of every cell, with set-up and "
-        "evaluation.",
+        "Memory: mean and maximum over prompts of a cell's peak (rss: of the process; cuda: allocated by torch after "
+        "preparation; reserved: by its allocator). Completed cells; in all is the wall time of every cell, with "
+        "set-up and evaluation.",
         *notes,
     )
     return Table("cost", f"Cost, and ratios to {measured.baselines.title}", caption, "Method", columns, tuple(rows))

@@ -161,7 +161,7 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], *, costs: 
     if costs:
         sentences.append(
             "Time is of the optimisation alone; memory is a cell's peak (rss: of the process; cuda: allocated by "
-            "torch); UNet rows are network calls × batch."
+            "torch after preparation); UNet rows are network calls × batch."
         )
     return sentences
 

@@ -104,6 +104,10 @@ class DiffusersPrior:
                 self._embedded[text] = self._family.embed(tokens, self._text_encoders())
         return Conditioning.cat([self._embedded[text] for text in texts])
 
+    def drop_text_encoders(self) -> None:
+        """Free the text encoders' memory, which a prediction does too; those of Stable Diffusion 1 and 2 are kept."""
+        self._text_encoders.drop()
+
     def tokens_cut(self, text: str) -> int:
         """Number of the text's tokens that ``embed`` leaves out; 0 if the text fits."""
         return self._reader.tokens_cut(text)

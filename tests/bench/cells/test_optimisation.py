@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from closed_form_world import GivenTimes
 
+import bench.cells.optimisation
 from bench.cells.optimisation import Optimisation, reach, relative_change, update_size
 from bench.study.cell import Cell
 from methods.cameras import evaluation_ring, sample_cameras
@@ -43,6 +46,48 @@ def test_a_step_moves_the_scene_and_counts_the_networks_calls(cell: Cell, prior:
     assert event.unet_calls == 1
     assert event.unet_rows >= 1
     assert any(not torch.equal(a, b) for a, b in zip(before, loop.scene.parameters(), strict=True))
+
+
+def test_large_text_encoders_are_dropped_once_the_texts_are_embedded(cell: Cell) -> None:
+    """Else they would be in the optimisation's memory up to its first prediction, for one arm of each prompt."""
+    calls: list[str] = []
+
+    class LargePrior(GaussianPrior):
+        def embed(self, texts: Sequence[str]) -> torch.Tensor:
+            calls.append("embed")
+            return super().embed(texts)
+
+        def drop_text_encoders(self) -> None:
+            calls.append("drop")
+
+    loop = Optimisation(cell, LargePrior())
+    assert calls.count("drop") == 1
+    assert calls[-1] == "drop"
+    loop.step(0)
+    assert calls.count("drop") == 1
+
+
+def test_the_host_has_its_own_work_done_before_it_waits_for_the_device(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    wait = torch.Tensor.tolist
+
+    def slow_reach(*given: Any) -> float:
+        order.append("reach")
+        return reach(*given)
+
+    def waiting(self: torch.Tensor) -> Any:
+        order.append("wait")
+        return wait(self)
+
+    loop = Optimisation(cell, prior)
+    monkeypatch.setattr(bench.cells.optimisation, "reach", slow_reach)
+    monkeypatch.setattr(torch.Tensor, "tolist", waiting)
+    loop.step(0)
+    last_wait = len(order) - 1 - order[::-1].index("wait")
+    assert order.count("reach") == 1
+    assert order.index("reach") < last_wait
 
 
 def test_several_views_are_one_batch(cell: Cell, prior: Prior) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import bench.cells.evaluation
 import bench.cells.run_cell
 from bench.cells.run_cell import run_cell
+from bench.records.checkpoint import Checkpoint
 from bench.study.cell import Cell
 from bench.study.settings import DivergenceSettings
 from bench.watch.divergence import Status
@@ -320,3 +322,15 @@ def test_the_time_of_a_snapshot_is_charged_to_the_evaluation(
     assert outcome.record.seconds.evaluate == pytest.approx(0.9)
     assert outcome.record.seconds.optimise == 0.0
     assert outcome.snapshots[-1].seconds == 0.0
+
+
+def test_the_time_of_a_checkpoint_is_charged_to_the_writing(
+    cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the time of the optimisation nor the time limit of a cell depends on how often it is saved."""
+    Hand(monkeypatch).slow_down(monkeypatch, Checkpoint, "save", 0.3)
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", cell.identity, every_seconds=1e9, every_steps=1)
+    outcome = run_cell(cell, prior, checkpoint=checkpoint, time_limit_seconds=0.5)
+    assert outcome.record.status is Status.COMPLETED  # two saves would have been beyond the limit
+    assert outcome.record.seconds.write == pytest.approx(4 * 0.3)
+    assert outcome.record.seconds.optimise == 0.0

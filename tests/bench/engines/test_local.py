@@ -143,3 +143,25 @@ def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkey
     monkeypatch.setenv("PYTHONHASHSEED", "x")  # no interpreter starts with it
     with pytest.raises(RunError, match="a worker process died while it loaded the prior"):
         run_local(study, expand(study), RunStore(tmp_path), EngineOptions(workers=2))
+
+
+@pytest.mark.faults
+def test_a_worker_that_lost_its_gpu_is_replaced(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lost_job.py").write_text(
+        "from pathlib import Path\n"
+        "from bench.engines.work import work as plain\n"
+        "from bench.errors import DeviceLostError\n"
+        "def work(study, cells, store, **given):\n"
+        "    lost = [path for path in (store.folder / 'one', store.folder / 'two') if not path.exists()]\n"
+        "    if lost:\n"
+        "        lost[0].touch()\n"
+        "        raise DeviceLostError('cuda: lost')\n"
+        "    plain(study, cells, store, **given)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(bench.engines.local, "work", importlib.import_module("lost_job").work)
+    (tmp_path / "run").mkdir()
+    cells, store = expand(study), RunStore(tmp_path / "run")
+    run_local(study, cells, store, EngineOptions(workers=2))
+    assert {record.status.value for cell in cells if (record := store.read(cell))} == {"completed"}
+    assert (store.folder / "two").exists()

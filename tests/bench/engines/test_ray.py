@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+import bench.engines.ray
 from bench.engines import engines
 from bench.engines.options import EngineOptions
 from bench.engines.ray import forecast_vram_gb, gpu_share
-from bench.errors import InputError, StorageError
+from bench.errors import DeviceLostError, InputError, StorageError
 from bench.records.record import RECORD_FILE
 from bench.records.store import RunStore
 from bench.study.expand import expand
@@ -48,6 +49,23 @@ def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"Ray is not installed; pip install '\.\[ray\]'"):
         engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+
+
+def test_a_task_that_lost_its_gpu_ends_its_process(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray starts a task again whose process has died, and not one that has raised."""
+
+    def lost(*_given: object, **_named: object) -> None:
+        raise DeviceLostError("cuda: lost")
+
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(bench.engines.ray, "work", lost)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(SystemExit, match="1"):
+        bench.engines.ray._run((study, expand(study), RunStore(tmp_path)), EngineOptions())
 
 
 @pytest.mark.faults

@@ -4,15 +4,19 @@ import os
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import bench.engines.slurm
 from bench.engines import engines
 from bench.engines.options import EngineOptions
-from bench.engines.slurm import run_slurm
-from bench.engines.work import do_cell
-from bench.errors import InputError
+from bench.engines.slurm import SlurmWorker, run_slurm
+from bench.engines.work import do_cell, work
+from bench.errors import DeviceLostError, InputError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -50,6 +54,49 @@ def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"--engine slurm: .*srun.*--slurm-cluster local"):
         engines["slurm"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
+
+
+class _JobHere:
+    """A job that is done as soon as it is submitted."""
+
+    def __init__(self, worker: SlurmWorker) -> None:
+        self._result = worker()
+
+    def done(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def result(self) -> bool:
+        return self._result
+
+
+def test_a_job_that_lost_its_gpu_is_followed_by_another(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job of the first two ends with one cell."""
+    cells, store = expand(study), RunStore(tmp_path / "run")
+    store.open(study)
+    submitted: list[_JobHere] = []
+
+    def losing(study: Study, cells: list[Cell], store: RunStore, **given: Any) -> None:
+        left = [cell for cell in cells if not store.has(cell)]
+        work(study, left[:1] if len(left) > 2 else left, store, threads=1)
+        if len(left) > 2:
+            raise DeviceLostError("cuda: lost")
+
+    def submit(worker: SlurmWorker) -> _JobHere:
+        submitted.append(_JobHere(worker))
+        return submitted[-1]
+
+    executor = SimpleNamespace(submit=submit, batch=nullcontext)
+    monkeypatch.setattr(bench.engines.slurm, "work", losing)
+    monkeypatch.setattr(bench.engines.slurm, "_executor", lambda *_: executor)
+    monkeypatch.setattr(bench.engines.slurm, "_SECONDS", 0.0)
+    run_slurm(study, cells, store, EngineOptions())
+    assert [job.result() for job in submitted] == [True, True, False]
+    assert all(store.has(cell) for cell in cells)
 
 
 def _check_same_scene(store: RunStore, cell: Cell, study: Study) -> None:

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 
 import bench.engines.work
 from bench.cells.run_cell import run_cell
 from bench.engines.options import EngineOptions
 from bench.engines.work import do_cell, set_failure_aside, work
+from bench.errors import DeviceLostError, RunError
 from bench.records.attempts import LIVES, Attempts
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
+from bench.watch.telemetry import MemoryMeter
 
 
 class _KilledError(BaseException):
@@ -230,3 +233,43 @@ def test_warnings_go_to_the_log(
     do_cell(cell, study, store)
     assert "\na word of warning\n" in store.log(cell).read_text()
     assert "a word of warning" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole_log", [False, True])
+def test_a_cell_that_breaks_the_gpu_of_its_process_is_the_last_there(
+    study: Study,
+    store: RunStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    whole_log: bool,
+) -> None:
+    """Its own record is kept, and the others are left to another process instead of crashing within milliseconds."""
+    cells, started = expand(study), []
+
+    def broken_memory(self: MemoryMeter, *given: Any) -> None:
+        started.append(1)
+        if len(started) > 1:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+        plain(self, *given)
+
+    plain = MemoryMeter.__init__
+    monkeypatch.setattr(MemoryMeter, "__init__", broken_memory)
+    monkeypatch.setattr(bench.engines.work, "lost_device", lambda device: "cuda: CUDA error: it is lost")
+    failing = study.model_copy(update={"time_limit_seconds": 1e-9})
+    with pytest.raises(DeviceLostError) as caught:
+        work(failing, cells, store, threads=1, whole_log=whole_log)
+    assert str(caught.value) == (
+        f"cuda: CUDA error: it is lost; {cells[0].folder_name} is timeout, and the same command goes on"
+    )
+    assert isinstance(caught.value, RunError)  # one line at the command line
+    assert [store.has(cell) for cell in cells] == [True, False, False, False]
+    assert not store.attempts(cells[0]).path.exists()
+    assert not store.checkpoint(cells[0], study).path.exists()
+    assert capsys.readouterr().err == "cuda: CUDA error: it is lost\n" * whole_log  # standard error is the log then
+
+
+def test_a_gpu_is_looked_at_only_after_a_failure(
+    cell: Cell, study: Study, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.engines.work, "lost_device", lambda device: pytest.fail("was looked at"))
+    assert do_cell(cell, study, store)

@@ -9,10 +9,13 @@ import pytest
 import torch
 from rich.console import Console
 
+import bench.engines.workers
 import bench.forecast.forecast
 import bench.forecast.preflight
 from bench.commands.run import run_study
-from bench.errors import InputError
+from bench.engines import engines
+from bench.engines.options import EngineOptions
+from bench.errors import InputError, RunError
 from bench.records.record import RECORD_FILE
 from bench.records.store import RunStore
 from bench.study.expand import expand
@@ -125,17 +128,75 @@ def test_too_little_gpu_memory_is_reported_before_anything_runs(
     assert _cells(unfinished) == 4
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+    ids=["torch", "CUDA", "cuBLAS", "cuDNN"],
+)
 @pytest.mark.usefixtures("gpu")
 def test_memory_that_runs_out_while_steps_are_timed_is_reported(
-    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def run_out(*_given: object, **_named: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(bench.forecast.forecast, "time_cell", run_out)
     monkeypatch.setattr(bench.forecast.preflight, "_MANY_STEPS", 1)
     with pytest.raises(InputError, match="sds: ran out of GPU memory when its steps were timed, and 20"):
         run_study(study, RunStore(tmp_path / "run"), console, budget_hours=24.0)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_step_that_breaks_the_gpu_while_it_is_timed_ends_the_run(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither another arm can be timed in this process, nor a cell run."""
+
+    def crash(*_given: object, **_named: object) -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(bench.forecast.forecast, "time_cell", crash)
+    monkeypatch.setattr(bench.forecast.forecast, "lost_device", lambda device: "cuda: it is lost")
+    monkeypatch.setattr(bench.forecast.preflight, "_MANY_STEPS", 1)
+    with pytest.raises(RunError, match="sds: when its steps were timed, cuda: it is lost; --yes runs the study"):
+        run_study(study, RunStore(tmp_path / "run"), console, budget_hours=24.0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("workers", "fits"), [(1, True), (2, False)])
+@pytest.mark.usefixtures("gpu")
+def test_workers_that_share_a_gpu_need_its_memory_each(
+    study: Study, unfinished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch, workers: int, fits: bool
+) -> None:
+    """Three processes on two GPUs: two of them share one."""
+    cells = expand(study)
+    for cell in cells[1:-1]:
+        unfinished.set_aside(unfinished.cell_folder(cell))
+    _rewrite(unfinished, memory={"kind": "cuda", "peak_bytes": 10**10}, environment={"device": "Tiny GPU"})
+    monkeypatch.setattr(bench.engines.workers, "gpus", lambda: ["0", "1"])
+    monkeypatch.setattr(bench.forecast.preflight, "_MANY_STEPS", 10**9)
+    ran: list[int] = []
+    assert engines["local"]  # they are found now
+    monkeypatch.setitem(engines._found, "local", lambda *given: ran.append(len(given[1])))
+    options = EngineOptions(workers=workers + 1)
+    if fits:
+        with pytest.raises(RunError, match="3 of 3 cells have no record"):  # the engine did nothing
+            run_study(study, unfinished, console, budget_hours=1000.0, options=options)
+        assert ran == [3]
+        return
+    with pytest.raises(InputError) as caught:
+        run_study(study, unfinished, console, budget_hours=1000.0, options=options)
+    assert str(caught.value) == (
+        "sds: needs 23.0 GB of GPU memory (10.0 GB at the peak of each of 2 workers on a GPU, from 1 record), and 20.0 "
+        "GB of 24.0 GB are free on cuda (Tiny GPU); take fewer --workers, render smaller images (render.resolution), "
+        "free the GPU or take another one (SDIBENCH_DEVICE); --yes ignores this"
+    )
+    assert not ran
 
 
 def test_records_of_the_processor_s_memory_say_nothing_of_a_gpu(

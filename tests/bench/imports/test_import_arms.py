@@ -5,14 +5,41 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from foreign_renders import write_frames
+from foreign_renders import colours, save, write_frames
 from rich.console import Console
 
 from bench.errors import InputError
 from bench.imports.import_arms import import_arms
 from bench.records.store import RunStore
+from bench.study.imported_arms import imported_cells
 from bench.study.study import load_study
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "status"),
+    [
+        (0, "", "empty"),
+        (0, "empty_opacity = 0.0", "completed"),
+        (255, "", "completed"),  # a background of their own, and colours in it
+        (254, "", "opaque"),
+        (254, "opaque_opacity = 1.0", "completed"),
+        (100, "empty_opacity = 0.5", "empty"),
+    ],
+)
+def test_renders_are_judged_by_the_bounds_of_the_study(study_file: Path, value: int, bounds: str, status: str) -> None:
+    for view in range(3):
+        alpha = np.full((8, 8, 1), value, np.uint8)
+        save(np.concatenate([colours(view), alpha], axis=-1), study_file.parent / f"mine/blue-duck/{view}.png")
+    arm = '[methods.mine]\nrenders = { name = "frames", folder = "mine" }\n'
+    study_file.write_text(f"{study_file.read_text()}{arm}[divergence]\n{bounds}\n")
+    store = RunStore(study_file.parent / "run")
+    study = import_arms(load_study(study_file), store, Console(quiet=True))
+    [cell] = imported_cells(study)
+    record = store.read(cell)
+    assert record is not None
+    assert record.status == status
 
 
 def test_an_arm_that_cannot_be_read_stops_no_other(study_file: Path) -> None:

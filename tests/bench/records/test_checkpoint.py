@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
 import bench.cells.run_cell
 from bench.cells.run_cell import run_cell
-from bench.records.checkpoint import Checkpoint
+from bench.errors import VersionError
+from bench.records.checkpoint import Checkpoint, _digest, _pack
+from bench.records.event_lines import EventLines
 from bench.study.cell import Cell
 from bench.study.resolve import plain_settings
+from bench.watch.telemetry import Event
 from methods.contracts import Prior
 from methods.distillation import methods
 
@@ -146,5 +152,79 @@ def test_a_flipped_bit_anywhere_is_no_checkpoint(tmp_path: Path) -> None:
         changed = bytearray(whole)
         changed[place] ^= 1
         checkpoint.path.write_bytes(changed)
-        found = checkpoint.load()
+        try:
+            found = checkpoint.load()
+        except VersionError:
+            assert changed.count(b'"format":"5"') == 1  # the bit that makes it one of a later version
+            continue
         assert found is None or (found["step"] == 3 and torch.equal(found["x"], torch.arange(5.0)))
+
+
+def test_a_state_may_have_more_text_than_the_metadata_of_safetensors(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "a" * 64, 1.0)
+    checkpoint.save({"text": "x" * 100_000_001})
+    found = checkpoint.load()
+    assert found is not None
+    assert len(found["text"]) == 100_000_001
+
+
+class _Format3(Checkpoint):
+    """Saves as versions before format 4 did: the JSON and all events in it are metadata."""
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        lines = state["run"]["events"].numpy().tobytes().splitlines()
+        run = state["run"] | {"events": [json.loads(line) for line in lines]}
+        tensors: dict[str, torch.Tensor] = {}
+        text = json.dumps(_pack({"loop": state["loop"], "run": run}, tensors))
+        about = {"format": "3", "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
+        self.path.write_bytes(save(tensors, metadata=about))
+
+
+@pytest.mark.parametrize("kind", [Checkpoint, _Format3])
+def test_a_cell_goes_on_from_a_checkpoint_of_an_earlier_version(
+    kind: type[Checkpoint], cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each event is encoded once, or once more where it was read from the earlier format."""
+    cell = cell.model_copy(update={"steps": 6})
+    straight = run_cell(cell, prior)
+    dumped: list[int] = []
+    dump = Event.model_dump_json
+
+    def counted(self: Event, **given: Any) -> str:
+        dumped.append(self.step)
+        return dump(self, **given)
+
+    def kill(event: Event) -> None:
+        if event.step == 4:
+            raise _KilledError
+
+    monkeypatch.setattr(Event, "model_dump_json", counted)
+    path = tmp_path / "c.safetensors"
+    with pytest.raises(_KilledError):
+        run_cell(cell, prior, checkpoint=kind(path, cell.identity, 0.0), on_step=kill)
+    assert dumped == [0, 1, 2, 3]
+    taken: list[int] = []
+    again = Checkpoint(path, cell.identity, 0.0)
+    resumed = run_cell(cell, prior, checkpoint=again, on_step=lambda event: taken.append(event.step))
+    assert taken == [4, 5]
+    assert dumped == [0, 1, 2, 3, *([] if kind is Checkpoint else [0, 1, 2, 3]), 4, 5]
+    plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
+    assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain
+    assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())
+
+
+def test_events_go_through_their_lines_to_the_bit() -> None:
+    draw = np.random.default_rng(0)
+    events = [
+        Event(
+            step=step, loss=draw.normal(0, 1e-9), regularisation=None, timestep=draw.uniform(0, 1000), log_snr=None,
+            opacity=draw.random(), seconds=1 / (step + 3), unet_calls=1, unet_rows=2, diagnostics={"é": draw.random()},
+        )
+        for step in range(100)
+    ]  # fmt: skip
+    lines = EventLines()
+    first = lines.encode(events[:60])
+    assert EventLines().decode(first) == events[:60]
+    assert EventLines().decode(lines.encode(events)) == events
+    assert EventLines().decode(first) == events[:60]  # it has not changed
+    assert EventLines().decode(EventLines().encode([])) == []

@@ -87,6 +87,12 @@ def test_what_is_written_is_read_back(store: RunStore, outcome: Outcome) -> None
     assert np.array_equal(np.asarray(Image.open(folder / written.views[1].opacity)), outcome.images.opacity[1])
 
 
+def test_what_was_written_on_the_way_is_part_of_the_writing(store: RunStore, outcome: Outcome) -> None:
+    seconds = outcome.record.seconds.model_copy(update={"write": 100.0})
+    record = outcome.record.model_copy(update={"seconds": seconds})
+    assert store.write(dataclasses.replace(outcome, record=record)).seconds.write > 100.0
+
+
 def test_normals_and_snapshots_are_written_with_the_views(store: RunStore, outcome: Outcome) -> None:
     rgb = outcome.images.rgb
     on_the_way = Images([90.0], 255 - rgb[:1], outcome.images.opacity[:1], rgb[1:])

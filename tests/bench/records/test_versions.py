@@ -89,7 +89,7 @@ def later_checkpoint(study: Study, prior: Prior, tmp_path: Path) -> Checkpoint:
     run_cell(cell, prior, checkpoint=Checkpoint(checkpoint.path, cell.identity, 0.0))
     with safe_open(checkpoint.path, framework="pt") as file:
         about = file.metadata()
-    save_file(load_file(checkpoint.path), checkpoint.path, metadata=about | {"format": "4"})
+    save_file(load_file(checkpoint.path), checkpoint.path, metadata=about | {"format": "5"})
     return checkpoint
 
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_a_later_version_stops_the_run_and_is_kept(
     study: Study, later_checkpoint: Checkpoint, tmp_path: Path, console, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = later_checkpoint.path.read_bytes()
-    with pytest.raises(VersionError, match=rf"format = 4, right is 3: .*{LATER}"):
+    with pytest.raises(VersionError, match=rf"format = 5, right is 4: .*{LATER}"):
         run_study(study, RunStore(tmp_path / "run"), console)
     assert main(["verify", str(tmp_path / "run"), "--redo"]) == 1
     out = capsys.readouterr().out

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from bench.errors import InputError
+from bench.forecast.forecast import cost_of
 from bench.records.store import RunStore
 from bench.scores.frames import build_frames
 from bench.study.expand import expand
 from bench.study.study import Study
+from bench.watch.telemetry import Memory
 from reports import ReportFrames
 
 
@@ -50,6 +52,24 @@ def test_a_gpu_is_shown_with_the_backends(study: Study, finished: RunStore, fram
     older = environment.model_copy(update={"backends": None})
     found = build_frames([first.model_copy(update={"environment": older}), *others], study.chosen_prompts(), finished)
     assert found.cells["device"].iloc[0] == "a GPU"
+
+
+def test_memory_does_not_depend_on_which_arm_embeds_a_prompt_first(study: Study, finished: RunStore) -> None:
+    """The first arm of a prompt has the text encoders on the GPU while it is prepared."""
+    by_phase = {"optimise": 9, "optimise_reserved": 11, "evaluate": 7, "evaluate_reserved": 12}
+    memories = [
+        Memory(kind="cuda", peak_bytes=peak, reserved_bytes=peak + 1, since="cell",
+               by_phase=by_phase | {"prepare": peak, "prepare_reserved": peak + 1})
+        for peak in (17, 8, 8, 8)
+    ]  # fmt: skip
+    records = finished.read_all(expand(study))
+    records = [record.model_copy(update={"memory": one}) for record, one in zip(records, memories, strict=True)]
+    cells = build_frames(records, study.chosen_prompts(), finished).cells
+    assert list(cells["peak_bytes"]) == [9] * 4
+    assert list(cells["reserved_bytes"]) == [12] * 4
+    cost = cost_of(records[0], records[0].cell.steps)
+    assert cost is not None
+    assert cost.peak_bytes == 17  # whether a cell fits is another question
 
 
 def test_events_add_up(frames: ReportFrames) -> None:

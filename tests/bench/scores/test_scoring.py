@@ -3,12 +3,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+import bench.scores.scoring
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.scores.scoring import score_view_sets
@@ -73,6 +75,28 @@ def test_only_what_is_not_scored_is_read(
     assert again.scored == ["a blue duck"]
     score_view_sets(sets, [again], ["a", "b"], console, "cells")  # other candidates, other scores
     assert len(again.scored) == 1 + len(sets)
+
+
+def test_scores_of_another_truth_are_other_scores(
+    sets: list[ViewSet], console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are relative to the truth are made again when its images change, and others are kept."""
+    scorer = Counted()
+    views = [replace(sets[0], identity="one"), replace(sets[1], identity="two", truths=None)]
+    assert views[0].prompt.truth is not None
+    kept = [bench.scores.scoring._path(each, scorer, ["a"]) for each in views]
+    assert kept[0].name == "mean-dfb46f83faba.json"  # as it was before the version was a part of it
+    score_view_sets(views, [scorer], ["a"], console, "cells")
+    assert len(scorer.scored) == 2
+    monkeypatch.setattr(bench.scores.scoring, "TRUTH_VERSION", 2)
+    score_view_sets(views, [scorer], ["a"], console, "cells")
+    assert len(scorer.scored) == 3
+    assert [
+        bench.scores.scoring._path(each, scorer, ["a"]) == path for each, path in zip(views, kept, strict=True)
+    ] == [
+        False,
+        True,
+    ]
 
 
 def test_a_metric_without_a_value_is_asked_once(sets: list[ViewSet], console: Console) -> None:

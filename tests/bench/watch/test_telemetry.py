@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.watch.telemetry import Clock, MemoryMeter, PhaseSeconds
+from bench.watch.telemetry import Clock, Memory, MemoryMeter, PhaseSeconds
 
 
 def test_clock_adds_up_and_keeps_the_time_of_a_phase_that_fails() -> None:
@@ -93,6 +93,17 @@ class _FakeAllocator:
 
     def reset(self, _device: torch.device) -> None:
         self.peak = self.allocated
+
+
+def test_arms_are_compared_without_the_memory_of_text_encoders() -> None:
+    """They are on a GPU for the first arm of a prompt only; whether a cell fits depends on them all the same."""
+    by_phase = {"prepare": 17, "prepare_reserved": 18, "optimise": 9, "optimise_reserved": 11, "evaluate": 7}
+    on_gpu = Memory(kind="cuda", peak_bytes=17, reserved_bytes=18, by_phase=by_phase, since="cell")
+    assert (on_gpu.arm_bytes, on_gpu.arm_reserved_bytes, on_gpu.peak_bytes) == (9, 11, 17)
+    ended_early = on_gpu.model_copy(update={"by_phase": {"prepare": 17, "prepare_reserved": 18}})
+    assert (ended_early.arm_bytes, ended_early.arm_reserved_bytes) == (17, 18)
+    on_cpu = Memory(kind="rss", peak_bytes=17, reserved_bytes=None, by_phase=by_phase, since="cell")
+    assert (on_cpu.arm_bytes, on_cpu.arm_reserved_bytes) == (17, None)
 
 
 def test_on_a_gpu_peaks_are_allocated_and_reserved_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from tiny_pipelines import SCALE, assert_same_walk, change, sdxl, walk, walk_of_prior
 
+from methods.contracts import LargeTextEncoders
 from methods.priors.loading import load_prior, prior_card
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
@@ -112,6 +113,9 @@ def test_text_encoders_are_dropped_by_the_first_prediction_and_embeddings_stay(p
     prior.predict_noise(start, torch.tensor([700, 300]), text)
     other = prior.embed(["a green horse"])
     assert (len(encoders._loaded), encoders.loads) == (2, 3)
+    assert isinstance(prior, LargeTextEncoders)
+    prior.drop_text_encoders()
+    assert (len(encoders._loaded), encoders.loads) == (0, 3)
     fresh = DiffusersPrior(pipe.folder)
     assert torch.equal(other.sequence, fresh.embed(["a green horse"]).sequence)
     assert torch.equal(said, fresh.predict_noise(start, torch.tensor([700, 300]), text))
