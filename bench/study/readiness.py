@@ -9,6 +9,7 @@ from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
+from bench.watch.out_of_memory import is_out_of_memory
 from methods.contracts import Prior
 from methods.inputs import with_inputs
 from methods.priors.loading import load_prior
@@ -55,4 +56,8 @@ def _build_error(scene: SceneSettings, prior: Prior) -> Exception | None:
         with_inputs(scene, lambda _, part: part.stand_in()).build(prior, torch.Generator().manual_seed(0))
     except (TypeError, ValueError, LookupError) as error:
         return error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return MemoryError(f"is too large for the memory of this machine: {error}")
     return None

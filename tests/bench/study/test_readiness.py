@@ -75,3 +75,16 @@ def test_arms_with_the_same_scene_are_tried_once(study: Study, monkeypatch: pyte
     monkeypatch.setattr(NeRF, "build", count)
     check_scenes(study)
     assert built == [OccupancyMarching(14)]
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        {"name": "gaussians", "count": 10**11},
+        {"name": "nerf", "encoding": {"name": "dense_grid", "resolutions": [100_000]}},
+        {"name": "nerf", "occupancy": {"resolution": 100_000}},
+    ],
+)
+def test_a_scene_that_no_machine_can_hold_is_one_line(study: Study, scene: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^\S+: scene: is too large for the memory of this machine: "):
+        check_scenes(study.model_copy(update={"scene": scene}))
