@@ -14,7 +14,7 @@ import torch
 
 from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
-from bench.errors import StorageError, VersionError
+from bench.errors import StorageError, VersionError, is_out_of_memory
 from bench.records.checkpoint import Checkpoint
 from bench.records.event_lines import EventLines
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
@@ -26,7 +26,6 @@ from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
-from bench.watch.out_of_memory import is_out_of_memory
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import LimitedText, Prior

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bench.cells.torch_settings import torch_settings
-from bench.errors import DeviceLostError, InputError
+from bench.errors import DeviceLostError, InputError, is_out_of_memory
 from bench.forecast.estimate import Estimator, StepWork
 from bench.forecast.gpus import Gpu
 from bench.forecast.timed_steps import time_cell
@@ -25,7 +25,6 @@ from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from bench.watch.environment import device_name
 from bench.watch.lost_device import lost_device
-from bench.watch.out_of_memory import is_out_of_memory
 from methods.priors.loading import architecture_of, cached_prior, prior_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from bench.errors import InputError
+from bench.errors import InputError, is_out_of_memory
 from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
-from bench.watch.out_of_memory import is_out_of_memory
 from methods.contracts import Prior
 from methods.inputs import with_inputs
 from methods.priors.loading import load_prior
