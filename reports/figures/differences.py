@@ -60,7 +60,7 @@ def differences(
             draw_rows(axis, marks, range(len(marks)), look, theme)
             title_panel(axis, f"Δ {shown.label}")
             axis.set_xlabel(words)
-            if max(map(abs, axis.get_xlim())) < _ROUNDING:
+            if max(map(abs, axis.dataLim.intervalx)) < _ROUNDING:
                 axis.set_xlim(-1, 1)
         return figure
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from reports.costs import ENERGY, MEMORY, RESERVED, TIME, TOTAL, UNET_CALLS, Cost, study_costs
 from reports.statistics import StudyScores, paired_differences, prompt_bootstrap
@@ -33,7 +34,8 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         if measured.completed[cost.source].notna().any()
     ]
     calls = UNET_CALLS.suited(measured.completed[UNET_CALLS.source])
-    totals = measured.frames.cells.groupby("method")[TOTAL.source].sum(min_count=1)
+    seconds = pd.to_numeric(measured.frames.cells[TOTAL.source])  # of objects where no cell knows any
+    totals = seconds.groupby(measured.frames.cells["method"]).sum(min_count=1)
     total = TOTAL.suited(totals)
     columns = (
         *(TableColumn(f"{cost.key}_ratio", f"{cost.title} ratio", "×", "down") for cost in costs),
