@@ -76,9 +76,9 @@ def metrics_across(count: int) -> int:
 
 
 @cache
-def text_width(text: str, size: float = FONT_SIZE) -> float:
+def text_width(text: str, size: float = FONT_SIZE, weight: str = "normal") -> float:
     """Measure the widest line of ``text``, in inches."""
-    font = FontProperties(family=FONT, size=size)
+    font = FontProperties(family=FONT, size=size, weight=weight)
     widths = (text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in text.splitlines())
     return float(max(widths, default=0.0)) / 72
 
@@ -103,13 +103,13 @@ def title_panel(axis: Axes, title: str) -> None:
     inches = axis.figure.dpi_scale_trans.inverted()
     box, whole = (each.transformed(inches) for each in (axis.get_window_extent(), axis.figure.bbox))
     room = min(box.width + _TITLE_OVERHANG, whole.x1 - _TITLE_MARGIN - box.x0)
-    size = max(_SMALLEST_TITLE, TITLE_SIZE * min(1.0, room / max(text_width(title, TITLE_SIZE), room)))
+    size = max(_SMALLEST_TITLE, TITLE_SIZE * min(1.0, room / max(text_width(title, TITLE_SIZE, "bold"), room)))
     axis.set_title("\n".join(_shortened(line, room, size) for line in title.splitlines()), fontsize=size)
 
 
 def _shortened(line: str, room: float, size: float) -> str:
     shown, kept = line, len(line) // 2
-    while kept > 1 and text_width(shown, size) > room:
+    while kept > 1 and text_width(shown, size, "bold") > room:
         kept -= 1
         shown = f"{line[:kept]}…{line[-kept:]}"
     return shown

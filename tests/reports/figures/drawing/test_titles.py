@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from reports.figures.drawing.layout import panels, title_panel
+from reports.figures.drawing.rows import row_panels
 from reports.figures.drawing.style import TITLE_SIZE
 
 LONG = "Multi-scale image quality transformer, no reference (higher is better)"
@@ -28,3 +29,11 @@ def test_a_short_title_keeps_its_size() -> None:
     _, (axis,) = panels(1)
     title_panel(axis, "PSNR")
     assert (axis.get_title(), axis.title.get_fontsize()) == ("PSNR", TITLE_SIZE)
+
+
+@pytest.mark.parametrize("title", ["Δ |log2(Saturation / 100)| ↓", *("e" * length for length in range(14, 34))])
+def test_a_title_of_any_length_ends_within_the_figure(title: str) -> None:
+    """Titles are bold, which is wider."""
+    figure, axes = row_panels(["sds"], 4)
+    title_panel(axes[-1], title)
+    assert axes[-1].title.get_window_extent().x1 <= figure.bbox.width
