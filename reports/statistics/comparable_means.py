@@ -28,9 +28,9 @@ def comparable_means(scores: StudyScores) -> dict[str, float]:
 
 def _by_prompt(values: Floats) -> Floats:
     """Average ``(prompts, seeds)`` over seeds; NaN for a prompt without a value."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nansum(values, axis=1) / np.where(known.any(axis=1), known.sum(axis=1), np.nan))
+    found = np.full(len(values), np.nan)
+    found[~np.isnan(values).all(axis=1)] = prompt_means(values)
+    return found
 
 
 def _fitted(table: Floats) -> list[float]:

@@ -53,8 +53,8 @@ def cost_table(measured: Measured, notes: Sequence[str]) -> Table:
         entries += [entry for cost, _ in peaks for entry in _peak(measured, cost, method)]
         entries.append(_mean(measured, calls, method))
         cells = measured.frames.cells[measured.frames.cells["method"] == method]
-        known = not np.isnan(totals[method])
-        entries.append(Entry(mean=float(totals[method]) / total.size, cells=tuple(cells["cell"])) if known else Entry())
+        whole = float(totals.get(method, np.nan)) / total.size
+        entries.append(Entry() if np.isnan(whole) else Entry(mean=whole, cells=tuple(cells["cell"])))
         rows.append(Row(method, tuple(entries)))
     caption = (
         f"Ratios to {measured.baselines.name}: geometric mean over prompts, paired by prompt and seed, with the "

@@ -35,28 +35,27 @@ class _Scale:
     factor: Tensor  # a number on the gradient's device: reading it on the host would wait for the device
 
 
-class _Multiplied(torch.autograd.Function):
+class _Unchanged(torch.autograd.Function):
+    """Passes values on; what happens to their gradient is the subclasses'."""
+
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: _Scale) -> Tensor:
         ctx.scale = scale
         return values.view_as(values)
 
+
+class _Multiplied(_Unchanged):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients
         largest = gradient.abs().amax()
         factor = torch.exp2(-torch.floor(torch.log2(largest)))
-        is_usual = (factor > 0) & factor.isfinite()  # not where all is zero, or something is no number
-        ctx.scale.factor = torch.where(is_usual, factor, torch.ones_like(factor))
+        is_scaled = (factor > 0) & factor.isfinite()  # not where all elements are 0, or one is infinite or NaN
+        ctx.scale.factor = torch.where(is_scaled, factor, torch.ones_like(factor))
         return gradient * ctx.scale.factor, None
 
 
-class _Divided(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, scale: _Scale) -> Tensor:
-        ctx.scale = scale
-        return values.view_as(values)
-
+class _Divided(_Unchanged):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients

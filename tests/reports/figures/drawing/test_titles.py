@@ -6,7 +6,7 @@ import pytest
 
 from reports.figures.drawing.layout import panels, title_panel
 from reports.figures.drawing.rows import row_panels
-from reports.figures.drawing.style import TITLE_SIZE
+from reports.figures.drawing.style import LIGHT, TITLE_SIZE, styled
 
 LONG = "Multi-scale image quality transformer, no reference (higher is better)"
 
@@ -34,6 +34,10 @@ def test_a_short_title_keeps_its_size() -> None:
 @pytest.mark.parametrize("title", ["Δ |log2(Saturation / 100)| ↓", *("e" * length for length in range(14, 34))])
 def test_a_title_of_any_length_ends_within_the_figure(title: str) -> None:
     """Titles are bold, which is wider."""
-    figure, axes = row_panels(["sds"], 4)
-    title_panel(axes[-1], title)
-    assert axes[-1].title.get_window_extent().x1 <= figure.bbox.width
+    with styled(LIGHT):
+        figure, axes = row_panels(["sds"], 4)
+        figure.set_dpi(1000)  # letters are as wide as in a vector file, which has no pixels
+        title_panel(axes[-1], title)
+        written = axes[-1]._left_title  # the one that the style fills
+        assert written.get_text()
+        assert written.get_window_extent().x1 <= figure.bbox.width
