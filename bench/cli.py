@@ -195,7 +195,7 @@ class Compare:
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
     the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval.
-    One on a metric that is not comparable is named and does not count."""
+    One on a metric that is not comparable is named and does not count.  Cells that B has lost make any gate fail."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""

@@ -98,15 +98,16 @@ class MetricCard(BaseModel):
         default="", description="versions of the packages that the scores were made with, or last read from a cache"
     )
     prompts_cut_ids: tuple[str, ...] = Field(default=(), description="which ones; empty in tables of earlier versions")
+    suite: str = Field(default="", description="the suite that it was scored with; empty in tables of earlier versions")
 
-    def scored_among(self, candidates: Collection[str]) -> Self:
-        """Return the card to be printed with scores that were computed with these candidates."""
+    def scored_among(self, candidates: Collection[str], suite: str) -> Self:
+        """Return the card to be printed with scores that were computed with these candidates by models of a suite."""
         packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-        if not self.uses_candidates:
-            return self.model_copy(update={"packages": packages})
-        different = sorted(set(candidates))
-        digest = hashlib.sha256(json.dumps(different).encode()).hexdigest()
-        found = {"candidates": len(different), "candidates_sha256": digest, "packages": packages}
+        found: dict[str, object] = {"packages": packages, "suite": suite}
+        if self.uses_candidates:
+            different = sorted(set(candidates))
+            digest = hashlib.sha256(json.dumps(different).encode()).hexdigest()
+            found |= {"candidates": len(different), "candidates_sha256": digest}
         return self.model_copy(update=found)
 
     def as_stand_in(self) -> Self:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from bench.records.read_record import read_record
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
 from bench.scores.frames import cells_frame, read_card, read_frame
+from bench.study.imported_cell import imported_title
 from metrics.card import MetricCard
 from reports.costs import TIME
 from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
@@ -41,6 +43,10 @@ class Comparison:
     """By method and column, in the printed unit; without the columns that are not comparable."""
     not_comparable: dict[str, str]
     """Why, by column, of the scores that mean another thing in B than in A."""
+    only_in_a: tuple[str, ...]
+    """A line for each method that B's study does not have."""
+    lost: tuple[str, ...]
+    """A line for each method of A with cells that B's study has, but its records lack."""
 
     @property
     def markdown(self) -> str:
@@ -50,23 +56,29 @@ class Comparison:
     def judge(self, conditions: Sequence[str]) -> list[str]:
         """Find the conditions that hold, with a line per method; one on a column without comparison never holds.
 
+        Cells that B has lost could have met a condition, and are failures of their own.
+
         Raises:
             InputError: If a condition is malformed, or the data cannot tell for any method.
         """
         parsed = [condition for condition in self._parse(conditions) if condition.column not in self.not_comparable]
-        return [line for condition in parsed for line in self._judged(condition)]
+        lines = [line for condition in parsed for line in self._judged(condition)]
+        return [*lines, *(f"--fail-if: {line}" for line in self.lost if conditions)]
 
     def unjudged(self, conditions: Sequence[str]) -> list[str]:
-        """Find the conditions on columns that are not comparable, with a line and the reason for each.
+        """Find what the conditions were not judged on, with a line and the reason for each.
 
         Raises:
             InputError: If a condition is malformed.
         """
-        return [
+        parsed = self._parse(conditions)
+        lines = [
             f"{condition.text}: not judged: {self.not_comparable[condition.column]}"
-            for condition in self._parse(conditions)
+            for condition in parsed
             if condition.column in self.not_comparable
         ]
+        every_method = [condition.text for condition in parsed if condition.method is None]
+        return [*lines, *(f"{text}: not judged: {line}" for text in every_method for line in self.only_in_a)]
 
     def _parse(self, conditions: Sequence[str]) -> list[Condition]:
         columns = [column.key for column in self.table.columns]
@@ -127,9 +139,34 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     entries = {key: _entry(estimate) for key, estimate in estimates.items()}
     entries |= {(method, metric): Entry(text="not comparable") for method in methods for metric in not_comparable}
     rows = tuple(Row(method, tuple(entries[method, column.key] for column in columns)) for method in methods)
-    caption = (*_caption(runs, rows), *(f"{why}." for why in not_comparable.values()))
+    only_in_a, only_in_b = (
+        tuple(f"{method} is in {store.folder} only" for method in run.methods if method not in methods)
+        for run, store in zip(runs, (a, b), strict=True)
+    )
+    lost = _lost(runs, b)
+    reasons = (*not_comparable.values(), *lost, *only_in_a, *only_in_b)
+    caption = (*_caption([_of(run, methods) for run in runs], rows), *dict.fromkeys(f"{why}." for why in reasons))
     table = Table("comparison", f"{b.folder} − {a.folder}", caption, "Method", tuple(columns), rows)
-    return Comparison(table, estimates, not_comparable)
+    return Comparison(table, estimates, not_comparable, only_in_a, lost)
+
+
+def _of(run: ReportFrames, methods: Collection[str]) -> ReportFrames:
+    """The run with the cells of some methods, which are compared."""
+    return replace(run, cells=run.cells[run.cells["method"].isin(methods)])
+
+
+def _lost(runs: Sequence[ReportFrames], b: RunStore) -> tuple[str, ...]:
+    """Describe, by method, the cells of A that B's study has as well, but not its records."""
+    study = b.read_study()
+    labels = {*study.methods, *map(imported_title, study.methods)}
+    prompts = {prompt.id for prompt in study.chosen_prompts()}
+    theirs, ours = (run.cells.set_index(["method", "prompt_id", "seed"]).index for run in runs)
+    lost: Counter[str] = Counter()
+    for method, prompt_id, seed in theirs.difference(ours, sort=False):
+        lost[method] += method in labels and prompt_id in prompts and seed in study.seeds
+    return tuple(
+        f"{method}: {count} of the cells in A have no record in {b.folder}" for method, count in lost.items() if count
+    )
 
 
 def _frames(store: RunStore) -> ReportFrames:

@@ -22,6 +22,7 @@ from methods.distillation import methods
 from metrics import MetricCard, metrics
 from metrics.suites import find_suite
 from reports import Claim, FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
+from reports.frames import listed
 
 #: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
 FINE_POINTS, COARSE_POINTS = 80, 32
@@ -39,7 +40,8 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     """Write the report of a run into its folder ``report``.
 
     Raises:
-        InputError: If the run has no records or is not scored yet, or a record is corrupt.
+        InputError: If the run has no records, is not scored yet or with another suite of scorers, or a record is
+            corrupt.
     """
     cells = all_cells(study)
     records = store.read_all(cells)
@@ -50,6 +52,12 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     meshes = cell_meshes(records, store)
     frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
     cards = _scored_cards(frames, store)
+    suite = find_suite(study.scorer_suite).name
+    if others := sorted({card.suite for card in cards} - {suite, ""}):
+        raise InputError(
+            f"{store.folder}: scorers = {suite!r}, but it is scored with {listed(others, 'and')}; give --scorers "
+            f"{others[0]}, or score it with {suite} first"
+        )
     return write_report(
         frames,
         store.folder / "report",
@@ -61,7 +69,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         },
         figures=_figures(study),
         claims=_claims(study),
-        reproduction=Reproduction(study.published, study.prior.name, find_suite(study.scorer_suite).name),
+        reproduction=Reproduction(study.published, study.prior.name, suite),
         provenance=_provenance(study, records),
         cards=[*_method_cards(records), *((f"Metric {card.name}: {card.title}", card.facts) for card in cards)],
     )
@@ -148,6 +156,11 @@ def _notes(
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
+    scored = {"metric": {card.name for card in cards}, "control": set(frames.controls["control"])}
+    for kind, wanted in (("metric", study.metrics), ("control", study.controls)):
+        if lacking := [name for name in wanted if name not in scored[kind]]:
+            plural = "s" if len(lacking) > 1 else ""
+            notes.append(f"There are no scores of the {kind}{plural} {listed(lacking, 'and')} (sdibench score).")
     return notes
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench.cells.torch_settings import torch_settings
 from bench.engines.workers import cpu_workers
+from bench.errors import InputError
 from bench.output import print_line
 from bench.records.record import AnyRecord, Snapshot
 from bench.records.store import RunStore
@@ -59,7 +60,9 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
         The table of scores of cells, one row for each cell × view × column.
 
     Raises:
-        InputError: If a record is corrupt or a name is unknown.
+        InputError: If there is no record, a record is corrupt, a name is unknown, or a metric gives values that are
+            not those of its card.
+        RunError: If a metric fails.
         WeightsError: If a scorer's weights are missing or differ from those that their card names, or SDIBENCH_DEVICE
             is not a device of this machine.
     """
@@ -93,10 +96,13 @@ class _Stage:
         check_metrics(study)
         self.study, self.store, self.console = study, store, console
         recorded = store.read_all(all_cells(study))
+        if not recorded:
+            raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
         self.records = [record for record in recorded if record.status is Status.COMPLETED]
         seen = {record.cell.prompt_id for record in recorded}  # a prompt without a record has nothing to compare
         self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts() if prompt.id in seen}
-        self.device = choose_device(uses_gpu=find_suite(study.scorer_suite).uses_gpu)
+        self.suite = find_suite(study.scorer_suite)
+        self.device = choose_device(uses_gpu=self.suite.uses_gpu)
         self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
         # the whole set, so that R-precision does not depend on which of its prompts a study takes
         self.candidates = [prompt.text for prompt in study.prompt_set().prompts]
@@ -126,7 +132,7 @@ class _Stage:
         """The cards to be printed with the scores."""
         cards = []
         for scorer in self.scorers:
-            card = scorer.card.scored_among(self.candidates)
+            card = scorer.card.scored_among(self.candidates, self.suite.name)
             if isinstance(scorer, ReadsText):
                 card = card.reading({key: scorer.tokens_cut(prompt.text) for key, prompt in self.prompts.items()})
             cards.append(card)

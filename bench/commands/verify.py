@@ -21,6 +21,7 @@ from bench.records.read_record import read_events
 from bench.records.reading import refusals, require_readable
 from bench.records.record import EVENTS_FILE, AnyRecord, Record, RecordedView
 from bench.records.store import RunStore
+from bench.scores.checked_scores import checked_scores
 from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
 from bench.scores.scoring import with_needed
@@ -235,7 +236,8 @@ def _scored_otherwise(
         for scorer in scorers:
             if scorer.card.uses_seeds and _group(record.cell) in groups_lost:
                 continue
-            for metric, values in scorer.score(images, prompt.text, candidates).items():
+            again = checked_scores(scorer, images, prompt.text, candidates, record.cell.folder_name)
+            for metric, values in again.items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
                     kept = store.folder / "scores" / record.cell.folder_name

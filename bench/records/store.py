@@ -155,8 +155,8 @@ class RunStore:
         return self.folder / "cells" / cell.folder_name
 
     def record_folders(self) -> list[Path]:
-        """The folders of all records, of this study's cells and of others, intact or not."""
-        return sorted(path.parent for path in self.folder.glob(f"cells/[!.]*/{RECORD_FILE}"))
+        """The folders of all records, of this study's cells and of others, intact or not, even without the record."""
+        return sorted(path for path in self.folder.glob("cells/[!.]*") if path.is_dir())
 
     def has(self, cell: BaseCell) -> bool:
         """Whether there is a record, intact or not."""

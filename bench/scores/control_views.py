@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -188,17 +188,23 @@ class _Maker:
         ]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         folder = self.store.folder / "controls" / name / f"{prompt.id}--{key}"
-
-        def make(temporary: Path) -> None:
+        scores = self.store.folder / "scores" / "controls" / name / prompt.id
+        names = image_names(self.ring.views)
+        if not is_whole(folder, names):
+            if not self.makes:
+                raise _NoPriorError("they are not made yet")
             with torch_settings(self.study.threads):
-                _write(control.views(prompt.text, sources), temporary)
-
-        if not self.makes and not is_whole(folder, image_names(self.ring.views)):
-            raise _NoPriorError("they are not made yet")
-        image_folder(folder, image_names(self.ring.views), make)
+                made = control.views(prompt.text, sources)
+            if isinstance(made, ViewSet):  # a render as it is, with its own number, size and cameras
+                shown: JsonValue = ["control", name, prompt.id, prompt.text, made.identity]
+                return replace(made, identity=shown, scores=scores, prompt=prompt)
+            views = made if isinstance(made, Views) else made.read()
+            if len(views) != self.ring.views:
+                raise InputError(f"control {name}: made {len(views)} views, must be {self.ring.views}, one per camera")
+            image_folder(folder, names, lambda temporary: _write(views, temporary))
         return ViewSet(
             identity=identity,
-            scores=self.store.folder / "scores" / "controls" / name / prompt.id,
+            scores=scores,
             prompt=prompt,
             azimuth_deg=tuple(self.azimuth_deg.tolist()),
             rgb=tuple(folder / f"rgb_{index:03}.png" for index in range(self.ring.views)),

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.records.atomic import write_atomically
+from bench.scores.checked_scores import checked_scores
 from bench.scores.truth import TRUTH_VERSION
 from bench.scores.view_set import ViewSet
 from metrics import Metric
@@ -27,6 +28,7 @@ _NO_PART_OF_A_SCORE: Any = {
     "packages": True,
     "prompts_cut": True,
     "prompts_cut_ids": True,
+    "suite": True,
     "uses_references": True,
     "uses_samples": True,
     "uses_seeds": True,
@@ -51,6 +53,10 @@ def score_view_sets(
         candidates: Texts among which R-precision looks for a set's own prompt.
         console: Shows a progress bar, if it is a terminal.
         what: Name of the sets for the progress bar.
+
+    Raises:
+        InputError: If an image cannot be read, or a metric gives values that are not those of its card.
+        RunError: If a metric fails.
     """
     missing = [views for views in sets if not is_scored(views, scorers, candidates)]
     hidden = not console.is_terminal or not missing
@@ -85,7 +91,9 @@ def _score(views: ViewSet, images: Views, scorers: Sequence[Metric], candidates:
             continue
         scores = {
             column: [float(value) if math.isfinite(value) else None for value in values]
-            for column, values in scorer.score(images, views.prompt.text, candidates).items()
+            for column, values in checked_scores(
+                scorer, images, views.prompt.text, candidates, f"{views.scores.name} ({views.rgb[0].parent})"
+            ).items()
         }
         write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 

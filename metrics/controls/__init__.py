@@ -50,7 +50,7 @@ class ControlSources:
     """
 
     azimuth_deg: np.ndarray
-    """Azimuths of the evaluation ring, ``(n,)``, degrees; a control has one view per camera."""
+    """Azimuths of the evaluation ring, ``(n,)``, degrees; a control that is made has one view per camera."""
     resolution: int
     """Side of the evaluation renders, pixels."""
     background: float = 1.0
@@ -74,7 +74,7 @@ class Control(ABC):
     title: ClassVar[str]
     """Label of the row in tables and figures."""
     has_cameras: ClassVar[bool] = True
-    """Whether the images belong to the cameras of the ring, so that they can be compared with the truth."""
+    """Whether images that are made belong to the cameras of the ring and can be compared with the truth."""
     needs: ClassVar[str] = ""
     """Description of what ``available`` asks for."""
 
@@ -83,12 +83,12 @@ class Control(ABC):
         return True
 
     def identity(self, sources: ControlSources) -> list[JsonValue]:
-        """List what the images depend on, apart from prompt, seed, number of views, resolution and background."""
+        """List what images that are made depend on, apart from prompt, seed, number of views, size and background."""
         return []
 
     @abstractmethod
-    def views(self, prompt: str, sources: ControlSources) -> Views:
-        """Make the views, one per camera of ``sources``."""
+    def views(self, prompt: str, sources: ControlSources) -> Views | StoredViews:
+        """Make the views, one per camera of ``sources``, or return a render of ``sources`` that is shown as it is."""
 
 
 #: Every control by name.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pydantic import JsonValue
-
-from metrics.controls import Control, ControlSources, controls
-from metrics.views import Views
+from metrics.controls import Control, ControlSources, StoredViews, controls
 
 
 @controls.register("other_prompt")
@@ -22,12 +19,8 @@ class OtherPrompt(Control):
         """Say whether the prompt has a render, and another prompt has one too."""
         return prompt in sources.renders and len(sources.renders) > 1
 
-    def identity(self, sources: ControlSources) -> list[JsonValue]:
-        """List all renders, because their number and order decide which one is taken."""
-        return [render.identity for render in sources.renders.values()]
-
-    def views(self, prompt: str, sources: ControlSources) -> Views:
-        """Read the render of the other prompt, without the truth of what it shows.
+    def views(self, prompt: str, sources: ControlSources) -> StoredViews:
+        """Return the render of the other prompt, which has its own number, size and cameras.
 
         Raises:
             ValueError: If ``prompt`` has no render, or no other prompt has one.
@@ -35,5 +28,4 @@ class OtherPrompt(Control):
         prompts = list(sources.renders)
         if not self.available(prompt, sources):
             raise ValueError(f"other_prompt: needs the render of {prompt!r} and of one more prompt, has {len(prompts)}")
-        other = prompts[(prompts.index(prompt) + len(prompts) // 2) % len(prompts)]
-        return replace(sources.renders[other].read(), truths=())
+        return sources.renders[prompts[(prompts.index(prompt) + len(prompts) // 2) % len(prompts)]]

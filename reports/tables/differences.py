@@ -73,10 +73,11 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     )
     rows = []
     for column in scores:
-        own = {"difference": column.decimals, "detectable": column.decimals}
+        compared = compared_column(column)
+        own = {"difference": compared.decimals, "detectable": compared.decimals}
         printed = tuple(replace(each, decimals=own.get(each.key, each.decimals)) for each in columns)
         for method in measured.others:
-            entries, part = _compared(measured, column, method), heading(compared_column(column))
+            entries, part = _compared(measured, column, method), heading(compared)
             rows.append(Row(_label(measured, method), entries, part=part, columns=printed))
     caption = (
         f"Method − {measured.baselines.name}, paired by prompt and seed: mean [{LEVEL_TEXT} interval] (pairs).",

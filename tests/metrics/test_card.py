@@ -49,11 +49,11 @@ def test_the_printed_card_has_the_versions_and_no_score_depends_on_them(
     for name in ("clip_score", "r_precision"):
         card = metrics[name](suite).card
         assert "packages" not in dict(card.facts)
-        printed = card.scored_among(["a", "b"])
+        printed = card.scored_among(["a", "b"], "toybox")
         for package in ("pillow", "torch", "torchvision"):
             assert f"{package} {version(package)}" in dict(printed.facts)["packages"]
         monkeypatch.setattr("metrics.card.version", lambda package: "99.0")
-        other = card.scored_among(["a", "b"])
+        other = card.scored_among(["a", "b"], "toybox")
         monkeypatch.undo()
         assert other.packages == "pillow 99.0, torch 99.0, torchvision 99.0"
         keys = [each.model_dump(mode="json", exclude=_NO_PART_OF_A_SCORE) for each in (printed, other)]
@@ -89,8 +89,8 @@ def test_the_card_says_where_a_column_is_printed() -> None:
 def test_the_card_of_r_precision_says_among_how_many_it_was_scored(suite: Suite) -> None:
     card = metrics["r_precision"](suite).card
     assert "the study's prompt set, chosen for the study or not" in card.description
-    assert card.scored_among(["a", "b", "a"]).candidates == 2
-    assert metrics["clip_score"](suite).card.scored_among(["a", "b"]).candidates is None
+    assert card.scored_among(["a", "b", "a"], "toybox").candidates == 2
+    assert metrics["clip_score"](suite).card.scored_among(["a", "b"], "toybox").candidates is None
 
 
 def test_prompts_that_are_cut_are_named_with_the_columns(suite: Suite) -> None:

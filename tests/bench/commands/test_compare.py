@@ -225,7 +225,7 @@ def test_other_lists_of_candidates_of_the_same_length_are_not_compared(
     card = MetricCard.model_validate_json(pd.read_parquet(a.folder / "metric_columns.parquet")["card"][0])
     ranked = card.model_copy(update={"uses_candidates": True})
     lists = (["x", "y"], ["y", "x", "y"], ["x", "z"], ["x", "y", "z"])
-    same, again, other, more = (ranked.scored_among(texts) for texts in lists)
+    same, again, other, more = (ranked.scored_among(texts, "toybox") for texts in lists)
     assert same.difference(again, "psnr") is None
     assert [card.difference(same, "psnr")[0] for card in (other, more)] == ["candidates_sha256", "candidates"]
     assert same.difference(other.model_copy(update={"candidates_sha256": ""}), "psnr") is None  # of an older run
@@ -308,6 +308,57 @@ def test_runs_with_nothing_in_common_are_told(pair: tuple[RunStore, RunStore], t
     shutil.rmtree(b.folder / "cells")
     with pytest.raises(InputError, match="has no records"):
         compare_runs(a, b)
+
+
+def test_a_gate_fails_where_cells_are_lost(pair: tuple[RunStore, RunStore], capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = pair
+    gate = ["compare", str(a.folder), str(b.folder), "--fail-if", "psnr < -1"]
+    assert main(gate) == 0
+    for path in b.folder.glob(f"cells/sdi--{PROMPTS[0]}--*"):
+        shutil.rmtree(path)
+    capsys.readouterr()
+    assert main(gate) == 1
+    out, error = capsys.readouterr()
+    line = f"sdi: 2 of the cells in A have no record in {b.folder}"
+    assert "sdi: 2 of the cells in A have no record in" in out
+    assert error == f"sdibench: --fail-if: {line}\n"
+    assert main(gate[:3]) == 0  # without a condition nothing fails
+    for path in b.folder.glob("cells/sdi--*"):
+        shutil.rmtree(path)
+    capsys.readouterr()
+    assert main(gate) == 1
+    assert f"sdi: 14 of the cells in A have no record in {b.folder}" in capsys.readouterr().err
+
+
+def test_a_smaller_study_has_lost_nothing(
+    pair: tuple[RunStore, RunStore], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = pair
+    study = a.read_study().narrow(methods=["sds"], prompt_ids=PROMPTS[:6], seeds=[0])
+    b.write_study(study)
+    assert main(["compare", str(a.folder), str(b.folder), "--fail-if", "psnr < -1", "sds.psnr < -1"]) == 0
+    out, error = capsys.readouterr()
+    assert f"sdi is in {a.folder} only." in out
+    assert error == f"sdibench: psnr < -1: not judged: sdi is in {a.folder} only\n"
+    assert main(["compare", str(b.folder), str(a.folder), "--fail-if", "psnr < -1"]) == 0
+    out, error = capsys.readouterr()
+    assert f"sdi is in {a.folder} only." in out
+    assert not error
+
+
+def test_a_folder_without_its_record_is_not_passed_over(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    (b.record_folders()[0] / "record.json").unlink()
+    with pytest.raises(InputError, match=r"record\.json"):
+        compare_runs(a, b)
+
+
+def test_settings_of_methods_that_are_not_compared_are_not_told(pair: tuple[RunStore, RunStore]) -> None:
+    a, b = pair
+    _reidentify(b, lambda record: {"steps": 9 if record.cell.label == "sdi" else record.cell.steps})
+    assert "The runs have different steps." in compare_runs(a, b).markdown
+    a.write_study(a.read_study().narrow(methods=["sds"]))
+    assert "The runs have different" not in compare_runs(a, b).markdown
 
 
 def test_other_settings_are_told_in_the_caption(pair: tuple[RunStore, RunStore]) -> None:

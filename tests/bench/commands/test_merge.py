@@ -121,6 +121,17 @@ def test_what_is_corrupt_is_left_out_and_told(study: Study, parts: tuple[RunStor
     assert len(target.record_folders()) == 3
 
 
+def test_a_folder_without_its_record_is_left_out_and_told(
+    study: Study, parts: tuple[RunStore, RunStore], target: RunStore
+) -> None:
+    folder = parts[1].cell_folder(expand(study)[3])
+    (folder / "record.json").unlink()
+    is_right, text = _merged(target, *parts)
+    assert not is_right
+    assert f"left out: {folder / 'record.json'}" in text
+    assert len(target.record_folders()) == 3
+
+
 def test_a_merge_that_is_cut_short_goes_on(
     finished: RunStore, parts: tuple[RunStore, RunStore], target: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,18 @@ def test_completed_cells_without_scores_are_counted(study: Study, finished: RunS
     assert "1 completed cells are not scored yet" in (page.parent / "tables" / "summary.md").read_text()
 
 
+def test_metrics_and_controls_that_were_added_since_are_named(study: Study, finished: RunStore) -> None:
+    more = study.model_copy(update={"metrics": (*study.metrics, "detail", "faces"), "controls": ("blank",)})
+    table = (report_study(more, finished).page.parent / "tables" / "summary.md").read_text()
+    assert "There are no scores of the metrics detail and faces (sdibench score)." in table
+    assert "There are no scores of the control blank (sdibench score)." in table
+
+
+def test_scores_of_another_suite_are_not_printed_as_its_own(study: Study, finished: RunStore) -> None:
+    with pytest.raises(InputError, match=r"scorers = 'sd21', but it is scored with toybox; give --scorers toybox, or"):
+        report_study(study.model_copy(update={"scorers": "sd21"}), finished)
+
+
 def test_published_numbers_are_shown_only_for_the_same_models(study: Study, finished: RunStore) -> None:
     assert study.model_copy(update={"published": ("table1",)}).key == study.key
     page = report_study(study.model_copy(update={"published": ("table1",)}), finished).page

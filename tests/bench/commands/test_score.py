@@ -5,6 +5,7 @@ import io
 import multiprocessing
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from rich.console import Console
 import bench.commands.score as score_module
 from bench.commands.report import report_study
 from bench.commands.score import score_study
+from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -118,6 +120,12 @@ def test_a_new_version_of_a_metric_scores_anew(
     monkeypatch.setattr(GroundTruth, "__init__", newer)
     score_study(study, finished, console)
     assert len(calls) == 4
+
+
+def test_without_a_record_nothing_is_written(study: Study, tmp_path: Path, console: Console) -> None:
+    with pytest.raises(InputError, match=r"run: has no records of tiny yet; run it first"):
+        score_study(study, RunStore(tmp_path / "run"), console)
+    assert not (tmp_path / "run").exists()
 
 
 def test_cells_that_did_not_complete_have_no_scores(study: Study, tmp_path_factory: pytest.TempPathFactory) -> None:

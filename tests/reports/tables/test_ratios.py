@@ -76,6 +76,9 @@ def test_methods_are_compared_by_the_logarithm(frames: ReportFrames, tables: dic
     assert entry.mean == pytest.approx((off["sdi"] - off["sds"]).mean())
     assert entry.mean < 0
     assert entry.text == "better"
+    rows = [row for row in tables["comparisons"].rows if row.part == "|log2(Ratio / 100)| ↓"]
+    printed = {column.key: column.decimals for row in rows for column in row.columns}
+    assert (printed["difference"], printed["detectable"]) == (2, 2)  # octaves, while percents have one
     groups = {method: _entries(tables["summary"], "ratio")[method].group for method in LEVELS}
     assert groups == {"sdi": 0, "sds": 1}
 

@@ -1,0 +1,60 @@
+"""The scores of one metric for the views of one scene, checked before anything is done with them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import InputError, RunError
+from methods.weights import WeightsError
+from metrics import Metric
+from metrics.views import Views
+
+
+def checked_scores(
+    scorer: Metric, images: Views, prompt: str, candidates: Sequence[str], what: str
+) -> dict[str, np.ndarray]:
+    """Score the images, and check that the columns are the card's and have a value for each view.
+
+    Args:
+        scorer: The metric.
+        images: The views of one scene.
+        prompt: The text that they are scored against.
+        candidates: The texts that R-precision chooses from.
+        what: Name of the scene, for the message of an error.
+
+    Returns:
+        Float64 ``(n,)`` by column; columns that do not apply to the scene are absent.
+
+    Raises:
+        InputError: If a column is not the card's, or its values are not one number for each view.
+        RunError: If the metric itself raises anything.
+    """
+    name = scorer.card.name
+    try:
+        scores = scorer.score(images, prompt, candidates)
+    except (InputError, WeightsError):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        raise RunError(f"metric {name} failed on {what}: {type(error).__name__}: {error} ({where})") from error
+    found = {}
+    for column, values in scores.items():
+        if column not in scorer.card.column_names:
+            columns = ", ".join(scorer.card.column_names)
+            raise InputError(f"metric {name}: gives the column {column!r} for {what}, must be of its card: {columns}")
+        try:
+            found[column] = np.asarray(values, float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"metric {name}: the column {column!r} for {what} is not of numbers: {error}") from error
+        if found[column].shape != (len(images),):
+            shape = found[column].shape
+            raise InputError(
+                f"metric {name}: the column {column!r} for {what} has the shape {shape}, must be ({len(images)},), a "
+                "value for each view"
+            )
+    return found
