@@ -68,6 +68,8 @@ class Run(Selection):
     """Engine that runs them (sdibench list engines)."""
     retry_failed: bool = False
     """Run the cells again that ended as oom, timeout or crashed."""
+    retry_changed: bool = False
+    """Run the finished cells again whose method's code has changed since; their records are set aside."""
     budget_hours: float = 24.0
     """Ask before starting more device-hours than this; without a terminal, refuse."""
     yes: bool = False
@@ -86,6 +88,7 @@ class Run(Selection):
             console,
             engine=self.engine,
             retry_failed=self.retry_failed,
+            retry_changed=self.retry_changed,
             budget_hours=None if self.yes else self.budget_hours,
             options=self.engine_options,
         )

@@ -251,7 +251,7 @@ class Component:
         changes: dict[str, Any] = dict.fromkeys(own.intersection(self.guidance_fields), prior.guidance_scale)
         if "negative_prompt" in own and PROMPT not in getattr(self, "negative_prompt", ""):
             changes["negative_prompt"] = prior.negative_prompt
-        return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self._parts().items()})
+        return replace(self, **changes, **{name: part.calibrated(prior) for name, part in self.parts().items()})
 
     def start(self, prior: Prior) -> dict[str, MethodState]:
         """The states that it keeps from step to step, by name, including those of its parts.
@@ -260,14 +260,15 @@ class Component:
             ValueError: If two parts have states with the same name.
         """
         states: dict[str, MethodState] = {}
-        for part in self._parts().values():
+        for part in self.parts().values():
             for name, state in part.start(prior).items():
                 if name in states:
                     raise ValueError(f"two parts of {type(self).__name__} have states with the same name {name!r}")
                 states[name] = state
         return states
 
-    def _parts(self) -> dict[str, Component]:
+    def parts(self) -> dict[str, Component]:
+        """The parts among its settings, by the name of the field."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Component)}
 

@@ -20,7 +20,9 @@ from bench.records.event_lines import EventLines
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
 from bench.study.cell import Cell
 from bench.study.prompt_texts import prompt_tokens_cut
+from bench.study.resolve import cell_method
 from bench.watch.call_meter import CallMeter
+from bench.watch.code_hashes import method_sha256
 from bench.watch.divergence import Divergence, Status, not_finite
 from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
@@ -109,6 +111,7 @@ class _CellRun:
         self.attempts = attempts
         self.device = prior.device
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.method_sha256: str | None = None
         gpu = Nvml.find(self.device)
         self.clock = Clock()
         self.step_clock = StepClock(self.device)
@@ -142,6 +145,7 @@ class _CellRun:
         """Everything that is known of the steps done, except for the optimisation itself."""
         return {
             "started_at": self.started_at,
+            "method_sha256": self.method_sha256,
             "events": self.event_lines.encode(self.events),
             "snapshots": [snapshot.state_dict() for snapshot in self.snapshots],
             "meters": {name: meter.state_dict() for name, meter in self.meters.items()},
@@ -150,6 +154,7 @@ class _CellRun:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the steps of ``state``."""
         self.started_at = state["started_at"]
+        self.method_sha256 = state.get("method_sha256")
         self.events = self.event_lines.decode(state["events"])
         self.snapshots = [SnapshotImages.from_state_dict(snapshot) for snapshot in state["snapshots"]]
         for name, meter in self.meters.items():
@@ -168,6 +173,7 @@ class _CellRun:
             if isinstance(self.prior, LimitedText):
                 self.prompt_tokens_cut = prompt_tokens_cut(self.prior, self.cell.prompt, self.cell.view_prompts)
             loop = Optimisation(self.cell, self.prior, self.step_clock)
+            self.method_sha256 = method_sha256(cell_method(self.cell))
             self.backends = loop.scene.backends()
             if checkpoint is not None:
                 self.resume(loop, checkpoint)
@@ -288,6 +294,7 @@ class _CellRun:
             energy_joules=self.energy.joules(),
             prompt_tokens_cut=self.prompt_tokens_cut,
             diagnostics=dict(self.events[-1].diagnostics) if self.events else {},
+            method_sha256=self.method_sha256,
             unet_calls=self.calls.calls,
             unet_rows=self.calls.rows,
             started_at=self.started_at,

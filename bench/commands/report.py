@@ -148,6 +148,11 @@ def _notes(
         cut[record.cell.prompt_id] = max(cut[record.cell.prompt_id], record.prompt_tokens_cut or 0)
     if line := describe_cuts(cut):
         notes.append(f"{line}.")
+    codes: dict[str, set[str]] = {}
+    for record in records:
+        codes.setdefault(record.cell.label, set()).update(filter(None, [record.method_sha256]))
+    if mixed := [label for label, found in codes.items() if len(found) > 1]:
+        notes.append(f"The cells of {listed(mixed, 'and')} are of several versions of the method's code.")
     capped = sum(bool(record.diagnostics.get("cap_reached")) for record in records)
     if capped:
         notes.append(f"{capped} of {len(records)} cells ended with a scene at its cap, which could not grow any more.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,19 +12,23 @@ from bench.commands.prompt_reading import describe_reading
 from bench.engines import engines
 from bench.engines.board import Board
 from bench.engines.options import EngineOptions
-from bench.engines.work import set_failure_aside
+from bench.engines.work import set_record_aside
 from bench.engines.workers import workers_per_gpu
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
 from bench.imports.import_arms import import_arms
 from bench.output import print_line
+from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.records.twice import cell_of_second, second_records
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.imported_arms import imported_cells
 from bench.study.readiness import check_ready
+from bench.study.resolve import cell_method
 from bench.study.study import Study
+from bench.watch.code_hashes import method_sha256
+from reports.frames import listed
 
 
 def run_study(
@@ -34,6 +38,7 @@ def run_study(
     *,
     engine: str = "local",
     retry_failed: bool = False,
+    retry_changed: bool = False,
     budget_hours: float | None = None,
     options: EngineOptions | None = None,
 ) -> None:
@@ -46,6 +51,7 @@ def run_study(
             that it does not know.
         engine: Registered name of the engine.
         retry_failed: Set the records of failed cells (``oom``, ``timeout``, ``crashed``) aside and run them again.
+        retry_changed: Do so with the cells of methods whose code was another one; else a line counts them.
         budget_hours: Device-hours that are started without asking; None to start whatever the forecast of time and
             memory is.
         options: The engine's options.
@@ -60,8 +66,20 @@ def run_study(
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
     done = {record.identity for record in records}
-    again = {record.identity for record in records if retry_failed and record.status.failed}
+    changed = _changed(records)
+
+    def is_old(record: Record) -> bool:
+        return (retry_failed and record.status.failed) or (retry_changed and _is_changed(record, changed))
+
+    again = {record.identity for record in records if is_old(record)}
     missing = [cell for cell in cells if cell.identity not in done - again]
+    if changed and not retry_changed:
+        count = sum(_is_changed(record, changed) for record in records)
+        print_line(
+            console,
+            f"{study.name}: {count} finished cells are of other code of {listed(list(changed), 'and')} than today's; "
+            "they stay (--retry-changed runs them again)",
+        )
     if missing:
         check_ready(study)
         check_inputs(study)
@@ -81,7 +99,7 @@ def run_study(
             )
     study = store.open(study)
     store.tidy()
-    missing = [cell for cell in missing if cell.identity not in again or set_failure_aside(cell, store)]
+    missing = [cell for cell in missing if cell.identity not in again or set_record_aside(cell, store, is_old)]
     counts = f"{len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run"
     imported = len(imported_cells(study))
     print_line(console, f"{study.name}: {counts}{f', {imported} imported' if imported else ''}")
@@ -93,6 +111,19 @@ def run_study(
         finally:
             _show_twice(study, store, before, console)
         _check(missing, store, options or EngineOptions())
+
+
+def _changed(records: Sequence[Record]) -> dict[str, str | None]:
+    """The present code of the methods of which a record has another, by the label of the arm."""
+    methods = {record.cell.label: cell_method(record.cell) for record in records if record.method_sha256}
+    present = {label: method_sha256(method) for label, method in methods.items()}
+    return {record.cell.label: present[record.cell.label] for record in records if _is_changed(record, present)}
+
+
+def _is_changed(record: Record, present: Mapping[str, str | None]) -> bool:
+    """Whether the method's code was another one when the cell was optimised, as far as both are known."""
+    now = present.get(record.cell.label)
+    return None not in (now, record.method_sha256) and now != record.method_sha256
 
 
 def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: Console) -> None:

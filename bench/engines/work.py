@@ -18,7 +18,7 @@ from bench.engines.tracking import CellTracker
 from bench.errors import DeviceLostError, StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.record import Outcome, SnapshotImages
+from bench.records.record import Outcome, Record, SnapshotImages
 from bench.records.store import RunStore
 from bench.records.twice import write_second
 from bench.study.cell import Cell
@@ -136,15 +136,15 @@ def do_cell(
         return True
 
 
-def set_failure_aside(cell: Cell, store: RunStore) -> bool:
-    """Make a failed cell missing again, unless another process has done so or is at work on it.
+def set_record_aside(cell: Cell, store: RunStore, is_old: Callable[[Record], bool]) -> bool:
+    """Make a cell missing again whose record ``is_old``, unless another process has done so or is at work on it.
 
     Returns:
         Whether the cell is missing now.
     """
     with store.claim(cell) as is_mine:
         record = store.read(cell) if is_mine else None
-        if record is not None and record.status.failed:
+        if record is not None and is_old(record):
             store.attempts(cell).write(Attempts(count=record.attempts))
             store.set_aside(store.cell_folder(cell))
     return not store.has(cell)

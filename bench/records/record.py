@@ -127,6 +127,8 @@ class Record(BaseRecord):
     diagnostics: dict[str, float | None] = Field(default_factory=dict)
     """The method's and the scene's own scalars in the last step, such as a number of Gaussians; None where one is not a
     finite number, empty if no step was done or an earlier version wrote the record."""
+    method_sha256: str | None = None
+    """SHA-256 of the method's code when the cell was started; None in records without it."""
     unet_calls: Annotated[int, Field(ge=0)]
     """Network evaluations; a batch counts once."""
     unet_rows: Annotated[int, Field(ge=0)]

@@ -19,6 +19,7 @@ from bench.records.atomic import write_atomically
 from bench.scores.checked_scores import checked_scores
 from bench.scores.truth import TRUTH_VERSION
 from bench.scores.view_set import ViewSet
+from bench.watch.code_hashes import class_sha256
 from metrics import Metric
 from metrics.views import Views
 
@@ -37,6 +38,9 @@ _NO_PART_OF_A_SCORE: Any = {
 
 #: The version of the truth's images that is not written into keys, which were made before there was another.
 _FIRST_TRUTH_VERSION = 1
+
+#: Key of a file of scores under which it has the hash of the metric's code; no column is called so.
+_CODE = "code_sha256"
 
 #: A score for each view, by column.
 Scores = dict[str, list[float]]
@@ -89,12 +93,14 @@ def _score(views: ViewSet, images: Views, scorers: Sequence[Metric], candidates:
     for scorer in scorers:
         if _cached(views, scorer, candidates) is not None:  # another process has scored it in the meantime
             continue
-        scores = {
+        scores: dict[str, Any] = {
             column: [float(value) if math.isfinite(value) else None for value in values]
             for column, values in checked_scores(
                 scorer, images, views.prompt.text, candidates, f"{views.scores.name} ({views.rgb[0].parent})"
             ).items()
         }
+        if (code := class_sha256(type(scorer))) is not None:
+            scores = {_CODE: code, **scores}
         write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 
 
@@ -107,10 +113,13 @@ def _read(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) 
 
 
 def _cached(views: ViewSet, scorer: Metric, candidates: Sequence[str]) -> dict[str, list[float | None]] | None:
-    """Read scores from the cache; None if they are missing or malformed."""
+    """Read scores from the cache; None if they are missing, malformed, or of other code of the metric."""
     try:
         scores = json.loads(_path(views, scorer, candidates).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
+        return None
+    code = scores.pop(_CODE, None) if isinstance(scores, dict) else None
+    if None not in (code, now := class_sha256(type(scorer))) and code != now:
         return None
     is_whole = isinstance(scores, dict) and set(scores) <= set(scorer.card.column_names)
     return scores if is_whole and all(_are_values(values, len(views)) for values in scores.values()) else None

@@ -157,26 +157,6 @@ def test_rank_ends_with_the_page(renders: Path, tmp_path: Path, capsys: pytest.C
     assert main(["verify", str(tmp_path / "out")]) == 0
 
 
-@pytest.mark.parametrize(("views", "side"), [(2, 8), (6, 8), (3, 16)])
-def test_the_render_of_another_prompt_has_the_images_of_its_own_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], views: int, side: int
-) -> None:
-    """Other than the three views of 8 pixels that are rendered here; no camera of theirs is known."""
-    for index, prompt in enumerate(PROMPTS):
-        _save(tmp_path / "mine" / prompt, views=views, side=side, seed=index)
-    arguments = ("--prompts", "toybox", "--scorers", "toybox", "--views", "3", "--resolution", "8")
-    metrics = ("--metrics", "ground_truth", "clip_score")
-    assert main(["rank", str(tmp_path / "mine"), *arguments, *metrics, "--out", str(tmp_path / "run")]) == 0
-    frame = pd.read_parquet(tmp_path / "run" / "controls.parquet")
-    shown = frame[frame["control"] == "other_prompt"]
-    assert shown.groupby(["prompt_id", "metric"]).size().unique().tolist() == [views]
-    assert shown[shown["metric"] == "psnr"]["value"].isna().all()
-    assert frame[frame["control"] == "blank"].groupby(["prompt_id", "metric"]).size().unique().tolist() == [3]
-    for prompt, other in zip(PROMPTS, reversed(PROMPTS), strict=True):
-        paths = shown[(shown["prompt_id"] == prompt) & (shown["metric"] == "clip_score")]["rgb_path"]
-        assert [Path(path).parts[1].split("--")[:2] for path in paths] == [["mine", other]] * views
-
-
 def test_seeds_are_places_and_not_claims(tmp_path: Path) -> None:
     for seed in (11, 7):
         _save(tmp_path / "mine" / "blue-duck" / f"seed_{seed}", seed=seed)

@@ -154,6 +154,15 @@ def test_the_page_says_which_prompts_were_cut(study: Study, finished: RunStore) 
     assert "1 of 2 prompts are too long for the prior's text encoder and lose up to 4 tokens at their end" in page
 
 
+def test_cells_of_several_versions_of_a_method_are_named(study: Study, finished: RunStore) -> None:
+    page = report_study(study, finished).page
+    assert "several versions" not in page.read_text()
+    path = finished.cell_folder(expand(study)[0]) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"method_sha256": "e" * 64}))
+    line = "The cells of sds are of several versions of the method's code."
+    assert line in (report_study(study, finished).page.parent / "tables" / "summary.md").read_text()
+
+
 def test_the_page_says_how_many_scenes_are_at_their_cap(study: Study, finished: RunStore) -> None:
     words = "cells ended with a scene at its cap, which could not grow any more"
     assert words not in report_study(study, finished).page.read_text()

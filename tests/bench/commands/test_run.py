@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import bench.cells.run_cell
+import bench.commands.run
 import bench.engines.work
 from bench.cells.run_cell import run_cell
 from bench.commands.run import run_study
 from bench.errors import InputError, RunError
 from bench.records.store import RunStore
 from bench.study.expand import expand
+from bench.study.resolve import cell_method
 from bench.study.study import Study
 from methods.registry import UnknownNameError
 
@@ -76,6 +79,29 @@ def test_failed_cells_are_run_again_on_request_only(
     run_study(study, store, console, retry_failed=True)
     assert {record.status for cell in expand(study) if (record := store.read(cell))} == {"completed"}
     assert len(list((store.folder / "set-aside").iterdir())) == 4
+
+
+def test_cells_of_an_edited_method_are_named_and_run_again_on_request_only(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(study, finished, console)
+    assert "other code" not in _output(console)
+    before = {cell.label: finished.read(cell).method_sha256 for cell in expand(study)}
+    assert None not in before.values()
+    edited = {"sdi": "e" * 64, "sds": before["sds"]}
+    names = {type(cell_method(cell)): cell.label for cell in expand(study)}
+    for module in (bench.commands.run, bench.cells.run_cell):
+        monkeypatch.setattr(module, "method_sha256", lambda method: edited[names[type(method)]])
+    run_study(study, finished, console)
+    line = "2 finished cells are of other code of sdi than today's; they stay (--retry-changed runs them again)"
+    assert line in _output(console)
+    assert "4 cells, 4 done, 0 to run" in _output(console)
+    run_study(study, finished, console, retry_changed=True)
+    assert "4 cells, 2 done, 2 to run" in _output(console)
+    assert {finished.read(cell).method_sha256 for cell in expand(study) if cell.label == "sdi"} == {"e" * 64}
+    assert len(list((finished.folder / "set-aside").iterdir())) == 2
+    run_study(study, finished, console, retry_changed=True)  # a second time there is nothing to do
+    assert len(list((finished.folder / "set-aside").iterdir())) == 2
 
 
 def test_an_interrupt_keeps_what_is_finished_and_leaves_no_half_record(

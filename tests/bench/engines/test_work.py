@@ -13,7 +13,7 @@ from filelock import FileLock
 import bench.engines.work
 from bench.cells.run_cell import run_cell
 from bench.engines.options import EngineOptions
-from bench.engines.work import do_cell, set_failure_aside, work
+from bench.engines.work import do_cell, set_record_aside, work
 from bench.errors import DeviceLostError, RunError
 from bench.records.attempts import LIVES, Attempts
 from bench.records.record import Record
@@ -214,12 +214,12 @@ def test_no_cell_is_begun_after_as_many_failures_as_allowed(study: Study, store:
 def test_only_failures_are_set_aside_and_their_attempts_count(cell: Cell, study: Study, store: RunStore) -> None:
     do_cell(cell, study.model_copy(update={"time_limit_seconds": 1e-9}), store)
     with store.claim(cell):
-        assert not set_failure_aside(cell, store)  # another process is at it
-    assert set_failure_aside(cell, store)
-    assert set_failure_aside(cell, store)  # another process has done so
+        assert not set_record_aside(cell, store, lambda record: record.status.failed)  # another process is at it
+    assert set_record_aside(cell, store, lambda record: record.status.failed)
+    assert set_record_aside(cell, store, lambda record: record.status.failed)  # another process has done so
     do_cell(cell, study, store)
     assert (_record(store, cell).status, _record(store, cell).attempts) == ("completed", 2)
-    assert not set_failure_aside(cell, store)
+    assert not set_record_aside(cell, store, lambda record: record.status.failed)
 
 
 def test_warnings_go_to_the_log(

@@ -77,6 +77,20 @@ def test_only_what_is_not_scored_is_read(
     assert len(again.scored) == 1 + len(sets)
 
 
+def test_an_edited_metric_scores_anew(sets: list[ViewSet], console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again, edited = Counted(), Counted(), Counted()
+    before = score_view_sets(sets, [first], ["a"], console, "cells")
+    score_view_sets(sets, [again], ["a"], console, "cells")
+    assert not again.scored
+    monkeypatch.setattr(bench.scores.scoring, "class_sha256", lambda _: "e" * 64)
+    after = score_view_sets(sets, [edited], ["a"], console, "cells")
+    assert len(edited.scored) == len(sets)
+    np.testing.assert_equal(after, before)
+    monkeypatch.setattr(bench.scores.scoring, "class_sha256", lambda _: None)  # not known, such as in a notebook
+    score_view_sets(sets, [again], ["a"], console, "cells")
+    assert not again.scored
+
+
 def test_scores_of_another_truth_are_other_scores(
     sets: list[ViewSet], console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,33 @@
+"""Folders of renders that are unlike those that are made here, in a study of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bench.cli import main
+
+PROMPTS = ("blue-duck", "red-striped-car")
+
+
+@pytest.mark.parametrize(("views", "side"), [(2, 8), (6, 8), (3, 16)])
+def test_the_render_of_another_prompt_has_the_images_of_its_own_folder(tmp_path: Path, views: int, side: int) -> None:
+    """Other than the three views of 8 pixels that are rendered here; no camera of theirs is known."""
+    for index, prompt in enumerate(PROMPTS):
+        (tmp_path / "mine" / prompt).mkdir(parents=True)
+        for view in range(views):
+            Image.new("RGB", (side, side), (200 * index, 90, 90)).save(tmp_path / "mine" / prompt / f"{view}.png")
+    arguments = ("--prompts", "toybox", "--scorers", "toybox", "--views", "3", "--resolution", "8")
+    metrics = ("--metrics", "ground_truth", "clip_score")
+    assert main(["rank", str(tmp_path / "mine"), *arguments, *metrics, "--out", str(tmp_path / "run")]) == 0
+    frame = pd.read_parquet(tmp_path / "run" / "controls.parquet")
+    shown = frame[frame["control"] == "other_prompt"]
+    assert shown.groupby(["prompt_id", "metric"]).size().unique().tolist() == [views]
+    assert shown[shown["metric"] == "psnr"]["value"].isna().all()
+    assert frame[frame["control"] == "blank"].groupby(["prompt_id", "metric"]).size().unique().tolist() == [3]
+    for prompt, other in zip(PROMPTS, reversed(PROMPTS), strict=True):
+        paths = shown[(shown["prompt_id"] == prompt) & (shown["metric"] == "clip_score")]["rgb_path"]
+        assert [Path(path).parts[1].split("--")[:2] for path in paths] == [["mine", other]] * views
