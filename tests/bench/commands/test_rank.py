@@ -19,7 +19,9 @@ def test_the_render_of_another_prompt_has_the_images_of_its_own_folder(tmp_path:
     for index, prompt in enumerate(PROMPTS):
         (tmp_path / "mine" / prompt).mkdir(parents=True)
         for view in range(views):
-            Image.new("RGB", (side, side), (200 * index, 90, 90)).save(tmp_path / "mine" / prompt / f"{view}.png")
+            image = Image.new("RGB", (side, side), "white")
+            image.paste((200 * index, 90, 90), (side // 4, side // 4, side - side // 4, side - side // 4))
+            image.save(tmp_path / "mine" / prompt / f"{view}.png")
     arguments = ("--prompts", "toybox", "--scorers", "toybox", "--views", "3", "--resolution", "8")
     metrics = ("--metrics", "ground_truth", "clip_score")
     assert main(["rank", str(tmp_path / "mine"), *arguments, *metrics, "--out", str(tmp_path / "run")]) == 0
