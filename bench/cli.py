@@ -135,6 +135,45 @@ class Report(Selection):
 
 
 @dataclass(frozen=True)
+class PrintTable:
+    """Print one table of a scored run, or some rows and columns of it, as a paper has it; writes no file."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    table: str = "summary"
+    """Name of the table, as the files in report/tables are called."""
+    rows: Names = ()
+    """Labels of the rows, in this order; all of them where none is given."""
+    columns: Names = ()
+    """Keys of the columns, as in report/tables/*.csv, in this order; all of them where none is given."""
+    means_only: bool = False
+    """Leave out standard deviations, intervals, rank groups and numbers of prompts."""
+    format: Literal["terminal", "markdown", "latex", "csv", "html", "json"] = "terminal"
+    """Format of what is printed."""
+
+    def __call__(self, console: Console) -> int:
+        """Do it and return the exit status."""
+        from bench.commands.report import report_tables
+        from bench.records.store import RunStore
+        from methods.registry import nearest
+        from reports.part import part_of
+        from reports.render import FORMATS
+        from reports.render.terminal import print_table
+
+        store = RunStore(self.run)
+        tables = {table.name: table for table in report_tables(store.read_study(), store)}
+        if self.table not in tables:
+            raise InputError(f"--table {self.table}: is no table of {self.run}: {nearest(self.table, tables)}")
+        part = part_of(tables[self.table], rows=self.rows, columns=self.columns, means_only=self.means_only)
+        if self.format == "terminal":
+            print_table(part, console)
+        else:
+            suffix = {"markdown": "md", "latex": "tex"}.get(self.format, self.format)
+            sys.stdout.write(FORMATS[suffix](part))  # plain, for a file: a console would wrap its lines
+        return 0
+
+
+@dataclass(frozen=True)
 class Benchmark(Run):
     """Run, score and report in one go."""
 
@@ -250,6 +289,7 @@ Command = (
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[PrintTable, tyro.conf.subcommand("table")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Merge, tyro.conf.subcommand("merge")]

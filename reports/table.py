@@ -76,6 +76,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Footnote:
+    """A sentence that defines a metric.
+
+    Args:
+        text: The sentence.
+        keys: Keys of the metric's columns.
+    """
+
+    text: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with everything that is needed to read it.
 
@@ -90,7 +103,7 @@ class Table:
     stub: str  # heading of the labels
     columns: tuple[TableColumn, ...]
     rows: tuple[Row, ...]
-    footnotes: tuple[str, ...] = ()  # definitions of the metrics
+    footnotes: tuple[Footnote, ...] = ()  # definitions of the metrics
 
     def __post_init__(self) -> None:
         keys = [column.key for column in self.columns]

@@ -15,11 +15,11 @@ from bench.errors import InputError
 from bench.records.read_record import read_record
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
-from bench.scores.frames import cells_frame, read_card, read_frame
+from bench.scores.frames import read_card, table_frames
 from bench.study.imported_cell import imported_title
 from metrics.card import MetricCard
 from reports.costs import TIME
-from reports.frames import DIVERGED, EVENTS, FAILED, METRIC_COLUMNS, SCORES, VIEWS, ReportFrames
+from reports.frames import DIVERGED, FAILED, ReportFrames
 from reports.means import asset_means
 from reports.render.markdown import render
 from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
@@ -184,15 +184,7 @@ def _frames(store: RunStore) -> ReportFrames:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
     order = list(study.methods)
     kept = sorted(records.values(), key=lambda record: order.index(record.cell.label))
-    scores = read_frame(store.folder / "scores.parquet", SCORES)
-    ours = [record.identity for record in kept]
-    return ReportFrames(
-        cells=cells_frame(kept, store),
-        scores=scores[scores["cell"].isin(ours)],
-        events=pd.DataFrame(columns=list(EVENTS)),
-        views=pd.DataFrame(columns=list(VIEWS)),
-        metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
-    )
+    return table_frames(kept, store)
 
 
 def _age(record: AnyRecord) -> tuple[int, str]:

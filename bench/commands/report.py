@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from bench.commands.export import export_mesh
 from bench.commands.imported_texts import imported_cards, imported_notes
@@ -11,7 +12,7 @@ from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
 from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore, refuse_links
-from bench.scores.frames import build_frames, read_card
+from bench.scores.frames import build_frames, read_card, table_frames
 from bench.study.cell import SCENE_FILE
 from bench.study.imported_arms import all_cells, imported_arms
 from bench.study.imported_cell import imported_title
@@ -23,6 +24,8 @@ from metrics import MetricCard, metrics
 from metrics.suites import find_suite
 from reports import Claim, FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
 from reports.frames import listed
+from reports.table import Table
+from reports.tables import all_tables
 
 #: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
 FINE_POINTS, COARSE_POINTS = 80, 32
@@ -43,36 +46,57 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         InputError: If the run has no records, is not scored yet or with another suite of scorers, or a record is
             corrupt.
     """
-    cells = all_cells(study)
-    records = store.read_all(cells)
-    if not records:
-        raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
-    frames = build_frames(records, study.chosen_prompts(), store)
+    scored = _Scored(study, store, lambda records: build_frames(records, study.chosen_prompts(), store))
     refuse_links(store.folder / "report", ("**/*",))
-    meshes = cell_meshes(records, store)
-    frames.cells["mesh_path"] = frames.cells["cell"].map(meshes)
-    cards = _scored_cards(frames, store)
-    suite = find_suite(study.scorer_suite).name
-    if others := sorted({card.suite for card in cards} - {suite, ""}):
-        raise InputError(
-            f"{store.folder}: scorers = {suite!r}, but it is scored with {listed(others, 'and')}; give --scorers "
-            f"{others[0]}, or score it with {suite} first"
-        )
+    meshes = cell_meshes(scored.records, store)
+    scored.frames.cells["mesh_path"] = scored.frames.cells["cell"].map(meshes)
+    cards = [(f"Metric {card.name}: {card.title}", card.facts) for card in scored.cards]
     return write_report(
-        frames,
+        scored.frames,
         store.folder / "report",
         title=study.title,
-        notes=_notes(study, records, len(cells) - len(records), frames, cards),
-        baseline=_title(study, study.baseline),
-        own_baselines={
-            _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
-        },
+        **scored.of_tables,
         figures=_figures(study),
-        claims=_claims(study),
-        reproduction=Reproduction(study.published, study.prior.name, suite),
-        provenance=_provenance(study, records),
-        cards=[*_method_cards(records), *((f"Metric {card.name}: {card.title}", card.facts) for card in cards)],
+        provenance=_provenance(study, scored.records),
+        cards=[*_method_cards(scored.records), *cards],
     )
+
+
+def report_tables(study: Study, store: RunStore) -> list[Table]:
+    """The tables of the report of a run, without writing anything.
+
+    Raises:
+        InputError: As ``report_study``.
+    """
+    scored = _Scored(study, store, lambda records: table_frames(records, store))
+    return all_tables(scored.frames, **scored.of_tables)
+
+
+class _Scored:
+    """A scored run, and what its tables are made of."""
+
+    def __init__(self, study: Study, store: RunStore, build: Callable[[Sequence[AnyRecord]], ReportFrames]) -> None:
+        cells = all_cells(study)
+        self.records = store.read_all(cells)
+        if not self.records:
+            raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
+        self.frames = build(self.records)
+        self.cards = _scored_cards(self.frames, store)
+        suite = find_suite(study.scorer_suite).name
+        if others := sorted({card.suite for card in self.cards} - {suite, ""}):
+            raise InputError(
+                f"{store.folder}: scorers = {suite!r}, but it is scored with {listed(others, 'and')}; give --scorers "
+                f"{others[0]}, or score it with {suite} first"
+            )
+        self.of_tables: dict[str, Any] = {
+            "notes": _notes(study, self.records, len(cells) - len(self.records), self.frames, self.cards),
+            "baseline": _title(study, study.baseline),
+            "own_baselines": {
+                _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
+            },
+            "claims": _claims(study),
+            "reproduction": Reproduction(study.published, study.prior.name, suite),
+        }
 
 
 def cell_meshes(records: Sequence[AnyRecord], store: RunStore) -> dict[str, str]:

@@ -76,6 +76,22 @@ def build_frames(records: Sequence[AnyRecord], prompts: Sequence[Prompt], store:
     return ReportFrames(**parts)
 
 
+def table_frames(records: Sequence[AnyRecord], store: RunStore) -> ReportFrames:
+    """Build the frames that tables are made of, without those of steps and views; writes nothing.
+
+    Raises:
+        InputError: As ``build_frames``.
+    """
+    return ReportFrames(
+        cells=cells_frame(records, store),
+        scores=_of(records, read_frame(store.folder / "scores.parquet", SCORES)),
+        events=pd.DataFrame(columns=list(EVENTS)),
+        views=pd.DataFrame(columns=list(VIEWS)),
+        metric_columns=read_frame(store.folder / "metric_columns.parquet", METRIC_COLUMNS),
+        controls=_controls(store),
+    )
+
+
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write Parquet so that a reader sees the old file or the new one.
 

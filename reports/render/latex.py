@@ -67,7 +67,7 @@ def render(table: Table) -> str:
         *(f"    {line}" for line in _body(table, rows, width)),
         r"    \bottomrule",
         r"  \end{tabular}}",
-        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote)}\\par}}" for footnote in table.footnotes),
+        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote.text)}\\par}}" for footnote in table.footnotes),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from reports.frames import ReportFrames
 from reports.render.printed import better
-from reports.table import TableColumn
+from reports.table import Footnote, TableColumn
 
 
-def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[str, ...]:
+def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[Footnote, ...]:
     """Describe each metric of ``columns`` in a sentence: unit, direction, checkpoint, hash and preprocessing.
 
     Columns with the same card (CLIP-IQA's three) share a sentence; columns without a card have none.
@@ -24,14 +24,15 @@ def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tu
     return tuple(_footnote(json.loads(card), columns) for card, columns in shown.items())
 
 
-def _footnote(card: dict[str, object], columns: list[TableColumn]) -> str:
+def _footnote(card: dict[str, object], columns: list[TableColumn]) -> Footnote:
     units = dict.fromkeys(", ".join(part for part in (c.unit, better(c)) if part) for c in columns)
     facts = [str(card["checkpoint"])] if card.get("checkpoint") else []
     facts += [f"weights SHA-256 {str(card['weights_sha256'])[:12]}"] if card.get("weights_sha256") else []
     facts += [str(card["preprocessing"])] if card.get("preprocessing") else []
     facts += [f"version {card['version']}"] if card.get("version") else []
     facts += [_chance(card["candidates"])] if isinstance(card.get("candidates"), int) else []
-    return f"{', '.join(c.title for c in columns)} ({'; '.join(units)}): {'; '.join(facts)}."
+    text = f"{', '.join(c.title for c in columns)} ({'; '.join(units)}): {'; '.join(facts)}."
+    return Footnote(text, tuple(column.key for column in columns))
 
 
 def _chance(candidates: object) -> str:

@@ -140,6 +140,26 @@ def test_benchmark_runs_scores_and_reports(study_file: Path, capsys: pytest.Capt
     assert (Path("runs") / name / "report" / "index.html").is_file()
 
 
+def test_a_part_of_a_table_is_printed_and_nothing_is_written(
+    finished: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = _contents(finished.folder)
+    arguments = ["table", "run", "--columns", "iou", "psnr", "--rows", "sdi", "sds", "--means-only"]
+    assert main([*arguments, "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["sdi", "sds"]
+    for other, words in (("markdown", "| Method | IoU % ↑ | PSNR dB ↑ |"), ("latex", r"\begin{table*}")):
+        assert main([*arguments, "--format", other]) == 0
+        assert words in capsys.readouterr().out
+    assert main([*arguments]) == 0
+    assert "PSNR" in capsys.readouterr().out
+    assert main(["table", "run", "--table", "costs"]) == 2
+    assert capsys.readouterr().err == "sdibench: --table costs: is no table of run: did you mean cost?\n"
+    assert main(["table", "run", "--columns", "psrn"]) == 2
+    assert "has no column 'psrn'; it has divergence, time, " in capsys.readouterr().err
+    assert _contents(finished.folder) == before
+
+
 def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("plan", "run", "score", "report"):
         assert main([command, "run"]) == 0

@@ -186,4 +186,4 @@ def test_the_printed_card_of_r_precision_agrees_with_the_candidates_of_scoring(
     assert card.candidates == len(set(whole))
     assert dict(card.facts)["candidates"] == f"16, so chance is {100 / 16:.1f} %"
     table = report_study(ranked, finished).tables[0]
-    assert any("16 candidates, so chance is 6.2 %" in footnote for footnote in table.footnotes)
+    assert any("16 candidates, so chance is 6.2 %" in footnote.text for footnote in table.footnotes)

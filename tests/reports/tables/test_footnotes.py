@@ -17,4 +17,5 @@ def test_fields_that_a_card_lacks_are_left_out(make_frames):
     frames = dataclasses.replace(frames, metric_columns=cards)
     columns = [column for column in score_columns(frames) if column.key in ("psnr", "extra_faces")]
     (footnote,) = metric_footnotes(frames, columns)
-    assert footnote == "PSNR, Extra faces (dB, higher is better; %, lower is better): none."
+    assert footnote.keys == ("psnr", "extra_faces")
+    assert footnote.text == "PSNR, Extra faces (dB, higher is better; %, lower is better): none."
