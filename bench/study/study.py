@@ -137,6 +137,11 @@ class Study(CellSettings, Handling):
         pinned = None if prior is None else self.pinned.model_copy(update={"prior": prior, "arm_priors": {}})
         return own.model_copy(update={"pinned": pinned})
 
+    def scene_key(self, label: str) -> str:
+        """Where the scene of an arm is in the study, for errors: the study's own, or the one that the arm changes."""
+        settings = self.methods[label].get("settings")
+        return f"methods.{label}.settings.scene" if isinstance(settings, dict) and "scene" in settings else "scene"
+
     def with_own_priors(self) -> dict[str, Study]:
         """The study of each arm whose prior is not the study's, by label.
 
@@ -195,7 +200,7 @@ class Study(CellSettings, Handling):
         left_out = dict.fromkeys((*NOT_IN_FILES, "prompts", *Handling.model_fields), True)
         fields = self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
         fields["methods"] = {label: arm for label, arm in self.methods.items() if not is_imported(arm)}
-        return map_scenes(fields, without_places)
+        return map_scenes(fields, lambda scene, _: without_places(scene))
 
     def narrow(
         self,
