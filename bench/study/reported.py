@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from bench.errors import InputError
+from bench.study.setting_paths import check_path
 from bench.study.study import Study
 from methods.registry import UnknownNameError, nearest
 from metrics import PYIQA, metrics
@@ -26,6 +27,8 @@ def check_report(study: Study) -> None:
                 f"{study.name}: figures.{index}.name = {figure.name!r}: is the name of a figure that every report has; "
                 f"give another, such as {f'my-{figure.name}'!r}"
             )
+        if figure.x:
+            check_path(figure.x, f"{study.name}: figures.{index}.x")
     scores = _columns([*metrics.names(), *study.metrics])
     for where, name, costs in _named_columns(study):
         _check_column(f"{study.name}: {where}", name, scores | costs)

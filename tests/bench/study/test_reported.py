@@ -36,6 +36,10 @@ def test_a_figure_may_name_scores_that_the_study_has_not_and_costs(study: Study,
             {"figures": [FIGURE, FIGURE | {"name": "other", "metrics": ["psnr", "r_precision"]}]},
             "figures.1.metrics: 'r_precision' is a metric, not a column; its columns are clip_top1$",
         ),
+        (
+            {"figures": [FIGURE | {"kind": "sweep", "x": "render.resolutoin"}]},
+            "figures.0.x = 'render.resolutoin': unknown key 'resolutoin': did you mean resolution",
+        ),
         ({"figures": [FIGURE | {"metrics": ["pyiqa:x"]}]}, "figures.0.metrics: .*pyiqa"),
         (
             {"paper_claims": [CLAIM | {"metric": "clip_scor"}]},
