@@ -138,7 +138,7 @@ class Study(CellSettings, Handling):
         return own.model_copy(update={"pinned": pinned})
 
     def scene_key(self, label: str) -> str:
-        """The key of an arm's scene in the study, for errors: the study's own, or that of what the arm changes in it."""
+        """The key of an arm's scene in the study, for errors: the study's own, or that of the arm's changes to it."""
         settings = self.methods[label].get("settings")
         return f"methods.{label}.settings.scene" if isinstance(settings, dict) and "scene" in settings else "scene"
 
