@@ -63,7 +63,7 @@ class Thawed(Base):
 
 @pytest.mark.parametrize("thing", [Bare, Below, Thawed, Right(), len])
 def test_what_has_settings_must_be_a_frozen_dataclass_itself(thing: object) -> None:
-    """The annotations of any other class would be no settings, and nobody would be told."""
+    """The annotations of any other class would be no settings, without a word about it."""
     registry: Registry[object] = Registry("part", base=Base)
     assert registry.register("right")(Right) is Right
     origin = getattr(thing, "__qualname__", "Right")
