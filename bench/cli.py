@@ -356,9 +356,9 @@ def _complain(line: str) -> None:
 
 def _input_errors() -> tuple[type[Exception], ...]:
     """The errors that are the user's to mend, imported only when there is one."""
-    from methods.registry import UnknownNameError
+    from methods.registry import RegistrationError, UnknownNameError
     from methods.weights import WeightsError
     from prompts import PromptSetError
     from reports import ReportError
 
-    return InputError, UnknownNameError, WeightsError, PromptSetError, ReportError
+    return InputError, RegistrationError, UnknownNameError, WeightsError, PromptSetError, ReportError

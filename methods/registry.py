@@ -26,6 +26,10 @@ class UnknownNameError(LookupError):
     """A name that nothing is registered under; the message is one line with the most similar known names."""
 
 
+class RegistrationError(ValueError):
+    """A thing that cannot be registered, such as that of another package; the message is one line."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the nearest right names, or all of them.
 
@@ -46,11 +50,13 @@ class Registry(Generic[T]):
         kind: Their kind in the singular, for error messages and the entry-point group (``"method"``).
         packages: Packages whose modules are imported at the first look-up, so that a new file in the
             folder is enough to add a thing.
-        base: The type that all of them share, for settings that are annotated with it.
+        base: The type that all of them share, for settings that are annotated with it.  They are then frozen
+            dataclasses, whose fields are their settings.
     """
 
     def __init__(self, kind: str, *packages: str, base: type | None = None) -> None:
         self.kind = kind
+        self._has_settings = base is not None
         if base is not None:
             _BY_BASE[base] = self
         self._packages = packages
@@ -61,13 +67,21 @@ class Registry(Generic[T]):
         """Register the decorated thing under ``name``.
 
         Raises:
-            ValueError: If another thing has the name already.
+            RegistrationError: If another thing has the name already, or the things have settings and this one is no
+                frozen dataclass.
         """
 
         def keep(thing: T) -> T:
+            if self._has_settings and not _is_frozen_dataclass(thing):
+                raise RegistrationError(
+                    f"{self.kind} {name!r}: {_origin(thing)} must be a frozen dataclass, or its fields would be no "
+                    "settings; write @dataclass(frozen=True) between the line that registers it and the class"
+                )
             known = self._found.setdefault(name, thing)
             if known is not thing and _origin(known) != _origin(thing):
-                raise ValueError(f"{self.kind} {name!r} is registered twice: {_origin(known)} and {_origin(thing)}")
+                raise RegistrationError(
+                    f"{self.kind} {name!r} is registered twice: {_origin(known)} and {_origin(thing)}"
+                )
             return thing
 
         return keep
@@ -120,6 +134,12 @@ class Registry(Generic[T]):
 def registry_of(annotation: Any) -> Registry[Any] | None:
     """The registry with the base ``annotation``, from which such a setting is chosen; None if there is none."""
     return _BY_BASE.get(annotation)
+
+
+def _is_frozen_dataclass(thing: object) -> bool:
+    """Whether a class is one itself: the fields that it adds to those of a dataclass are no settings otherwise."""
+    parameters = vars(thing).get("__dataclass_params__") if isinstance(thing, type) else None
+    return parameters is not None and parameters.frozen
 
 
 def _origin(thing: object) -> str:

@@ -23,7 +23,7 @@ class Metric(Protocol):
     """A score of rendered views."""
 
     columns: tuple[Column, ...]
-    """The columns of its scores, as far as they are known before it is loaded."""
+    """The columns of its scores: all of their names, and the rest as far as it is known before it is loaded."""
     card: MetricCard
     """The definition of the loaded metric, with its columns."""
     role: Role | None

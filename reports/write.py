@@ -70,7 +70,7 @@ def write_report(
 
     Raises:
         ReportError: If a baseline is not an arm of the study, a claim names an unknown arm or score, a published
-            table is unknown, or an image or mesh cannot be read.
+            table is unknown, two figures have one name, or an image or mesh cannot be read.
     """
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
@@ -113,8 +113,11 @@ def write_pages(
         Path of ``index.html``.
 
     Raises:
-        ReportError: If an image or mesh cannot be read.
+        ReportError: If an image or mesh cannot be read, or two figures have one name.
     """
+    names = [spec.name for spec, _ in figures]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ReportError(f"figures: two are called {twice!r}, which is the name of their files; give one another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-report-", dir=folder.parent) as temporary:
         put = partial(_put, Path(temporary))

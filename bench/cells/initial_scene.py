@@ -35,18 +35,17 @@ def check_inputs(study: Study) -> None:
     for (label, prompt_id, seed), parts in find_inputs(study).items():
         for field, part in parts.items():
             if (prompt_id, part) not in checked:
-                _read(CellInput(label, prompt_id, seed, field, part), study.name)
+                _read(CellInput(label, prompt_id, seed, field, part), f"{study.name}: {study.scene_key(label)}.{field}")
                 checked.add((prompt_id, part))
 
 
 def _complete(cell: Cell, field: str, part: Input) -> object:
-    return _read(CellInput(cell.label, cell.prompt_id, cell.seed, field, part), cell.label)
+    return _read(CellInput(cell.label, cell.prompt_id, cell.seed, field, part), f"{cell.label}: scene.{field}")
 
 
 def _read(each: CellInput, where: str) -> object:
     """The part that is in the place of an input when the scene is built."""
     path = check_unchanged(each, where)
-    where = f"{where}: scene.{each.field}"
     try:
         if isinstance(each.part, FileInput):
             each.part.check()

@@ -127,7 +127,7 @@ class Optimisation:
         numbers = [update.loss, penalty, rendering.opacity.mean(), self._parameter_sum(), *diagnostics.values()]
         loss, regularisation, opacity, parameter_sum, *values = torch.stack(numbers).tolist()
         broken = [] if math.isfinite(parameter_sum) else self._broken_parameters()
-        filled = opacity / reachable
+        filled = None if self.scene.is_opaque else opacity / reachable
         seconds = time.perf_counter() - start
         self.clock.end_step(seconds)
         event = Event(

@@ -254,9 +254,10 @@ class _CellRun:
         self.images, opacity = render_ring(loop)
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
         if self.status is Status.COMPLETED:
-            filled = opacity / reach(
+            reachable = reach(
                 loop.scene.bounding_radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution
             )
+            filled = None if loop.scene.is_opaque else opacity / reachable
             divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)
             if divergence is None and not self.images.is_finite:
                 divergence = not_finite(len(self.events), "colour of the evaluation views")

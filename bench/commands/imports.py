@@ -20,7 +20,7 @@ from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.imported_arms import imported_arms
 from bench.study.paths import whole_suite
-from bench.study.scorers import check_metrics
+from bench.study.scorers import check_metrics, scorer_roles
 from bench.study.settings import RENDERS
 from bench.study.study import Study, parse_study
 from metrics.suites import find_suite
@@ -81,7 +81,7 @@ def study_of_renders(
 
     Raises:
         InputError: If a value is wrong, or two arms have one label.
-        UnknownNameError: If there is no such suite.
+        UnknownNameError: If there is no such suite or metric.
     """
     labels = [each.label for each in renders]
     if twice := {label for label in labels if labels.count(label) > 1}:
@@ -103,6 +103,7 @@ def study_of_renders(
         "methods": {each.label: each.arm for each in renders},
     }
     study = parse_study(fields, where=name)
+    scorer_roles(study)  # a misspelt metric is refused before anything is imported
     seeds = list(range(renders_of_a_prompt(study)))
     return parse_study({**fields, "seeds": seeds}, where=name)
 

@@ -82,7 +82,8 @@ def _priors() -> Iterator[tuple[str, str]]:
     yield from _registered("priors")
     for family in FAMILIES:
         summary = describe(family).partition("\n")[0]
-        yield ", ".join(family.pipelines), f"Any folder, or owner/name of the hub, of this kind: {summary}"
+        for pipeline in family.pipelines:
+            yield pipeline, f"Any folder, or owner/name of the hub, of this kind: {summary}"
 
 
 def _prompt_sets() -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from bench.study.expand import expand
 from bench.study.imported_arms import imported_arms, imported_cells
 from bench.study.pinning import check_prior, pin_expected
 from bench.study.readiness import NotInstalledError, check_scenes
+from bench.study.reported import check_report
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
 from methods.registry import UnknownNameError
@@ -91,6 +92,7 @@ def print_plan(
         InputError: If the folder holds another study or a corrupt record, or the study names something unknown.
     """
     study = store.check(study)
+    check_report(study)
     lacking = _lacking(study)
     gpu = on or (_gpu_here() if lacking.has_no_weights else None)
     seconds = None if lacking.stop_timing else timing_seconds

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from bench.formatting import some_of
 from bench.study.arms import arms_of
 from bench.study.prompt_texts import prompt_tokens_cut
+from bench.study.scorers import study_suite
 from bench.study.settings import ViewPrompts
 from bench.study.study import Study
 from methods.priors.loading import prompt_reader
 from metrics import ReadsText, metrics
-from metrics.suites import Role, find_suite
+from metrics.suites import Role
 from reports.frames import listed
 
 
@@ -59,7 +60,7 @@ def describe_scorers(study: Study) -> Iterator[str]:
     """
     from metrics.models.text_limits import text_reader  # imports open_clip, which takes a second
 
-    suite, prompts = find_suite(study.scorer_suite), study.chosen_prompts()
+    suite, prompts = study_suite(study), study.chosen_prompts()
     columns: dict[Role, list[str]] = {}
     for name in study.metrics:
         metric = metrics[name]

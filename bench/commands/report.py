@@ -16,13 +16,15 @@ from bench.scores.frames import build_frames, read_card, table_frames
 from bench.study.cell import SCENE_FILE
 from bench.study.imported_arms import all_cells, imported_arms
 from bench.study.imported_cell import imported_title
+from bench.study.reported import unscored_columns
+from bench.study.scorers import study_suite
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.card import card_of
 from methods.distillation import methods
-from metrics import MetricCard, metrics
-from metrics.suites import find_suite
+from metrics import MetricCard
 from reports import Claim, FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
+from reports.costs import COSTS, study_costs
 from reports.frames import listed
 from reports.table import Table
 from reports.tables import all_tables
@@ -56,7 +58,7 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
         store.folder / "report",
         title=study.title,
         **scored.of_tables,
-        figures=_figures(study),
+        figures=_figures(study, scored.frames),
         provenance=_provenance(study, scored.records),
         cards=[*_method_cards(scored.records), *cards],
     )
@@ -82,7 +84,7 @@ class _Scored:
             raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
         self.frames = build(self.records)
         self.cards = _scored_cards(self.frames, store)
-        suite = find_suite(study.scorer_suite).name
+        suite = study_suite(study).name
         if others := sorted({card.suite for card in self.cards} - {suite, ""}):
             raise InputError(
                 f"{store.folder}: scorers = {suite!r}, but it is scored with {listed(others, 'and')}; give --scorers "
@@ -117,12 +119,13 @@ def cell_meshes(records: Sequence[AnyRecord], store: RunStore) -> dict[str, str]
     return found
 
 
-def _figures(study: Study) -> list[FigureSpec]:
-    """Return the study's figures without panels of metrics that it is not scored with, such as those of the truth.
+def _figures(study: Study, frames: ReportFrames) -> list[FigureSpec]:
+    """Return the study's figures without panels of metrics that it is not scored with, or of costs that no cell knows.
 
     A name that no metric has is kept, so that the report refuses it.
     """
-    absent = _absent_columns(study)
+    known = {cost.source for cost in study_costs(frames)}
+    absent = unscored_columns(study) | {cost.source for cost in COSTS if cost.source not in known}
     return [
         FigureSpec(**figure.model_dump() | {"metrics": tuple(name for name in figure.metrics if name not in absent)})
         for figure in study.figures
@@ -134,21 +137,12 @@ def _claims(study: Study) -> list[Claim]:
 
     A name that no metric has is kept, so that the report refuses it.
     """
-    absent = _absent_columns(study)
+    absent = unscored_columns(study)
     return [
         Claim(**claim.model_dump() | {"arm": _title(study, claim.arm), "against": _title(study, claim.against)})
         for claim in study.paper_claims
         if claim.metric not in absent
     ]
-
-
-def _absent_columns(study: Study) -> set[str]:
-    """The columns of metrics that the study is not scored with."""
-
-    def columns(names: Iterable[str]) -> set[str]:
-        return {column.name for name in names for column in metrics[name].columns}
-
-    return columns(metrics.names()) - columns(study.metrics)
 
 
 def _title(study: Study, label: str) -> str:
@@ -163,7 +157,7 @@ def _notes(
     records = [record for record in recorded if isinstance(record, Record)]
     notes = _bound_notes(records)
     notes += imported_notes([record for record in recorded if isinstance(record, ImportedRecord)])
-    suite = find_suite(study.scorer_suite)
+    suite = study_suite(study)
     notes.append(f"Scores are those of the suite {suite.name}: {suite.note}.")
     if missing:
         notes.append(f"{missing} of {missing + len(recorded)} cells have no record yet; the tables exclude them.")

@@ -25,6 +25,7 @@ from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.imported_arms import imported_cells
 from bench.study.readiness import check_ready
+from bench.study.reported import check_report
 from bench.study.resolve import cell_method
 from bench.study.study import Study
 from bench.watch.code_hashes import method_sha256
@@ -62,7 +63,9 @@ def run_study(
             forecast is too much for the device's memory or the budget.
     """
     run = engines[engine]
-    study = import_arms(store.check(study), store, console)
+    study = store.check(study)
+    check_report(study)  # rather than after all cells
+    study = import_arms(study, store, console)
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
     done = {record.identity for record in records}

@@ -24,12 +24,11 @@ from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, is_scored, score_view_sets
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets
 from bench.study.imported_arms import all_cells
-from bench.study.scorers import check_metrics
+from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.priors.pipeline.settings import choose_device
 from metrics import Metric, MetricCard, ReadsText, metrics
-from metrics.suites import find_suite
 from reports.frames import listed
 
 #: Views without scores for which it is worth to start another process, which takes seconds to load the models.
@@ -101,7 +100,7 @@ class _Stage:
         self.records = [record for record in recorded if record.status is Status.COMPLETED]
         seen = {record.cell.prompt_id for record in recorded}  # a prompt without a record has nothing to compare
         self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts() if prompt.id in seen}
-        self.suite = find_suite(study.scorer_suite)
+        self.suite = study_suite(study)
         self.device = choose_device(uses_gpu=self.suite.uses_gpu)
         self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
         # the whole set, so that R-precision does not depend on which of its prompts a study takes

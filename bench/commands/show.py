@@ -45,7 +45,7 @@ def show(name: str, console: Console) -> None:
 
 def _kinds() -> dict[str, Callable[[str], Facts | None]]:
     registered = {kind: partial(_registered, kind) for kind in REGISTRIES}
-    return {**registered, "studies": _study, "prompts": _prompt_set, "keys": keys_of}
+    return {**registered, "priors": _prior, "studies": _study, "prompts": _prompt_set, "keys": keys_of}
 
 
 def _registered(kind: str, name: str) -> Facts | None:
@@ -66,6 +66,22 @@ def _registered(kind: str, name: str) -> Facts | None:
     elif inspect.isclass(thing) and dataclasses.is_dataclass(thing):
         facts += list(_settings(thing))
     return facts
+
+
+def _prior(name: str) -> Facts | None:
+    """A registered prior, or a kind of pipelines that can be priors."""
+    from methods.priors.pipeline.families import FAMILIES
+
+    family = next((family for family in FAMILIES if name in family.pipelines), None)
+    if family is None:
+        return _registered("priors", name)
+    components = [(f"{component} is", " or ".join(classes)) for component, classes in family.components.items()]
+    return [
+        ("description", " ".join(describe(family).split())),
+        ("use", 'prior = "PATH" or "owner/name" of the hub, with a model_index.json whose _class_name is this'),
+        *components,
+        ("guidance scale", f"{family.guidance_scale:g}, for a folder without a card"),
+    ]
 
 
 def _origin(model: Any) -> str:

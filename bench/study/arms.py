@@ -45,5 +45,16 @@ def _arm(study: Study, label: str) -> Arm:
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     method = resolve_settings(factory, given, where=where)
-    scene = resolve_part(own.scene, scenes, where=f"{own.name}: scene")
-    return Arm(name, method, given, own, scene)
+    return Arm(name, method, given, own, _scene(study, label, own))
+
+
+def _scene(study: Study, label: str, own: Study) -> SceneSettings:
+    """The scene of an arm, whose table may be the study's with some changes."""
+    key = study.scene_key(label)
+    try:
+        scene: SceneSettings = resolve_part(own.scene, scenes, where=f"{study.name}: {key}")
+    except InputError:
+        if key != "scene" and own.scene["name"] == study.scene["name"]:
+            resolve_part(study.scene, scenes, where=f"{study.name}: scene")  # raises if the mistake is there
+        raise
+    return scene

@@ -60,7 +60,8 @@ def find_inputs(study: Study) -> dict[tuple[str, str, int], dict[str, Input]]:
     cells: dict[tuple[str, str, int], dict[str, Input]] = {}
     for each in inputs_of(study):
         known = study.pinned.inputs.get(each.key) if study.pinned else None
-        sha256 = known or hashes(study.name, each.field, each.part, each.prompt_id)
+        where = f"{study.name}: {study.scene_key(each.label)}.{each.field}"
+        sha256 = known or hashes(where, each.part, each.prompt_id)
         part = replace(each.part, sha256=sha256)  # type: ignore[type-var]
         cells.setdefault((each.label, each.prompt_id, each.seed), {})[each.field] = part
     return cells
@@ -92,14 +93,18 @@ def other_files(first: Study, second: Study) -> list[str]:
 def check_unchanged(each: CellInput, where: str) -> Path:
     """The file with the content of a cell's input, which must be the one of its hash.
 
+    Args:
+        each: The input.
+        where: Beginning of the message of an error, which names the setting.
+
     Raises:
         InputError: If it is missing, or has changed since the run was started.
     """
-    path = content_file(each.part, each.prompt_id, f"{where}: scene.{each.field}")
+    path = content_file(each.part, each.prompt_id, where)
     found = file_sha256(path)
     if found != each.part.sha256:
         raise InputError(
-            f"{where}: scene.{each.field}: {path} has SHA-256 {found:.12}, and the run was started with "
+            f"{where}: {path} has SHA-256 {found:.12}, and the run was started with "
             f"{each.part.sha256:.12}; restore that, or give another run folder with --out"
         )
     return path
@@ -137,14 +142,14 @@ def _record_folder(part: RecordInput, prompt_id: str, where: str) -> Path:
     )
 
 
-def _hashed(study: str, field: str, part: Input, prompt_id: str) -> str:
-    path = content_file(part, prompt_id, f"{study}: scene.{field}")
+def _hashed(where: str, part: Input, prompt_id: str) -> str:
+    path = content_file(part, prompt_id, where)
     try:
         found = file_sha256(path)
     except OSError as error:
-        raise InputError(f"{study}: scene.{field}: {path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{where}: {path} cannot be read: {error.strerror}") from error
     if part.sha256 and part.sha256 != found:
-        raise InputError(f"{study}: scene.{field}.sha256 = {part.sha256!r}: is not that of {path}, which is {found!r}")
+        raise InputError(f"{where}.sha256 = {part.sha256!r}: is not that of {path}, which is {found!r}")
     return found
 
 

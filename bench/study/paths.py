@@ -40,7 +40,7 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
     found |= _with_whole_prior(fields, file, "prior")
     if isinstance(arms := fields.get("methods"), dict):
         found["methods"] = {label: _with_whole_arm(arm, file, f"methods.{label}") for label, arm in arms.items()}
-    return map_scenes(found, lambda scene: _with_whole_places(scene, file))
+    return map_scenes(found, lambda scene, key: _with_whole_places(scene, file, key))
 
 
 def whole_suite(name: str) -> str:
@@ -49,11 +49,16 @@ def whole_suite(name: str) -> str:
     return str(Path(os.path.expanduser(name)).absolute()) if _is_suite_file(name) else name  # noqa: PTH111
 
 
-def map_scenes(fields: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """The fields of a study with other scene tables: its own, and those that its arms have."""
-    found = {name: change(value) if name == "scene" else value for name, value in fields.items()}
+def map_scenes(fields: dict[str, Any], change: Callable[[Any, str], Any]) -> dict[str, Any]:
+    """The fields of a study with other scene tables: its own, and those that its arms have.
+
+    Args:
+        fields: Keys and values of the study.
+        change: Makes the other table from the table and its key.
+    """
+    found = {name: change(value, name) if name == "scene" else value for name, value in fields.items()}
     if isinstance(arms := fields.get("methods"), dict):
-        found["methods"] = {label: _map_arm(arm, change) for label, arm in arms.items()}
+        found["methods"] = {label: _map_arm(arm, change, f"methods.{label}") for label, arm in arms.items()}
     return found
 
 
@@ -64,14 +69,14 @@ def without_places(scene: Any) -> Any:
     return {name: without_places(value) for name, value in scene.items() if name not in PLACES}
 
 
-def _map_arm(arm: Any, change: Callable[[Any], Any]) -> Any:
+def _map_arm(arm: Any, change: Callable[[Any, str], Any], key: str) -> Any:
     settings = arm.get("settings") if isinstance(arm, dict) else None
     if not isinstance(settings, dict) or "scene" not in settings:
         return arm
-    return {**arm, "settings": {**settings, "scene": change(settings["scene"])}}
+    return {**arm, "settings": {**settings, "scene": change(settings["scene"], f"{key}.settings.scene")}}
 
 
-def _with_whole_places(scene: Any, file: Path, key: str = "scene") -> Any:
+def _with_whole_places(scene: Any, file: Path, key: str) -> Any:
     """A scene table whose places of files and runs are absolute; those of a run may be the name of a study."""
     if not isinstance(scene, dict):
         return scene

@@ -8,6 +8,7 @@ from bench.errors import InputError, is_out_of_memory
 from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
+from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.inputs import with_inputs
@@ -40,14 +41,19 @@ def check_scenes(study: Study) -> None:
         InputError: If a scene cannot be built with its settings.
         NotInstalledError: If a package for it is not installed.
     """
-    for (scene, prior), own in {(arm.scene, arm.study.prior): arm.study for arm in arms_of(study).values()}.items():
+    arms = arms_of(study)
+    first: dict[tuple[SceneSettings, PriorChoice], str] = {}
+    # a mistake in the study's scene is also in those of arms that change it, and is named as the study's
+    for label in sorted(arms, key=lambda label: study.scene_key(label) != "scene"):
+        first.setdefault((arms[label].scene, arms[label].study.prior), label)
+    for (scene, prior), label in first.items():
         # the closed-form prior avoids loading the study's, whose latents only few scenes depend on
         error = _build_error(scene, load_prior("gaussian"))
         if error is not None and not isinstance(error, MissingPackageError) and prior.name != "gaussian":
-            error = _build_error(scene, loaded_prior(own))
+            error = _build_error(scene, loaded_prior(arms[label].study))
         if error is not None:
             kind = NotInstalledError if isinstance(error, MissingPackageError) else InputError
-            raise kind(f"{study.name}: scene: {error}") from error
+            raise kind(f"{study.name}: {study.scene_key(label)}: {error}") from error
 
 
 def _build_error(scene: SceneSettings, prior: Prior) -> Exception | None:

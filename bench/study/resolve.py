@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -115,6 +116,15 @@ def plain_part(thing: Any, registry: Registry[Any]) -> dict[str, Any]:
     return {"name": registry.name_of(type(thing)), **plain_settings(thing)}
 
 
+def _validated(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """The value as the adapter has it: through JSON, whose strict mode accepts lists for tuples and nothing else."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):  # no value of a file
+        return adapter.validate_python(value)
+    return adapter.validate_json(text, strict=True)
+
+
 def _checked(value: Any, hint: Any, where: str) -> Any:
     if (registry := registry_of(hint)) is not None:
         return resolve_part(value, registry, where=where)
@@ -126,7 +136,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         raise InputError(f"{where} = {value!r}: must be a number")
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
-        return adapter.validate_python(value)
+        return _validated(adapter, value)
     except PydanticSchemaGenerationError:  # a type that pydantic does not know; the dataclass will judge
         return value
     except ValidationError as error:

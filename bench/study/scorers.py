@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+from bench.errors import InputError
 from bench.study.study import Study
+from methods.priors import priors
+from methods.priors.loading import folder_of, hub_of
+from methods.registry import UnknownNameError
 from metrics import metrics
 from metrics.controls import controls
-from metrics.suites import Role, find_suite
+from metrics.suites import Role, Suite, find_suite, suites
 
 
 def check_metrics(study: Study) -> None:
     """Check that the models of the study's metrics are available, without loading them.
 
     Raises:
-        UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
+        UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
+        InputError: If the study names no suite, and its prior has none.
         WeightsMissingError: If the suite lacks a model that one of the metrics needs, or one needs a model of its own.
     """
-    suite = find_suite(study.scorer_suite)
+    suite = study_suite(study)
     for role in scorer_roles(study):
         suite.folder(role)
     for name in study.metrics:  # a model that belongs to no suite
         getattr(metrics[name], "check", lambda: None)()
 
 
+def study_suite(study: Study) -> Suite:
+    """The suite of scorer models of a study.
+
+    Raises:
+        UnknownNameError: If it is not registered, or the study names none and has an unknown prior.
+        InputError: If the study names none, and its prior has none.
+        SuiteError: If its file is missing or wrong.
+        WeightsMissingError: If the study names none, and its prior is a path with nothing there.
+    """
+    try:
+        return find_suite(study.scorer_suite)
+    except UnknownNameError as error:
+        if study.scorers is not None:
+            raise
+        prior = study.prior.name  # a misspelt one has no suite either
+        if study.pinned is None and hub_of(prior) is None and folder_of(prior) is None:
+            priors[prior]  # raises
+        raise InputError(
+            f"{study.name}: the key 'scorers' is missing: the prior {prior!r} has no suite of its own; "
+            f"known: {', '.join(suites.names())}"
+        ) from error
+
+
 def scorer_roles(study: Study) -> list[Role]:
     """The models of the suite that the study's metrics need.
 
     Raises:
-        UnknownNameError: If a metric, a control or a suite of scorer models is not registered.
+        UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
+        InputError: If the study names no suite, and its prior has none.
     """
-    find_suite(study.scorer_suite)
+    study_suite(study)
     for name in study.controls:
         controls[name]  # raises
     roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # a plug-in's may have none

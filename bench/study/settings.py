@@ -173,7 +173,8 @@ class DivergenceSettings(Section):
     empty_opacity: Unit = 0.01
     """Mean opacity of the views below which the scene is empty; 0 turns the check off."""
     opaque_opacity: Unit = 0.95
-    """Share of the pixels of an entirely filled scene above which the scene is opaque; 1 turns the check off."""
+    """Share of the pixels of an entirely filled scene above which the scene is opaque; 1 turns the check off.  A
+    scene that is opaque by construction (image, latent) is not judged by it."""
     frozen_change: Annotated[float, Field(ge=0, le=1)] = 1e-6
     """Relative change (2-norm) of the parameters over ``patience`` steps that means frozen; 0 turns the check off."""
 

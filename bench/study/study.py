@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
 from bench.errors import InputError
 from bench.study.comparisons import COMPARISONS, check_comparisons, comparisons_among
+from bench.study.explanation import explain, keys_of
 from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
@@ -101,10 +100,14 @@ class Study(CellSettings, Handling):
         check_comparisons(self.methods, self.baseline, self.more_baselines, self.paper_claims)
         if "name" not in self.scene:
             raise ValueError('scene: has no key name, such as name = "nerf"')
-        for field in ("seeds", "prompt_ids", "metrics", "controls"):
+        for field in ("seeds", "prompt_ids", "metrics", "controls", "published"):
             values = getattr(self, field) or ()
             if len(set(values)) < len(values):
                 raise ValueError(f"{field} = {list(values)}: the values must differ")
+        names = [figure.name for figure in self.figures]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f"figures.{index}.name = {name!r}: is the name of another figure; each needs its own")
         for key, value in (*_numbers(self.scene, "scene"), *_numbers(self.methods, "methods")):
             if not math.isfinite(value):
                 raise ValueError(f"{key} = {value}: must be a finite number")
@@ -133,6 +136,11 @@ class Study(CellSettings, Handling):
         prior = self.pinned.prior if own.prior == self.prior else self.pinned.arm_priors.get(label)
         pinned = None if prior is None else self.pinned.model_copy(update={"prior": prior, "arm_priors": {}})
         return own.model_copy(update={"pinned": pinned})
+
+    def scene_key(self, label: str) -> str:
+        """The key of an arm's scene in the study, for errors: the study's own, or that of the arm's changes to it."""
+        settings = self.methods[label].get("settings")
+        return f"methods.{label}.settings.scene" if isinstance(settings, dict) and "scene" in settings else "scene"
 
     def with_own_priors(self) -> dict[str, Study]:
         """The study of each arm whose prior is not the study's, by label.
@@ -192,7 +200,7 @@ class Study(CellSettings, Handling):
         left_out = dict.fromkeys((*NOT_IN_FILES, "prompts", *Handling.model_fields), True)
         fields = self.model_dump(mode="json", exclude={**left_out, "prior": {"name"}})
         fields["methods"] = {label: arm for label, arm in self.methods.items() if not is_imported(arm)}
-        return map_scenes(fields, without_places)
+        return map_scenes(fields, lambda scene, _: without_places(scene))
 
     def narrow(
         self,
@@ -229,8 +237,8 @@ def load_study(name_or_path: str | Path) -> Study:
 
     A file with the key ``extends`` holds only its differences to another study, or to several that are merged in order.
     Tables are merged key by key (:func:`overlay`), except ``methods`` and ``figures``, which replace those below.  A
-    file that names a prompt set replaces ``prompt_ids`` too, and one with ``methods`` drops comparisons of others.
-    Relative paths in a file are relative to its folder.
+    file that names a prompt set replaces ``prompt_ids`` too.  Comparisons of arms that the whole lacks are dropped
+    from what is extended.  Relative paths in a file are relative to its folder.
 
     Raises:
         InputError: If there is no such study, or the file is malformed; the line names file, key and value.
@@ -264,8 +272,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     here = path.resolve()
     if here in seen or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path}: extends = {extended!r}: must be the name of a study that does not extend this one")
-    if "pinned" in fields:
-        raise InputError(f"{path}: unknown key 'pinned': {nearest('pinned', _keys(()))}")
+    for name in sorted(NOT_IN_FILES & fields.keys()):
+        right = "a study has the name of its file" if name == "name" else nearest(name, keys_of(Study, NOT_IN_FILES))
+        raise InputError(f"{path}: unknown key {name!r}: {right}")
     merged: dict[str, Any] = {}
     for name in names:
         merged = _merge(merged, _read(_find(name, path.parent), (*seen, here)))
@@ -286,13 +295,12 @@ def _parse_toml(path: Path) -> dict[str, Any]:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a study over those of another."""
+    """The fields of a study over those of another, without its comparisons of arms that the whole does not have."""
     chosen = {name: value for name, value in below.items() if name != "prompt_ids" or "prompts" not in above}
-    merged = overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
-    if isinstance(above.get("methods"), dict):
-        kept = comparisons_among(below, above["methods"])
-        merged |= {name: value for name, value in kept.items() if name not in above}
-    return merged
+    methods = above.get("methods", below.get("methods"))
+    if isinstance(methods, dict):
+        chosen |= comparisons_among(below, methods)
+    return overlay(chosen, above) | {name: above[name] for name in ("methods", "figures") if name in above}
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,51 +334,9 @@ def parse_study(fields: dict[str, Any], *, where: str) -> Study:
     try:  # through JSON, whose strict mode accepts lists for tuples and nothing else
         return Study.model_validate_json(json.dumps(fields, default=str))
     except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error)}") from error
+        raise InputError(f"{where}: {explain(error, fields, Study, NOT_IN_FILES)}") from error
     except RecursionError as error:
         raise InputError(f"{where}: its tables or lists are nested too deep") from error
-
-
-def _explain(error: ValidationError) -> str:
-    # a misspelt key is also a missing one, and is more informative as the former
-    unknown = ("extra_forbidden", "unexpected_keyword_argument")  # of a section, of a dataclass
-    problem = min(error.errors(include_url=False), key=lambda each: each["type"] not in unknown)
-    path = [str(part) for part in problem["loc"]]
-    key = ".".join(path)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    match problem["type"]:
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            return f"unknown key {key!r}: {nearest(path[-1], _keys(path[:-1]))}{more}"
-        case "missing":
-            return f"the key {key!r} is missing{more}"
-        case "value_error" if isinstance(problem["input"], dict):  # a check of a whole table, which names its key
-            return ".".join([*path, str(problem["ctx"]["error"])]) + more
-        case "string_pattern_mismatch":  # of a name, since no other key has a pattern
-            return _explain_name(path, str(problem["input"]), problem["ctx"]["pattern"]) + more
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{key} = {problem['input']!r}: {message[0].lower()}{message[1:]}{more}"
-
-
-def _explain_name(path: Sequence[str], name: str, pattern: str) -> str:
-    any_case = "A-Z" in pattern
-    plain = "-".join(re.findall("[A-Za-z0-9]+", name if any_case else name.lower())) or "my-name"
-    rule = (
-        "letters and digits, joined by single - . or _" if any_case else "small letters and digits, joined by single -"
-    )
-    where = ".".join(part for part in path if part not in ("[key]", name))
-    must = f"must be {rule}, such as {plain!r}"
-    if path[-1] == "[key]":
-        return f"{where}: the label {name!r} {must}"
-    return f"{where} = {name!r}: {must}{'; rename the file' if where == 'name' else ''}"
-
-
-def _keys(path: Sequence[str]) -> list[str]:
-    section: Any = Study
-    for part in path:  # a number is the place in a list of tables
-        section = get_args(section)[0] if part.isdigit() else section.model_fields[part].annotation
-    if dataclasses.is_dataclass(section):
-        return [field.name for field in dataclasses.fields(section)]
-    return [name for name in section.model_fields if section is not Study or name not in NOT_IN_FILES]
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:

@@ -77,7 +77,7 @@ class Watch:
         self._out_of_bounds = {Status.EMPTY: 0, Status.OPAQUE: 0}
 
     def observe(
-        self, step: int, *, loss: float, opacity: float, filled: float, broken: Sequence[str] = ()
+        self, step: int, *, loss: float, opacity: float, filled: float | None, broken: Sequence[str] = ()
     ) -> Divergence | None:
         """Judge one step.
 
@@ -85,7 +85,8 @@ class Watch:
             step: Its number, from 0.
             loss: The whole loss.
             opacity: Mean opacity of its views, in [0, 1].
-            filled: That mean over what an entirely filled scene would have, in [0, 1].
+            filled: That mean over what an entirely filled scene would have, in [0, 1]; None for a scene that is
+                opaque by construction.
             broken: Names of the parameters that are not finite after it.
         """
         for quantity, value in (("loss", loss), ("mean opacity", opacity)):
@@ -115,7 +116,7 @@ class Watch:
             steps_out_of_bounds=self.settings.patience,
         )
 
-    def judge_result(self, step: int, *, opacity: float, filled: float) -> Divergence | None:
+    def judge_result(self, step: int, *, opacity: float, filled: float | None) -> Divergence | None:
         """Judge the evaluation views, for a scene that was lost in its last steps."""
         if not math.isfinite(opacity):
             return not_finite(step, "mean opacity of the evaluation views")
@@ -134,13 +135,14 @@ class Watch:
         """Go on counting from a ``state_dict``."""
         self._out_of_bounds = {status: state[str(status)] for status in self._out_of_bounds}
 
-    def _opacity_evidence(self, step: int, opacity: float, filled: float) -> list[Divergence]:
+    def _opacity_evidence(self, step: int, opacity: float, filled: float | None) -> list[Divergence]:
         return [
             Divergence(status=status, step=step, quantity=quantity, value=value, bound=bound, steps_out_of_bounds=0)
             for status, quantity, value, bound in (
                 (Status.EMPTY, "mean opacity", opacity, self.settings.empty_opacity),
                 (Status.OPAQUE, "filled share", filled, self.settings.opaque_opacity),
             )
+            if value is not None
         ]
 
 

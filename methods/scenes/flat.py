@@ -10,15 +10,14 @@ from methods.scenes.scene import Scene
 
 
 class FlatScene(Scene):
-    """A scene of one parameter, without sides or depth.
-
-    An image is opaque everywhere, so a study of images turns the opaque check off
-    (``divergence.opaque_opacity = 1.0``).
+    """A scene of one parameter, without sides or depth, which is opaque everywhere.
 
     Args:
         values: ``(1 c h w)``, the parameter's initial value.
         learning_rate: Adam's step size.
     """
+
+    is_opaque = True
 
     def __init__(self, values: Tensor, learning_rate: float) -> None:
         super().__init__()

@@ -50,6 +50,10 @@ class Scene(nn.Module, ABC):
     """Radius of the ball around the origin that holds the scene, world units; None for a scene without one.  A scene
     that fills its ball counts as diverged (``opaque``)."""
 
+    is_opaque: bool = False
+    """Whether each pixel is opaque whatever the parameters are, as in an image: such a scene never counts as diverged
+    for its opacity."""
+
     @abstractmethod
     def render(
         self,

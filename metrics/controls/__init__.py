@@ -92,7 +92,7 @@ class Control(ABC):
 
 
 #: Every control by name.
-controls: Registry[type[Control]] = Registry("control", "metrics.controls")
+controls: Registry[type[Control]] = Registry("control", "metrics.controls", base=Control)
 
 
 def opaque_views(rgb: np.ndarray, sources: ControlSources) -> Views:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from bench.cli import main
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
+from methods.distillation import methods
 from metrics.suites import find_suite
 
 
@@ -212,6 +213,24 @@ def test_an_interrupt_is_status_130(
 def test_list_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "studies"]) == 0
     assert "quick" in capsys.readouterr().out
+
+
+def test_a_faulty_method_of_another_package_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Bare:
+        """A method without the decorator that makes its annotations settings."""
+
+        strength: float = 0.5
+
+    entry = EntryPoint("bare", "somewhere:Bare", "sdibench.method")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Bare)
+    monkeypatch.setattr("methods.registry.entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(methods, "_loaded", False)
+    assert main(["list", "methods"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("sdibench: method 'bare': ")
+    assert "Bare must be a frozen dataclass" in line
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -53,10 +53,13 @@ def lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             GSPLAT,
-            "tiny: scene: rasteriser: 'gsplat' needs the package gsplat (the extra gpu) and a CUDA device, and gsplat "
-            "has no CUDA device here; 'torch' works without them",
+            "tiny: methods.sds.settings.scene: rasteriser: 'gsplat' needs the package gsplat (the extra gpu) and a "
+            "CUDA device, and gsplat has no CUDA device here; 'torch' works without them",
         ),
-        (TINYCUDANN, "tiny: scene: encoding.backend: 'tinycudann' needs the package tinycudann (pip install"),
+        (
+            TINYCUDANN,
+            "tiny: methods.sds.settings.scene: encoding.backend: 'tinycudann' needs the package tinycudann (pip",
+        ),
     ],
     ids=["gsplat", "tinycudann"],
 )

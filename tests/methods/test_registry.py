@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
-from methods.registry import Registry, UnknownNameError, nearest
+from methods.registry import RegistrationError, Registry, UnknownNameError, nearest
 
 
 def test_registered_things_are_found_by_name() -> None:
@@ -17,7 +19,7 @@ def test_two_things_under_one_name_are_refused() -> None:
     registry: Registry[type] = Registry("thing")
     registry.register("one")(int)
     registry.register("one")(int)  # registering the same thing again is harmless: a module can be imported twice
-    with pytest.raises(ValueError, match=r"thing 'one' is registered twice: builtins\.int and builtins\.str"):
+    with pytest.raises(RegistrationError, match=r"thing 'one' is registered twice: builtins\.int and builtins\.str"):
         registry.register("one")(str)
 
 
@@ -35,3 +37,36 @@ def test_nearest_names_come_first_and_all_names_where_none_is_near() -> None:
     assert nearest("sdii", ["sds", "sdi", "ism"]).startswith("did you mean sdi")
     assert nearest("gauss", ["b", "a"]) == "known: a, b"
     assert nearest("gauss", []) == "known: none"
+
+
+class Base:
+    """What the things of a registry share."""
+
+
+@dataclass(frozen=True)
+class Right(Base):
+    width: int = 2
+
+
+class Bare(Base):
+    width: int = 2
+
+
+class Below(Right):
+    height: int = 3
+
+
+@dataclass
+class Thawed(Base):
+    width: int = 2
+
+
+@pytest.mark.parametrize("thing", [Bare, Below, Thawed, Right(), len])
+def test_what_has_settings_must_be_a_frozen_dataclass_itself(thing: object) -> None:
+    """The annotations of any other class would be no settings, without a word about it."""
+    registry: Registry[object] = Registry("part", base=Base)
+    assert registry.register("right")(Right) is Right
+    origin = getattr(thing, "__qualname__", "Right")
+    with pytest.raises(RegistrationError, match=rf"^part 'wrong': .*{origin}.* must be a frozen dataclass, or its"):
+        registry.register("wrong")(thing)
+    assert registry.names() == ["right"]

@@ -275,6 +275,14 @@ def test_a_figure_of_the_study_is_drawn_and_shown(make_frames, tmp_path):
 
 
 @pytest.mark.usefixtures("blank_figures")
+def test_two_figures_of_one_name_are_refused(make_frames, tmp_path):
+    for names in (("mine", "mine"), ("mine", "profiles")):  # the latter is a standard one's
+        specs = [FigureSpec(name, "arms", "T", metrics=("clip_score",)) for name in names]
+        with pytest.raises(ReportError, match=f"figures: two are called '{names[1]}'"):
+            written(make_frames(), tmp_path, figures=specs)
+    assert not (tmp_path / "index.html").exists()
+
+
 def test_large_renders_have_a_thumbnail_and_a_link_to_the_full_image(make_frames, tmp_path):
     frames = make_frames(methods=("sds",), prompts={"mug": "a mug"}, views=2, side=200)
     written(frames, tmp_path)

@@ -6,4 +6,4 @@ from bench.imports.layout import Layout
 from methods.registry import Registry
 
 #: Every layout by name.
-layouts: Registry[type[Layout]] = Registry("layout of renders", "bench.imports.layouts")
+layouts: Registry[type[Layout]] = Registry("layout of renders", "bench.imports.layouts", base=Layout)

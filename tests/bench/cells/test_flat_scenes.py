@@ -38,17 +38,15 @@ opaque_opacity = {bound}
 
 
 @pytest.mark.parametrize("name", ["image", "latent"])
-def test_a_study_of_images_runs_to_its_end_with_the_opaque_check_off(name, tmp_path: Path) -> None:
-    """An image is opaque everywhere: with the bound at 1 nothing diverges, with any lower one everything does."""
-    statuses = {}
-    for bound in (1.0, 0.99):
+def test_an_image_never_diverges_because_it_is_opaque(name: str, tmp_path: Path) -> None:
+    """It is opaque everywhere by construction, whatever the bounds of the study are."""
+    for bound in (1.0, 0.5):
         path = tmp_path / f"flat-{bound}.toml"
         path.write_text(FLAT.format(name=name, bound=bound))
         cell = expand(load_study(path))[0]
         outcome = run_cell(cell, cached_prior("gaussian", "mode"))
-        statuses[bound] = outcome.record.status
         assert outcome.record.failure is None
+        assert outcome.record.status is Status.COMPLETED
         assert outcome.images.rgb.shape == (2, 12, 12, 3)
         assert (outcome.images.rgb[0] == outcome.images.rgb[1]).all()
         assert set(cell.scene) <= {"name", "side", "initial_std", "learning_rate"}
-    assert statuses == {1.0: Status.COMPLETED, 0.99: Status.OPAQUE}

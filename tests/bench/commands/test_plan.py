@@ -11,6 +11,7 @@ from rich.console import Console
 
 import bench.commands.plan
 from bench.commands.plan import print_plan
+from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.study.study import Study, load_study
 
@@ -49,6 +50,11 @@ def test_too_few_prompts_for_a_verdict_are_said_before_the_run(study: Study, tmp
     ]
     assert bench.commands.plan._too_few(study.model_copy(update={"methods": {"sds": {}}})) == []
     assert bench.commands.plan._too_few(load_study("rivals")) == []
+
+
+def test_a_name_that_only_the_report_needs_is_refused(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tiny: published = 'tabel1': no such table; did you mean 'table1'"):
+        print_plan(study.model_copy(update={"published": ("tabel1",)}), RunStore(tmp_path / "run"), Console())
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -36,6 +36,15 @@ def test_only_what_is_missing_is_run(study: Study, finished: RunStore, console: 
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
+def test_a_name_that_only_the_report_needs_is_refused_before_the_first_cell(
+    study: Study, tmp_path: Path, console: Console
+) -> None:
+    store = RunStore(tmp_path / "run")
+    with pytest.raises(InputError, match="tiny: published = 'tabel1': no such table; did you mean 'table1'"):
+        run_study(study.model_copy(update={"published": ("tabel1",)}), store, console)
+    assert not store.folder.exists()
+
+
 def test_a_finished_run_does_nothing(study: Study, finished: RunStore, console: Console) -> None:
     run_study(study, finished, console)
     assert _output(console) == "tiny: 4 cells, 4 done, 0 to run\n"

@@ -23,8 +23,8 @@ def shown(name: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_listed_is_shown(kind: str) -> None:
-    name, _ = next(iter(KINDS[kind]()))
-    assert f"{name} ({kind})" in shown(name)
+    for name in dict.fromkeys(name for name, _ in KINDS[kind]()):
+        assert f"{name} ({kind})" in shown(name)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -68,6 +68,12 @@ def test_a_default_inside_a_part_is_that_of_the_part() -> None:
     """A method's schedule has other bounds than the schedule's own defaults."""
     lines = [" ".join(line.replace("│", " ").split()) for line in shown("sdi").splitlines()]
     assert any(line.startswith('schedule = { name = "linear", low = 0.2, high = 1.0') for line in lines)
+
+
+def test_a_kind_of_pipeline_is_shown_with_what_it_needs() -> None:
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown("FluxPipeline").splitlines()]
+    assert "transformer is FluxTransformer2DModel" in lines
+    assert any(line.startswith("description FLUX.1 dev and schnell") for line in lines)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

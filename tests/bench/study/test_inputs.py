@@ -136,12 +136,21 @@ def test_paths_are_relative_to_the_study(make: Callable[..., Path], tmp_path: Pa
     (folder / "studies" / "base.toml").write_text(
         (folder / "studies" / "tiny.toml").read_text().replace("cloud.ply", "../clouds/{prompt}.ply")
     )
+    (folder / "x.ply").write_text("points")
+    (folder / "studies" / "x.toml").write_text(
+        arm.read_text().replace("cloud.ply", "x.ply").replace("./studies/", "./")
+    )
+    with pytest.raises(InputError, match=r"methods.sds.settings.scene.initialisation.path = 'x.ply': a path in a st"):
+        load_study("studies/x.toml")
     monkeypatch.chdir("/")
     found = {cell.label: cell.scene["initialisation"]["path"] for cell in expand(load_study(arm))}
     assert found == {
         "sds": str(folder / "cloud.ply"),
         "sdi": str(folder / "clouds" / "red-striped-car.ply"),
     }
+    (folder / "cloud.ply").unlink()
+    with pytest.raises(InputError, match=r"^arm: methods.sds.settings.scene.initialisation: path: .* is not a file"):
+        expand(load_study(arm))
 
 
 @pytest.fixture

@@ -25,9 +25,18 @@ encoding = { name = "dense_grid", resolutions = [8, 16] }"""
         (
             SETTINGS,
             'normals.kind = "analytic"',
-            "scene: normals.kind: 'analytic' is not possible with this encoding",
+            "^tiny: scene: normals.kind: 'analytic' is not possible with this encoding",
         ),
-        ("[methods.sdi]", '[methods.sdi.settings.scene]\nnormals.kind = "analytic"', "scene: normals.kind: 'analytic'"),
+        (
+            "[methods.sdi]",
+            '[methods.sdi.settings.scene]\nnormals.kind = "analytic"',
+            "^tiny: methods.sdi.settings.scene: normals.kind: 'analytic'",
+        ),
+        (  # the arm has it from the study
+            SETTINGS,
+            'normals.kind = "analytic"\n[methods.sds.settings.scene]\nradius = 1.1',
+            "^tiny: scene: normals.kind: 'analytic'",
+        ),
     ],
 )
 def test_a_scene_that_cannot_be_built_is_named_before_anything_runs(

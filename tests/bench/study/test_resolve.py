@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from bench.commands.list import REGISTRIES, registry_of_kind
 from bench.errors import InputError
-from bench.study.resolve import plain_settings, resolve_part, resolve_settings
+from bench.study.resolve import plain_part, plain_settings, resolve_part, resolve_settings
 from methods.distillation import methods
 from methods.registry import Registry
 from methods.scenes import scenes
@@ -17,6 +18,8 @@ class Method:
     scale: float
     bounds: tuple[float, float] = (0.0, 1.0)
     count: int = 3
+    title: str = ""
+    is_on: bool = False
 
 
 def test_defaults_are_filled_in_and_types_restored() -> None:
@@ -32,7 +35,13 @@ def test_defaults_are_filled_in_and_types_restored() -> None:
         ({}, "m: the key 'scale' is missing"),
         ({"scale": 1.0, "cuont": 3}, "m: unknown key 'cuont': did you mean count?"),
         ({"scale": "high"}, "m.scale = 'high': input should be a valid number"),
+        ({"scale": "3"}, "m.scale = '3': input should be a valid number$"),
         ({"scale": True}, "m.scale = True: must be a number"),
+        ({"scale": 1.0, "count": "3"}, "m.count = '3': input should be a valid integer$"),
+        ({"scale": 1.0, "bounds": [0, "1"]}, r"m.bounds = \[0, '1'\]: input should be a valid number$"),
+        ({"scale": 1.0, "title": 3}, "m.title = 3: input should be a valid string$"),
+        ({"scale": 1.0, "is_on": "yes"}, "m.is_on = 'yes': input should be a valid boolean$"),
+        ({"scale": object()}, "m.scale = <object object .*: input should be a valid number$"),
         ({"scale": 1.0, "count": 1.5}, "m.count = 1.5: input should be a valid integer"),
         ({"scale": 1.0, "bounds": [0.1]}, r"m.bounds = \[0.1\]: field required"),
         ({"scale": float("nan")}, "m.scale = nan: input should be a finite number"),
@@ -41,6 +50,13 @@ def test_defaults_are_filled_in_and_types_restored() -> None:
 def test_what_is_wrong_is_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         resolve_settings(Method, given, where="m")
+
+
+@pytest.mark.parametrize("bounds", [[0, 1], (0, 1), [0.0, 1]])
+def test_integers_are_numbers_and_lists_are_tuples(bounds: object) -> None:
+    found = resolve_settings(Method, {"scale": 2, "bounds": bounds}, where="x")
+    assert (found.scale, found.bounds) == (2.0, (0.0, 1.0))
+    assert all(isinstance(value, float) for value in (found.scale, *found.bounds))
 
 
 class Part:
@@ -100,6 +116,20 @@ def test_a_setting_that_came_later_is_part_of_a_cell_that_changes_it(name: str) 
     assert plain_settings(changed) == plain_settings(methods[name]()) | {"denoise_steps": 4}
 
 
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_the_defaults_of_all_parts_are_settings_of_the_declared_types(kind: str) -> None:
+    registry = registry_of_kind(kind)
+    for thing in map(registry.__getitem__, registry.names()):
+        if dataclasses.is_dataclass(thing) and isinstance(thing, type) and not _required(thing):
+            part = thing()
+            assert resolve_part(plain_part(part, registry), registry, where="x") == part
+
+
+def _required(thing: type) -> list[str]:
+    missing = dataclasses.MISSING
+    return [field.name for field in dataclasses.fields(thing) if field.default is field.default_factory is missing]
+
+
 def test_plain_settings_are_what_resolves_to_the_same() -> None:
     whole = Whole(Wrapped(Leaf(7)), Group(4))
     plain = plain_settings(whole)
@@ -129,7 +159,7 @@ def test_what_is_wrong_in_a_part_is_named(given: dict[str, object], message: str
     [
         (
             {"name": "gaussians", "size": "neighbour"},
-            "scene.size = 'neighbour': input should be a valid number, .*, or",
+            "scene.size = 'neighbour': input should be a valid number, or",
         ),
         ({"name": "gaussians", "size": "neighbour"}, "or input should be 'neighbours'$"),
         ({"name": "gaussians", "size": True}, "scene.size = True: must be a number"),

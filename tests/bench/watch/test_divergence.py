@@ -70,6 +70,15 @@ def test_bounds_of_zero_and_one_turn_the_checks_off() -> None:
     assert watch.observe_change(1, 0.0) is None
 
 
+def test_a_scene_that_cannot_be_anything_but_opaque_is_not_judged_by_it() -> None:
+    watch = Watch(DivergenceSettings(patience=1))
+    assert watch.observe(0, loss=1.0, opacity=1.0, filled=None) is None
+    assert watch.judge_result(1, opacity=1.0, filled=None) is None
+    found = watch.judge_result(1, opacity=math.nan, filled=None)
+    assert found is not None
+    assert found.status is Status.NAN
+
+
 def test_evidence_reads_as_a_sentence() -> None:
     found = Watch(SETTINGS).judge_result(300, opacity=0.002, filled=0.003)
     assert str(found) == ("mean opacity of the evaluation views 0.002 (bound 0.01) for 0 steps, noticed at step 300")

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import InputError
+from bench.study.expand import expand
+from bench.study.scorers import study_suite
+from bench.study.study import Study, load_study, parse_study
+from methods.registry import UnknownNameError
+from methods.weights import WeightsMissingError
+
+
+def _without_scorers(study: Study, prior: str) -> Study:
+    return parse_study(study.model_dump(mode="json") | {"prior": prior, "scorers": None}, where="here")
+
+
+def test_a_misspelt_prior_is_not_an_unknown_suite(study: Study) -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown prior 'toyboks': did you mean toybox"):
+        expand(_without_scorers(study, "toyboks"))
+
+
+def test_a_prior_without_a_suite_asks_for_one(study: Study) -> None:
+    for prior in ("somebody/a-model", "gaussian"):
+        with pytest.raises(InputError) as caught:
+            study_suite(_without_scorers(study, prior))
+        assert str(caught.value).startswith(
+            f"tiny: the key 'scorers' is missing: the prior {prior!r} has no suite of its own; known: "
+        )
+
+
+def test_a_path_with_nothing_there_is_named(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissingError, match="nowhere"):
+        study_suite(_without_scorers(study, str(tmp_path / "nowhere")))
+
+
+def test_a_misspelt_suite_is_named(study: Study) -> None:
+    with pytest.raises(UnknownNameError, match=r"^unknown suite of models 'toyboks': did you mean toybox"):
+        study_suite(study.model_copy(update={"scorers": "toyboks"}))
+    assert study_suite(study).name == study_suite(load_study("quick")).name == "toybox"
