@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from bench.commands.selection import Names
+from bench.ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class _Scored:
     toybox's, or a suite's TOML file."""
     metrics: Names = ()
     """Metrics to score with, instead of those that need neither a truth nor a prior."""
-    views: int = 24
+    views: Positive = 24
     """Views of the controls, and of meshes and Gaussians that are rendered here."""
-    resolution: int | None = None
+    resolution: Positive | None = None
     """Side of those views, pixels; by default that of the images that the scorers belong to."""
 
 
