@@ -19,6 +19,8 @@ from bench.commands.selection import Names, Selection
 from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
 from bench.output import lenient_output, print_line
+from bench.parsing import parse
+from bench.ranges import Amount, Count, Positive, Within
 
 #: Characters of an error that are shown; someone else's file can have names of any length.
 _LONGEST_LINE = 1000
@@ -37,7 +39,7 @@ class Plan(Selection):
     The exit status is 2 if cells cannot run on this machine because a package is missing.
     """
 
-    timing_seconds: float = 120.0
+    timing_seconds: Amount = 120.0
     """Longest time for timing steps, if there are no records to forecast from."""
     on: str | None = None
     """The GPU that the study is to run on (v100, a100, a6000, 4090, l40s, h100, h200): without it or without weights,
@@ -70,7 +72,7 @@ class Run(Selection):
     """Run the cells again that ended as oom, timeout or crashed."""
     retry_changed: bool = False
     """Run the finished cells again whose method's code has changed since; their records are set aside."""
-    budget_hours: float = 24.0
+    budget_hours: Amount = 24.0
     """Ask before starting more device-hours than this; without a terminal, refuse."""
     yes: bool = False
     """Start without asking, whatever the forecast of time and memory."""
@@ -191,9 +193,9 @@ class Verify:
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
-    rescore: int = 4
+    rescore: Count = 4
     """Completed cells whose scores are computed again and compared."""
-    seed: int = 0
+    seed: Annotated[int, Within(0)] = 0
     """Seed of the choice of those cells."""
     redo: bool = False
     """Set aside what is corrupt or damaged, so that the next run, score and report make it again; nothing is deleted,
@@ -263,9 +265,9 @@ class Export:
     gaussians: Path | None = None
     """File of the Gaussians of a scene that consists of them: out.ply for viewers of 3D Gaussian Splatting, or the
     smaller out.splat."""
-    resolution: int = 96
+    resolution: Positive = 96
     """Points along an edge of the grid that the density is read on."""
-    level: float | None = None
+    level: Annotated[float, Within(0, is_open=True)] | None = None
     """Density at the surface; the one whose silhouette is that of the renders where it is not given."""
 
     def __call__(self, console: Console) -> int:
@@ -323,14 +325,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     try:
-        command = tyro.cli(
-            Command,  # type: ignore[arg-type]
-            prog="sdibench",
+        command = parse(
+            Command,
+            arguments,
             description="Compare score-distillation methods for text-to-3D.  sdibench --version prints the version.",
-            args=arguments,
-            config=(tyro.conf.FlagCreatePairsOff,),
         )
-        return command(Console(markup=False, highlight=False))
+        return int(command(Console(markup=False, highlight=False)))
     except KeyboardInterrupt:
         _complain("interrupted; finished cells are kept, the same command goes on from there")
         return 130

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from bench.commands.selection import Names
+from bench.ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class _Scored:
     toybox's, or a suite's TOML file."""
     metrics: Names = ()
     """Metrics to score with, instead of those that need neither a truth nor a prior."""
-    views: int = 24
+    views: Positive = 24
     """Views of the controls, and of meshes and Gaussians that are rendered here."""
-    resolution: int | None = None
+    resolution: Positive | None = None
     """Side of those views, pixels; by default that of the images that the scorers belong to."""
 
 
@@ -67,7 +68,7 @@ class Import(_Scored):
         from bench.records.store import RunStore
 
         label = self.method or label_of(self.folder)
-        settings = settings_of(self.layout, read_settings(self.set, "--set"))
+        settings = settings_of(self.layout, read_settings(self.set, "--set", [self.layout]))
         known = read_settings(self.known, "--known")
         renders = Renders(self.folder, label, self.layout, settings, self.table, known)
         if (self.into is None) is (self.prompts is None):
@@ -115,7 +116,7 @@ class Rank(_Scored):
                 raise InputError(f"--{option}: {len(given)} are given for {len(self.folders)} folders")
         labels = self.names or tuple(map(label_of, self.folders))
         layouts = self.layouts if len(self.layouts) > 1 else self.layouts * len(self.folders)
-        settings = read_settings(self.set, "--set")
+        settings = read_settings(self.set, "--set", layouts)
         renders = [
             Renders(folder, label, layout, settings_of(layout, settings), self.table)
             for folder, label, layout in zip(self.folders, labels, layouts, strict=True)

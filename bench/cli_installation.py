@@ -11,6 +11,7 @@ import tyro
 from rich.console import Console
 
 from bench.commands.selection import Names
+from bench.ranges import Amount
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Validate:
     """Name of the prior (sdibench list priors), its folder, or a hub repository."""
     out: Path = Path("validation.json")
     """File to write, with a page of the same name next to it."""
-    seconds: float = 900.0
+    seconds: Amount = 900.0
     """Time after which no further check is started."""
 
     def __call__(self, console: Console) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from filelock import FileLock
 
 from reports.claim import Claim
 from reports.figures.drawing.style import Draw
@@ -107,7 +109,8 @@ def write_pages(
     """Write pages, tables, figures and images to ``folder``, which then needs no other file and no network.
 
     All files are made before the first one is moved there, so that an error leaves an earlier report unchanged.
-    ``index.html``, the checksums and the folders of an earlier report are replaced; other files remain.
+    ``index.html``, the checksums and the folders of an earlier report are replaced; other files remain.  Of two
+    processes that write at once, one waits for the other to have replaced them all.
 
     Returns:
         Path of ``index.html``.
@@ -171,8 +174,24 @@ def _put(folder: Path, name: str, content: bytes) -> None:
 
 def _replace(new: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for name in FOLDERS:
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
-    for made in sorted(new.iterdir()):
-        made.replace(folder / made.name)
+    with _held(folder):
+        for name in FOLDERS:
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+        for made in sorted(new.iterdir()):
+            made.replace(folder / made.name)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Wait until no other process replaces the files of a folder, and keep others waiting in the block.
+
+    The lock is the operating system's and ends with the process; a file system without locks has none.
+    """
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), fallback_to_soft=False)
+    with suppress(OSError, NotImplementedError):  # of that file system; two reports at once are rare
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -53,7 +53,7 @@ LAYERS = (
     {"engines", "forecast", "scores", "validation"},
     {"commands"},
 )
-LEAVES = {"errors", "formatting", "output"}
+LEAVES = {"errors", "formatting", "output", "ranges"}
 
 
 @pytest.mark.parametrize("package", sorted(set().union(*LAYERS)))

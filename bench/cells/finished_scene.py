@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from bench.cells.streams import make_streams
 from bench.errors import InputError
 from bench.records.read_record import read_record
-from bench.records.reading import require_readable
+from bench.records.reading import refusals, require_readable
 from bench.records.record import RECORD_FILE, ImportedRecord
 from bench.records.store import RunStore
 from bench.study.cell import SCENE_FILE, Cell
@@ -20,13 +20,16 @@ from methods.inputs import with_inputs
 from methods.priors.loading import load_prior
 from methods.scenes.portable import portable
 from methods.scenes.scene import Scene, SceneSettings
+from methods.weights import file_sha256
 
 
 def load_scene(record_folder: Path) -> Scene:
     """The scene of a record at the end of its cell, on the CPU.
 
     Raises:
-        InputError: If the record is corrupt or has no scene, or the scene cannot be built here.
+        InputError: If the record is corrupt or has no scene, the scene's file has other content than was written, or
+            the scene cannot be built here.
+        StorageError: If the file system refuses to read the file.
     """
     if not record_folder.is_dir():
         why = "is a file" if record_folder.exists() else "there is no such folder"
@@ -39,6 +42,13 @@ def load_scene(record_folder: Path) -> Scene:
         raise InputError(f"{record_folder}: has images that were made elsewhere, and no scene")
     if SCENE_FILE not in record.file_bytes:
         raise InputError(f"{record_folder}: has no {SCENE_FILE}, since the cell ended as {record.status}")
+    with refusals(path):
+        found, written = file_sha256(path), record.file_sha256.get(SCENE_FILE, "of no file")
+    if found != written:
+        raise InputError(
+            f"{path}: corrupt record: SHA-256 is {found:.12}…, was {written:.12}…; the scene has changed since it was "
+            "written (sdibench verify names all files that have)"
+        )
     scene = _build(record.cell, record_folder)
     try:
         require_readable(path)

@@ -16,6 +16,7 @@ from bench.commands.report import report_study
 from bench.commands.score import score_study
 from bench.errors import InputError
 from bench.imports.import_arms import import_arms, renders_of_a_prompt
+from bench.imports.layouts import layouts
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.imported_arms import imported_arms
@@ -23,6 +24,7 @@ from bench.study.paths import whole_suite
 from bench.study.scorers import check_metrics, scorer_roles
 from bench.study.settings import RENDERS
 from bench.study.study import Study, parse_study
+from methods.registry import nearest
 from metrics.suites import find_suite
 from reports import ReportFiles
 
@@ -156,19 +158,29 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
     return report_study(study, store)
 
 
-def read_settings(given: Sequence[str], option: str) -> dict[str, JsonValue]:
+def read_settings(given: Sequence[str], option: str, own_layouts: Sequence[str] | None = None) -> dict[str, JsonValue]:
     """Settings that the command line gives as ``key=value``, each value as TOML has it; plain words are texts.
 
-    A key can name the layout that it is for (``video.views=36``).
+    Args:
+        given: The settings.
+        option: The option that they are given with.
+        own_layouts: Layouts of the folders, one of which a key may name (``video.views=36``); without it, what is
+            before the dot is part of a key.
 
     Raises:
-        InputError: If one has no key.
+        InputError: If one has no key, or names another layout.
+        UnknownNameError: If one names another layout and one of ``own_layouts`` is unknown, which is then the reason.
     """
     found: dict[str, JsonValue] = {}
     for each in given:
         key, equals, text = each.partition("=")
         if not equals or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", key):
             raise InputError(f"{option} {each!r}: must be key=value, such as cameras=evaluation")
+        layout, dot, _ = key.rpartition(".")
+        if own_layouts is not None and dot and layout not in own_layouts:
+            for name in own_layouts:
+                layouts[name]
+            raise InputError(f"{option} {each!r}: no folder has the layout {layout!r}: {nearest(layout, own_layouts)}")
         try:
             found[key] = tomllib.loads(f"value = {text}")["value"]
         except ValueError:  # not TOML, or a number of too many digits

@@ -46,6 +46,8 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
     """
     others = [source for source in sources if source.folder.resolve() != target.folder.resolve()]
     held = [target.read_study()] if (target.folder / STUDY_FILE).is_file() else []
+    if not others and not held:
+        raise InputError("merge: give at least one run folder to copy from, other than the one of --out")
     study = united([*held, *(source.read_study() for source in others)])
     for source in others:
         refuse_links(source.folder)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from bench.errors import InputError
+from bench.ranges import Positive, Within, check_ranges
 
 #: The trackers: those of accelerate that also take images.  Each has the name of its package.
 TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
@@ -16,10 +17,10 @@ TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 class EngineOptions:
     """The options of all engines; each uses its own."""
 
-    workers: int | None = None
+    workers: Positive | None = None
     """Worker processes, each with its own prior (slurm: array tasks, 1); by default one per GPU or CPU core here, and
     as many as find room on a Ray cluster."""
-    fail_after: int | None = None
+    fail_after: Positive | None = None
     """Start no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
     track: TrackerName | None = None
     """Also log loss, opacity, seconds and images of the running cells to this experiment tracker."""
@@ -27,9 +28,9 @@ class EngineOptions:
     """Ray cluster to run on (host:port, or auto); a cluster of this machine alone where it is not given."""
     slurm_partition: str | None = None
     """Partition of the jobs."""
-    slurm_minutes: int = 240
+    slurm_minutes: Positive = 240
     """Time limit of a job; what is unfinished then is queued again and goes on."""
-    slurm_mem_gb: float | None = None
+    slurm_mem_gb: Annotated[float, Within(0, is_open=True)] | None = None
     """Memory of a job, GB."""
     slurm_gres: str | None = None
     """Generic resources of a job, such as gpu:1."""
@@ -37,9 +38,6 @@ class EngineOptions:
     """local: run the same jobs as processes of this machine, to try them out."""
 
     def __post_init__(self) -> None:
-        for field in ("workers", "fail_after", "slurm_minutes", "slurm_mem_gb"):
-            value = getattr(self, field)
-            if value is not None and value <= 0:
-                raise InputError(f"--{field.replace('_', '-')} = {value:g}: must be above 0")
+        check_ranges(self)
         if self.track and importlib.util.find_spec(self.track) is None:
             raise InputError(f"--track {self.track}: {self.track} is not installed; pip install {self.track}")

@@ -9,8 +9,10 @@ import contextlib
 import math
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -28,6 +30,15 @@ from bench.study.study import Study
 
 #: Time between two looks at the tasks, seconds.
 _SECONDS = 0.5
+
+#: Longest wait for an answer of a cluster's address, seconds.
+_CONNECT_SECONDS = 5.0
+
+#: Port of a ray:// address that names none.
+_CLIENT_PORT = 10001
+
+#: Hosts that Ray replaces with the machine's own address.
+_OWN_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 #: Memory of a GPU that a process holds outside torch's allocator, if NVML did not say it.
 _CONTEXT_BYTES = 1_000_000_000
@@ -118,18 +129,53 @@ def _wait(ray: Any, tasks: list[Any], interrupt: Interrupt) -> None:
 @contextlib.contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
     """The module ``ray``, connected."""
+    place = None if address == "local" else os.environ.get("RAY_ADDRESS") if address in {None, "auto"} else address
+    if place is not None:
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # 40 seconds for what is no Ray, and not 14 minutes
     try:
         import ray
     except ImportError as error:
         raise InputError("--engine ray: Ray is not installed; pip install '.[ray]'") from error
     try:
+        if place is not None:
+            _require_listener(place, ray.util.get_node_ip_address())
         ray.init(address=address, include_dashboard=False if address is None else None, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        raise InputError(f"--ray-address = {address!r}: no Ray cluster answers there ({error})") from error
+    except (OSError, ValueError) as error:  # OSError: ConnectionError, no such host, no answer in time
+        given = f"--ray-address = {address!r}" if place == address else f"RAY_ADDRESS = {place!r}"
+        raise InputError(
+            f"{given}: no Ray cluster answers there ({error}); give host:port of one that runs (ray start --head), or "
+            "none for a cluster of this machine"
+        ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_listener(place: str, own_ip: str) -> None:
+    """Connect to the port of an address and close: ``ray.init`` tries for minutes where nobody listens.
+
+    Args:
+        place: ``host:port`` or ``ray://host:port``; an address of another form is for Ray to judge.
+        own_ip: This machine's address, which Ray takes in place of localhost.
+
+    Raises:
+        OSError: If nobody listens there, or there is no such host.
+        ValueError: If the port is not a number of a port.
+    """
+    url = urlsplit(place if "://" in place else f"//{place}")
+    port = url.port or (_CLIENT_PORT if url.scheme == "ray" else None)
+    if url.scheme not in {"", "ray"} or not url.hostname or port is None:
+        return
+    hosts = [url.hostname, *([own_ip] if url.hostname in _OWN_NAMES else [])]
+    for host in hosts:
+        try:
+            socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+        except OSError:
+            if host == hosts[-1]:
+                raise
+        else:
+            return
 
 
 def _device_gb(ray: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from bench.imports.files import shown
 from bench.imports.judging import judge
 from bench.imports.layout import Layout
 from bench.imports.layouts import layouts
-from bench.imports.matching import match, read_table
+from bench.imports.matching import Matching, match, read_table
 from bench.output import print_line
 from bench.records.record import Images, ImportedRecord
 from bench.records.store import RunStore
@@ -48,14 +48,15 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
     Args:
         study: Names the arms; one without imported arms is returned as it is.
         store: The run folder, which is made if there is an imported arm.
-        console: Receives a line for renders without a prompt, and for prompts without renders.
+        console: Receives a line for renders without a prompt, for prompts without renders, and for rows of a table
+            without a folder.
 
     Returns:
         The study with its renders, as the run folder keeps it.
 
     Raises:
-        InputError: If a folder or an image cannot be used, or has changed since it was imported; the renders that can
-            be are imported nevertheless.
+        InputError: If a folder, a table or an image cannot be used, or renders have changed since they were imported;
+            the renders that can be are imported nevertheless.
         StorageError: If a file cannot be read, or the run folder cannot be written in.
     """
     arms = {label: arm for label, arm in imported_arms(study).items() if not _is_kept(study, label, arm)}
@@ -67,7 +68,9 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
         label: resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
         for label, arm in arms.items()
     }
-    found = {label: _find(study, label, arm, parts[label], console) for label, arm in arms.items()}
+    matchings = {label: _matching(study, arm, parts[label]) for label, arm in arms.items()}
+    _check_tables(study, arms, matchings, console)
+    found = {label: _find(study, label, arm, matchings[label], console) for label, arm in arms.items()}
     refused: list[str] = []
     for label in arms:
         renders = _described(found[label], _kept(study, label), parts[label], label)
@@ -103,22 +106,48 @@ def renders_of_a_prompt(study: Study) -> int:
     most = 1
     for label, arm in imported_arms(study).items():
         layout: Layout = resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
-        matching = match(layout.assets(Path(arm.folder)), study.chosen_prompts(), _table(arm))
         counts: dict[str, int] = {}
-        for prompt, _ in matching.found:
+        for prompt, _ in _matching(study, arm, layout).found:
             counts[prompt.id] = counts.get(prompt.id, 0) + 1
         most = max([most, *counts.values()])
     return most
 
 
-def _table(arm: ImportedArm) -> Mapping[str, str] | None:
-    return read_table(Path(arm.table)) if arm.table is not None else None
+def _matching(study: Study, arm: ImportedArm, layout: Layout) -> Matching:
+    table = read_table(Path(arm.table)) if arm.table is not None else None
+    return match(layout.assets(Path(arm.folder)), study.chosen_prompts(), table)
 
 
-def _find(study: Study, label: str, arm: ImportedArm, layout: Layout, console: Console) -> _Found:
+def _check_tables(
+    study: Study, arms: Mapping[str, ImportedArm], matchings: Mapping[str, Matching], console: Console
+) -> None:
+    """Name the rows of each table that are of no renders of any arm that is read with it.
+
+    Raises:
+        InputError: If that is every row of a table.
+    """
+    for table in dict.fromkeys(arm.table for arm in arms.values() if arm.table is not None):
+        labels = [label for label, arm in arms.items() if arm.table == table]
+        rows = list(read_table(Path(table)))
+        idle = [row for row in rows if all(row in matchings[label].idle_rows for label in labels)]
+        if len(idle) == len(rows):
+            folders = " or ".join(arms[label].folder for label in labels)
+            raise InputError(
+                f"{table}: folder = {shown(rows[0])!r:.80}: no row names renders in {folders}; the column folder must "
+                "have the names of folders or files as they are there"
+            )
+        if idle:
+            print_line(console, f"{study.name}: {table}: {_listed('rows whose folder is not there', map(shown, idle))}")
+
+
+def _listed(words: str, names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+    return f"{len(names)} {words}: {', '.join(names[:_NAMED])}{more}"
+
+
+def _find(study: Study, label: str, arm: ImportedArm, matching: Matching, console: Console) -> _Found:
     """The renders of each prompt; several of one prompt take the study's seeds in their order."""
-    assets = layout.assets(Path(arm.folder))
-    matching = match(assets, study.chosen_prompts(), _table(arm))
     found: _Found = {}
     left_out: list[str] = []
     for prompt, asset in matching.found:
@@ -129,8 +158,9 @@ def _find(study: Study, label: str, arm: ImportedArm, layout: Layout, console: C
             found[prompt.id, seed] = asset
     if not found:
         raise InputError(
-            f"{study.name}: methods.{label}: none of the {len(assets)} renders in {arm.folder} is of a prompt of "
-            f"{study.prompts}; name the folders by the prompts' ids or texts, or give a table (CSV: folder,prompt)"
+            f"{study.name}: methods.{label}: none of the {len(matching.unmatched)} renders in {arm.folder} is of a "
+            f"prompt of {study.prompts}; name the folders by the prompts' ids or texts, or give a table "
+            "(CSV: folder,prompt)"
         )
     for words, names in {
         "renders without a prompt, left out": matching.reasons,
@@ -138,8 +168,7 @@ def _find(study: Study, label: str, arm: ImportedArm, layout: Layout, console: C
         "prompts without renders": [prompt.id for prompt in matching.missing],
     }.items():
         if names:
-            more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
-            print_line(console, f"{study.name}: {label}: {len(names)} {words}: {', '.join(names[:_NAMED])}{more}")
+            print_line(console, f"{study.name}: {label}: {_listed(words, names)}")
     return found
 
 

@@ -36,6 +36,8 @@ class Matching:
     """Prompts without an object."""
     reasons: list[str]
     """Why each of ``unmatched`` has no prompt, one line each, with its place."""
+    idle_rows: list[str]
+    """Folders that the table names and no object has, in their order."""
 
 
 def match(assets: Sequence[Asset], prompts: Sequence[Prompt], table: Mapping[str, str] | None = None) -> Matching:
@@ -65,7 +67,9 @@ def match(assets: Sequence[Asset], prompts: Sequence[Prompt], table: Mapping[str
             unmatched.append(asset)
             reasons.append(f"{shown(asset.place)}: {answer}")
     found = [(prompt, asset) for prompt in prompts for asset in _in_order(of_prompt.get(prompt.id, []))]
-    return Matching(found, unmatched, [prompt for prompt in prompts if prompt.id not in of_prompt], reasons)
+    named = {row for asset in assets for row in _rows(asset)}
+    idle_rows = [row for row in table or {} if row not in named]
+    return Matching(found, unmatched, [prompt for prompt in prompts if prompt.id not in of_prompt], reasons, idle_rows)
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -113,6 +117,15 @@ def without_timestamp(name: str) -> str:
     return _TIMESTAMP.sub("", name)
 
 
+def _plain_names(asset: Asset) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(without_timestamp(name) for name in asset.names))
+
+
+def _rows(asset: Asset) -> tuple[str, ...]:
+    """Folders that a table's row of the object may name, the most exact first."""
+    return (str(asset.place), asset.place.name, *asset.names, *_plain_names(asset))
+
+
 class _Finder:
     """The prompts by everything that may name them."""
 
@@ -129,8 +142,8 @@ class _Finder:
 
     def find(self, asset: Asset, table: Mapping[str, str]) -> Prompt | str:
         """The prompt of an object, or why there is none."""
-        names = tuple(dict.fromkeys(without_timestamp(name) for name in asset.names))
-        for row in (str(asset.place), asset.place.name, *asset.names, *names):
+        names = _plain_names(asset)
+        for row in _rows(asset):
             if (wanted := table.get(row)) is not None:
                 return self._named(wanted) or f"its row of the table names no prompt of the set ({shown(wanted)!r:.80})"
         for name in names:

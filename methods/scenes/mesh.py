@@ -39,7 +39,7 @@ def extract_mesh(field: Volume, *, resolution: int, level: float) -> Mesh | None
     axis = torch.linspace(-field.radius, field.radius, resolution)
     points = torch.cartesian_prod(axis, axis, axis)
     density = _within(field, points).view(resolution, resolution, resolution).cpu().numpy()
-    if not np.isfinite(density).all() or not density.min() < level < density.max():
+    if not np.isfinite(density).all() or not float(density.min()) < level < float(density.max()):
         return None
     step = 2 * field.radius / (resolution - 1)
     # an empty rim closes what touches the edge of the grid

@@ -147,7 +147,6 @@ KINDS: dict[str, tuple[str, dict[str, Spoil], tuple[str, ...]]] = {
 MADE_AGAIN = {"kept scores", "checkpoint"}
 #: Damage that a command need not see: it reads no such file, or what it reads first of the file is whole.
 UNSEEN = {
-    ("record.json", "hash of nothing", "export"),
     ("record.json", "no views", "run"),
     ("scores", "twice", "report"),
     ("columns", "twice", "report"),

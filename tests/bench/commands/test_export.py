@@ -28,6 +28,7 @@ from methods.cameras import evaluation_ring
 from methods.contracts import Prior
 from methods.pixels import NotFiniteError
 from methods.scenes.mesh import Mesh
+from methods.weights import file_sha256
 
 
 @pytest.fixture
@@ -147,6 +148,7 @@ def _state(folder: Path, change) -> None:
     save_file(change(load_file(path)), path)
     fields = json.loads((folder / "record.json").read_text())
     fields["file_bytes"]["scene.safetensors"] = path.stat().st_size
+    fields["file_sha256"]["scene.safetensors"] = file_sha256(path)
     write_atomically(folder / "record.json", json.dumps(fields))
 
 
@@ -163,6 +165,16 @@ def test_a_scene_that_is_not_the_records_is_reported(folder: Path, tmp_path: Pat
     _state(folder, lambda state: dict(list(state.items())[1:]))
     with pytest.raises(InputError, match=r"scene.safetensors: is not the scene that the record describes"):
         export_mesh(folder, tmp_path / "a.glb")
+
+
+def test_a_scene_whose_file_has_changed_is_reported(folder: Path, tmp_path: Path) -> None:
+    path = folder / "scene.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # a number that is as good as the one before
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"scene\.safetensors: corrupt record: SHA-256 is .*…, was .*…; the scene has"):
+        export_mesh(folder, tmp_path / "a.glb", resolution=16)
+    assert not (tmp_path / "a.glb").exists()
 
 
 def test_a_scene_without_geometry_is_reported(study_file: Path, tmp_path: Path, prior: Prior) -> None:

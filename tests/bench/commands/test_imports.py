@@ -15,7 +15,6 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.commands.compare import compare_runs
-from bench.commands.imports import label_of, read_settings, settings_of
 from bench.commands.merge import merge_runs
 from bench.commands.report import report_study
 from bench.commands.run import run_study
@@ -276,6 +275,10 @@ def test_an_arm_that_cannot_be_read_leaves_the_run_as_it_was(
         (("--into", "run", "--method", "a b"), "methods: the label 'a b' must be"),
         (("--into", "run", "--set", "cameras"), "--set 'cameras': must be key=value"),
         (("--into", "run", "--set", "camera=evaluation"), "unknown key 'camera'"),
+        (
+            ("--into", "run", "--set", "frame.cameras=evaluation"),
+            "no folder has the layout 'frame': did you mean f",
+        ),
         (("--into", "run", "--set", "cameras=ours"), "cameras = 'ours'"),
         (("--into", "run", "--table", "nowhere.csv"), "nowhere.csv"),
         (("--prompts", "toybox", "--scorers", "nobody"), "unknown suite"),
@@ -311,8 +314,10 @@ def test_renders_of_no_prompt_are_one_line(
         (("mine", "--prompts", "toybox", "--names", "a", "b"), "--names: 2 are given for 1 folders"),
         (("mine", "--prompts", "toybox"), "the suite sd21's weights for 'clip' are missing"),
         (("mine", "--prompts", "toybox", "--layouts", "frames", "mesh"), "--layouts: 2 are given for 1 folders"),
+        (("mine", "--prompts", "toybox", "--layouts", "video", "--set", "vido.views=3"),
+            "--set 'vido.views=3': no folder has the layout 'vido': did you mean video?"),
     ],
-)
+)  # fmt: skip
 def test_bad_arguments_of_rank_are_one_line(
     arguments: tuple[str, ...],
     words: str,
@@ -378,23 +383,3 @@ def test_a_malformed_arm_is_one_line(
 ) -> None:
     study_file.write_text(f"{study_file.read_text()}[methods.mine]\n{table}\n")
     assert words in _complaint(capsys, "run", study_file, "--out", study_file.parent / "run")
-
-
-def test_settings_are_toml_values_or_words() -> None:
-    given = ["a=1", "b=true", "c=evaluation", 'd="1"', "e=[1, 2]", "f=x=y", "video.views=3", "frames.a=2"]
-    found = read_settings(given, "--set")
-    plain = {"a": 1, "b": True, "c": "evaluation", "d": "1", "e": [1, 2], "f": "x=y"}
-    assert found == plain | {"video.views": 3, "frames.a": 2}
-    assert settings_of("video", found) == plain | {"views": 3}
-    assert settings_of("frames", found) == plain | {"a": 2}
-
-
-@pytest.mark.parametrize(
-    ("name", "label"), [("My renders (v2)", "My-renders-v2"), ("…", "renders"), ("a" * 99, "a" * 60)]
-)
-def test_a_label_is_made_of_the_folder(name: str, label: str, tmp_path: Path) -> None:
-    assert label_of(tmp_path / name) == label
-
-
-def test_a_number_of_too_many_digits_is_a_word() -> None:
-    assert read_settings([f"views={'9' * 5000}"], "--set") == {"views": "9" * 5000}

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import JsonValue
@@ -49,6 +51,45 @@ def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"Ray is not installed; pip install '\.\[ray\]'"):
         engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "x.invalid:1", "127.0.0.1:99999"])
+def test_an_address_where_no_cluster_answers_is_told_within_seconds(
+    address: str, closed_port: int, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(**_named: object) -> None:
+        raise AssertionError("ray.init was called, which tries for minutes")
+
+    monkeypatch.setitem(__import__("sys").modules, "ray", ray := SimpleNamespace(init=never, shutdown=lambda: None))
+    ray.util = SimpleNamespace(get_node_ip_address=lambda: "127.0.0.1")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_NUM_REDIS_GET_RETRIES", "20")  # as it is by default, for the clusters of other tests
+    address = address.format(closed_port)
+    with pytest.raises(InputError, match=f"^--ray-address = '{address}': no Ray cluster answers there"):
+        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=address))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    for given in (None, "auto"):
+        with pytest.raises(InputError, match=f"^RAY_ADDRESS = '{address}': no Ray cluster answers there"):
+            engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=given))
+
+
+@pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.2"])
+def test_an_address_where_somebody_listens_is_rays_to_judge(
+    own: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((own, 0)) as server:
+        port = server.getsockname()[1]
+        for address in (f"localhost:{port}", f"ray://127.0.0.1:{port}", f"ray://127.0.0.1:{port}?ssl=1"):
+            bench.engines.ray._require_listener(address, own)
+    for address in ("local", "name", "other://127.0.0.1:1"):
+        bench.engines.ray._require_listener(address, own)
 
 
 def test_a_task_that_lost_its_gpu_ends_its_process(

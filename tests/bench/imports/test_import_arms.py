@@ -53,3 +53,22 @@ def test_an_arm_that_cannot_be_read_stops_no_other(study_file: Path) -> None:
         import_arms(load_study(study_file), store, Console(quiet=True))
     assert list(json.loads((store.folder / "study.json").read_text())["pinned"]["imports"]) == ["mine"]
     assert [folder.name.split("--")[0] for folder in store.record_folders()] == ["mine"]
+
+
+def test_rows_of_a_table_without_a_folder_are_named_and_a_table_of_only_such_is_refused(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_frames(study_file.parent / "mine" / "1")
+    write_frames(study_file.parent / "other" / "3")
+    table = study_file.parent / "table.csv"
+    renders = '{{ name = "frames", folder = "{0}", table = "table.csv" }}'.format
+    arms = "".join(f"[methods.{label}]\nrenders = {renders(label)}\n" for label in ("mine", "other"))
+    study_file.write_text(study_file.read_text() + arms)
+    table.write_text("folder,prompt\n1,blue-duck\n2,blue-duck\n3,blue-duck\n")  # 1 and 3: each of one arm
+    import_arms(load_study(study_file), RunStore(study_file.parent / "run"), Console(width=400))
+    assert f"tiny: {table}: 1 rows whose folder is not there: 2\n" in capsys.readouterr().out
+    table.write_text("folder,prompt\nmine/1,blue-duck\nother/3,blue-duck\n")
+    for folder in ("mine/1", "other/3"):
+        (study_file.parent / folder).rename(study_file.parent / folder.replace("/", "/blue-duck").rstrip("13"))
+    with pytest.raises(InputError, match=r"table\.csv: folder = 'mine/1': no row names renders in .*mine or .*other;"):
+        import_arms(load_study(study_file), RunStore(study_file.parent / "again"), Console(quiet=True))

@@ -132,6 +132,10 @@ def test_a_table_goes_first() -> None:
     found = match([asset("a_duck"), asset("12"), asset("7")], some, table)
     assert [(prompt.text, one.names[0]) for prompt, one in found.found] == [("a duck", "12"), ("a car", "a_duck")]
     assert found.reasons == ["renders/7: its row of the table names no prompt of the set ('a dog')"]
+    assert found.idle_rows == []
+    given = {"12": "a duck", "8": "a car", "renders/a_car": "a car", "a_dog@20240131-120000": "a dog", "9": "a dog"}
+    found = match([asset("12"), asset("a_car"), asset("a_dog@20240131-120000")], some, given)
+    assert found.idle_rows == ["8", "9"]
 
 
 @pytest.mark.parametrize(
