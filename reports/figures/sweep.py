@@ -15,7 +15,7 @@ from reports.figures.drawing.layout import legend_below, legend_height, panels, 
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import Quantity, quantities
 from reports.figures.drawing.style import Draw, Theme
-from reports.frames import DIVERGED, ReportError, ReportFrames
+from reports.frames import DIVERGED, ReportFrames
 
 _ACROSS: Final = 3  # panels in a row
 
@@ -35,12 +35,12 @@ def sweep(
         logarithmic: Whether that axis is logarithmic.
 
     Raises:
-        NothingToDraw: If no cell has a value.
-        ReportError: If no arm has a number at ``x``, or a metric is unknown.
+        NothingToDraw: If no cell has a value, or no arm a number at ``x``, as where a study is narrowed to some arms.
+        ReportError: If a metric is unknown.
     """
     arms = _arms(frames, x)
     if arms["x"].isna().all():
-        raise ReportError(f"x: no cell has a number at {x!r}")
+        raise NothingToDraw(f"no cell has a number at {x!r}")
     names = [*arms["rule"].unique(), *arms.loc[arms["x"].isna(), "method"]]
     shown = quantities(frames, metrics)
     if all(quantity.table.empty for quantity in shown):
