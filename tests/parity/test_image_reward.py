@@ -26,7 +26,8 @@ def _published(folder: Path, layouts: ModuleType, sizes: Any) -> Path:
     """A folder with the files that the model was published in, and images."""
     torch.save(layouts.reward_weights(sizes, SEED), folder / "ImageReward.pt")
     (folder / "med_config.json").write_text(json.dumps(sizes.med_config()))
-    (folder / "vocab.txt").write_text("\n".join(layouts.WORDS) + "\n")
+    unused = (f"[unused{index}]" for index in range(sizes.vocabulary - 8 - len(layouts.WORDS)))
+    (folder / "vocab.txt").write_text("\n".join((*layouts.WORDS, *unused)) + "\n")  # at most 8 fewer than the model has
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
     (folder / "prompts.json").write_text(json.dumps(layouts.PROMPTS))
     np.save(folder / "images.npy", layouts.images(3, 300, 256, IMAGE_SEED))

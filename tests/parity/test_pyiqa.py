@@ -22,5 +22,5 @@ def test_equals_the_package(layouts: ModuleType, name: str) -> None:
     network = pyiqa.create_metric(name, device=torch.device("cpu"))
     expected = [float(network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)) for image in rgb]
     np.testing.assert_allclose(metric.score(views, "", [])[f"pyiqa:{name}"], expected, atol=1e-4, rtol=0)
-    assert metric.card.higher_is_better is not network.lower_better
+    assert metric.card.columns[0].direction == ("lower" if network.lower_better else "higher")
     assert np.ptp(expected) > 1e-3
