@@ -18,7 +18,7 @@ from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
 from bench.study.expand import expand
-from bench.study.settings import EvaluationSettings
+from bench.study.settings import EvaluationSettings, PriorChoice
 from bench.study.study import load_study
 from methods.camera_range import CameraRange
 from methods.cameras import evaluation_ring, sample_cameras
@@ -95,7 +95,13 @@ def test_method_step(benchmark, prior, scene, name, row_seconds) -> None:
 def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
     """A whole cell of one step on the closed-form prior: nearly all of it is the harness and its record."""
     study = load_study("quick").model_copy(
-        update={"prior": "gaussian", "scorers": "toybox", "steps": 1, "prompt_ids": ("blue-duck",), "name": "speed"}
+        update={
+            "prior": PriorChoice(name="gaussian"),
+            "scorers": "toybox",
+            "steps": 1,
+            "prompt_ids": ("blue-duck",),
+            "name": "speed",
+        }
     )
     study = study.model_copy(update={"evaluation": EvaluationSettings(views=4, resolution=8)})
     study = study.narrow(methods=("sds",))
@@ -110,7 +116,7 @@ def test_harness_cost_of_a_cell(benchmark, tmp_path: Path) -> None:
 
 @pytest.mark.benchmark(group="harness")
 def test_harness_share_of_a_study(benchmark, tmp_path: Path) -> None:
-    """Time of the quick study's 16 cells, with a tenth of their steps, beyond what they and their scores take."""
+    """Time of the quick study's 12 cells, with a tenth of their steps, beyond what they and their scores take."""
     study = load_study("quick").narrow(steps=20).model_copy(update={"threads": 1})
     store, console = RunStore(tmp_path), Console(quiet=True)
     cached_prior.cache_clear()
@@ -122,5 +128,5 @@ def test_harness_share_of_a_study(benchmark, tmp_path: Path) -> None:
     cells = sum(record.seconds.total for cell in expand(study) if (record := store.read(cell)))
     share = (run - cells) / (run + scoring)
     benchmark.extra_info |= {"cells": cells, "scoring": scoring, "harness": run - cells, "share": share}
-    assert len(store.finished()) == 16
+    assert len(store.finished()) == 12
     assert share <= 0.03
