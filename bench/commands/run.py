@@ -21,6 +21,7 @@ from bench.output import print_line
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.records.twice import cell_of_second, second_records
+from bench.scores.frames import scored_cells
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.imported_arms import imported_cells
@@ -107,6 +108,7 @@ def run_study(
     imported = len(imported_cells(study))
     print_line(console, f"{study.name}: {counts}{f', {imported} imported' if imported else ''}")
     if missing:
+        _drop_stale(missing, store)
         before = second_records(store)
         try:
             with Board(missing, store, console):
@@ -127,6 +129,18 @@ def _is_changed(record: Record, present: Mapping[str, str | None]) -> bool:
     """Whether the method's code was another one when the cell was optimised, as far as both are known."""
     now = present.get(record.cell.label)
     return None not in (now, record.method_sha256) and now != record.method_sha256
+
+
+def _drop_stale(missing: Sequence[Cell], store: RunStore) -> None:
+    """Delete what was made of former records of cells that run again, which were set aside or moved away.
+
+    Without its table of scores a run is not reported before it is scored again; the other scores are kept.
+    """
+    for cell in missing:
+        for mesh in store.folder.glob(f"meshes/{cell.folder_name}--*.glb"):
+            mesh.unlink(missing_ok=True)
+    if not scored_cells(store).isdisjoint(cell.identity for cell in missing):
+        (store.folder / "scores.parquet").unlink(missing_ok=True)
 
 
 def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: Console) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
+import pyarrow.parquet
 
 from bench.errors import InputError
 from bench.records.atomic import new_file
@@ -111,6 +112,15 @@ def table_of(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> pd.DataF
 def _with_types(empty: pd.DataFrame) -> pd.DataFrame:
     """Give the columns of a table without rows their types, which no value shows."""
     return empty.astype({name: _NUMBERS.get(name, "str") for name in empty.columns})
+
+
+def scored_cells(store: RunStore) -> set[str]:
+    """Return the identities of the cells in a run's table of scores; none where it cannot be read."""
+    try:
+        table = pyarrow.parquet.read_table(store.folder / "scores.parquet", columns=["cell"])
+        return set(table["cell"].unique().to_pylist())
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return set()
 
 
 def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = ()) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def _stack(paths: Sequence[Path]) -> np.ndarray:
 
 def cell_views(record: AnyRecord, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the evaluation views of a cell."""
-    return _recorded(record, record.views, record.identity, prompt, store)
+    return _recorded(record, record.views, _images_of(record), prompt, store)
 
 
 def cell_sets(records: Sequence[AnyRecord], prompts: Mapping[str, Prompt], store: RunStore) -> list[ViewSet]:
@@ -130,7 +130,17 @@ def _with_others(sets: Sequence[ViewSet], groups: Sequence[Hashable]) -> list[Vi
 
 def snapshot_views(record: AnyRecord, snapshot: Snapshot, prompt: Prompt, store: RunStore) -> ViewSet:
     """Return the views of one of a cell's snapshots."""
-    return _recorded(record, snapshot.views, [record.identity, "snapshot", snapshot.step], prompt, store)
+    return _recorded(record, snapshot.views, [_images_of(record), "snapshot", snapshot.step], prompt, store)
+
+
+def _images_of(record: AnyRecord) -> JsonValue:
+    """What tells the images of a record from those of another: a cell that was run again has others.
+
+    Records without the hash of their method's code keep the scores that they had before there was one.
+    """
+    if isinstance(record, ImportedRecord) or record.method_sha256 is None:
+        return record.identity
+    return [record.identity, record.method_sha256, record.started_at]
 
 
 def _recorded(

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import bench.cells.run_cell
 import bench.commands.run
 import bench.engines.work
+from bench.cells.evaluation import render_ring
+from bench.cells.optimisation import Optimisation
 from bench.cells.run_cell import run_cell
+from bench.commands.report import report_study
 from bench.commands.run import run_study
+from bench.commands.score import score_study
 from bench.errors import InputError, RunError
+from bench.records.record import Images
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.resolve import cell_method
@@ -22,6 +31,12 @@ from methods.registry import UnknownNameError
 def _output(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def _white(loop: Optimisation, which: Sequence[int] | None = None) -> tuple[Images, float]:
+    """The views of a cell as white images without an object."""
+    images, opacity = render_ring(loop, which)
+    return replace(images, rgb=np.full_like(images.rgb, 255), opacity=np.zeros_like(images.opacity)), opacity
 
 
 def test_only_what_is_missing_is_run(study: Study, finished: RunStore, console: Console) -> None:
@@ -111,6 +126,33 @@ def test_cells_of_an_edited_method_are_named_and_run_again_on_request_only(
     assert len(list((finished.folder / "set-aside").iterdir())) == 2
     run_study(study, finished, console, retry_changed=True)  # a second time there is nothing to do
     assert len(list((finished.folder / "set-aside").iterdir())) == 2
+
+
+@pytest.mark.parametrize("moved", ["set aside by run", "moved away by hand"])
+def test_what_was_made_of_a_former_record_is_made_again(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    """The cell is the same and its images are not: neither scores nor meshes of the old ones may stay."""
+    cell = expand(study)[0]
+    before = report_study(study, finished).page.read_bytes()
+    mesh = next(finished.folder.glob(f"meshes/{cell.folder_name}--*.glb"))
+    mesh.write_bytes(b"old")
+    if moved == "moved away by hand":
+        shutil.rmtree(finished.cell_folder(cell))
+    edited = {cell.label: "e" * 64}
+    names = {type(cell_method(each)): each.label for each in expand(study)}
+    for module in (bench.commands.run, bench.cells.run_cell):
+        monkeypatch.setattr(module, "method_sha256", lambda method: edited.get(names[type(method)], "f" * 64))
+    monkeypatch.setattr(bench.cells.run_cell, "render_ring", _white)
+    run_study(study, finished, console, retry_changed=moved == "set aside by run")
+    with pytest.raises(InputError, match=r"scores.parquet: is missing; score the run first"):
+        report_study(study, finished)
+    scores = score_study(study, finished, console)
+    own = scores[(scores["cell"] == cell.identity) & (scores["metric"] == "iou")]["value"]
+    assert (own == 0).all()  # of white images
+    assert len(own) == 3
+    assert report_study(study, finished).page.read_bytes() != before
+    assert mesh.read_bytes() != b"old"
 
 
 def test_an_interrupt_keeps_what_is_finished_and_leaves_no_half_record(
