@@ -168,7 +168,7 @@ class PrintTable:
             raise InputError(f"--table {self.table}: is no table of {self.run}: {nearest(self.table, tables)}")
         part = part_of(tables[self.table], rows=self.rows, columns=self.columns, means_only=self.means_only)
         if self.format == "terminal":
-            print_table(part, console)
+            print_table(part, console, parts=True)
         else:
             suffix = {"markdown": "md", "latex": "tex"}.get(self.format, self.format)
             sys.stdout.write(FORMATS[suffix](part))  # plain, for a file: a console would wrap its lines

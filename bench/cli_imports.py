@@ -71,8 +71,10 @@ class Import(_Scored):
         settings = settings_of(self.layout, read_settings(self.set, "--set", [self.layout]))
         known = read_settings(self.known, "--known")
         renders = Renders(self.folder, label, self.layout, settings, self.table, known)
-        if (self.into is None) is (self.prompts is None):
+        if self.into is None and self.prompts is None:
             raise InputError("import: give --into RUN to join a run, or --prompts for a run folder of its own")
+        if self.into is not None and self.prompts is not None:
+            raise InputError("import: --into and --prompts exclude each other: a run has its own prompts")
         if self.into is not None:
             import_into(renders, RunStore(self.into), console)
         elif self.prompts is not None:

@@ -13,8 +13,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -123,12 +127,39 @@ class Registry(Generic[T]):
         if self._loaded:
             return
         self._loaded = True  # before the imports: a module may look up another name while it is imported
+        try:
+            self._import_all()
+        except RegistrationError:
+            self._loaded = False
+            raise
+
+    def _import_all(self) -> None:
         for package_name in self._packages:
             package = importlib.import_module(package_name)
             for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{package_name}.{module.name}")
+                name = f"{package_name}.{module.name}"
+                self._guarded(name, partial(importlib.import_module, name))
         for entry in entry_points(group=f"sdibench.{self.kind.replace(' ', '_')}"):
-            self.register(entry.name)(entry.load())
+            what = f"the entry point {entry.name} = {entry.value}"
+            thing = self._guarded(what, entry.load)
+            if isinstance(thing, ModuleType):
+                raise RegistrationError(f"{self.kind}: {what}: must name what is in the module: {entry.value}:NAME")
+            self.register(entry.name)(thing)
+
+    def _guarded(self, what: str, load: Callable[[], Any]) -> Any:
+        """Load what may be someone else's code; what it raises is one line with its place."""
+        try:
+            return load()
+        except RegistrationError:
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            is_syntax = isinstance(error, SyntaxError)  # its text has the place
+            place = "" if is_syntax else f" ({Path(frame.filename).name}, line {frame.lineno})"
+            text = " ".join(str(error).split())
+            raise RegistrationError(
+                f"{self.kind}: {what} cannot be imported: {type(error).__name__}: {text}{place}"
+            ) from error
 
 
 def registry_of(annotation: Any) -> Registry[Any] | None:

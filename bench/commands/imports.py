@@ -175,7 +175,8 @@ def read_settings(given: Sequence[str], option: str, own_layouts: Sequence[str] 
     for each in given:
         key, equals, text = each.partition("=")
         if not equals or not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", key):
-            raise InputError(f"{option} {each!r}: must be key=value, such as cameras=evaluation")
+            example = "steps=10000" if option == "--known" else "cameras=evaluation"
+            raise InputError(f"{option} {each!r}: must be key=value, such as {example}")
         layout, dot, _ = key.rpartition(".")
         if own_layouts is not None and dot and layout not in own_layouts:
             for name in own_layouts:

@@ -17,12 +17,20 @@ def check_metrics(study: Study) -> None:
 
     Raises:
         UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
-        InputError: If the study names no suite, and its prior has none.
+        InputError: If the study names no suite, and its prior has none, or two metrics have a column of one name.
         WeightsMissingError: If the suite lacks a model that one of the metrics needs, or one needs a model of its own.
     """
     suite = study_suite(study)
     for role in scorer_roles(study):
         suite.folder(role)
+    owners: dict[str, str] = {}
+    for name in study.metrics:
+        for column in metrics[name].columns:
+            if (other := owners.setdefault(column.name, name)) != name:
+                raise InputError(
+                    f"{study.name}: metrics: {other} and {name} both have a column {column.name!r}; leave one out, or "
+                    "give the column of one another name"
+                )
     for name in study.metrics:  # a model that belongs to no suite
         getattr(metrics[name], "check", lambda: None)()
 

@@ -270,7 +270,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     extended = fields.pop("extends", [])
     names = [extended] if isinstance(extended, str) else extended
     here = path.resolve()
-    if here in seen or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: extends = {extended!r}: must be the name of a study, or a list of names")
+    if here in seen:
         raise InputError(f"{path}: extends = {extended!r}: must be the name of a study that does not extend this one")
     for name in sorted(NOT_IN_FILES & fields.keys()):
         right = "a study has the name of its file" if name == "name" else nearest(name, keys_of(Study, NOT_IN_FILES))

@@ -59,7 +59,7 @@ def render(table: Table) -> str:
         r"  \centering\setlength{\belowcaptionskip}{\medskipamount}",
         f"  \\caption{{\\textbf{{{_text(table.title)}.}} {_text(' '.join(table.caption))}}}",
         f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower())}}}",
-        r"  \resizebox{\linewidth}{!}{%",
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",  # wide ones shrink, none is enlarged
         f"  \\begin{{tabular}}{{l{''.join(_layout(table, rows))}}}",
         r"    \toprule",
         f"    {' & '.join([_text(table.stub), *map(_head, table.columns)])} \\\\",

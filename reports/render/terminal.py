@@ -18,17 +18,19 @@ from reports.table import Row, Table, TableColumn
 _PADDING = 2
 
 
-def print_table(table: Table, console: Console) -> None:
-    """Print the numbers of a table without its controls, in blocks that are not wider than the console.
+def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
+    """Print the numbers of a table in blocks that are not wider than the console.
 
-    Intervals, numbers of prompts, controls and captions are in the table's files.  Text is never read as markup.
+    Intervals, numbers of prompts and captions are in the table's files.  Text is never read as markup.
 
     Args:
         table: The table.
         console: The terminal, or a file.
+        parts: Whether rows below a heading of their own, such as controls, are printed too.
     """
-    rows = [row for row in table.rows if not row.part]
-    labels = max((cell_len(text) for text in (table.stub, *(row.label for row in rows))), default=0)
+    rows = [row for row in table.rows if parts or not row.part]
+    texts = (table.stub, *(text for row in rows for text in (row.part, row.label)))
+    labels = max(map(cell_len, texts))
     width = min(labels, console.width // 2)
     console.print(Text(table.title, style="bold"))
     for place, block in enumerate(_blocks(table, rows, console.width - width)):
@@ -36,12 +38,17 @@ def print_table(table: Table, console: Console) -> None:
         shown.add_column(Text(table.stub), max_width=width, overflow="fold")
         for index in block:
             shown.add_column(Text(_heading(table.columns[index])), justify="right", overflow="fold")
-        best = {index: best_rows(rows, index, table.columns[index]) for index in block}
+        plain = [row for row in rows if not row.part]
+        best = {index: best_rows(plain, index, table.columns[index]) for index in block}
+        part = ""
         for row in rows:
-            cells = [
-                Text(_number(row, index, table.columns[index]), style="bold" if row.label in best[index] else "")
-                for index in block
-            ]
+            if row.part != part:
+                part = row.part
+                shown.add_section()
+                shown.add_row(Text(part, style="italic"), *("" for _ in block))
+            styles = ["bold" if not row.part and row.label in best[index] else "" for index in block]
+            numbers = [_number(row, index, table.columns[index]) for index in block]
+            cells = [Text(number, style=style) for number, style in zip(numbers, styles, strict=True)]
             shown.add_row(Text(row.label), *cells)
         if place:
             console.print()
@@ -91,6 +98,6 @@ def _heading(column: TableColumn) -> str:
 
 
 def _number(row: Row, index: int, column: TableColumn) -> str:
-    entry = print_entry(row.entries[index], column)
+    entry = print_entry(row.entries[index], row.columns[index] if row.columns else column)
     number = f"{entry.mean} ± {entry.sd}" if entry.sd else entry.mean
     return row.entries[index].text if number == NOTHING and row.entries[index].text else number

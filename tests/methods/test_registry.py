@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,41 @@ def test_what_has_settings_must_be_a_frozen_dataclass_itself(thing: object) -> N
     with pytest.raises(RegistrationError, match=rf"^part 'wrong': .*{origin}.* must be a frozen dataclass, or its"):
         registry.register("wrong")(thing)
     assert registry.names() == ["right"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = = 3\n", r"thing: addons_0\.wrong cannot be imported: SyntaxError: invalid syntax \(wrong\.py, line 1\)"),
+        ("\nimport nopackage\n", r"ModuleNotFoundError: No module named 'nopackage' \(wrong\.py, line 2\)"),
+        ("1 / 0\n", r"thing: addons_2\.wrong cannot be imported: ZeroDivisionError: division by zero \(wrong\.py, "),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, text: str, message: str
+) -> None:
+    package = tmp_path / f"addons_{request.node.callspec.indices['text']}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "wrong.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[type] = Registry("thing", package.name)
+    for _ in range(2):  # it is refused each time, not only the first
+        with pytest.raises(RegistrationError, match=message):
+            registry.names()
+
+
+def test_an_entry_point_names_a_thing_and_not_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(value: str) -> Registry[type]:
+        points = [EntryPoint("mine", value, "sdibench.thing")]
+        monkeypatch.setattr("methods.registry.entry_points", lambda group: points if group == "sdibench.thing" else [])
+        return Registry("thing")
+
+    assert given("collections:OrderedDict").names() == ["mine"]
+    line = r"thing: the entry point mine = collections: must name what is in the module: collections:NAME"
+    with pytest.raises(RegistrationError, match=line):
+        given("collections").names()
+    with pytest.raises(
+        RegistrationError, match=r"mine = collections:NoDict cannot be imported: AttributeError: .*NoDict"
+    ):
+        given("collections:NoDict").names()

@@ -268,7 +268,7 @@ def test_an_arm_that_cannot_be_read_leaves_the_run_as_it_was(
     ("arguments", "words"),
     [
         ((), "give --into RUN to join a run, or --prompts"),
-        (("--prompts", "toybox", "--into", "run"), "give --into RUN to join a run, or --prompts"),
+        (("--prompts", "toybox", "--into", "run"), "--into and --prompts exclude each other"),
         (("--into", "nowhere"), "nowhere"),
         (("--into", "run", "--layout", "frame"), "unknown layout of renders 'frame'"),
         (("--into", "run", "--method", "sds"), "method 'sds': is in"),

@@ -6,10 +6,11 @@ import pytest
 
 from bench.errors import InputError
 from bench.study.expand import expand
-from bench.study.scorers import study_suite
+from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study, load_study, parse_study
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
+from metrics import metrics
 
 
 def _without_scorers(study: Study, prior: str) -> Study:
@@ -39,3 +40,11 @@ def test_a_misspelt_suite_is_named(study: Study) -> None:
     with pytest.raises(UnknownNameError, match=r"^unknown suite of models 'toyboks': did you mean toybox"):
         study_suite(study.model_copy(update={"scorers": "toyboks"}))
     assert study_suite(study).name == study_suite(load_study("quick")).name == "toybox"
+
+
+def test_two_metrics_with_a_column_of_one_name_are_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = study.model_copy(update={"metrics": ("clip_score", "saturation")})
+    check_metrics(both)
+    monkeypatch.setattr(metrics["saturation"], "columns", metrics["clip_score"].columns)
+    with pytest.raises(InputError, match="tiny: metrics: clip_score and saturation both have a column 'clip_score'"):
+        check_metrics(both)

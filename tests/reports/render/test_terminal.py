@@ -83,3 +83,15 @@ def test_the_best_ratio_is_the_nearest_by_factors_and_other_numbers_of_prompts_h
 def test_where_rank_groups_say_who_is_best_a_higher_mean_over_fewer_prompts_is_not() -> None:
     rows = [Row("a", (Entry(mean=30.0, n=10, group=1),)), Row("b", (Entry(mean=22.0, n=20, group=0),))]
     assert best_rows(rows, 0, TableColumn("x", "x", direction="up")) == {"b"}
+
+
+def test_rows_with_a_heading_of_their_own_are_printed_on_demand() -> None:
+    fine = (TableColumn("x", "X", direction="up", decimals=4),)
+    rows = (Row("sds", (Entry(1.0),)), Row("blank", (Entry(2.0),), part="Controls", columns=fine))
+    table = Table("t", "T", (), "Method", (TableColumn("x", "X", direction="up"),), rows)
+    without, with_parts = (io.StringIO() for _ in range(2))
+    print_table(table, Console(file=without, width=60))
+    print_table(table, Console(file=with_parts, width=60), parts=True)
+    assert "blank" not in without.getvalue()
+    lines = [line.split() for line in with_parts.getvalue().splitlines() if line.strip()]
+    assert lines[-2:] == [["Controls"], ["blank", "2.0000"]]
