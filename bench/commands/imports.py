@@ -153,6 +153,11 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
         WeightsError: If the scorers' weights are missing or differ from those that their card names.
     """
     check_metrics(study)  # before anything is read or written
+    if others := [label for label in imported_arms(store.check(study)) if label not in study.methods]:
+        raise InputError(
+            f"{store.folder}: holds the renders of {', '.join(others)} too, which are not given; give another folder "
+            "with --out, or all folders again"
+        )
     study = import_alone(study, store, console, hint=False)
     score_study(study, store, console)
     return report_study(study, store)

@@ -179,6 +179,14 @@ def _notes(
     unscored = len(completed - set(frames.scores["cell"].unique()))
     if unscored:
         notes.append(f"{unscored} completed cells are not scored yet (sdibench score).")
+    return [*notes, *_notes_on_missing(study, frames, cards)]
+
+
+def _notes_on_missing(study: Study, frames: ReportFrames, cards: Sequence[MetricCard]) -> list[str]:
+    """Say what of the study has no scores."""
+    absent, notes = unscored_columns(study), []
+    if untested := list(dict.fromkeys(each.metric for each in study.paper_claims if each.metric in absent)):
+        notes.append(f"No claim about {listed(untested, 'and')} is tested: no metric of the study has such a column.")
     scored = {"metric": {card.name for card in cards}, "control": set(frames.controls["control"])}
     for kind, wanted in (("metric", study.metrics), ("control", study.controls)):
         if lacking := [name for name in wanted if name not in scored[kind]]:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from bench.commands.published import FORMATS, Choose, choose_nothing
 from bench.errors import InputError
+from methods.priors import priors
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.card import default_fields
 from methods.priors.pipeline.folder import check_pipeline, needed_files, small_files
@@ -118,7 +119,8 @@ def sources_of(name: str, only: Collection[str] = ()) -> list[tuple[Source, Path
     hub = None if is_suite_file(name) else hub_of(name)
     if suite is None and hub is None:
         fetched = [each for each in suites.names() if any(model.repository for model in suites[each].models.values())]
-        raise InputError(f"unknown suite {name!r}: {nearest(name, fetched)}, or a repository as owner/name")
+        names = {*fetched, *(each for each in priors.names() if priors[each].hub is not None)}
+        raise InputError(f"unknown suite or prior {name!r}: {nearest(name, names)}, or a repository as owner/name")
     found = [] if hub is None else [_prior(hub)]
     if suite is not None:
         roles = [role for role in get_args(Role) if role in suite.models]  # what another is converted with comes first

@@ -16,7 +16,14 @@ methods: Registry[type[Method]] = Registry("method", "methods.distillation", bas
 
 
 def update_loss(latents: Tensor, update: Tensor) -> Tensor:
-    """A scalar whose gradient with respect to ``latents`` ``(b c lh lw)`` is ``update`` / b."""
+    """A scalar whose gradient with respect to ``latents`` ``(b c lh lw)`` is ``update`` / b.
+
+    Raises:
+        ValueError: If the update is of another shape, which would be spread over the latents.
+    """
+    if update.shape != latents.shape:
+        shapes = f"{tuple(update.shape)}, must be that of the latents, {tuple(latents.shape)}"
+        raise ValueError(f"update: has the shape {shapes}")
     aim = (latents - update).detach()
     return 0.5 * (latents - aim).square().sum() / len(latents)
 

@@ -19,6 +19,9 @@ from reports.frames import DIVERGED, ReportFrames
 
 _ACROSS: Final = 3  # panels in a row
 
+#: Settings by which the cells of arms that are otherwise alike differ.
+_OF_ONE_CELL: Final = ("label", "prompt_id", "prompt", "seed")
+
 
 def sweep(
     frames: ReportFrames, *, metrics: Sequence[str], x: str, x_label: str = "", logarithmic: bool = False
@@ -82,16 +85,28 @@ def _panel(axis: Axes, quantity: Quantity, arms: pd.DataFrame, theme: Theme) -> 
 
 
 def _arms(frames: ReportFrames, path: str) -> pd.DataFrame:
-    """Return ``method`` (label), ``rule`` (registered method), ``x`` (NaN without one), ``diverged`` (of any cell)."""
+    """Return ``method`` (label), ``rule`` (name of its line), ``x`` (NaN without one), ``diverged`` (of any cell).
+
+    A line has the arms of a registered method.  Where two of them have the same ``x``, they differ in more than that,
+    and each combination of the other settings is a line with the label of its first arm.
+    """
     rows = []
     for label, cells in frames.cells.groupby("method", sort=False):
         settings = json.loads(str(cells.iloc[0]["settings"]))
         diverged = bool(cells["status"].isin(DIVERGED).any())
-        rows.append((label, settings["method"], _number(settings, path), diverged))
-    return pd.DataFrame(rows, columns=["method", "rule", "x", "diverged"]).astype({"x": float})
+        x = _pop_number(settings, path.split("."))
+        others = {key: value for key, value in settings.items() if key not in _OF_ONE_CELL}
+        rows.append((label, settings["method"], x, diverged, json.dumps(others, sort_keys=True)))
+    arms = pd.DataFrame(rows, columns=["method", "rule", "x", "diverged", "others"]).astype({"x": float})
+    doubled = arms[arms["x"].notna() & arms.duplicated(["rule", "x"], keep=False)]["rule"]
+    apart = arms["rule"].isin(doubled) & arms["x"].notna()
+    arms.loc[apart, "rule"] = arms[apart].groupby(["rule", "others"])["method"].transform("first")
+    return arms.drop(columns="others")
 
 
-def _number(settings: Any, path: str) -> float | None:
-    for key in path.split("."):
+def _pop_number(settings: Any, keys: Sequence[str]) -> float | None:
+    """Take the number at a path out of the settings."""
+    for key in keys[:-1]:
         settings = settings.get(key) if isinstance(settings, dict) else None
-    return float(settings) if isinstance(settings, int | float) else None
+    number = settings.pop(keys[-1], None) if isinstance(settings, dict) else None
+    return float(number) if isinstance(number, int | float) else None

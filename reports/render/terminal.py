@@ -21,7 +21,8 @@ _PADDING = 2
 def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
     """Print the numbers of a table in blocks that are not wider than the console.
 
-    Intervals, numbers of prompts and captions are in the table's files.  Text is never read as markup.
+    Intervals and captions are in the table's files, and so are numbers of prompts, but where others have more.  Text is
+    never read as markup.
 
     Args:
         table: The table.
@@ -30,7 +31,7 @@ def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
     """
     rows = [row for row in table.rows if parts or not row.part]
     texts = (table.stub, *(text for row in rows for text in (row.part, row.label)))
-    labels = max(map(cell_len, texts))
+    labels, most = max(map(cell_len, texts)), _most_prompts(rows)
     width = min(labels, console.width // 2)
     console.print(Text(table.title, style="bold"))
     for place, block in enumerate(_blocks(table, rows, console.width - width)):
@@ -47,7 +48,7 @@ def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
                 shown.add_section()
                 shown.add_row(Text(part, style="italic"), *("" for _ in block))
             styles = ["bold" if not row.part and row.label in best[index] else "" for index in block]
-            numbers = [_number(row, index, table.columns[index]) for index in block]
+            numbers = [_number(row, index, table.columns[index], most) for index in block]
             cells = [Text(number, style=style) for number, style in zip(numbers, styles, strict=True)]
             shown.add_row(Text(row.label), *cells)
         if place:
@@ -80,9 +81,9 @@ def best_rows(rows: Sequence[Row], index: int, column: TableColumn) -> set[str]:
 def _blocks(table: Table, rows: Sequence[Row], width: int) -> list[list[int]]:
     """Distribute the columns over blocks of at most ``width``; a block has at least one column."""
     blocks: list[list[int]] = []
-    left = 0
+    left, most = 0, _most_prompts(rows)
     for index, column in enumerate(table.columns):
-        texts = (*_heading(column).splitlines(), *(_number(row, index, column) for row in rows))
+        texts = (*_heading(column).splitlines(), *(_number(row, index, column, most) for row in rows))
         needed = max(map(cell_len, texts)) + _PADDING
         if not blocks or needed > left:
             blocks.append([])
@@ -97,7 +98,16 @@ def _heading(column: TableColumn) -> str:
     return f"{column.title}\n{' '.join(filter(None, (column.unit, arrow(column))))}"
 
 
-def _number(row: Row, index: int, column: TableColumn) -> str:
-    entry = print_entry(row.entries[index], row.columns[index] if row.columns else column)
-    number = f"{entry.mean} ± {entry.sd}" if entry.sd else entry.mean
-    return row.entries[index].text if number == NOTHING and row.entries[index].text else number
+def _most_prompts(rows: Sequence[Row]) -> int:
+    """The largest number of prompts behind a mean."""
+    return max((entry.n or 0 for row in rows for entry in row.entries), default=0)
+
+
+def _number(row: Row, index: int, column: TableColumn, most: int) -> str:
+    """Print an entry, with its number of prompts where others have more."""
+    entry = row.entries[index]
+    printed = print_entry(entry, row.columns[index] if row.columns else column)
+    number = f"{printed.mean} ± {printed.sd}" if printed.sd else printed.mean
+    if number == NOTHING:
+        return entry.text or NOTHING
+    return f"{number} ({entry.n})" if entry.n is not None and entry.n < most else number

@@ -185,7 +185,7 @@ BAD = {
     "unknown suite": (
         _nothing,
         "fetch sd22",
-        "unknown suite 'sd22': did you mean sd21?, or a repository as owner/name",
+        "unknown suite or prior 'sd22': did you mean sd21?, or a repository as owner/name",
     ),
     "unknown role": (_nothing, "fetch sd21 --only priors", "unknown role 'priors' in sd21: did you mean prior?"),
     "no such folder": (_nothing, "fetch sd21 --only prior --from nowhere", "--from nowhere: there is no such folder"),

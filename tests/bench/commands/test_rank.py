@@ -33,3 +33,29 @@ def test_the_render_of_another_prompt_has_the_images_of_its_own_folder(tmp_path:
     for prompt, other in zip(PROMPTS, reversed(PROMPTS), strict=True):
         paths = shown[(shown["prompt_id"] == prompt) & (shown["metric"] == "clip_score")]["rgb_path"]
         assert [Path(path).parts[1].split("--")[:2] for path in paths] == [["mine", other]] * views
+
+
+def test_a_folder_of_other_renders_is_not_taken_for_new_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name / PROMPTS[0]).mkdir(parents=True)
+        Image.new("RGB", (8, 8), "white").save(tmp_path / name / PROMPTS[0] / "0.png")
+    arguments = [
+        "--prompts",
+        "toybox",
+        "--scorers",
+        "toybox",
+        "--metrics",
+        "clip_score",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main(["rank", str(tmp_path / "ours"), *arguments]) == 0
+    capsys.readouterr()
+    assert main(["rank", str(tmp_path / "theirs"), *arguments]) == 2
+    line = (
+        "run: holds the renders of ours too, which are not given; give another folder with --out, or all folders again"
+    )
+    assert line in capsys.readouterr().err
+    assert main(["rank", str(tmp_path / "theirs"), str(tmp_path / "ours"), *arguments]) == 0

@@ -124,7 +124,8 @@ def test_arms_are_compared_with_their_own_baselines(
 def test_the_papers_claims_about_scores_that_the_study_has_are_a_table(study: Study, finished: RunStore) -> None:
     claim = PaperClaim(paper="SDI", text="nearer to the truth", arm="sdi", against="sds", metric="psnr")
     claims = (claim, claim.model_copy(update={"metric": "clip_score"}))
-    report_study(study.model_copy(update={"paper_claims": claims}), finished)
+    page = report_study(study.model_copy(update={"paper_claims": claims}), finished).page.read_text()
+    assert "No claim about clip_score is tested: no metric of the study has such a column." in page
     [row] = json.loads((finished.folder / "report" / "tables" / "claims.json").read_text())["rows"]
     assert row["part"] == "SDI"
     misspelt = (claim.model_copy(update={"metric": "psnrr"}),)

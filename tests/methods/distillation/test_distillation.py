@@ -92,6 +92,14 @@ def test_no_method_ignores_perp_neg(name, prior, prompt, rgb, make_view, make_st
     assert not torch.allclose(gradient(-1.0), gradient(0.0), rtol=1e-2)
 
 
+def test_an_update_of_another_shape_is_refused() -> None:
+    latents = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    with pytest.raises(
+        ValueError, match=r"update: has the shape \(2, 1, 4, 4\), must be that of the latents, \(2, 3, 4, 4\)"
+    ):
+        update_loss(latents, torch.ones(2, 1, 4, 4))
+
+
 def test_update_loss_has_the_update_as_its_gradient() -> None:
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(3, 4, 5, 5, generator=generator, requires_grad=True)

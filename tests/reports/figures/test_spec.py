@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -62,6 +63,19 @@ def test_the_error_is_averaged_in_bins_of_t_from_high_to_low(frames):
     np.testing.assert_allclose(np.diff(error), np.diff(error)[0])  # 0.1 · step, while t falls with the step
     assert (np.diff(t) > 0).all()
     assert (np.diff(error) < 0).all()
+
+
+def test_arms_that_differ_in_more_than_the_axis_are_lines_of_their_own(frames):
+    """A mean of two arms at one place would be of neither."""
+    extra = {"sdi-16": {"t": "low"}, "sdi-32": {"t": "low"}, "sds-16": {}, "sds-32": {}, "sdi": {}}
+    settings = [
+        json.dumps({**json.loads(text), **extra[label], "method": "sds", "label": label})
+        for label, text in zip(frames.cells["method"], frames.cells["settings"], strict=True)
+    ]
+    changed = dataclasses.replace(frames, cells=frames.cells.assign(settings=settings))
+    axis = make_or_explain(changed, SWEEP)(LIGHT).axes[0]
+    lines = {line.get_label(): line.get_xdata() for line in axis.lines if line.get_linestyle() == "-"}
+    assert {label: list(x) for label, x in lines.items()} == {"sds-16": [16, 32], "sdi-16": [16, 32]}
 
 
 def test_a_sweep_of_arms_without_its_number_says_so(frames):

@@ -95,3 +95,9 @@ def test_rows_with_a_heading_of_their_own_are_printed_on_demand() -> None:
     assert "blank" not in without.getvalue()
     lines = [line.split() for line in with_parts.getvalue().splitlines() if line.strip()]
     assert lines[-2:] == [["Controls"], ["blank", "2.0000"]]
+
+
+def test_a_mean_over_fewer_prompts_than_others_says_so() -> None:
+    rows = (Row("sds", (Entry(1.0, n=3), Entry(2.0))), Row("sdi", (Entry(2.0, 0.5, n=2), Entry(3.0))))
+    lines = written(80, Table("t", "T", (), "Method", COLUMNS[:2], rows)).splitlines()
+    assert [line.split()[1:] for line in lines[-2:]] == [["1.0", "2.0"], ["2.0", "±", "0.5", "(2)", "3.0"]]
