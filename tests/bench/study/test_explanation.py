@@ -41,7 +41,7 @@ FIGURE = {"kind": "arms", "title": "T", "metrics": ["psnr"]}
         ({"steps": "1", "scale": "x"}, "steps = '1': input should be a valid integer (and 1 more)"),
         ({"steps": 1, "words": ["a", 3, 4]}, "words.1 = 3: input should be a valid string (and 1 more)"),
         ({"steps": 1, "ids": ["x"]}, "ids.0 = 'x': input should be a valid integer"),  # nor is its list too short
-        ({"steps": 1, "ids": []}, "ids = []: tuple should have at least 1 item after validation, not 0"),
+        ({"steps": 1, "ids": []}, "ids = []: must have at least 1 value"),
         ({}, "the key 'steps' is missing"),
     ],
 )
