@@ -134,7 +134,7 @@ def snapshot_views(record: AnyRecord, snapshot: Snapshot, prompt: Prompt, store:
 
 
 def _images_of(record: AnyRecord) -> JsonValue:
-    """What tells the images of a record from those of another: a cell that was run again has others.
+    """Identify the images of a record; those of a cell that was run again are others.
 
     Records without the hash of their method's code keep the scores that they had before there was one.
     """

@@ -16,11 +16,6 @@ from methods.registry import nearest
 #: The types of errors about an unknown key, of a section and of a dataclass.
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
-#: What a value must be, by the type of the error about one of another kind.
-_KINDS = dict.fromkeys(("tuple_type", "list_type"), "a list") | dict.fromkeys(
-    ("dict_type", "model_type", "dataclass_type"), "a table"
-)
-
 #: Keys and numbers of places in lists, from the whole file down to a value.
 _Path = tuple[int | str, ...]
 
@@ -57,23 +52,32 @@ def _explain(problem: ErrorDetails, fields: Mapping[str, Any], model: type[BaseM
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             return f"unknown key {key!r}: {nearest(path[-1], keys_of(model, hidden, path[:-1]))}"
-        case "missing" if isinstance(problem["loc"][-1], int):  # of a list with a fixed number of values
-            values = problem["loc"][-1] + 1
-            return f"{'.'.join(path[:-1])} = {problem['input']!r}: must have at least {values} values"
-        case "missing":
+        case "missing" if not isinstance(problem["loc"][-1], int):
             return f"the key {key!r} is missing"
         case "value_error" if isinstance(problem["input"], dict):  # a check of a whole table, which names its key
             return ".".join([*path, str(problem["ctx"]["error"])])
         case "string_pattern_mismatch":  # of a name, since no other key has a pattern
             return _explain_name(path, str(problem["input"]), problem["ctx"]["pattern"])
-    place = ".".join(map(str, _place(problem, fields))) or key
-    if problem["type"] == "too_short":
-        least = problem["ctx"]["min_length"]
-        return f"{place} = {problem['input']!r}: must have at least {least} value{'s' * (least > 1)}"
-    if problem["type"] in _KINDS:
-        return f"{place} = {problem['input']!r}: must be {_KINDS[problem['type']]}"
+    if problem["type"] == "missing":  # of a list with a fixed number of values
+        path = path[:-1]
+    place = ".".join(map(str, _place(problem, fields))) or ".".join(path)
+    return f"{place} = {problem['input']!r}: {_right(problem)}"
+
+
+def _right(problem: ErrorDetails) -> str:
+    """Say what a value must be."""
+    match problem["type"]:
+        case "missing":
+            return f"must have at least {int(problem['loc'][-1]) + 1} values"
+        case "too_short":
+            least = problem["ctx"]["min_length"]
+            return f"must have at least {least} value{'s' * (least > 1)}"
+        case "tuple_type" | "list_type":
+            return "must be a list"
+        case "dict_type" | "model_type" | "dataclass_type":
+            return "must be a table"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{place} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def _explain_name(path: Sequence[str], name: str, pattern: str) -> str:
