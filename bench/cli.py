@@ -83,6 +83,7 @@ class Run(Selection):
         """Do it and return the exit status."""
         from bench.commands.run import run_study
 
+        self.engine_options.check_engine(self.engine)
         study, store = self.resolve()
         run_study(
             study,
@@ -108,8 +109,7 @@ class Score(Selection):
         study, store = self.resolve()
         checked = store.check(study)
         score_study(checked, store, console)
-        if self.scorers is not None:  # report and verify read in the folder what it was scored with
-            store.write_study(checked)
+        store.write_study(checked)  # report, table and verify read in the folder what it was scored with
         return 0
 
 

@@ -11,6 +11,9 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
+#: Signs without which a number would be another one, or a line could not be read, in plain characters.
+_PLAIN = str.maketrans({"−": "-", "±": "+-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "×": "x", "·": "*"})
+
 #: The errors of a stream that has lost its reader: a closed pipe, a terminal that hung up.
 _GONE = {errno.EPIPE, errno.EIO}
 
@@ -24,7 +27,8 @@ def print_line(console: Console, line: str) -> None:
 def lenient_output() -> Iterator[None]:
     """Let no text end the ``with`` block: it is written with ``?`` for what the stream's encoding lacks, or dropped.
 
-    A run that prints to ``head``, or whose terminal hangs up, continues; a console in ASCII shows no ``∇``.
+    A run that prints to ``head``, or whose terminal hangs up, continues; a console in ASCII shows no ``∇``, and the minus
+    of a number as ``-``.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = LenientStream(sys.stdout), LenientStream(sys.stderr)  # type: ignore[assignment]
@@ -48,7 +52,7 @@ class LenientStream:
             self._stream.write(text)
         except UnicodeEncodeError:
             encoding = self._stream.encoding
-            self.write(text.encode(encoding, "replace").decode(encoding))
+            self.write(text.translate(_PLAIN).encode(encoding, "replace").decode(encoding))
         except OSError as error:
             self._drop(error)
         return len(text)

@@ -21,6 +21,7 @@ from bench.errors import InputError
 from bench.forecast.forecast import Cost, Forecast, cost_of, device_here, forecast_arms, hours_of, study_device
 from bench.forecast.gpus import PAPERS_GPU, Gpu, gpu_named, gpus
 from bench.formatting import duration, gigabytes
+from bench.imports.import_arms import check_arms
 from bench.output import print_line
 from bench.records.store import RunStore
 from bench.study.arms import arms_of
@@ -93,6 +94,8 @@ def print_plan(
     """
     study = store.check(study)
     check_report(study)
+    if on is None:
+        check_arms(study)
     lacking = _lacking(study)
     gpu = on or (_gpu_here() if lacking.has_no_weights else None)
     seconds = None if lacking.stop_timing else timing_seconds

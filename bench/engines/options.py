@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 from bench.errors import InputError
@@ -11,6 +11,10 @@ from bench.ranges import Positive, Within, check_ranges
 
 #: The trackers: those of accelerate that also take images.  Each has the name of its package.
 TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+
+
+#: Engines whose options begin with their name.
+_ENGINES = ("ray", "slurm")
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,15 @@ class EngineOptions:
         check_ranges(self)
         if self.track and importlib.util.find_spec(self.track) is None:
             raise InputError(f"--track {self.track}: {self.track} is not installed; pip install {self.track}")
+
+    def check_engine(self, engine: str) -> None:
+        """Check that the options with an engine's name are of the engine that runs.
+
+        Raises:
+            InputError: If one is of another engine, which would not see it.
+        """
+        for field in fields(self):
+            owner = field.name.partition("_")[0]
+            if owner in _ENGINES and owner != engine and getattr(self, field.name) != field.default:
+                option = f"--{field.name.replace('_', '-')}"
+                raise InputError(f"{option}: is an option of the engine {owner}, not of {engine}; add --engine {owner}")

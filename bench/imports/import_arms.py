@@ -64,10 +64,7 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
         gone = sum(cell.label == label and not store.has(cell) for cell in imported_cells(study))
         if label not in arms and gone:
             print_line(console, f"{study.name}: {label}: {gone} records are missing, and so is {arm.folder}")
-    parts: dict[str, Layout] = {
-        label: resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
-        for label, arm in arms.items()
-    }
+    parts = {label: _layout_of(study, label, arm) for label, arm in arms.items()}
     matchings = {label: _matching(study, arm, parts[label]) for label, arm in arms.items()}
     _check_tables(study, arms, matchings, console)
     found = {label: _find(study, label, arm, matchings[label], console) for label, arm in arms.items()}
@@ -105,12 +102,28 @@ def renders_of_a_prompt(study: Study) -> int:
     """
     most = 1
     for label, arm in imported_arms(study).items():
-        layout: Layout = resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
+        layout = _layout_of(study, label, arm)
         counts: dict[str, int] = {}
         for prompt, _ in _matching(study, arm, layout).found:
             counts[prompt.id] = counts.get(prompt.id, 0) + 1
         most = max([most, *counts.values()])
     return most
+
+
+def check_arms(study: Study) -> None:
+    """Check that the folders of a study's imported arms are there and can be read in their layouts; reads no image.
+
+    Raises:
+        InputError: If a layout, a folder or a table cannot be used.
+    """
+    for label, arm in imported_arms(study).items():
+        if not _is_kept(study, label, arm):
+            _matching(study, arm, _layout_of(study, label, arm))
+
+
+def _layout_of(study: Study, label: str, arm: ImportedArm) -> Layout:
+    layout: Layout = resolve_part(arm.layout, layouts, where=f"{study.name}: methods.{label}.{RENDERS}")
+    return layout
 
 
 def _matching(study: Study, arm: ImportedArm, layout: Layout) -> Matching:

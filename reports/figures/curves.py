@@ -28,7 +28,8 @@ def curves(frames: ReportFrames) -> Draw:
     """
     if frames.events.empty:
         raise NothingToDraw("no step was logged")
-    methods = frames.methods
+    logged = set(frames.events["method"].unique())
+    methods = [method for method in frames.methods if method in logged]  # renders of other code have no steps
     events = {method: thin_events(frames.events[frames.events["method"] == method]) for method in methods}
     status = frames.cells.set_index("cell")["status"]
 

@@ -189,6 +189,14 @@ def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.Ca
     assert "4 cells, 4 done, 0 to run" in capsys.readouterr().out
 
 
+def test_a_run_has_the_metrics_that_it_was_last_scored_with(study_file: Path, finished: RunStore) -> None:
+    _edit('["ground_truth"]', '["ground_truth", "detail"]')(study_file.parent)
+    assert finished.read_study().metrics == ("ground_truth",)
+    assert main(["score", "tiny.toml", "--out", "run"]) == 0
+    assert finished.read_study().metrics == ("ground_truth", "detail")
+    assert main(["table", "run", "--columns", "detail"]) == 0
+
+
 def test_another_suite_scores_a_run_and_is_what_report_and_verify_read(
     finished: RunStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,6 +139,14 @@ def test_what_is_written_after_the_reader_has_gone_is_dropped() -> None:
             lenient.flush()
 
 
+def test_the_sign_of_a_number_is_kept_in_ascii() -> None:
+    buffer = io.BytesIO()
+    with io.TextIOWrapper(buffer, encoding="ascii") as stream:
+        LenientStream(stream).write("−2.55 ± 1.9 → ∇\n")
+        stream.flush()
+        assert buffer.getvalue() == b"-2.55 +- 1.9 -> ?\n"
+
+
 def test_the_streams_are_put_back() -> None:
     before = sys.stdout, sys.stderr
     with lenient_output():

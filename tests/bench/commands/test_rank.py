@@ -59,3 +59,19 @@ def test_a_folder_of_other_renders_is_not_taken_for_new_ones(
     )
     assert line in capsys.readouterr().err
     assert main(["rank", str(tmp_path / "theirs"), str(tmp_path / "ours"), *arguments]) == 0
+
+
+@pytest.mark.parametrize(
+    ("renders", "message"),
+    [
+        ('{ name = "frmes", folder = "ours" }', "tiny: methods.other.renders: unknown layout of renders 'frmes'"),
+        ('{ name = "frames", folder = "nowhere" }', "nowhere"),
+    ],
+)
+def test_plan_refuses_renders_that_run_would_refuse(
+    study_file: Path, capsys: pytest.CaptureFixture[str], renders: str, message: str
+) -> None:
+    (study_file.parent / "ours").mkdir()
+    study_file.write_text(f"{study_file.read_text()}[methods.other]\nrenders = {renders}\n")
+    assert main(["plan", str(study_file), "--out", str(study_file.parent / "run")]) == 2
+    assert message in capsys.readouterr().err

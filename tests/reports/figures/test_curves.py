@@ -32,6 +32,13 @@ def test_each_cell_is_a_line_and_diverged_ones_are_dashed(make_frames):
     assert loss_other.get_title() == "a_$b"
 
 
+def test_an_arm_without_steps_has_no_panel(make_frames):
+    frames = make_frames(methods=("sds", "theirs (imported)"), views=1)
+    ours = dataclasses.replace(frames, events=frames.events[frames.events["method"] == "sds"])
+    titles = [axis.get_title() for axis in curves(ours)(LIGHT).axes if axis.get_visible() and axis.get_title()]
+    assert titles == ["sds"]
+
+
 def test_loss_is_logarithmic_only_if_it_spans_decades(make_frames):
     frames = make_frames(views=1)
     assert {axis.get_yscale() for axis in curves(frames)(LIGHT).axes} == {"linear"}
