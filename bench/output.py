@@ -27,8 +27,8 @@ def print_line(console: Console, line: str) -> None:
 def lenient_output() -> Iterator[None]:
     """Let no text end the ``with`` block: it is written with ``?`` for what the stream's encoding lacks, or dropped.
 
-    A run that prints to ``head``, or whose terminal hangs up, continues; a console in ASCII shows no ``∇``, and the minus
-    of a number as ``-``.
+    A run that prints to ``head``, or whose terminal hangs up, continues; a console in ASCII shows no ``∇``, and ``-``
+    for the minus of a number.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = LenientStream(sys.stdout), LenientStream(sys.stderr)  # type: ignore[assignment]
