@@ -88,7 +88,7 @@ def test_snapshots_are_compared_at_the_same_step(seeded: Study, store: RunStore)
     for views, (record, snapshot) in zip(sets, snapshots, strict=True):
         others = [each for each in records if each.cell.label == record.cell.label and each is not record]
         assert [other.identity for other in views.others] == [
-            [each.identity, "snapshot", snapshot.step] for each in others
+            [[each.identity, each.method_sha256, each.started_at], "snapshot", snapshot.step] for each in others
         ]
 
 

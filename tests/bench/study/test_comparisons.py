@@ -31,8 +31,8 @@ def test_further_baselines_are_no_part_of_the_cells(study: Study) -> None:
         ({"ism": ["ism"]}, "more_baselines.ism: 'ism' is compared with itself$"),
         ({"ism": ["sds"]}, "more_baselines.ism: 'sds' is the baseline already$"),
         ({"ism": ["ism-32"], "sdi": ["ism-32"]}, "more_baselines.sdi: 'ism-32' is compared with ism already$"),
-        ({"ism": "ism-32"}, "more_baselines.ism = 'ism-32': input should be a valid"),
-        (3, "more_baselines = 3: input should be a"),
+        ({"ism": "ism-32"}, "more_baselines.ism = 'ism-32': must be a list"),
+        (3, "more_baselines = 3: must be a table"),
     ],
 )
 def test_a_wrong_baseline_is_named(study: Study, wrong: object, message: str) -> None:

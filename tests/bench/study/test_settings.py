@@ -96,7 +96,7 @@ def test_snapshots_are_steps_and_places_in_the_ring() -> None:
         ([0.5, 0.5], "evaluation.snapshots = [0.5, 0.5]: must rise"),
         ([0.0], "evaluation.snapshots.0 = 0.0: input should be greater than 0"),
         ([1.0], "evaluation.snapshots.0 = 1.0: input should be less than 1"),
-        (0.5, "evaluation.snapshots = 0.5: input should be a valid"),
+        (0.5, "evaluation.snapshots = 0.5: must be a list"),
     ],
 )
 def test_wrong_snapshots_are_reported(study: Study, snapshots: Any, message: str) -> None:
