@@ -18,7 +18,7 @@ from bench.errors import InputError
 from bench.ranges import check_ranges
 from methods.registry import nearest
 
-#: The kinds of number by the placeholder that --help shows.
+#: The kinds of number by the word that --help shows for a value.
 _NUMBERS: Mapping[str, tuple[str, type]] = {"INT": ("a whole number", int), "FLOAT": ("a number", float)}
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -116,8 +116,8 @@ def _bad_number(option: str, help_text: str, given: Sequence[str]) -> str | None
     """The line about an option that takes a number and was given a word; None if there is none."""
     words = [word for each in given for word in (each.split("=", 1) if each.startswith("--") else [each])]
     places = [place for place, word in enumerate(words) if word.replace("_", "-") == option]
-    for placeholder, (what, kind) in _NUMBERS.items():
-        if places and re.search(rf"\b{placeholder}\b", help_text):
+    for metavar, (what, kind) in _NUMBERS.items():
+        if places and re.search(rf"\b{metavar}\b", help_text):
             for word in words[places[-1] + 1 :]:
                 try:
                     kind(word)

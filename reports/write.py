@@ -189,7 +189,7 @@ def _held(folder: Path) -> Iterator[None]:
     The lock is the operating system's and ends with the process; a file system without locks has none.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), fallback_to_soft=False)
-    with suppress(OSError, NotImplementedError):  # of that file system; two reports at once are rare
+    with suppress(OSError):  # of that file system; two reports at once are rare
         lock.acquire()
     try:
         yield

@@ -34,7 +34,7 @@ def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
     labels, most = max(map(cell_len, texts)), _most_prompts(rows)
     width = min(labels, console.width // 2)
     console.print(Text(table.title, style="bold"))
-    for place, block in enumerate(_blocks(table, rows, console.width - width)):
+    for place, block in enumerate(_blocks(table, rows, most, console.width - width)):
         shown = RichTable(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         shown.add_column(Text(table.stub), max_width=width, overflow="fold")
         for index in block:
@@ -78,10 +78,10 @@ def best_rows(rows: Sequence[Row], index: int, column: TableColumn) -> set[str]:
     return {label for label, merit in merits.items() if merit == top}
 
 
-def _blocks(table: Table, rows: Sequence[Row], width: int) -> list[list[int]]:
+def _blocks(table: Table, rows: Sequence[Row], most: int, width: int) -> list[list[int]]:
     """Distribute the columns over blocks of at most ``width``; a block has at least one column."""
     blocks: list[list[int]] = []
-    left, most = 0, _most_prompts(rows)
+    left = 0
     for index, column in enumerate(table.columns):
         texts = (*_heading(column).splitlines(), *(_number(row, index, column, most) for row in rows))
         needed = max(map(cell_len, texts)) + _PADDING
