@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -66,14 +67,14 @@ def parse(commands: Any, arguments: Sequence[str] | None, *, description: str) -
     return command
 
 
-def options_of(command: type) -> Iterator[str]:
-    """The options of a command, without dashes."""
+def options_of(command: type) -> Iterator[tuple[str, bool]]:
+    """The options of a command, without dashes, each with whether it takes any number of values."""
     for name, hint in get_type_hints(command, include_extras=True).items():
         if dataclasses.is_dataclass(part := next(iter(get_args(hint)), None)):
             yield from options_of(part)  # type: ignore[arg-type]
         elif tyro.conf.Positional not in get_args(hint):
             names = [own for part in get_args(hint) if isinstance(own := getattr(part, "name", None), str)]
-            yield names[0] if names else name.replace("_", "-")
+            yield names[0] if names else name.replace("_", "-"), ... in get_args(hint)
 
 
 def _check_names(commands: Any, given: Sequence[str]) -> None:
@@ -84,11 +85,13 @@ def _check_names(commands: Any, given: Sequence[str]) -> None:
     if given[0] not in known:
         what = "option" if given[0].startswith("-") else "command"
         raise InputError(f"unknown {what} {given[0]!r} in place of a command: {nearest(given[0], known)}")
-    options = {f"--{name}" for name in options_of(known[given[0]])}
-    for word in given[1:]:
+    options = {f"--{name}": is_list for name, is_list in options_of(known[given[0]])}
+    for word, following in pairwise([*given[1:], "--"]):
         option = word.partition("=")[0].replace("_", "-")
         if option.startswith("--") and option not in options and not option.startswith("--tyro-"):
             raise InputError(f"{given[0]}: unknown option {word.partition('=')[0]!r}: {nearest(option, options)}")
+        if options.get(option) and "=" not in word and following.startswith("--"):  # which tyro takes for all of them
+            raise InputError(f"{option}: needs a value; see sdibench {given[0]} --help")
 
 
 def _in_one_line(box: str, given: Sequence[str]) -> str:

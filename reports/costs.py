@@ -36,6 +36,8 @@ class Cost:
     """Printed digits after the point."""
     smaller: tuple[tuple[str, float], ...] = ()
     """Smaller units, with their sizes, for studies whose numbers would be printed as 0."""
+    definition: str = ""
+    """A sentence for the captions of tables that have it."""
 
     @property
     def column(self) -> TableColumn:
@@ -56,10 +58,18 @@ class Cost:
         return replace(self, unit="min", size=60.0)
 
 
-TIME: Final = Cost("optimise_seconds", "time", "time", "s", 1.0, 1)
-MEMORY: Final = Cost("peak_bytes", "memory", "memory", "GB", 1e9, 2, (("MB", 1e6),))
-ENERGY: Final = Cost("energy_joules", "energy", "energy", "kJ", 1e3, 1, (("J", 1.0),))
-UNET_ROWS: Final = Cost("unet_rows", "unet_rows", "UNet rows", "10³", 1e3, 1, (("", 1.0),))
+TIME: Final = Cost("optimise_seconds", "time", "time", "s", 1.0, 1, definition="Time is of the optimisation alone.")
+MEMORY: Final = Cost(
+    "peak_bytes", "memory", "memory", "GB", 1e9, 2, (("MB", 1e6),),
+    "Memory is a cell's peak (rss: of the process; cuda: allocated by torch after preparation).",
+)  # fmt: skip
+ENERGY: Final = Cost(
+    "energy_joules", "energy", "energy", "kJ", 1e3, 1, (("J", 1.0),),
+    "Energy is what the device drew during the whole cell (NVML's counter).",
+)  # fmt: skip
+UNET_ROWS: Final = Cost(
+    "unet_rows", "unet_rows", "UNet rows", "10³", 1e3, 1, (("", 1.0),), "UNet rows are network calls × batch."
+)
 
 #: The costs that tables, figures and prompt pages show, in their order.
 COSTS: Final = (TIME, MEMORY, ENERGY, UNET_ROWS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reports.frames import ReportError
-from reports.table import Entry, Footnote, Row, Table
+from reports.table import Entry, Row, Sentence, Table
 
 
 def part_of(table: Table, *, rows: Sequence[str] = (), columns: Sequence[str] = (), means_only: bool = False) -> Table:
@@ -19,7 +19,7 @@ def part_of(table: Table, *, rows: Sequence[str] = (), columns: Sequence[str] = 
         means_only: Leave out standard deviations, intervals, rank groups and numbers of prompts.
 
     Returns:
-        The part.  Footnotes of columns that are left out are left out.
+        The part.  Sentences about what is left out are left out.
 
     Raises:
         ReportError: If there is no such row or column.
@@ -29,12 +29,17 @@ def part_of(table: Table, *, rows: Sequence[str] = (), columns: Sequence[str] = 
     _check(table, "column", columns, keys)
     places = [keys.index(key) for key in dict.fromkeys(columns or keys)]
     chosen = [row for label in dict.fromkeys(rows) for row in table.rows if row.label == label] or table.rows
-    caption = (*table.caption, "Of each entry only the mean is shown.") if means_only else table.caption
+    shown = [keys[place] for place in places]
+    caption = tuple(
+        each for each in table.caption if _is_of(each, keys, shown) and not (means_only and _of_spread(each))
+    )
+    if means_only and not any(map(_of_spread, table.caption)):
+        caption = (*caption, "Of each entry only the mean is shown.")
     return replace(
         table,
         caption=caption,
         columns=tuple(table.columns[place] for place in places),
-        footnotes=tuple(each for each in table.footnotes if _is_of(each, keys, [keys[place] for place in places])),
+        footnotes=tuple(each for each in table.footnotes if _is_of(each, keys, shown)),
         rows=tuple(_part_of_row(row, places, means_only=means_only) for row in _by_part(chosen)),
     )
 
@@ -45,9 +50,14 @@ def _check(table: Table, kind: str, names: Iterable[str], known: Sequence[str]) 
             raise ReportError(f"table {table.name}: has no {kind} {name!r}; it has {', '.join(dict.fromkeys(known))}")
 
 
-def _is_of(footnote: Footnote, keys: Sequence[str], chosen: Sequence[str]) -> bool:
-    """Whether it defines a chosen column, or none of the table's, but one of its rows."""
-    return not set(footnote.keys).intersection(keys) or not set(footnote.keys).isdisjoint(chosen)
+def _is_of(sentence: str, keys: Sequence[str], chosen: Sequence[str]) -> bool:
+    """Whether it is about a chosen column, or about none of the table's: about all of it, or some of its rows."""
+    own = set(sentence.keys) if isinstance(sentence, Sentence) else set()
+    return own.isdisjoint(keys) or not own.isdisjoint(chosen)
+
+
+def _of_spread(sentence: str) -> bool:
+    return isinstance(sentence, Sentence) and sentence.is_of_spread
 
 
 def _by_part(rows: Sequence[Row]) -> list[Row]:

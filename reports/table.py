@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 #: Better values: higher ones, lower ones, or those closer to the column's target.
 Direction = Literal["up", "down", "target"]
@@ -75,17 +75,25 @@ class Row:
     columns: tuple[TableColumn, ...] = ()
 
 
-@dataclass(frozen=True)
-class Footnote:
-    """A sentence that defines a metric.
+class Sentence(str):
+    """A sentence of a caption, or a footnote, that not every part of its table needs.
 
     Args:
         text: The sentence.
-        keys: Keys of the metric's columns.
+        keys: Keys of the columns that it is about; none if it is about the whole table.
+        is_of_spread: Whether it is about what stands next to the means: deviations, intervals, ranks and numbers.
     """
 
-    text: str
+    __slots__ = ("is_of_spread", "keys")
+
     keys: tuple[str, ...]
+    is_of_spread: bool
+
+    def __new__(cls, text: str, keys: tuple[str, ...] = (), *, is_of_spread: bool = False) -> Self:
+        """Make the text that also knows what it is about."""
+        sentence = super().__new__(cls, text)
+        sentence.keys, sentence.is_of_spread = keys, is_of_spread
+        return sentence
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,11 @@ class Table:
 
     name: str  # file name without suffix
     title: str
-    caption: tuple[str, ...]  # sentences, in order
+    caption: tuple[str, ...]  # sentences, in order; a :class:`Sentence` if a part of the table may not need it
     stub: str  # heading of the labels
     columns: tuple[TableColumn, ...]
     rows: tuple[Row, ...]
-    footnotes: tuple[Footnote, ...] = ()  # definitions of the metrics
+    footnotes: tuple[Sentence, ...] = ()  # definitions of the metrics
 
     def __post_init__(self) -> None:
         keys = [column.key for column in self.columns]

@@ -20,6 +20,7 @@ from bench.records.read_record import read_record
 from bench.records.record import EVENTS_FILE, RECORD_FILE, ImportedRecord, Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
+from bench.study.naming import named_in
 from bench.study.pinning import cell_prior
 from bench.study.settings import PriorChoice
 from bench.study.study import Study
@@ -69,8 +70,9 @@ def study_device(study: Study) -> torch.device:
     Raises:
         WeightsError: If the prior's weights have not been fetched, or SDIBENCH_DEVICE names no device.
     """
-    name = prior_device(study.prior.name)
-    return torch.device(name) if name else cached_prior(*study.prior.arguments).device
+    with named_in(study, "prior"):
+        name = prior_device(study.prior.name)
+        return torch.device(name) if name else cached_prior(*study.prior.arguments).device
 
 
 def device_here(study: Study) -> torch.device | None:

@@ -16,6 +16,9 @@ from methods.registry import nearest
 #: The types of errors about an unknown key, of a section and of a dataclass.
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
+#: Tables of which the name alone may stand, as text.
+_CHOSEN_BY_NAME = {"prior", "scene"}
+
 #: Keys and numbers of places in lists, from the whole file down to a value.
 _Path = tuple[int | str, ...]
 
@@ -74,6 +77,8 @@ def _right(problem: ErrorDetails) -> str:
             return f"must have at least {least} value{'s' * (least > 1)}"
         case "tuple_type" | "list_type":
             return "must be a list"
+        case "dict_type" | "model_type" if problem["loc"][-1] in _CHOSEN_BY_NAME:
+            return "must be a name, or a table with the key name"
         case "dict_type" | "model_type" | "dataclass_type":
             return "must be a table"
     message = problem["msg"].removeprefix("Value error, ")

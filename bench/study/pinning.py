@@ -9,6 +9,7 @@ from itertools import zip_longest
 from bench.errors import InputError
 from bench.study.cell import Cell
 from bench.study.inputs import input_hashes, other_files
+from bench.study.naming import named_in
 from bench.study.pinned import Pinned, PinnedPrior
 from bench.study.study import Study
 from methods.contracts import Prior
@@ -55,7 +56,8 @@ def pin_expected(study: Study) -> Study:
 
 
 def _known(study: Study) -> Prior | UnloadedPrior:
-    return known_prior(*study.prior.arguments)
+    with named_in(study, "prior"):
+        return known_prior(*study.prior.arguments)
 
 
 def _expected(study: Study) -> Prior | UnloadedPrior | PriorCard:

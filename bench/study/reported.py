@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from bench.errors import InputError
+from bench.study.naming import named_in
 from bench.study.setting_paths import check_path
 from bench.study.study import Study
 from methods.registry import UnknownNameError, nearest
@@ -29,7 +30,8 @@ def check_report(study: Study) -> None:
             )
         if figure.x:
             check_path(figure.x, f"{study.name}: figures.{index}.x")
-    scores = _columns([*metrics.names(), *study.metrics])
+    with named_in(study, "metrics"):
+        scores = _columns([*metrics.names(), *study.metrics])
     for where, name, costs in _named_columns(study):
         _check_column(f"{study.name}: {where}", name, scores | costs)
     for name in study.published:

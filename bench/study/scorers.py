@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.errors import InputError
+from bench.study.naming import named_in
 from bench.study.study import Study
 from methods.priors import priors
 from methods.priors.loading import folder_of, hub_of
@@ -48,10 +49,12 @@ def study_suite(study: Study) -> Suite:
         return find_suite(study.scorer_suite)
     except UnknownNameError as error:
         if study.scorers is not None:
-            raise
+            with named_in(study, "scorers"):
+                raise
         prior = study.prior.name  # a misspelt one has no suite either
         if study.pinned is None and hub_of(prior) is None and folder_of(prior) is None:
-            priors[prior]  # raises
+            with named_in(study, "prior"):
+                priors[prior]  # raises
         raise InputError(
             f"{study.name}: the key 'scorers' is missing: the prior {prior!r} has no suite of its own; "
             f"known: {', '.join(suites.names())}"
@@ -66,7 +69,9 @@ def scorer_roles(study: Study) -> list[Role]:
         InputError: If the study names no suite, and its prior has none.
     """
     study_suite(study)
-    for name in study.controls:
-        controls[name]  # raises
-    roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # a plug-in's may have none
+    with named_in(study, "controls"):
+        for name in study.controls:
+            controls[name]  # raises
+    with named_in(study, "metrics"):
+        roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # a plug-in's may have none
     return [role for role in dict.fromkeys(roles) if role is not None]

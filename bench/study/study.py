@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_v
 from bench.errors import InputError
 from bench.study.comparisons import COMPARISONS, check_comparisons, comparisons_among
 from bench.study.explanation import explain, keys_of
+from bench.study.naming import named_in
 from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
@@ -162,7 +163,8 @@ class Study(CellSettings, Handling):
         from prompts import PromptSet, load_prompt_set
 
         if self.pinned is None:
-            return load_prompt_set(self.prompts)
+            with named_in(self, "prompts"):
+                return load_prompt_set(self.prompts)
         try:
             return PromptSet.model_validate(self.pinned.prompt_set)
         except ValidationError as error:
@@ -178,7 +180,8 @@ class Study(CellSettings, Handling):
             InputError: If the run folder's prompt set is malformed.
         """
         prompt_set = self.prompt_set()
-        return [prompt_set[prompt_id] for prompt_id in self.prompt_ids] if self.prompt_ids else list(prompt_set.prompts)
+        with named_in(self, "prompt_ids"):
+            return [prompt_set[each] for each in self.prompt_ids] if self.prompt_ids else list(prompt_set.prompts)
 
     @property
     def scorer_suite(self) -> str:

@@ -41,7 +41,7 @@ def render(table: Table) -> str:
         "name": table.name,
         "title": table.title,
         "caption": table.caption,
-        "footnotes": [footnote.text for footnote in table.footnotes],
+        "footnotes": list(table.footnotes),
         "stub": table.stub,
         "columns": [
             {name: getattr(column, name) for name in ("key", "title", "unit", "direction", "kind")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reports.render.printed import NOTHING, Printed, heading, printed_rows
 from reports.table import Row, Table, TableColumn
@@ -48,11 +48,11 @@ def render(table: Table) -> str:
     """Render LaTeX; the first line names the packages that the document must load.
 
     A number is in a siunitx ``S`` column, aligned at its point, and its details (±, number of prompts, mark of the rank
-    group) in a column at its right; with ± SD, the interval is on a line below.  Text beyond Latin scripts and the
-    signs of this suite needs XeLaTeX or LuaLaTeX.
+    group) in a column at its right, if any has some; with ± SD, the interval is on a line below.  Text beyond Latin
+    scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
     """
     rows = list(printed_rows(table))
-    width = 1 + sum(1 if column.kind == "words" else 2 for column in table.columns)
+    widths = [_width(column, [entries[place] for _, entries in rows]) for place, column in enumerate(table.columns)]
     lines = [
         r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{siunitx}, \usepackage{graphicx}",
         r"\begin{table*}",
@@ -60,64 +60,73 @@ def render(table: Table) -> str:
         f"  \\caption{{\\textbf{{{_text(table.title)}.}} {_text(' '.join(table.caption))}}}",
         f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower())}}}",
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",  # wide ones shrink, none is enlarged
-        f"  \\begin{{tabular}}{{l{''.join(_layout(table, rows))}}}",
+        f"  \\begin{{tabular}}{{l{''.join(_layout(widths, rows))}}}",
         r"    \toprule",
-        f"    {' & '.join([_text(table.stub), *map(_head, table.columns)])} \\\\",
+        f"    {' & '.join([_text(table.stub), *map(_head, table.columns, widths)])} \\\\",
         r"    \midrule",
-        *(f"    {line}" for line in _body(table, rows, width)),
+        *(f"    {line}" for line in _body(table, rows, widths)),
         r"    \bottomrule",
         r"  \end{tabular}}",
-        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote.text)}\\par}}" for footnote in table.footnotes),
+        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote)}\\par}}" for footnote in table.footnotes),
         r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _layout(table: Table, rows: list[tuple[Row, list[Printed]]]) -> Iterator[str]:
+def _width(column: TableColumn, entries: Sequence[Printed]) -> int:
+    """Number of LaTeX's columns: 0 for words alone, 1 for numbers alone, 2 for numbers with details."""
+    if column.kind == "words":
+        return 0
+    return 2 if any(entry.mark or entry.sd or entry.interval or entry.bracket for entry in entries) else 1
+
+
+def _layout(widths: Sequence[int], rows: Sequence[tuple[Row, list[Printed]]]) -> Iterator[str]:
     """Yield column types: each ``S`` as wide as its longest number."""
-    for index, column in enumerate(table.columns):
-        if column.kind == "words":
+    for index, width in enumerate(widths):
+        if not width:
             yield "l"
             continue
         figures = [entries[index].mean for _, entries in rows if _is_number(entries[index].mean)] or ["0"]
         sign = "+" if any(figure[0] in "+−" for figure in figures) else ""
         wholes, _, decimals = zip(*(figure.lstrip("+−").partition(".") for figure in figures), strict=True)
         form = f"{sign}{max(map(len, wholes))}.{max(map(len, decimals))}"
-        yield f"S[table-format={form}, retain-explicit-plus]@{{\\,}}l"
+        yield f"S[table-format={form}, retain-explicit-plus]" + (r"@{\,}l" if width == 2 else "")
 
 
-def _body(table: Table, rows: list[tuple[Row, list[Printed]]], width: int) -> Iterator[str]:
-    part = ""
+def _body(table: Table, rows: Sequence[tuple[Row, list[Printed]]], widths: Sequence[int]) -> Iterator[str]:
+    part, width = "", 1 + sum(max(1, each) for each in widths)
     for row, entries in rows:
         if row.part != part:
             if part or row is not table.rows[0]:
                 yield r"\midrule"
             part = row.part
             yield f"\\multicolumn{{{width}}}{{l}}{{\\textit{{{_text(part)}}}}} \\\\"
-        pairs = list(zip(entries, table.columns, strict=True))
+        pairs = list(zip(entries, widths, strict=True))
         yield f"{' & '.join([_text(row.label), *(_entry(*pair) for pair in pairs)])} \\\\"
         if any(entry.sd and entry.interval for entry in entries):
             yield f"{' & '.join(['', *(_below(*pair) for pair in pairs)])} \\\\"
 
 
-def _head(column: TableColumn) -> str:
-    return _text(heading(column)) if column.kind == "words" else f"\\multicolumn{{2}}{{c}}{{{_text(heading(column))}}}"
+def _head(column: TableColumn, width: int) -> str:
+    return f"\\multicolumn{{{width}}}{{c}}{{{_text(heading(column))}}}" if width else _text(heading(column))
 
 
-def _entry(entry: Printed, column: TableColumn) -> str:
+def _entry(entry: Printed, width: int) -> str:
     bracket = rf"{{\scriptsize ({_text(entry.bracket)})}}" if entry.bracket else ""
-    if column.kind == "words":
+    if not width:
         return " ".join(filter(None, (_text(entry.mean), bracket)))
     figure = entry.mean.replace("−", "-") if _is_number(entry.mean) else f"{{{_text(entry.mean)}}}"
+    if width == 1:
+        return figure
     mark = f"\\textsuperscript{{{entry.mark}}}" if entry.mark else ""
     sd = rf"$\pm$ {entry.sd}" if entry.sd else ""
     interval = _text(f"[{entry.interval}]") if entry.interval and not entry.sd else ""
     return f"{figure} & {' '.join(filter(None, (mark, sd, interval, bracket)))}".rstrip()
 
 
-def _below(entry: Printed, column: TableColumn) -> str:
+def _below(entry: Printed, width: int) -> str:
     """Render the interval of an entry with ± SD, on the line below it."""
-    if column.kind == "words":
+    if width < 2:
         return ""
     if not (entry.sd and entry.interval):
         return " & "

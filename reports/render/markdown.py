@@ -23,7 +23,7 @@ def render(table: Table) -> str:
         lines.append(_line([_text(row.label), *map(_entry, entries)]))
     lines += ["", _text(" ".join(table.caption))]
     if table.footnotes:
-        lines += ["", *(f"- {_text(footnote.text)}" for footnote in table.footnotes)]
+        lines += ["", *(f"- {_text(footnote)}" for footnote in table.footnotes)]
     return "\n".join(lines) + "\n"
 
 

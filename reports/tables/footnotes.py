@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from reports.frames import ReportFrames
 from reports.render.printed import better
-from reports.table import Footnote, TableColumn
+from reports.table import Sentence, TableColumn
 
 
-def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[Footnote, ...]:
+def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[Sentence, ...]:
     """Describe each metric of ``columns`` in a sentence: unit, direction, checkpoint, hash and preprocessing.
 
     Columns with the same card (CLIP-IQA's three) share a sentence; columns without a card have none.
@@ -24,7 +24,7 @@ def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tu
     return tuple(_footnote(json.loads(card), columns) for card, columns in shown.items())
 
 
-def _footnote(card: dict[str, object], columns: list[TableColumn]) -> Footnote:
+def _footnote(card: dict[str, object], columns: list[TableColumn]) -> Sentence:
     units = dict.fromkeys(", ".join(part for part in (c.unit, better(c)) if part) for c in columns)
     facts = [str(card["checkpoint"])] if card.get("checkpoint") else []
     facts += [f"weights SHA-256 {str(card['weights_sha256'])[:12]}"] if card.get("weights_sha256") else []
@@ -32,7 +32,7 @@ def _footnote(card: dict[str, object], columns: list[TableColumn]) -> Footnote:
     facts += [f"version {card['version']}"] if card.get("version") else []
     facts += [_chance(card["candidates"])] if isinstance(card.get("candidates"), int) else []
     text = f"{', '.join(c.title for c in columns)} ({'; '.join(units)}): {'; '.join(facts)}."
-    return Footnote(text, tuple(column.key for column in columns))
+    return Sentence(text, tuple(column.key for column in columns))
 
 
 def _chance(candidates: object) -> str:

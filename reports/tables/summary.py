@@ -14,7 +14,7 @@ from reports.means import common_prompts
 from reports.statistics import StudyScores, share, with_blank_for_diverged
 from reports.statistics.constants import ALPHA_TEXT, LEVEL_TEXT, SEED
 from reports.statistics.values import MIN_PROMPTS
-from reports.table import Entry, Row, Table, TableColumn
+from reports.table import Entry, Row, Sentence, Table, TableColumn
 from reports.tables.columns import headline_scores, mean_of
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
@@ -126,44 +126,44 @@ def _table(
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
-    caption = (*_how_to_read(rows, columns, costs=bool(costs)), *sentences)
+    caption = (*_how_to_read(rows, columns, costs), *sentences)
     footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
 
-def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], *, costs: bool) -> list[str]:
+def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Sequence[Cost]) -> list[str]:
     """Return the sentences that something in the table needs."""
     entries = [entry for row in rows for entry in row.entries]
-    sentences = ["Mean ± SD over prompts (n); an asset's views are averaged first, then a prompt's seeds."]
-    if ratios := [column.title for column in columns if column.is_ratio]:
-        sentences.append(
-            f"{listed(ratios, 'and')}: geometric mean over prompts, as half and twice the target are equally wrong; "
-            "the SD is the arithmetic one."
-        )
+    sentences = [
+        "Means over prompts; an asset's views are averaged first, then a prompt's seeds.",
+        Sentence("± is the SD over the prompts, whose number n is in brackets.", is_of_spread=True),
+    ]
+    if ratios := {column.key: column.title for column in columns if column.is_ratio}:
+        keys, names = tuple(ratios), listed(list(ratios.values()), "and")
+        why = "as half and twice the target are equally wrong"
+        sentences.append(Sentence(f"{names}: geometric mean over prompts, {why}.", keys))
+        sentences.append(Sentence(f"The SD of {names} is the arithmetic one.", keys, is_of_spread=True))
     if any(entry.low is not None and entry.sd is not None for entry in entries):
-        sentences.append(f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts.")
+        interval = f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts."
     else:
-        sentences.append(f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on.")
+        interval = f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on."
+    sentences.append(Sentence(interval, is_of_spread=True))
     if any(entry.group for entry in entries):
-        sentences.append(
+        ranks = (
             "Methods marked a cannot be distinguished from the best of the column, b not from the best of the rest, "
             f"and so on (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT}); a column without marks has no "
             "ranking."
         )
+        sentences.append(Sentence(ranks, is_of_spread=True))
     elif any(entry.group == 0 for entry in entries):
         sentences.append(
             f"No two methods can be distinguished (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT})."
         )
-    sentences.append(
+    ended = (
         f"Div. is the share of cells that ended {listed(DIVERGED)}, its interval Wilson's; cells that ran out "
         "of memory or time or crashed are noted and not counted."
     )
-    if costs:
-        sentences.append(
-            "Time is of the optimisation alone; memory is a cell's peak (rss: of the process; cuda: allocated by "
-            "torch after preparation); UNet rows are network calls × batch."
-        )
-    return sentences
+    return [*sentences, Sentence(ended, (DIVERGENCE.key,)), *(Sentence(cost.definition, (cost.key,)) for cost in costs)]
 
 
 def _cost_entry(measured: Measured, cost: Cost, method: str, prompts: list[str]) -> Entry:

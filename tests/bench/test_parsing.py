@@ -49,7 +49,15 @@ def test_the_options_are_those_of_the_help(part: Any) -> None:
         main([name, "--help"])
     assert not end.value.code
     listed = set(re.findall(r"^[│ ] (?:-h, )?--([a-z][a-z-]+)", shown.getvalue(), re.MULTILINE))
-    assert set(options_of(command)) == listed - {"help"}
+    assert {option for option, _ in options_of(command)} == listed - {"help"}
+
+
+@pytest.mark.parametrize("words", [("--methods",), ("--seeds", "--yes"), ("--methods", "sds", "--prompts")])
+def test_a_list_without_values_is_refused(words: tuple[str, ...]) -> None:
+    """It would stand for all of them: every method, where a shell's variable happened to be empty."""
+    listed = [word for word in words if word in ("--methods", "--seeds", "--prompts")][-1]
+    with pytest.raises(InputError, match=rf"^{listed}: needs a value; see sdibench run --help$"):
+        _parse("run", "quick", *words)
 
 
 def test_help_is_shown_whatever_else_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,20 @@ def test_rows_and_columns_are_in_the_order_of_their_names(tables):
     keys, rows = [column.key for column in whole.columns], {row.label: row for row in whole.rows}
     for row in part.rows:
         assert row.entries == tuple(rows[row.label].entries[keys.index(key)] for key in ("psnr", "clip_score"))
-    assert part.caption == whole.caption
+    assert part.caption == tuple(
+        each for each in whole.caption if not each.startswith(("Div.", "Time", "Memory", "UNet"))
+    )
+
+
+def test_sentences_are_about_what_is_there(tables):
+    whole = tables["summary"]
+    about = {"divergence": "Div.", "time": "Time", "memory": "Memory", "unet_rows": "UNet rows"}
+    for key in ("clip_score", *about):
+        caption = part_of(whole, columns=(key,)).caption
+        assert [word for word in about.values() if any(each.startswith(word) for each in caption)] == (
+            [about[key]] if key in about else []
+        )
+    assert part_of(tables["cost"], columns=("total",)).caption == tables["cost"].caption  # about the whole table
 
 
 def test_footnotes_are_of_the_columns_that_are_there(tables):
@@ -45,13 +58,18 @@ def test_rows_of_one_label_in_several_parts_stay(tables):
 
 def test_means_alone_have_nothing_next_to_them(tables):
     whole, part = tables["summary"], part_of(tables["summary"], means_only=True)
-    assert part.caption == (*whole.caption, "Of each entry only the mean is shown.")
+    assert part.caption == tuple(each for each in whole.caption if not each.startswith(("±", "A mean has an interval")))
+    assert len(whole.caption) - len(part.caption) == 2
+    cost = tables["cost"]
+    assert part_of(cost, means_only=True).caption == (*cost.caption, "Of each entry only the mean is shown.")
     for row, other in zip(whole.rows, part.rows, strict=True):
         for entry, plain in zip(row.entries, other.entries, strict=True):
             assert plain.mean == entry.mean
             assert (plain.sd, plain.n, plain.low, plain.high, plain.group, plain.note) == (None,) * 5 + ("",)
     for render in FORMATS.values():
-        assert "±" not in render(part).replace("Mean ± SD", "").replace(r"Mean $\pm$ SD", "")
+        assert "±" not in render(part)
+        assert r"\pm" not in render(part)
+    assert "@{" not in FORMATS["tex"](part)  # no empty column behind each column of numbers
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_a_metric_of_a_package_that_is_not_installed_is_one_line(study: Study, m
     with pytest.raises(UnknownNameError) as caught:
         expand(study.model_copy(update={"metrics": ("pyiqa:musiq",)}))
     assert str(caught.value) == (
-        "metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install '.[pyiqa]'"
+        "tiny: metrics: metric 'pyiqa:musiq' needs the package pyiqa, which is not installed: pip install '.[pyiqa]'"
     )
 
 
@@ -186,4 +186,4 @@ def test_the_printed_card_of_r_precision_agrees_with_the_candidates_of_scoring(
     assert card.candidates == len(set(whole))
     assert dict(card.facts)["candidates"] == f"16, so chance is {100 / 16:.1f} %"
     table = report_study(ranked, finished).tables[0]
-    assert any("16 candidates, so chance is 6.2 %" in footnote.text for footnote in table.footnotes)
+    assert any("16 candidates, so chance is 6.2 %" in footnote for footnote in table.footnotes)

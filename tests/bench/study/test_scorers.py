@@ -18,7 +18,7 @@ def _without_scorers(study: Study, prior: str) -> Study:
 
 
 def test_a_misspelt_prior_is_not_an_unknown_suite(study: Study) -> None:
-    with pytest.raises(UnknownNameError, match=r"^unknown prior 'toyboks': did you mean toybox"):
+    with pytest.raises(UnknownNameError, match=r"^tiny: prior: unknown prior 'toyboks': did you mean toybox"):
         expand(_without_scorers(study, "toyboks"))
 
 
@@ -37,7 +37,9 @@ def test_a_path_with_nothing_there_is_named(study: Study, tmp_path: Path) -> Non
 
 
 def test_a_misspelt_suite_is_named(study: Study) -> None:
-    with pytest.raises(UnknownNameError, match=r"^unknown suite of models 'toyboks': did you mean toybox"):
+    with pytest.raises(
+        UnknownNameError, match=r"^tiny: scorers: unknown suite of models 'toyboks': did you mean toybox"
+    ):
         study_suite(study.model_copy(update={"scorers": "toyboks"}))
     assert study_suite(study).name == study_suite(load_study("quick")).name == "toybox"
 

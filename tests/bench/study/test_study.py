@@ -292,5 +292,5 @@ def test_a_part_may_be_its_name_alone_also_below_a_table_of_its_settings(
 
 def test_a_scene_that_is_neither_name_nor_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(LEAST.format("scene = 3"))
-    with pytest.raises(InputError, match="scene = 3: must be a table"):
+    with pytest.raises(InputError, match=r"scene = 3: must be a name, or a table with the key name$"):
         load_study(tmp_path / "study.toml")

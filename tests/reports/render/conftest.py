@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.table import Entry, Footnote, Row, Table, TableColumn
+from reports.table import Entry, Row, Sentence, Table, TableColumn
 
 HOSTILE = '<script>alert("1")</script> & a_b 50% $x$ #1 {y} ~ ^ \\ `c` *d* [e](f) | g κ ≤ … –'
 COLUMNS = (
@@ -52,7 +52,7 @@ TABLE = Table(
             ),
         ),
     ),
-    footnotes=(Footnote(f"CLIP: {HOSTILE}.", ("clip_score",)),),
+    footnotes=(Sentence(f"CLIP: {HOSTILE}.", ("clip_score",)),),
 )
 
 

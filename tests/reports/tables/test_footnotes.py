@@ -18,4 +18,4 @@ def test_fields_that_a_card_lacks_are_left_out(make_frames):
     columns = [column for column in score_columns(frames) if column.key in ("psnr", "extra_faces")]
     (footnote,) = metric_footnotes(frames, columns)
     assert footnote.keys == ("psnr", "extra_faces")
-    assert footnote.text == "PSNR, Extra faces (dB, higher is better; %, lower is better): none."
+    assert footnote == "PSNR, Extra faces (dB, higher is better; %, lower is better): none."

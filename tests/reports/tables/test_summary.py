@@ -219,7 +219,7 @@ def test_energy_is_a_column_if_it_is_known(make_frames):
 
 def test_metric_cards_are_footnotes(make_frames):
     (footnote,) = summary_table(Measured(make_frames(), "sds"), []).footnotes
-    assert footnote.text == (
+    assert footnote == (
         "quality, sharpness (%, higher is better): toy; weights SHA-256 abababababab; "
         "uint8 RGB to 32 pixels; version 2."
     )
