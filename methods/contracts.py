@@ -101,6 +101,15 @@ class Prior(Protocol):
 
 
 @runtime_checkable
+class HoldsMemory(Protocol):
+    """A further member of a prior that knows what it takes of its device."""
+
+    def held_bytes(self) -> int:
+        """Bytes of its tensors that are in memory now."""
+        ...
+
+
+@runtime_checkable
 class LimitedText(Protocol):
     """Further members of a prior whose text encoder reads a limited number of tokens."""
 

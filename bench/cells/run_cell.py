@@ -30,7 +30,7 @@ from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
-from methods.contracts import LimitedText, Prior
+from methods.contracts import HoldsMemory, LimitedText, Prior
 
 #: Functions that are called with the event of each step, and with the images of each snapshot, for progress; their
 #: time is not charged to the optimisation.
@@ -115,7 +115,7 @@ class _CellRun:
         gpu = Nvml.find(self.device)
         self.clock = Clock()
         self.step_clock = StepClock(self.device)
-        self.memory = MemoryMeter(self.device, gpu)
+        self.memory = MemoryMeter(self.device, gpu, prior.held_bytes() if isinstance(prior, HoldsMemory) else None)
         self.energy = EnergyMeter(gpu)
         self.calls = CallMeter(prior)
         self.events: list[Event] = []

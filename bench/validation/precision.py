@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from bench.errors import is_out_of_memory
 from bench.validation.result import Check
 from methods.contracts import Prior
 from methods.diffusion.noise_levels import log_snr
@@ -39,7 +40,14 @@ def check_precision(name: str, prior: Prior) -> Check:
     settings = PipelineSettings.from_environment("mode", uses_gpu=not has_patch_codec(folder))
     if settings.dtype == torch.float32:
         return Check(passed=None, note="computes in float32 here; nothing to compare")
-    exact = DiffusersPrior(folder, dataclasses.replace(settings, dtype=torch.float32, compiled=False))
+    if isinstance(prior, DiffusersPrior):
+        prior.drop_text_encoders()
+    try:
+        exact = DiffusersPrior(folder, dataclasses.replace(settings, dtype=torch.float32, compiled=False))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return Check(passed=None, note="the prior in float32 does not fit the device beside that in half precision")
     values: dict[str, float | str | None] = {"precision": str(settings.dtype).removeprefix("torch.")}
     side = prior.resolution
     rgb = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(prior.device)

@@ -98,7 +98,8 @@ class Memory(Section):
     process_bytes: int | None = None
     """Most that the process held of the device, libraries included (NVML); None where that is not known."""
     by_phase: dict[str, int] = Field(default_factory=dict)
-    """Peak of each phase of ``PhaseSeconds``, counted as ``peak_bytes`` is; on a GPU also ``<phase>_reserved``."""
+    """Peak of each phase of ``PhaseSeconds``, counted as ``peak_bytes`` is; on a GPU also ``<phase>_reserved``, and
+    without what the process held before the cell but for the cell's prior."""
     since: Literal["cell", "process"]
     """Whether the peak is the cell's, or the process's where the system cannot reset it."""
 
@@ -182,16 +183,21 @@ class MemoryMeter(PhaseMeter):
     Args:
         device: What the cell is computed on.
         gpu: Its NVML, which is asked at both ends of a phase what the process holds; None to leave that out.
+        own_bytes: What the cell's prior takes of a GPU; the rest of what is allocated when the meter is made, such as
+            the prior of other arms, is not counted in phases.  None to count all of it.
     """
 
-    def __init__(self, device: torch.device, gpu: Nvml | None = None) -> None:
+    def __init__(self, device: torch.device, gpu: Nvml | None = None, own_bytes: int | None = None) -> None:
         self._device = device
         self._gpu = gpu
         super().__init__()
         self._is_reset = False
         self._peaks: dict[str, int] = {}  # by the name of the field, or of the phase
+        self._others = 0
         if device.type == "cuda":
             torch.cuda.empty_cache()  # what the cell before left reserved is not this one's
+            if own_bytes is not None:
+                self._others = max(0, torch.cuda.memory_allocated(device) - own_bytes)
         self._reset()
 
     def state_dict(self) -> dict[str, int]:
@@ -225,7 +231,8 @@ class MemoryMeter(PhaseMeter):
             peak = torch.cuda.max_memory_allocated(self._device)
             reserved = torch.cuda.max_memory_reserved(self._device)
             self._raise_to({"peak": peak, "reserved": reserved})
-            self._raise_to({phase: peak, f"{phase}_reserved": reserved} if phase else {})
+            own = {phase: peak - self._others, f"{phase}_reserved": reserved - self._others} if phase else {}
+            self._raise_to(own)
         else:
             peak = _peak_resident_bytes()
             self._raise_to({"peak": peak} | ({phase: peak} if phase else {}))

@@ -32,7 +32,8 @@ def compute_in_passes(
     """Apply ``compute`` to images ``(n h w 3)`` that the network sees at ``height`` × ``width``, in passes.
 
     The passes depend on ``rgb`` alone, not on earlier calls: a network rounds differently in a batch of another size,
-    and an interrupted run must end with the scores of an uninterrupted one.
+    and an interrupted run must end with the scores of an uninterrupted one.  On a GPU with little free memory they
+    depend on that too, and scores may differ by rounding.
     """
     at_once = images_at_once(device, height, width)
     return torch.cat([compute(rgb[start : start + at_once]) for start in range(0, len(rgb), at_once)])

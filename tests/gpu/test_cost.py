@@ -27,8 +27,6 @@ on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), rea
 DEVICES = [pytest.param("cpu", id="cpu-tiny"), pytest.param("cuda", id="cuda", marks=on_gpu)]
 
 pytestmark = [  # what torch says of kernels without a deterministic form, and of the mode that finds waiting
-    pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation"),
-    pytest.mark.filterwarnings("ignore:Deterministic behavior was enabled"),
     pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature"),
 ]
 

@@ -20,7 +20,6 @@ from methods.scenes.nerf.normals import analytic_normals
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-    pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation"),
 ]
 needs_tinycudann = pytest.mark.skipif(
     importlib.util.find_spec("tinycudann") is None, reason="tinycudann is not installed"

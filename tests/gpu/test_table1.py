@@ -27,7 +27,6 @@ from methods.priors.pipeline.stable_diffusion import SD21
 on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*does not have a deterministic implementation"),
     pytest.mark.timeout(7200),
 ]
 

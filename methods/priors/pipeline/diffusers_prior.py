@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -28,6 +29,9 @@ from methods.priors.pipeline.text_encoders import TextEncoders
 
 #: The keys of a scheduler's configuration that determine ᾱ; the sampler that it belongs to is not used.
 _SCHEDULE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+
+#: Texts whose conditioning is kept; a cell has fewer, and one text of T5-XXL takes 4 MB.
+_TEXTS = 32
 
 #: A flow's network reads its time times this, as a diffusion network does its timestep.
 _FLOW_STEPS = 1000
@@ -56,6 +60,7 @@ class DiffusersPrior:
         self._classes = check_pipeline(folder, str(folder))
         self.device, self._dtype = torch.device(settings.device), settings.dtype
         self._folder, kind = folder, family_in(folder)
+        self._in_memory: WeakSet[torch.nn.Module] = WeakSet()
         self._family = kind(read_configs(folder, kind.networks()), settings.resolution)
         self._reader = PromptReader(folder)
         self._text_encoders = TextEncoders(kind.text_encoders(), self._load, keep=kind.keeps_text_encoders)
@@ -94,15 +99,24 @@ class DiffusersPrior:
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str]) -> Conditioning:
-        """The conditioning of each text, which is encoded once.
+        """The conditioning of each text, which is encoded once as long as it is among the last ``_TEXTS``.
 
         Of a text that is too long the end is cut, or what is before its view words (:class:`PromptReader`).
         """
+        found = {}
         for text in texts:
             if text not in self._embedded:
                 tokens = {name: read.to(self.device) for name, read in self._reader(text).items()}
                 self._embedded[text] = self._family.embed(tokens, self._text_encoders())
-        return Conditioning.cat([self._embedded[text] for text in texts])
+            found[text] = self._embedded[text] = self._embedded.pop(text)  # the last one now
+        for text in list(self._embedded)[:-_TEXTS]:
+            del self._embedded[text]
+        return Conditioning.cat([found[text] for text in texts])
+
+    def held_bytes(self) -> int:
+        """Bytes of its networks and of its texts' conditioning that are in memory now."""
+        tensors = [tensor for network in self._in_memory for tensor in (*network.parameters(), *network.buffers())]
+        return sum(tensor.nbytes for tensor in tensors) + sum(each.nbytes for each in self._embedded.values())
 
     def drop_text_encoders(self) -> None:
         """Free the text encoders' memory, which a prediction does too; those of Stable Diffusion 1 and 2 are kept."""
@@ -124,7 +138,9 @@ class DiffusersPrior:
 
     def _load(self, name: str, dtype: torch.dtype | None = None) -> Any:
         loaded = load_network(network_class(self._classes[name]), self._folder / name, dtype or self._dtype)
-        return loaded.requires_grad_(False).eval().to(self.device)
+        network = loaded.requires_grad_(False).eval().to(self.device)
+        self._in_memory.add(network)
+        return network
 
     def _evaluate(
         self, network: Any, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, **more: Any

@@ -19,7 +19,7 @@ NEAR = 0.01
 #: (3D Gaussian Splatting's code, and gsplat's).
 _EDGE = 1.3
 
-#: Least share of the opacity that the low-pass leaves (gsplat's ``MIN_COMPENSATION``).
+#: Least share of the opacity that the low-pass leaves (gsplat's ``MIN_COMPENSATION``, from 1.6 on).
 _LEAST_SHARE = 0.005
 
 

@@ -42,4 +42,5 @@ def test_a_cell_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_two_runs_on_a_gpu_differ_by_rounding_only() -> None:
-    assert largest_difference(torch.device("cuda")) < 0.1
+    # Adam makes whole steps of the rounding of a gradient near zero: at most 0.15 in five steps of 0.03
+    assert largest_difference(torch.device("cuda")) < 0.2

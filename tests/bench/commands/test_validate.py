@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from rich.console import Console
 
 import bench.commands.validate
 from bench.cli import main
 from bench.commands.validate import Extent, validate
-from bench.validation.result import Validation
+from bench.validation.result import Check, Validation
+from bench.watch.environment import describe_environment
 
 SMALL = Extent(samples=2, sampling_steps=10, sides=(8, 32))
 
@@ -78,3 +81,20 @@ def test_time_that_is_over_is_said(tmp_path: Path, console: Console) -> None:
 def test_an_unknown_prior_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "sd22"]) == 2
     assert "unknown prior 'sd22'" in capsys.readouterr().err
+
+
+def test_every_device_is_tried_with_the_settings_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds and memory would be those of other kernels."""
+    modes: list[int] = []
+
+    def check() -> Check:
+        modes.append(torch.get_deterministic_debug_mode())
+        return Check(passed=True, note="")
+
+    here = describe_environment(torch.device("cpu"))
+    monkeypatch.setattr(bench.commands.validate, "_checks", lambda *_: [("all", check)])
+    monkeypatch.setattr(bench.commands.validate, "describe_environment", lambda device: here)
+    prior = SimpleNamespace(device=torch.device("cuda"), weights_sha256="0" * 64)
+    monkeypatch.setattr(bench.commands.validate, "cached_prior", lambda *_: prior)
+    assert validate("toybox", Console(file=io.StringIO()), out=tmp_path / "v.json", extent=SMALL)
+    assert modes == [1]

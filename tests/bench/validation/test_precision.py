@@ -66,3 +66,18 @@ class _Lossy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         return (gradient / 16384).half().float() * 16384
+
+
+def test_a_device_without_room_for_both_is_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = toybox()
+    dropped: list[bool] = []
+    monkeypatch.setattr(prior, "drop_text_encoders", lambda: dropped.append(True))
+
+    def refuse(*_given: object) -> None:
+        assert dropped  # what a prediction has no use for makes room first
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(DiffusersPrior, "__init__", refuse)
+    check = check_precision("toybox", prior)
+    assert check.passed is None
+    assert "does not fit" in check.note

@@ -125,3 +125,18 @@ def test_on_a_gpu_peaks_are_allocated_and_reserved_by_phase(monkeypatch: pytest.
         "prepare": 10, "prepare_reserved": 10, "optimise": 110, "optimise_reserved": 110,
         "evaluate": 50, "evaluate_reserved": 110,
     }  # fmt: skip
+
+
+def test_on_a_gpu_phases_are_without_what_other_priors_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arms of two priors take turns in a process, and each would have the weights of both."""
+    fake = _FakeAllocator()
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", fake.reset)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: fake.allocated)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: fake.peak)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: fake.reserved)
+    fake.allocate(1000)
+    meter = MemoryMeter(torch.device("cuda", 0), own_bytes=300)
+    with meter.phase("optimise"):
+        fake.allocate(50)
+    memory = meter.read()
+    assert (memory.peak_bytes, memory.arm_bytes, memory.arm_reserved_bytes) == (1050, 350, 350)

@@ -34,7 +34,7 @@ _OF_A_TILE = 2 * (8 + 4)
 @rasterisers.register("gsplat")
 @dataclass(frozen=True)
 class Gsplat(Rasteriser):
-    """gsplat 1.5 or later, which needs a CUDA device: images and gradients of ``torch``, in one call for all views.
+    """gsplat 1.5, which needs a CUDA device: images and gradients of ``torch``, in one call for all views.
 
     A ray of its ends before the Gaussian that would leave less than 1/10000 of the light, which then does not count:
     up to 1e-4 / (1 - a) of the opacity is missing for Gaussians of opacity a, 0.1 at the most.  It adds up gradients in
@@ -112,7 +112,10 @@ def rasterise(
         xx, xy, yy = torch.where(is_seen[..., None], info["conics"], 1.0).unbind(-1)
         least = (xx + yy) / 2 - (((xx - yy) / 2) ** 2 + xy**2).sqrt()  # inverse variance along the longer axis
         radii = torch.where(is_seen, 3 / least.sqrt(), 0.0)
-    return Rasterised(sums.permute(0, 3, 1, 2), opacity.permute(0, 3, 1, 2), info["means2d"], radii)
+        # 0, or NaN: gsplat leaves out a Gaussian that has a NaN, and a broken scene must show
+        broken = 0 * torch.stack([part.sum() for part in (*cloud, values)]).sum()
+    sums, opacity = (image.permute(0, 3, 1, 2) + broken for image in (sums, opacity))
+    return Rasterised(sums, opacity, info["means2d"], radii)
 
 
 def world_to_camera(cameras: Cameras) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
+import math
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -14,6 +15,12 @@ from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
 from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.marching.steps import chord
 from methods.scenes.nerf.occupancy import OccupancyGrid
+
+#: Steps that are tried at once; those in occupied space take some hundred bytes each.
+STEPS_AT_ONCE = 2**24
+
+#: A density of which any step is opaque, per world unit.
+_OPAQUE = 1e10
 
 
 class NerfaccMarcher:
@@ -51,20 +58,23 @@ class NerfaccMarcher:
         near, far = chord(origins, directions, self.radius)
         near = near if jitter is None else near + self.step * jitter
 
-        def density_between(starts: Tensor, ends: Tensor, ray: Tensor) -> Tensor:
-            return density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])
-
-        ray, starts, ends = self._traverser(occupancy).sampling(
-            origins,
-            directions,
-            sigma_fn=density_between,
-            t_min=near,
-            t_max=far,
-            render_step_size=self.step,
-            early_stop_eps=LEAST_LIGHT,
-            alpha_thre=LEAST_OPACITY,
-        )
-        return packed_samples(origins, directions, ray.long(), starts, ends)
+        traverser = self._traverser(occupancy)
+        found = []
+        for first in range(0, len(origins), rays := max(1, STEPS_AT_ONCE // math.ceil(2 * self.radius / self.step))):
+            some = slice(first, first + rays)
+            ray, starts, ends = traverser.sampling(
+                origins[some],
+                directions[some],
+                sigma_fn=partial(_shown_density, density, origins[some], directions[some]),
+                t_min=near[some],
+                t_max=far[some],
+                render_step_size=self.step,
+                early_stop_eps=LEAST_LIGHT,
+                alpha_thre=LEAST_OPACITY,
+            )
+            found.append((ray.long() + first, starts, ends))
+        ray, starts, ends = map(torch.cat, zip(*found, strict=True))
+        return packed_samples(origins, directions, ray, starts, ends)
 
     def weights(self, density: Tensor, samples: Samples) -> Tensor:
         """The weights of volume rendering ``(m,)``, with nerfacc's scans."""
@@ -84,6 +94,14 @@ class NerfaccMarcher:
         self._estimator.binaries = occupancy.occupied[None]
         self._estimator.occs = occupancy.density.flatten() * self.step
         return self._estimator
+
+
+def _shown_density(
+    density: Density, origins: Tensor, directions: Tensor, starts: Tensor, ends: Tensor, ray: Tensor
+) -> Tensor:
+    """The density in the middles of intervals; a NaN is opaque, since nerfacc leaves it out and it must show."""
+    found: Tensor = density(origins[ray] + directions[ray] * ((starts + ends) / 2)[:, None])
+    return found.nan_to_num(nan=_OPAQUE)
 
 
 @cache

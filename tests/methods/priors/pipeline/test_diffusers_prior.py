@@ -10,8 +10,10 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from methods.contracts import HoldsMemory
 from methods.priors import priors
 from methods.priors.loading import load_prior
+from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.patch_codec import PatchCodec
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError, verify_weights, write_card
@@ -125,3 +127,33 @@ def test_an_unknown_name_is_answered_with_the_most_similar() -> None:
     assert {"gaussian", "toybox"} <= set(priors.names())
     with pytest.raises(UnknownNameError, match="unknown prior 'toybx': did you mean toybox"):
         load_prior("toybx")
+
+
+def test_few_texts_are_kept_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all prompts of a study would be in the memory of its last cells, and not of its first."""
+    monkeypatch.setattr("methods.priors.pipeline.diffusers_prior._TEXTS", 3)
+    prior, encoded = DiffusersPrior(folder), []
+    embed = prior._family.embed
+    monkeypatch.setattr(prior._family, "embed", lambda *given: encoded.append(1) or embed(*given))
+    texts = [f"a {colour} car" for colour in ("red", "green", "blue", "black", "white")]
+    whole = prior.embed(texts)
+    assert len(whole) == len(encoded) == 5
+    held = prior.held_bytes()
+    assert torch.equal(prior.embed(texts[2:]).sequence, whole.sequence[2:])
+    assert (len(encoded), prior.held_bytes()) == (5, held)
+    prior.embed([texts[2]])  # the last one that was asked for
+    prior.embed([texts[0], texts[2]])
+    assert len(encoded) == 6
+    prior.embed([texts[3]])
+    assert len(encoded) == 7
+
+
+def test_what_it_holds_is_its_networks_and_texts(folder: Path) -> None:
+    prior = DiffusersPrior(folder)
+    networks = [prior._network, *prior._text_encoders().values()]
+    weights = sum(tensor.nbytes for each in networks for tensor in (*each.parameters(), *each.buffers()))
+    before = prior.held_bytes()
+    assert before == weights > 0
+    text = prior.embed(["a text that nobody has embedded"])
+    assert prior.held_bytes() == before + text.nbytes == before + text.sequence.nbytes
+    assert isinstance(prior, HoldsMemory)

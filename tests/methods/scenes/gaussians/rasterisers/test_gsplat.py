@@ -127,6 +127,24 @@ def test_the_matrices_and_shapes_give_images_gradients_and_radii_of_torch(spread
         torch.testing.assert_close(slope, other, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("part", range(5))
+def test_a_gaussian_that_is_not_a_number_shows_although_gsplat_leaves_it_out(part: int) -> None:
+    parts = [each.detach().clone() for each in random_cloud(3, 24, size=0.08)]
+    parts[part].view(24, -1)[7, 0] = torch.nan
+
+    def without_nan(
+        means: Tensor, quats: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, **given: Any
+    ) -> Any:
+        kept = torch.arange(24) != 7
+        return rasterization(
+            means[kept], quats[kept], scales[kept], opacities[kept], colors[:, kept], **given
+        )  # fmt: skip
+
+    drawn = draw_with(partial(rasterise, without_nan), tuple(parts), views(), SIDE)
+    assert bool(drawn.sums.isnan().all())
+    assert bool(drawn.opacity.isnan().all())
+
+
 def test_world_to_camera_and_intrinsics_place_a_point_on_its_ray() -> None:
     cameras = views()
     rays = cameras.rays(SIDE)

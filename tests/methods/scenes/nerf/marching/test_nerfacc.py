@@ -232,3 +232,35 @@ def test_an_empty_scene_can_be_stepped(device: torch.device) -> None:
     rendering = look(nerf, generator=generator())
     rendering.rgb.sum().backward()
     assert rendering.opacity.max() == 0
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_rays_in_pieces_have_the_same_samples(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All occupied steps of a large image would be in memory at once."""
+    nerf, found, sizes = scene(device, by_nerfacc(48)), [], []
+    rays = evaluation_ring(2).to(device).rays(6)
+    origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+    jitter = torch.rand(len(origins), generator=generator()).to(device)
+
+    def density(points: Tensor) -> Tensor:
+        sizes.append(len(points))
+        return nerf.field.density(points)
+
+    for steps in (2**24, 300):
+        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.STEPS_AT_ONCE", steps)
+        found.append(nerf.marcher.march(origins, directions, nerf.occupancy, density, jitter))
+    assert max(sizes[1:]) <= 300 < sizes[0]
+    for whole, pieces in zip(*found, strict=True):
+        assert torch.equal(whole, pieces) if isinstance(whole, Tensor) else whole == pieces
+
+
+@installed
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_a_density_that_is_not_a_number_shows(device: torch.device) -> None:
+    """nerfacc leaves such a sample out, and the picture of a broken scene would be empty."""
+    nerf = scene(device, by_nerfacc(48))
+    origins = torch.tensor([[3.0, 0, 0]], device=device)
+    directions = torch.tensor([[-1.0, 0, 0]], device=device)
+    samples = nerf.marcher.march(origins, directions, nerf.occupancy, lambda points: torch.nan * points[:, 0], None)
+    assert len(samples.ray) == 1
