@@ -17,6 +17,7 @@ from bench.errors import InputError, StorageError
 from bench.records.reading import require_readable
 from bench.records.store import STUDY_FILE, RunStore
 from bench.scores.frames import TABLES, read_frame
+from bench.scores.image_folder import is_as_made, read_sums
 from reports.sums import damaged_files
 
 #: Folders of a run that are checked elsewhere (records), are kept as they were found, or hold no data.
@@ -90,6 +91,8 @@ def _check_nothing(_path: Path) -> None:
 def _check_image(path: Path) -> None:
     with Image.open(path) as image:
         image.load()
+    if not is_as_made(path, read_sums(path.parent) or {}):
+        raise InputError(f"{path}: was changed; score the run again")
 
 
 def _check_tensors(path: Path) -> None:

@@ -134,13 +134,16 @@ def _is_changed(record: Record, present: Mapping[str, str | None]) -> bool:
 def _drop_stale(missing: Sequence[Cell], store: RunStore) -> None:
     """Delete what was made of former records of cells that run again, which were set aside or moved away.
 
-    Without its table of scores a run is not reported before it is scored again; the other scores are kept.
+    Without its table of scores a run is not reported before it is scored again; the other scores are kept.  A report of
+    former records is set aside.
     """
     for cell in missing:
         for mesh in store.folder.glob(f"meshes/{cell.folder_name}--*.glb"):
             mesh.unlink(missing_ok=True)
     if not scored_cells(store).isdisjoint(cell.identity for cell in missing):
         (store.folder / "scores.parquet").unlink(missing_ok=True)
+        if (store.folder / "report").is_dir():
+            store.set_aside(store.folder / "report")
 
 
 def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: Console) -> None:

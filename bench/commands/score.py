@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,7 +21,7 @@ from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import TABLES, owner_of, table_of, write_frame
 from bench.scores.scoring import Scores, is_scored, score_view_sets
-from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets
+from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets, with_samples
 from bench.study.imported_arms import all_cells
 from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study
@@ -114,7 +113,7 @@ class _Stage:
             print_line(self.console, f"{study.name}: {why}")
 
         def score(sets: Sequence[ViewSet], what: str) -> list[Scores]:
-            compared = _with_samples(_rotated(sets, start), samples)
+            compared = with_samples(_rotated(sets, start), samples)
             return score_view_sets(compared, self.scorers, self.candidates, self.console, what)
 
         sets = cell_sets(self.records, self.prompts, store)
@@ -145,7 +144,7 @@ class _Stage:
     def helped(self) -> Iterator[None]:
         """Let other processes score in the block, each beginning elsewhere; what fails there is left to this one."""
         samples, _ = sample_views(self.study, self.scorers, list(self.prompts.values()), self.store, makes=False)
-        sets = _with_samples(cell_sets(self.records, self.prompts, self.store), samples)
+        sets = with_samples(cell_sets(self.records, self.prompts, self.store), samples)
         missing = [views for views in sets if not is_scored(views, self.scorers, self.candidates)]
         worth = self.device == "cpu" and sum(map(len, missing)) >= _WORTH_A_PROCESS
         count = cpu_workers(self.study.threads) if worth else 1
@@ -181,10 +180,6 @@ def _help(study: Study, folder: Path, start: float) -> None:
         stage = _Stage(study, RunStore(folder), Console(quiet=True))
         with stage.settings():
             stage.score(start)
-
-
-def _with_samples(sets: Sequence[ViewSet], samples: Mapping[str, ViewSet]) -> list[ViewSet]:
-    return [replace(views, samples=samples.get(views.prompt.id)) for views in sets]
 
 
 def _rotated(items: Sequence[_Item], start: float) -> list[_Item]:

@@ -19,12 +19,14 @@ from bench.errors import InputError, StorageError, VersionError
 from bench.output import print_line
 from bench.records.read_record import read_events
 from bench.records.reading import refusals, require_readable
-from bench.records.record import EVENTS_FILE, AnyRecord, Record, RecordedView
+from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord, Record, RecordedView
+from bench.records.seal import is_unchanged
 from bench.records.store import RunStore
 from bench.scores.checked_scores import checked_scores
 from bench.scores.control_views import sample_views
 from bench.scores.frames import read_card, read_frame
-from bench.scores.scoring import with_needed
+from bench.scores.kept_scores import altered_tables
+from bench.scores.scoring import kept_scores, with_needed
 from bench.scores.truth import read_image
 from bench.scores.view_set import cell_sets
 from bench.study.cell import SCENE_FILE, Cell
@@ -151,9 +153,10 @@ def check_files(record: AnyRecord, folder: Path) -> None:
     """Read every file of a record that ``read_record`` has found there, to the last byte.
 
     Raises:
-        InputError: If a file has other content than was written, or is not what its name says.
+        InputError: If the record or a file has other content than was written, or a file is not what its name says.
         StorageError: If the user has no right to read one, or the disk fails.
     """
+    _check_seal(folder / RECORD_FILE)
     for name, expected in record.file_sha256.items():
         with refusals(folder / name):
             found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
@@ -174,6 +177,13 @@ def check_files(record: AnyRecord, folder: Path) -> None:
         return
     if (steps := len(read_events(folder))) != record.steps_done:
         raise InputError(f"{folder / EVENTS_FILE}: corrupt record: has {steps} steps, the record {record.steps_done}")
+
+
+def _check_seal(path: Path) -> None:
+    with refusals(path):
+        text = path.read_text(encoding="utf-8")
+    if not is_unchanged(text):
+        raise InputError(f"{path}: corrupt record: was changed after it was written")
 
 
 def _views(record: AnyRecord) -> Iterator[RecordedView]:
@@ -215,6 +225,9 @@ def _scored_otherwise(
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
     candidates = [prompt.text for prompt in study.prompt_set().prompts]
     samples, _ = sample_views(study, scorers, list(prompts.values()), store)
+    completed = [record for record in records if record.status is Status.COMPLETED]
+    for name, found in altered_tables(study, store, completed, scorers, samples):
+        yield Finding("score", found, store.folder / f"{name}.parquet")
     scored = set(scores["cell"])
     lost = scored - {record.identity for record in records}
     groups_lost = {_group(cell) for cell in all_cells(study) if cell.identity in lost}
@@ -228,11 +241,14 @@ def _scored_otherwise(
                 for each in records
                 if _group(each.cell) == _group(record.cell) and (each.identity in scored or each is record)
             ]
-            views = cell_sets(group, prompts, store)[group.index(record)]
-            images = with_needed(replace(views, samples=samples.get(prompt.id)), scorers).read()
+            views = replace(cell_sets(group, prompts, store)[group.index(record)], samples=samples.get(prompt.id))
+            images = with_needed(views, scorers).read()
         except InputError as error:  # the truth's: the record's own images are right
             yield Finding("unreadable" if isinstance(error, StorageError) else "damaged", str(error))
             continue
+        # the table was compared with what is kept, which is compared with what is right
+        kept = kept_scores(views, scorers, candidates)
+        written |= {metric: np.array(values, float) for metric, values in kept.items() if metric in written}
         for scorer in scorers:
             if scorer.card.uses_seeds and _group(record.cell) in groups_lost:
                 continue
@@ -240,8 +256,7 @@ def _scored_otherwise(
             for metric, values in again.items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
-                    kept = store.folder / "scores" / record.cell.folder_name
-                    yield Finding("score", f"{where}: {line}", kept)
+                    yield Finding("score", f"{where}: {line}", store.folder / "scores" / record.cell.folder_name)
 
 
 def _group(cell: AnyCell) -> tuple[str, str]:

@@ -145,7 +145,8 @@ def set_record_aside(cell: Cell, store: RunStore, is_old: Callable[[Record], boo
     with store.claim(cell) as is_mine:
         record = store.read(cell) if is_mine else None
         if record is not None and is_old(record):
-            store.attempts(cell).write(Attempts(count=record.attempts))
+            if record.status.failed:  # otherwise nothing went wrong, and the cell starts afresh
+                store.attempts(cell).write(Attempts(count=record.attempts))
             store.set_aside(store.cell_folder(cell))
     return not store.has(cell)
 

@@ -66,8 +66,20 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         StorageError: If the disk is full, or the folder cannot be written in.
     """
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write a file in the same way; one that has the content is left alone, so that it may be read-only.
+
+    Raises:
+        StorageError: If the disk is full, or the folder cannot be written in.
+    """
+    with suppress(OSError):
+        if path.read_bytes() == content:
+            return
     with new_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def make_folder(folder: Path) -> None:
@@ -115,5 +127,6 @@ def storage_errors(target: Path) -> Iterator[None]:
 
 def _refused(target: Path, reason: str) -> StorageError:
     return StorageError(
-        f"{target}: cannot be written ({reason}); finished cells are kept: fix this and give the same command again"
+        f"{target}: cannot be written ({reason}); finished cells are kept: fix this, or copy the run folder to where "
+        "you may write, and give the same command again"
     )

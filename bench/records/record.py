@@ -90,6 +90,8 @@ class BaseRecord(Section):
     """Size of every other file of the record, by its path relative to the folder."""
     file_sha256: dict[RecordFile, str] = Field(default_factory=dict)
     """SHA-256 of each of these files."""
+    record_sha256: str | None = None
+    """SHA-256 of ``record.json`` itself (:mod:`bench.records.seal`); None in records without it."""
 
     @property
     def reason(self) -> str | None:

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -182,7 +182,8 @@ class RunStore:
     def read_all(self, cells: Iterable[AnyCell]) -> Sequence[AnyRecord]:
         """The existing records of ``cells``, in their order, in a form of which ten thousand take little memory.
 
-        Equal parts are shared between them, and the hashes of their files, which only ``verify`` needs, are left out.
+        Equal parts are shared between them, the hashes of their files, which only ``verify`` needs, are left out, and
+        the sizes of all images are one sum.
 
         Raises:
             InputError: If one of them is corrupt; nothing is deleted.
@@ -194,6 +195,7 @@ class RunStore:
             if record is not None:
                 alike = {"environment": record.environment, "views": record.views, "snapshots": record.snapshots}
                 shared = {name: known.setdefault(to_json(part), part) for name, part in alike.items()}
+                shared["file_bytes"] = _without_images(record.file_bytes)
                 records.append(record.model_copy(update={"cell": cell, "file_sha256": {}, **shared}))
         return records
 
@@ -291,6 +293,12 @@ class RunStore:
         with storage_errors(target):
             make_folder(target.parent)
             path.rename(target)
+
+
+def _without_images(file_bytes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of files, those of all images together under a name that no file has."""
+    others = {name: size for name, size in file_bytes.items() if "/" not in name}
+    return others | {"images": sum(file_bytes.values()) - sum(others.values())}
 
 
 def _with_imported_arms(study: Study, held: Study) -> Study:

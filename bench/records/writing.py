@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
 from bench.records.record import (
     EVENTS_FILE,
     RECORD_FILE,
+    BaseRecord,
     Images,
     ImportedRecord,
     Outcome,
@@ -17,8 +19,11 @@ from bench.records.record import (
     RecordedView,
     Snapshot,
 )
+from bench.records.seal import sealed
 from bench.study.cell import SCENE_FILE
 from methods.weights import file_sha256, write_tensors
+
+_AnyRecord = TypeVar("_AnyRecord", bound=BaseRecord)
 
 
 def write_files(outcome: Outcome, folder: Path) -> Record:
@@ -48,8 +53,7 @@ def write_files(outcome: Outcome, folder: Path) -> Record:
     before = outcome.record.seconds  # it wrote checkpoints and progress on the way
     seconds = before.model_copy(update={"write": before.write + time.perf_counter() - start})
     record = outcome.record.model_copy(update={"views": views, "snapshots": snapshots, "seconds": seconds, **files})
-    (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return record
+    return _write_record(record, folder)
 
 
 def write_imported(record: ImportedRecord, images: Images, folder: Path) -> ImportedRecord:
@@ -63,8 +67,13 @@ def write_imported(record: ImportedRecord, images: Images, folder: Path) -> Impo
     """
     views = _write_images(images, folder, "views")
     written = record.model_copy(update={"views": views, **_describe_files(folder)})
-    (folder / RECORD_FILE).write_text(written.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return written
+    return _write_record(written, folder)
+
+
+def _write_record(record: _AnyRecord, folder: Path) -> _AnyRecord:
+    text = sealed(record)
+    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
+    return type(record).model_validate_json(text)
 
 
 def _describe_files(folder: Path) -> dict[str, dict[str, int] | dict[str, str]]:

@@ -66,9 +66,15 @@ class _NoPriorError(Exception):
 
 
 def control_views(
-    study: Study, records: Sequence[AnyRecord], prompts: Sequence[Prompt], store: RunStore, console: Console
+    study: Study,
+    records: Sequence[AnyRecord],
+    prompts: Sequence[Prompt],
+    store: RunStore,
+    console: Console,
+    *,
+    makes: bool = True,
 ) -> list[ControlViews]:
-    """Return the study's controls for each of its prompts; images that are missing are made.
+    """Return the study's controls for each of its prompts.
 
     Args:
         study: Names the controls, the baseline whose renders controls can use, and the guidance of the samples.
@@ -78,8 +84,9 @@ def control_views(
         console: Receives a line for each control that is not available for all prompts, or has images that are not
             finite, which leaves out its rows for those.  Images of the prior that were made where its weights are
             need them no more.
+        makes: Make images that are missing; otherwise their controls are left out.
     """
-    maker = _Maker(study, records, prompts, store)
+    maker = _Maker(study, records, prompts, store, makes=makes)
     found = []
     for name in study.controls:
         control = controls[name]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from bench.errors import InputError
-from bench.records.atomic import new_file
+from bench.records.atomic import write_bytes_atomically
 from bench.records.reading import require_readable
 from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore
@@ -94,13 +95,14 @@ def table_frames(records: Sequence[AnyRecord], store: RunStore) -> ReportFrames:
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write Parquet so that a reader sees the old file or the new one.
+    """Write Parquet so that a reader sees the old file or the new one; an equal file is left alone.
 
     Raises:
         StorageError: If the disk is full, or the folder cannot be written in.
     """
-    with new_file(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
+    write_bytes_atomically(path, content.getvalue())
 
 
 def table_of(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:

@@ -1,20 +1,24 @@
-"""Folders of images that are made whenever they are not there whole: safe to delete, and never read half."""
+"""Folders of images that are made whenever they are not there as they were made: safe to delete, never read half."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.records.atomic import new_folder, storage_errors
 from bench.records.reading import refusals
+from methods.weights import file_sha256
+
+#: The list of a folder's images with their hashes, in the format that ``sha256sum --check`` reads.
+SUMS_FILE = "sha256sums.txt"
 
 #: The last chunk of every PNG (ISO/IEC 15948, 11.2.5): no data, its name, and its checksum.
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
 def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None]) -> Path:
-    """Return a folder of images, which is made if one of them is missing or cut short.
+    """Return a folder of images, which is made if one of them is missing, cut short or was changed.
 
     Args:
         target: The folder.
@@ -30,16 +34,47 @@ def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None
                 shutil.rmtree(target)
         with new_folder(target) as temporary:
             make(temporary)
+            sums = "".join(f"{file_sha256(temporary / name)}  {name}\n" for name in names)
+            (temporary / SUMS_FILE).write_text(sums, encoding="utf-8")
     return target
 
 
 def is_whole(target: Path, names: Sequence[str]) -> bool:
-    """Say whether a folder holds all of its images, none of them cut short.
+    """Say whether a folder holds all of its images as they were made; of an earlier version's, none cut short.
 
     Raises:
         StorageError: If an image cannot be read.
     """
-    return all(_is_whole_png(target / name) for name in names)
+    sums = read_sums(target)
+    if sums is None:
+        return all(_is_whole_png(target / name) for name in names)
+    return all(name in sums and is_as_made(target / name, sums) for name in names)
+
+
+def read_sums(folder: Path) -> dict[str, str] | None:
+    """The hashes of a folder's images as they were made, by name; None for a folder of an earlier version.
+
+    Raises:
+        StorageError: If the list cannot be read.
+    """
+    path = folder / SUMS_FILE
+    if not path.is_file():
+        return None
+    with refusals(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+
+
+def is_as_made(path: Path, sums: Mapping[str, str]) -> bool:
+    """Say whether an image is there with the content that it was made with, unless the list does not have it.
+
+    Raises:
+        StorageError: If it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    with refusals(path):
+        return sums.get(path.name, found := file_sha256(path)) == found
 
 
 def image_names(count: int) -> list[str]:

@@ -73,7 +73,7 @@ def score_view_sets(
                 ahead.append(reader.submit(_read_images, following, scorers, candidates))
             if images is not None:
                 _score(views, images, unscored, candidates)
-    return [_read(views, scorers, candidates) for views in sets]
+    return [kept_scores(views, scorers, candidates) for views in sets]
 
 
 def is_scored(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> bool:
@@ -104,7 +104,8 @@ def _score(views: ViewSet, images: Views, scorers: Sequence[Metric], candidates:
         write_atomically(_path(views, scorer, candidates), json.dumps(scores))
 
 
-def _read(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> Scores:
+def kept_scores(views: ViewSet, scorers: Sequence[Metric], candidates: Sequence[str]) -> Scores:
+    """Return the scores of the set that are on disk."""
     scores: Scores = {}
     for scorer in scorers:
         for column, values in (_cached(views, scorer, candidates) or {}).items():

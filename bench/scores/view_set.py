@@ -117,6 +117,11 @@ def snapshot_sets(
     return _with_others(sets, [(record.cell.label, record.cell.prompt_id, each.step) for record, each in snapshots])
 
 
+def with_samples(sets: Sequence[ViewSet], samples: Mapping[str, ViewSet]) -> list[ViewSet]:
+    """Give each set the prior's own images of its prompt, where there are any."""
+    return [replace(views, samples=samples.get(views.prompt.id)) for views in sets]
+
+
 def _with_others(sets: Sequence[ViewSet], groups: Sequence[Hashable]) -> list[ViewSet]:
     """Give each set the others of its group that were seen from the same directions."""
     members: dict[Hashable, list[ViewSet]] = defaultdict(list)

@@ -77,7 +77,7 @@ def _right(problem: ErrorDetails) -> str:
             return f"must have at least {least} value{'s' * (least > 1)}"
         case "tuple_type" | "list_type":
             return "must be a list"
-        case "dict_type" | "model_type" if problem["loc"][-1] in _CHOSEN_BY_NAME:
+        case "dict_type" | "model_type" if _CHOSEN_BY_NAME.intersection(problem["loc"][-1:]):
             return "must be a name, or a table with the key name"
         case "dict_type" | "model_type" | "dataclass_type":
             return "must be a table"

@@ -147,6 +147,11 @@ def test_what_was_made_of_a_former_record_is_made_again(
     run_study(study, finished, console, retry_changed=moved == "set aside by run")
     with pytest.raises(InputError, match=r"scores.parquet: is missing; score the run first"):
         report_study(study, finished)
+    assert not (finished.folder / "report").exists()  # nobody takes it for one of the new records
+    assert [path.read_bytes() for path in finished.folder.glob("set-aside/report--*/index.html")] == [before]
+    record = finished.read(cell)
+    assert record is not None
+    assert record.attempts == 1  # nothing had gone wrong
     scores = score_study(study, finished, console)
     own = scores[(scores["cell"] == cell.identity) & (scores["metric"] == "iou")]["value"]
     assert (own == 0).all()  # of white images

@@ -16,7 +16,7 @@ from rich.console import Console
 import bench.commands.score as score_module
 from bench.commands.report import report_study
 from bench.commands.score import score_study
-from bench.errors import InputError
+from bench.errors import InputError, StorageError
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -187,3 +187,22 @@ def test_the_printed_card_of_r_precision_agrees_with_the_candidates_of_scoring(
     assert dict(card.facts)["candidates"] == f"16, so chance is {100 / 16:.1f} %"
     table = report_study(ranked, finished).tables[0]
     assert any("16 candidates, so chance is 6.2 %" in footnote for footnote in table.footnotes)
+
+
+@pytest.mark.usefixtures("permissions_hold")
+def test_a_run_that_may_not_be_written_in_is_scored_where_nothing_is_missing(
+    study: Study, finished: RunStore, console: Console
+) -> None:
+    """A reviewer may have the run of someone else."""
+    folders = [finished.folder, *(path for path in finished.folder.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        score_study(finished.read_study(), finished, console)
+        finished.write_study(finished.read_study())
+        (finished.folder / "scores.parquet").chmod(0o444)
+        with pytest.raises(StorageError, match=r"cannot be written .* or copy the run folder to where you may write"):
+            score_study(study.model_copy(update={"metrics": ("ground_truth", "clip_score")}), finished, console)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)

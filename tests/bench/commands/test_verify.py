@@ -39,7 +39,7 @@ def _flip(path: Path) -> None:
 def _forget_hashes(folder: Path) -> None:
     """As records were before there were hashes."""
     fields = json.loads((folder / "record.json").read_text())
-    fields["file_sha256"] = {}
+    fields["file_sha256"], fields["record_sha256"] = {}, None
     fields["file_bytes"] = {name: (folder / name).stat().st_size for name in fields["file_bytes"]}
     (folder / "record.json").write_text(json.dumps(fields))
 
@@ -61,6 +61,13 @@ def _drop_event(folder: Path) -> None:
     _forget_hashes(folder)
 
 
+def _quicken(folder: Path) -> None:
+    path = folder / "record.json"
+    text = path.read_text()
+    path.write_text(text.replace('"optimise": ', '"optimise": 1', 1))
+    assert path.read_text() != text
+
+
 DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a bit of an image": (lambda folder: _flip(folder / "views" / "rgb_001.png"), r"rgb_001.png: .*SHA-256 is"),
     "a bit of the scene": (lambda folder: _flip(folder / "scene.safetensors"), r"scene.safetensors: .*SHA-256 is"),
@@ -71,6 +78,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no scene, no hash": (lambda folder: _garble(folder, "scene.safetensors"), r"scene.safetensors: .*no safetensors"),
     "no events, no hash": (lambda folder: _garble(folder, "events.jsonl"), r"events.jsonl: corrupt record"),
     "a small image": (_shrink, r"is of 4 × 4 pixels, not 8 × 8"),
+    "a number of the record": (_quicken, r"record.json: corrupt record: was changed after it was written"),
     "a lost event": (_drop_event, r"has 3 steps, the record 4"),
 }
 
@@ -127,18 +135,38 @@ def test_a_score_that_does_not_come_out_again_is_wrong(study: Study, finished: R
     frame.to_parquet(path, index=False)
     is_right, text = _verified(study, finished, redo=True)
     assert not is_right
-    assert f"score: scores.parquet: psnr of {cell.folder_name}: scored again it is off by 0.01" in text
+    assert "score: scores.parquet: 1 cell of sds has other scores than are kept (psnr by 0.01)" in text
+    assert not path.exists()
+    score_study(study, finished, console)
+    assert _verified(study, finished)[0]
+    _rescale(finished, cell.folder_name, 1.01)
+    is_right, text = _verified(study, finished, redo=True)
+    assert not is_right
+    assert f"score: scores.parquet: psnr of {cell.folder_name}: scored again it is off by " in text
+    assert "than are kept" not in text
     assert not (finished.folder / "scores" / cell.folder_name).exists()
     score_study(study, finished, console)
     assert _verified(study, finished)[0]
 
 
-def test_round_off_is_no_error(study: Study, finished: RunStore) -> None:
-    path = finished.folder / "scores.parquet"
+def _rescale(store: RunStore, cell: str, factor: float) -> None:
+    """As if another machine had scored a cell: its kept scores, and the table."""
+    for path in store.folder.glob(f"scores/{cell}/*.json"):
+        scores = json.loads(path.read_text())
+        new = {name: [factor * value for value in values] for name, values in scores.items() if name != "code_sha256"}
+        path.write_text(json.dumps(scores | new))
+    path = store.folder / "scores.parquet"
     frame = pd.read_parquet(path)
-    frame["value"] *= 1 + 5e-5
+    identities = {each.folder_name: each.identity for each in expand(store.read_study())}
+    frame.loc[frame["cell"] == identities[cell], "value"] *= factor
     frame.to_parquet(path, index=False)
-    assert _verified(study, finished)[0]
+
+
+def test_round_off_is_no_error(study: Study, finished: RunStore) -> None:
+    for cell in expand(study):
+        _rescale(finished, cell.folder_name, 1 + 5e-5)
+    is_right, text = _verified(study, finished)
+    assert is_right, text
 
 
 def test_a_cell_that_is_not_scored_is_wrong(study: Study, finished: RunStore) -> None:
@@ -190,9 +218,8 @@ def test_records_are_checked_without_the_scorers_and_scores_are_not(
 
 
 def test_which_cells_are_scored_again_follows_the_seed(study: Study, finished: RunStore) -> None:
-    path = finished.folder / "scores.parquet"
-    frame = pd.read_parquet(path)
-    frame.assign(value=frame["value"] + 1).to_parquet(path, index=False)
+    for cell in expand(study):
+        _rescale(finished, cell.folder_name, 2.0)
 
     def sampled(seed: int) -> set[str]:
         text = _verified(study, finished, rescored=1, seed=seed)[1]
