@@ -19,8 +19,7 @@ def test_a_misspelt_metric_is_refused_before_anything_is_imported(
     Image.new("RGB", (8, 8)).save(tmp_path / "mine" / "blue-duck" / "0.png")
     arguments = [command, str(tmp_path / "mine"), "--prompts", "toybox", "--scorers", "toybox"]
     assert main([*arguments, "--metrics", "clip_scor", "--out", str(tmp_path / "run")]) == 2
-    assert (
-        capsys.readouterr().err
-        == "sdibench: run: metrics: unknown metric 'clip_scor': did you mean clip_score, pick_score?\n"
-    )
+    name = {"import": "mine", "rank": "run"}[command]
+    line = f"sdibench: {name}: metrics: unknown metric 'clip_scor': did you mean clip_score, pick_score?\n"
+    assert capsys.readouterr().err == line
     assert not (tmp_path / "run").exists()
