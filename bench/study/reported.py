@@ -20,13 +20,19 @@ def check_report(study: Study) -> None:
     """Check that a report can have the figures, the claims and the published tables that the study asks for.
 
     Raises:
-        InputError: If a name is unknown, or a figure has the name of one that every report has.
+        InputError: If a name is unknown, or a figure has the name of one that every report has or needs snapshots that
+            the study does not take.
     """
     for index, figure in enumerate(study.figures):
         if figure.name in {spec.name for spec in STANDARD}:
             raise InputError(
                 f"{study.name}: figures.{index}.name = {figure.name!r}: is the name of a figure that every report has; "
                 f"give another, such as {f'my-{figure.name}'!r}"
+            )
+        if figure.kind == "time_to_quality" and not study.evaluation.snapshots:
+            raise InputError(
+                f"{study.name}: figures.{index}.kind = 'time_to_quality': needs snapshots on the way, such as "
+                "evaluation.snapshots = [0.25, 0.5, 0.75]"
             )
         if figure.x:
             check_path(figure.x, f"{study.name}: figures.{index}.x")

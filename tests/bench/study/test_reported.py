@@ -66,3 +66,12 @@ def test_columns_of_other_metrics_are_left_out(study: Study) -> None:
     found = unscored_columns(_with(study, figures=[FIGURE | {"metrics": ["pyiqa:brisque"]}]))
     assert {"clip_score", "pyiqa:brisque"} <= found
     assert "psnr" not in found
+
+
+def test_a_curve_of_snapshots_needs_snapshots(study: Study) -> None:
+    asked = _with(study, figures=[FIGURE | {"kind": "time_to_quality"}])
+    with pytest.raises(
+        InputError, match=r"^tiny: figures.0.kind = 'time_to_quality': needs snapshots on the way, such"
+    ):
+        check_report(asked)
+    check_report(_with(asked, evaluation=asked.evaluation.model_dump() | {"snapshots": [0.5]}))
