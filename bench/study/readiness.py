@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bench.errors import InputError, is_out_of_memory
+from bench.errors import InputError
 from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
@@ -12,6 +12,7 @@ from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.inputs import with_inputs
+from methods.out_of_memory import is_out_of_memory
 from methods.priors.loading import load_prior
 from methods.scenes.scene import SceneSettings
 from methods.settings import MissingPackageError
