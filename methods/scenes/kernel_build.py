@@ -13,6 +13,9 @@ from filelock import FileLock, Timeout
 #: Time between two looks at a build, and the time without a change of its files after which nobody is at work on it.
 _SECONDS, _ABANDONED_SECONDS = 1.0, 30 * 60.0
 
+#: Time of a wait that is worth a line: trying what is compiled takes less.
+_LONG_SECONDS = 5.0
+
 _LOGGER = logging.getLogger("sdibench")
 
 
@@ -61,9 +64,9 @@ def _build_folder(name: str) -> Path:
 
 def _acquire(lock: FileLock, name: str) -> None:
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_LONG_SECONDS)
     except Timeout:
-        _LOGGER.warning("waiting for another process that compiles %s, or tries it (%s)", name, lock.lock_file)
+        _LOGGER.warning("waiting for another process that compiles %s (%s)", name, lock.lock_file)
         lock.acquire()
 
 

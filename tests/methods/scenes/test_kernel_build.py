@@ -41,7 +41,10 @@ def _age(folder: Path, seconds: float) -> None:
         os.utime(path, (time.time() - seconds,) * 2)
 
 
-def test_a_build_is_waited_for_and_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_build_is_waited_for_and_said(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(methods.scenes.kernel_build, "_LONG_SECONDS", 0.1)
     is_held, done = threading.Event(), []
 
     def build() -> None:
