@@ -357,8 +357,17 @@ def _complain(line: str) -> None:
 def _input_errors() -> tuple[type[Exception], ...]:
     """The errors that are the user's to mend, imported only when there is one."""
     from methods.registry import RegistrationError, UnknownNameError
+    from methods.settings import MissingPackageError
     from methods.weights import WeightsError
     from prompts import PromptSetError
     from reports import ReportError
 
-    return InputError, RegistrationError, UnknownNameError, WeightsError, PromptSetError, ReportError
+    return (
+        InputError,
+        MissingPackageError,
+        RegistrationError,
+        UnknownNameError,
+        WeightsError,
+        PromptSetError,
+        ReportError,
+    )

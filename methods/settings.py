@@ -7,6 +7,10 @@ class MissingPackageError(ValueError):
     """A setting asks for a package that is not installed; the message says how to install it or avoid it."""
 
 
+class UnusablePackageError(MissingPackageError):
+    """A setting asks for a package that is installed and does not work on this machine; on another one it may."""
+
+
 def require(ok: bool, field: str, value: object, right: str) -> None:
     """Raise an error about a setting unless ``ok``.
 

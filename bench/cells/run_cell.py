@@ -14,7 +14,7 @@ import torch
 
 from bench.cells.evaluation import render_ring, ring_of
 from bench.cells.optimisation import Optimisation, reach
-from bench.errors import StorageError, VersionError, is_out_of_memory
+from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.event_lines import EventLines
 from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
@@ -31,6 +31,8 @@ from bench.watch.nvml import Nvml
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
 from methods.contracts import HoldsMemory, LimitedText, Prior
+from methods.out_of_memory import is_out_of_memory
+from methods.settings import MissingPackageError
 
 #: Functions that are called with the event of each step, and with the images of each snapshot, for progress; their
 #: time is not charged to the optimisation.
@@ -75,13 +77,14 @@ def run_cell(
     Raises:
         StorageError, VersionError: If the disk refuses a checkpoint, or a checkpoint is of a later version of the
             suite, which are not errors of the cell.
+        MissingPackageError: If the scene needs a package that does not work here, which every cell of it would find.
         KeyboardInterrupt: If the cell is interrupted.
     """
     this = _CellRun(cell, prior, attempts)
     try:
         with memory_limit(memory_limit_gb, this.device):
             this.run(on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
-    except (StorageError, VersionError):
+    except (StorageError, VersionError, MissingPackageError):
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         this.fail(error)

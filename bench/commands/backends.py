@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from methods.out_of_memory import is_out_of_memory
 from methods.scenes.gaussians.rasterisers import gsplat
 from methods.scenes.nerf.encodings import hash_grid_tinycudann, hash_grid_triton
 from methods.scenes.nerf.encodings.hash_grid import INSTALL
@@ -43,20 +44,31 @@ class Backend:
         found = f"there, {_version(self.package)}"
         if self.problem is None:
             return found
-        problem = self.problem()
+        problem = self._problem()
         if problem is None:
             return f"{found}, works here"
-        remedy = f"; {self.remedy}" if self.remedy and problem.startswith("does not work") else ""
-        return f"{found}, but {problem}: {self.without}{remedy}"
+        remedy = self._remedy_for(problem)
+        return f"{found}, but {problem}: {self.without}{f'; {remedy}' if remedy else ''}"
 
     def choice(self) -> str:
         """Describe what ``backend = "auto"`` takes on this machine, and why not this package, in one line."""
-        problem = self.problem() if self.problem else None
+        problem = self._problem()
         if problem is None:
             return f"auto takes {self.module} here"
-        remedy = {"is not installed": self.install, "has no CUDA device here": None}.get(problem, self.remedy)
+        remedy = self.install if problem == "is not installed" else self._remedy_for(problem)
         line = f"auto takes torch here; {self.module} is better, but {problem}"
         return f"{line}: {remedy}" if remedy else line
+
+    def _remedy_for(self, problem: str) -> str | None:
+        return self.remedy if problem.startswith("does not work") else None
+
+    def _problem(self) -> str | None:
+        try:
+            return self.problem() if self.problem else None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return "was not tried: the GPU has no memory left; free it, or take another one (SDIBENCH_DEVICE)"
 
 
 def _version(package: str) -> str:

@@ -45,7 +45,10 @@ def _machine() -> Iterator[tuple[str, str]]:
     import torch
 
     from bench.watch.environment import describe_environment
+    from methods.priors.pipeline.settings import choose_device
 
+    if torch.cuda.is_available():
+        choose_device(uses_gpu=True)  # the current GPU is that of SDIBENCH_DEVICE
     found = describe_environment(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     yield "python", f"{found.python}, {found.platform}"
     yield "packages", ", ".join(f"{name} {version}" for name, version in found.packages.items())

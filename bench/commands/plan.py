@@ -32,6 +32,7 @@ from bench.study.readiness import NotInstalledError, check_scenes
 from bench.study.reported import check_report
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
+from methods.priors.pipeline.settings import choose_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
 from reports.statistics import fewest_prompts
@@ -190,8 +191,10 @@ def _lacks_weights(study: Study) -> bool:
 
 def _gpu_here() -> Gpu:
     """The GPU of this machine, or the SDI paper's where there is none or it is not in the table."""
-    found = gpu_named(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-    return found or gpus[PAPERS_GPU]
+    if not torch.cuda.is_available():
+        return gpus[PAPERS_GPU]
+    choose_device(uses_gpu=True)  # the current one is that of SDIBENCH_DEVICE
+    return gpu_named(torch.cuda.get_device_name()) or gpus[PAPERS_GPU]
 
 
 def _rows_without_weights(study: Study, store: RunStore, gpu: Gpu | None, *, is_elsewhere: bool) -> dict[str, ArmPlan]:

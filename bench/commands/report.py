@@ -171,6 +171,7 @@ def _notes(
         codes.setdefault(record.cell.label, set()).update(filter(None, [record.method_sha256]))
     if mixed := [label for label, found in codes.items() if len(found) > 1]:
         notes.append(f"The cells of {listed(mixed, 'and')} are of several versions of the method's code.")
+    notes += _notes_on_backends(records)
     capped = sum(bool(record.diagnostics.get("cap_reached")) for record in records)
     if capped:
         notes.append(f"{capped} of {len(records)} cells ended with a scene at its cap, which could not grow any more.")
@@ -193,6 +194,22 @@ def _notes_on_missing(study: Study, frames: ReportFrames, cards: Sequence[Metric
             plural = "s" if len(lacking) > 1 else ""
             notes.append(f"There are no scores of the {kind}{plural} {listed(lacking, 'and')} (sdibench score).")
     return notes
+
+
+def _notes_on_backends(records: Sequence[Record]) -> list[str]:
+    """Name the arms whose cells were computed by several backends on one device, as after a package was installed."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for record in records:
+        parts = found.setdefault((record.cell.label, record.environment.device), {})
+        for part, backend in (record.environment.backends or {}).items():
+            parts.setdefault(part, set()).add(backend)
+    return [
+        f"The cells of {label} have their {part} in {listed(sorted(names), 'or')} on {device}: times and memory of the "
+        "one are not those of the other."
+        for (label, device), parts in found.items()
+        for part, names in parts.items()
+        if len(names) > 1
+    ]
 
 
 def _bound_notes(records: Sequence[Record]) -> list[str]:

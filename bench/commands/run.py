@@ -85,12 +85,12 @@ def run_study(
             "they stay (--retry-changed runs them again)",
         )
     if missing:
-        check_ready(study)
+        here = engine == "local"  # elsewhere may be another device
+        check_ready(study, is_elsewhere=not here)
         check_inputs(study)
         for line in describe_reading(study):
             print_line(console, f"{study.name}: {line}")
         if budget_hours is not None:
-            here = engine == "local"  # elsewhere may be another device
             check_forecast(
                 study,
                 missing,

@@ -37,7 +37,7 @@ class EngineOptions:
     slurm_mem_gb: Annotated[float, Within(0, is_open=True)] | None = None
     """Memory of a job, GB."""
     slurm_gres: str | None = None
-    """Generic resources of a job, such as gpu:1."""
+    """Generic resources of a job: gpu:1 where the study's prior needs a GPU."""
     slurm_cluster: Literal["slurm", "local"] = "slurm"
     """local: run the same jobs as processes of this machine, to try them out."""
 

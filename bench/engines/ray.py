@@ -20,7 +20,7 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
-from bench.engines.workers import free_device_memory
+from bench.engines.workers import free_device_memory, prior_on_gpu
 from bench.errors import DeviceLostError, InputError
 from bench.records.store import RunStore
 from bench.study.arms import arms_of
@@ -50,6 +50,11 @@ def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: Engin
     free_device_memory()  # this machine may be one of the cluster
     with _cluster(options.ray_address) as ray:
         device_gb = _device_gb(ray)
+        if not device_gb and (prior := prior_on_gpu(study)) is not None:
+            raise InputError(
+                f"--engine ray: the cluster has no GPU, which the prior {prior} needs; start a machine of it that "
+                "has one (ray start --num-gpus), or set SDIBENCH_DEVICE=cpu"
+            )
         gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
         task = ray.remote(_run).options(
             name=f"sdibench {study.name}", num_cpus=study.threads, num_gpus=gpus, max_retries=-1, retry_exceptions=False

@@ -6,6 +6,7 @@ needs the run folder under the same path; submitit keeps its scripts and logs in
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from bench.engines import engines
 from bench.engines.interrupt import STOP, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
-from bench.engines.workers import free_device_memory
+from bench.engines.workers import free_device_memory, prior_on_gpu
 from bench.errors import DeviceLostError, InputError, RunError
 from bench.records.store import RunStore
 from bench.study.cell import Cell
@@ -33,6 +34,7 @@ _TIMEOUTS = 10_000
 @engines.register("slurm")
 def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
+    _check_gpu(study, options)
     free_device_memory()  # the jobs may run on this machine
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
@@ -88,6 +90,23 @@ class SlurmWorker:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+def _check_gpu(study: Study, options: EngineOptions) -> None:
+    """Raise InputError if the jobs would see no GPU and the prior is slow without one.
+
+    Jobs on this machine see its own; who sets SDIBENCH_DEVICE knows what the jobs have; and sbatch takes resources from
+    variables too.
+    """
+    is_asked = options.slurm_gres or any(name.startswith(("SBATCH_GRES", "SBATCH_GPUS")) for name in os.environ)
+    if options.slurm_cluster == "local" or is_asked:
+        return
+    prior = prior_on_gpu(study)
+    if prior is not None:
+        raise InputError(
+            f"--slurm-gres: is not given, so that jobs may see no GPU, which the prior {prior} needs; add --slurm-gres "
+            "gpu:1, or set SDIBENCH_DEVICE=cuda where the partition gives each job a GPU, or SDIBENCH_DEVICE=cpu"
+        )
 
 
 def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:

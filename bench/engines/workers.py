@@ -12,7 +12,7 @@ import torch
 
 from bench.study.cell import Cell
 from bench.study.study import Study
-from methods.priors.loading import cached_prior, folder_of, prior_device
+from methods.priors.loading import cached_prior, folder_of, prior_device, prior_uses_gpu
 
 #: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
 _WORKER_BYTES = 1_500_000_000
@@ -50,6 +50,18 @@ def worker_count(study: Study, cells: Sequence[Cell], asked: int | None) -> int:
 def workers_per_gpu(study: Study, cells: Sequence[Cell], asked: int | None) -> int:
     """The most processes of :func:`worker_count` that share a GPU, which they take in turn."""
     return math.ceil(worker_count(study, cells, asked) / max(1, len(gpus())))
+
+
+def prior_on_gpu(study: Study) -> str | None:
+    """The first of the study's priors that runs on a GPU by default; None if there is none, or SDIBENCH_DEVICE is set.
+
+    Raises:
+        WeightsMissingError: If the weights of one have not been fetched.
+    """
+    if os.environ.get("SDIBENCH_DEVICE"):
+        return None
+    names = dict.fromkeys(each.prior.name for each in (study, *study.with_own_priors().values()))
+    return next((name for name in names if prior_uses_gpu(name)), None)
 
 
 def free_device_memory() -> None:

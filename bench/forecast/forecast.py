@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bench.cells.torch_settings import torch_settings
-from bench.errors import DeviceLostError, InputError, is_out_of_memory
+from bench.errors import DeviceLostError, InputError
 from bench.forecast.estimate import Estimator, StepWork
 from bench.forecast.gpus import Gpu
 from bench.forecast.timed_steps import time_cell
@@ -26,7 +26,9 @@ from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from bench.watch.environment import device_name
 from bench.watch.lost_device import lost_device
+from methods.out_of_memory import is_out_of_memory
 from methods.priors.loading import architecture_of, cached_prior, prior_device
+from methods.priors.pipeline.settings import NoDeviceError
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
 
@@ -76,15 +78,15 @@ def study_device(study: Study) -> torch.device:
 
 
 def device_here(study: Study) -> torch.device | None:
-    """The device of :func:`study_device`; None for a run from elsewhere whose prior is not on this machine.
+    """The device of :func:`study_device`; None if it is of another machine, as is the prior of a run from elsewhere.
 
     Raises:
         UnknownNameError: If the study is not of a run folder, and there is no such prior.
-        WeightsError: If the prior's weights are unusable, or SDIBENCH_DEVICE names no device.
+        WeightsError: If the prior's weights are unusable, or SDIBENCH_DEVICE is no device.
     """
     try:
         return study_device(study)
-    except WeightsMissingError:
+    except (WeightsMissingError, NoDeviceError):
         return None
     except UnknownNameError:
         if study.pinned is None:

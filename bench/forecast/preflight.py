@@ -60,8 +60,9 @@ def check_forecast(
         InputError: If the memory is too small, or the budget is exceeded and nobody agrees.
     """
     steps = sum(cell.steps for cell in missing)
-    device = study_device(study)
-    is_worth_it = steps * _LONG_STEP > budget_hours * 3600 or (device.type == "cuda" and steps >= _MANY_STEPS)
+    device = study_device(study) if times_steps else None  # SDIBENCH_DEVICE may be of the machines of a cluster alone
+    is_on_gpu = device is not None and device.type == "cuda"
+    is_worth_it = steps * _LONG_STEP > budget_hours * 3600 or (is_on_gpu and steps >= _MANY_STEPS)
     costs: dict[str, list[Cost]] = {}
     for record in records:
         if (cost := cost_of(record, record.cell.steps)) is not None:
@@ -71,7 +72,7 @@ def check_forecast(
         arms.setdefault(cell.label, cell)
     timing_seconds = _TIMING_SECONDS if times_steps and is_worth_it else None
     forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
-    if device.type == "cuda" and times_steps:
+    if device is not None and is_on_gpu:
         _check_memory(forecasts, device, workers_per_gpu)
     _check_budget(study, missing, forecasts, console, budget_hours)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bench.errors import InputError, is_out_of_memory
+from bench.errors import InputError
 from bench.study.arms import arms_of
 from bench.study.pinning import check_prior, loaded_prior
 from bench.study.scorers import check_metrics
@@ -12,17 +12,23 @@ from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from methods.contracts import Prior
 from methods.inputs import with_inputs
+from methods.out_of_memory import is_out_of_memory
 from methods.priors.loading import load_prior
+from methods.scenes.portable import portable
 from methods.scenes.scene import SceneSettings
-from methods.settings import MissingPackageError
+from methods.settings import MissingPackageError, UnusablePackageError
 
 
 class NotInstalledError(InputError):
     """A study needs a package that is not installed; the message says how to install it."""
 
 
-def check_ready(study: Study) -> None:
+def check_ready(study: Study, *, is_elsewhere: bool = False) -> None:
     """Check before a run whether anything would stop the study, without loading a network.
+
+    Args:
+        study: The study.
+        is_elsewhere: Whether its cells run on other machines, which may have the GPU that this one lacks.
 
     Raises:
         InputError: If a scene cannot be built with its settings, or the prior's weights are not those of the run.
@@ -30,12 +36,17 @@ def check_ready(study: Study) -> None:
         WeightsMissingError: If the prior's weights or a model that one of the metrics needs are missing.
     """
     check_prior(study)
-    check_scenes(study)
+    check_scenes(study, is_elsewhere=is_elsewhere)
     check_metrics(study)
 
 
-def check_scenes(study: Study) -> None:
+def check_scenes(study: Study, *, is_elsewhere: bool = False) -> None:
     """Build the scene of each arm once, because only building shows which settings go together.
+
+    Args:
+        study: The study.
+        is_elsewhere: Whether its cells run on other machines: a package that does not work here is then no obstacle,
+            and one that is not installed still is.
 
     Raises:
         InputError: If a scene cannot be built with its settings.
@@ -49,6 +60,9 @@ def check_scenes(study: Study) -> None:
     for (scene, prior), label in first.items():
         # the closed-form prior avoids loading the study's, whose latents only few scenes depend on
         error = _build_error(scene, load_prior("gaussian"))
+        if is_elsewhere and isinstance(error, UnusablePackageError):
+            scene = portable(scene)  # noqa: PLW2901, what is left to check are the settings
+            error = _build_error(scene, load_prior("gaussian"))
         if error is not None and not isinstance(error, MissingPackageError) and prior.name != "gaussian":
             error = _build_error(scene, loaded_prior(arms[label].study))
         if error is not None:

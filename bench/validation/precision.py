@@ -8,10 +8,10 @@ import math
 import torch
 from torch import Tensor
 
-from bench.errors import is_out_of_memory
 from bench.validation.result import Check
 from methods.contracts import Prior
 from methods.diffusion.noise_levels import log_snr
+from methods.out_of_memory import is_out_of_memory
 from methods.priors.loading import folder_of
 from methods.priors.pipeline.card import has_patch_codec
 from methods.priors.pipeline.settings import PipelineSettings

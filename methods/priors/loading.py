@@ -173,6 +173,16 @@ def prompt_reader(name: str) -> PromptReader | None:
     return None if folder is None else PromptReader(folder)
 
 
+def prior_uses_gpu(name: str) -> bool:
+    """Whether the prior ``name`` runs on a GPU by default, on a machine that has one.
+
+    Raises:
+        WeightsMissingError: If its weights have not been fetched.
+    """
+    folder = folder_of(name)
+    return folder is not None and not has_patch_codec(folder)
+
+
 def prior_device(name: str) -> str | None:
     """The device of this machine that the prior ``name`` would run on, in torch's words; None if only loading shows it.
 

@@ -78,6 +78,24 @@ def test_plan_and_run_say_it_in_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
+def test_a_package_that_fails_in_a_worker_ends_the_run_and_no_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when another program deletes what it has compiled."""
+    answers = iter([None])
+    monkeypatch.setattr(gsplat, "problem", lambda: next(answers, "does not work here (ImportError: no gsplat_cuda.so)"))
+    assert main(["run", write(tmp_path, GSPLAT), "--yes"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[2].partition("and gsplat")[2] for line in said] == [
+        " does not work here (ImportError: no gsplat_cuda.so); 'torch' works without them"
+    ]
+    assert list((tmp_path / "runs" / "tiny").glob("cells/*")) == []
+    monkeypatch.setattr(gsplat, "problem", lambda: None)
+    assert main(["run", str(tmp_path / "tiny.toml"), "--yes"]) == 0
+    record = next((tmp_path / "runs" / "tiny").glob("cells/sds--*/record.json")).read_text()
+    assert '"status": "crashed"' not in record
+
+
 def test_a_plan_for_another_machine_is_no_failure(tmp_path: Path) -> None:
     assert main(["plan", write(tmp_path, GSPLAT), "--on", "h100"]) == 0
 

@@ -20,6 +20,10 @@ _SWITCH = {"": False, "0": False, "1": True}
 _LOGGER = logging.getLogger("sdibench")
 
 
+class NoDeviceError(WeightsError):
+    """SDIBENCH_DEVICE names a GPU that this machine does not have; another one may."""
+
+
 @dataclass(frozen=True)
 class PipelineSettings:
     """Device, precision, posterior and resolution of a pipeline; the first two change numbers by rounding only."""
@@ -63,11 +67,16 @@ class PipelineSettings:
 def choose_device(*, uses_gpu: bool) -> str:
     """The device for networks: what SDIBENCH_DEVICE names, or by default a GPU if there is one.
 
+    A GPU that it names by its number is torch's current one from now on: what asks for any GPU then takes no memory of
+    GPU 0, which may be full or another process's own.
+
     Raises:
         WeightsError: If the variable does not name a device of this machine.
     """
     device = os.environ.get("SDIBENCH_DEVICE") or ("cuda" if uses_gpu and torch.cuda.is_available() else "cpu")
     _check_device(device)
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)
     return device
 
 
@@ -84,6 +93,6 @@ def _check_device(device: str) -> None:
     if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
         raise WeightsError(f"SDIBENCH_DEVICE = {device!r}: must be cpu, cuda or cuda:<number>")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise WeightsError(
+        raise NoDeviceError(
             f"SDIBENCH_DEVICE = {device!r}: torch sees {torch.cuda.device_count()} GPUs; use cpu without one"
         )

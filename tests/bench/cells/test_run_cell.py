@@ -21,6 +21,7 @@ from methods.contracts import Prior
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.priors.loading import cached_prior
 from methods.scenes.nerf.nerf import NeRFScene
+from methods.settings import UnusablePackageError
 
 
 def test_a_cell_runs_to_its_end(cell: Cell, prior: Prior) -> None:
@@ -92,6 +93,12 @@ def test_an_exception_becomes_a_failure(cell: Cell, error: Exception, status: st
     assert record.failure.kind == type(error).__name__
     assert "predict_noise" in record.failure.traceback
     assert len(outcome.images.rgb) == 0
+
+
+def test_a_package_that_does_not_work_is_no_failure_of_the_cell(cell: Cell) -> None:
+    """Every other cell of its worker would find the same."""
+    with pytest.raises(UnusablePackageError, match="needs the package"):
+        run_cell(cell, BrokenPrior(UnusablePackageError("rasteriser: 'gsplat' needs the package gsplat")))
 
 
 def test_an_interrupt_leaves(cell: Cell) -> None:

@@ -45,6 +45,22 @@ def test_what_is_there_is_tried(installed: ModuleType, problem: str | None, end:
     assert _backend(lambda: BROKEN).state() == f"{there}, but {BROKEN}: time is lost"
 
 
+def test_a_gpu_without_memory_is_no_fault_of_the_package(installed: ModuleType) -> None:
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    backend = _backend(full, "build it again")
+    words = "was not tried: the GPU has no memory left; free it, or take another one (SDIBENCH_DEVICE)"
+    assert backend.state() == f"there, {pytest.__version__}, but {words}: time is lost"
+    assert backend.choice() == f"auto takes torch here; a_backend is better, but {words}"
+
+    def broken() -> None:
+        raise RuntimeError("an error of the probe itself")
+
+    with pytest.raises(RuntimeError, match="itself"):
+        _backend(broken).state()
+
+
 @pytest.mark.parametrize(
     ("problem", "line"),
     [

@@ -62,7 +62,11 @@ def test_doctor_tells_what_it_measured(monkeypatch: pytest.MonkeyPatch, answer: 
 
 
 def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
+    chosen: list[str] = []
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cuda:1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3 * 2**30, 8 * 2**30))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setattr(Backend, "state", lambda self: "not looked at")
@@ -70,6 +74,7 @@ def test_doctor_tells_of_a_gpu(monkeypatch: pytest.MonkeyPatch, quick: None) -> 
     monkeypatch.setattr("bench.watch.nvml.Nvml.find", lambda device: None)
     monkeypatch.setattr("bench.commands.doctor.half_precision", lambda device: f"right on {device}")
     _, text = _report()
+    assert chosen == ["cuda:1"]
     assert _row(text, "float16") == "right on cuda"
     assert _row(text, "GPU").startswith("a GPU, 3.0 of 8.0 GiB free, CUDA ")
     assert _row(text, "same cell twice, cuda") == "bit-equal"

@@ -12,6 +12,7 @@ from rich.console import Console
 import bench.commands.plan
 from bench.commands.plan import print_plan
 from bench.errors import InputError
+from bench.forecast.gpus import gpus
 from bench.records.store import RunStore
 from bench.study.study import Study, load_study
 
@@ -187,6 +188,18 @@ def test_a_study_whose_weights_are_missing_still_shows_its_cells_with_an_estimat
     assert {tuple(row[1:4]) for row in rows[:-1]} == {("43", "?", "43")}
     assert {row[-1] for row in rows[:-1]} == {"estimated, on RTX A6000"}
     assert any(line.startswith(f"cannot run here: prior sd21: no weights in {tmp_path}/none") for line in below)
+
+
+def test_an_estimate_is_for_the_gpu_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3"]
+    current = [0]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: current.append(torch.device(device).index))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: names[current[-1]])
+    for device, key in (("cuda", "a6000"), ("cuda:1", "h100")):
+        monkeypatch.setenv("SDIBENCH_DEVICE", device)
+        assert bench.commands.plan._gpu_here() is gpus[key]
 
 
 def test_missing_weights_of_one_arm_s_prior_are_named(

@@ -165,6 +165,24 @@ def test_cells_of_several_versions_of_a_method_are_named(study: Study, finished:
     assert line in (report_study(study, finished).page.parent / "tables" / "summary.md").read_text()
 
 
+def test_arms_with_cells_of_several_backends_on_one_device_are_named(study: Study, finished: RunStore) -> None:
+    def change(number: int, **fields: object) -> str:
+        path = finished.cell_folder(expand(study)[number]) / "record.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"environment": record["environment"] | fields}))
+        return (report_study(study, finished).page.parent / "tables" / "summary.md").read_text()
+
+    change(0, device="a GPU", backends={"encoding": "triton", "marching": "nerfacc"})
+    assert "times and memory" not in change(1, device="a GPU", backends={"encoding": "torch"})  # of the other arm
+    text = change(2, device="a GPU", backends={"encoding": "torch", "marching": "nerfacc"})
+    line = (
+        "The cells of sds have their encoding in torch or triton on a GPU: times and memory of the one are not those "
+        "of the other."
+    )
+    assert text.count("times and memory of the one") == 1
+    assert line in text
+
+
 def test_the_page_says_how_many_scenes_are_at_their_cap(study: Study, finished: RunStore) -> None:
     words = "cells ended with a scene at its cap, which could not grow any more"
     assert words not in report_study(study, finished).page.read_text()

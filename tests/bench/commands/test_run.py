@@ -19,13 +19,18 @@ from bench.cells.run_cell import run_cell
 from bench.commands.report import report_study
 from bench.commands.run import run_study
 from bench.commands.score import score_study
+from bench.engines import engines
 from bench.errors import InputError, RunError
 from bench.records.record import Images
 from bench.records.store import RunStore
 from bench.study.expand import expand
+from bench.study.readiness import NotInstalledError
 from bench.study.resolve import cell_method
+from bench.study.settings import PriorChoice
 from bench.study.study import Study
 from methods.registry import UnknownNameError
+from methods.scenes.gaussians.rasterisers import gsplat
+from methods.weights import WeightsError
 
 
 def _output(console: Console) -> str:
@@ -186,6 +191,28 @@ def test_a_corrupt_record_stops_the_run_before_any_work(study: Study, finished: 
     with pytest.raises(InputError, match="corrupt record"):
         run_study(study, finished, console)
     assert finished.read(cells[0]) is None
+
+
+def test_an_engine_of_other_machines_is_given_what_this_one_cannot_run(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a package that works with a GPU alone nor a GPU that SDIBENCH_DEVICE names is looked for here."""
+    given = []
+    monkeypatch.setattr(gsplat, "problem", lambda: "has no CUDA device here")
+    monkeypatch.setitem(engines._found, "mine", lambda study, cells, *rest: given.extend(cells))
+    monkeypatch.setattr(bench.commands.run, "_check", lambda *_: None)
+    study = study.model_copy(update={"scene": {"name": "gaussians", "count": 9, "rasteriser": "gsplat"}})
+    with pytest.raises(NotInstalledError, match="has no CUDA device here"):
+        run_study(study, RunStore(tmp_path / "run"), console)
+    run_study(study, RunStore(tmp_path / "run"), console, engine="mine", budget_hours=24.0)
+    assert len(given) == 4
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cuda:7")
+    study = study.model_copy(update={"prior": PriorChoice(name="toybox")})
+    run_study(study, RunStore(tmp_path / "toybox"), console, engine="mine", budget_hours=24.0)
+    assert len(given) == 8
+    study = study.model_copy(update={"scene": {"name": "latent"}})
+    with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'cuda:7': torch sees"):
+        run_study(study, RunStore(tmp_path / "here"), console, budget_hours=24.0)
 
 
 def test_an_unknown_engine_is_told(study: Study, tmp_path: Path, console: Console) -> None:

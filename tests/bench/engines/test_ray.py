@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +52,28 @@ def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"Ray is not installed; pip install '\.\[ray\]'"):
         engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+
+
+@pytest.mark.parametrize(("gpu_gb", "device", "is_refused"), [(0, "", True), (0, "cpu", False), (80, "", False)])
+def test_a_cluster_without_a_gpu_is_refused_for_a_prior_that_needs_one(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu_gb: int, device: str, is_refused: bool
+) -> None:
+    tasks: list[object] = []
+    task = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *given: tasks.append(given)))
+    ray = SimpleNamespace(remote=lambda function: task, put=lambda given: given)
+    monkeypatch.setenv("SDIBENCH_DEVICE", device)
+    monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
+    monkeypatch.setattr(bench.engines.ray, "_cluster", lambda address: nullcontext(ray))
+    monkeypatch.setattr(bench.engines.ray, "_device_gb", lambda ray: gpu_gb)
+    monkeypatch.setattr(bench.engines.ray, "_wait", lambda *_: None)
+    if is_refused:
+        with pytest.raises(
+            InputError, match=r"^--engine ray: the cluster has no GPU, which the prior gaussian needs; "
+        ):
+            engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+    else:
+        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+    assert bool(tasks) is not is_refused
 
 
 @pytest.fixture

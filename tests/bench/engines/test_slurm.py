@@ -56,6 +56,48 @@ def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypat
         engines["slurm"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
 
 
+@pytest.mark.parametrize(
+    ("options", "variables", "is_refused"),
+    [
+        ({}, {}, True),
+        ({"slurm_partition": "gpu"}, {}, True),
+        ({"slurm_gres": "gpu:1"}, {}, False),
+        ({}, {"SBATCH_GPUS_PER_NODE": "1"}, False),
+        ({}, {"SDIBENCH_DEVICE": "cpu"}, False),
+        ({"slurm_cluster": "local"}, {}, False),
+    ],
+)
+def test_jobs_without_a_gpu_are_refused_for_a_prior_that_needs_one(
+    study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    variables: dict[str, str],
+    is_refused: bool,
+) -> None:
+    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    given = EngineOptions(**options)
+    bench.engines.slurm._check_gpu(study, given)  # its prior needs none
+    monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
+    if not is_refused:
+        bench.engines.slurm._check_gpu(study, given)
+        return
+    with pytest.raises(
+        InputError,
+        match=r"^--slurm-gres: is not given, .* the prior gaussian needs; add --slurm-gres gpu:1",
+    ):
+        bench.engines.slurm._check_gpu(study, given)
+
+
+def test_nothing_is_submitted_without_a_gpu(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
+    monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
+    monkeypatch.setattr(bench.engines.slurm, "_executor", lambda *_: pytest.fail("jobs were prepared"))
+    with pytest.raises(InputError, match="--slurm-gres"):
+        run_slurm(study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
+
+
 class _JobHere:
     """A job that is done as soon as it is submitted."""
 

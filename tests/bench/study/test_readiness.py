@@ -11,6 +11,7 @@ from bench.errors import InputError
 from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError, check_ready, check_scenes
 from bench.study.study import Study, load_study
+from methods.scenes.gaussians.rasterisers import gsplat
 from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.nerf import NeRF
 
@@ -59,6 +60,21 @@ def test_a_missing_package_is_distinguished_from_a_wrong_setting(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotInstalledError, match=r"scene: encoding.backend: 'tinycudann' needs the package"):
         check_ready(load_study(study_file))
+
+
+def test_a_machine_that_only_submits_jobs_needs_no_gpu(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asking(**settings: Any) -> Study:
+        return study.model_copy(update={"scene": {"name": "gaussians", "rasteriser": "gsplat", **settings}})
+
+    monkeypatch.setattr(gsplat, "problem", lambda: "has no CUDA device here")
+    check_ready(asking(count=9), is_elsewhere=True)
+    with pytest.raises(NotInstalledError, match=r"scene: rasteriser: 'gsplat' needs .* has no CUDA device here"):
+        check_ready(asking(count=9))
+    with pytest.raises(InputError, match=r"scene: is too large for the memory"):  # the settings are looked at
+        check_ready(asking(count=10**11), is_elsewhere=True)
+    monkeypatch.setattr(gsplat, "problem", lambda: "is not installed")
+    with pytest.raises(NotInstalledError, match="gsplat is not installed"):
+        check_ready(asking(count=9), is_elsewhere=True)
 
 
 def test_a_scene_of_latents_is_tried_without_the_study_s_prior(

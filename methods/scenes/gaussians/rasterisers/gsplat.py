@@ -17,8 +17,7 @@ from methods.scenes.gaussians.projection import LOW_PASS, NEAR, camera_axes
 from methods.scenes.gaussians.rasterisers import rasterisers
 from methods.scenes.gaussians.rasterisers.rasteriser import Cloud, Rasterised, Rasteriser
 from methods.scenes.gaussians.rasterisers.torch_tiles import TorchTiles
-from methods.scenes.gpu_packages import find_problem
-from methods.settings import MissingPackageError
+from methods.scenes.gpu_packages import find_problem, require_package
 
 #: Side of gsplat's tiles, pixels, and the standard deviations at which it ends a Gaussian.
 _TILE, _END = 16, 3.33
@@ -48,12 +47,7 @@ class Gsplat(Rasteriser):
         Raises:
             MissingPackageError: If gsplat is not installed, or does not work on this machine.
         """
-        found = problem()
-        if found is not None:
-            raise MissingPackageError(
-                f"rasteriser: 'gsplat' needs the package gsplat (the extra gpu) and a CUDA device, and gsplat {found}; "
-                "'torch' works without them"
-            )
+        require_package("rasteriser", "gsplat", problem(), "the extra gpu")
 
     def portable(self) -> Rasteriser:
         """``torch``."""
@@ -140,7 +134,7 @@ def intrinsics(cameras: Cameras, resolution: int) -> Tensor:
 @cache
 def problem() -> str | None:
     """Why gsplat cannot be used on this machine, as a clause after its name; None if it can."""
-    return find_problem("gsplat", _use)
+    return find_problem("gsplat", _use, build="gsplat_cuda")
 
 
 def _use(gsplat: Any) -> None:

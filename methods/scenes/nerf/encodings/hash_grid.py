@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from methods.scenes.gpu_packages import require_package
 from methods.scenes.nerf.encodings import encodings, hash_grid_triton
 from methods.scenes.nerf.encodings.encoding import Encoding, EncodingModule
 from methods.scenes.nerf.encodings.hash_grid_tinycudann import FusedReading
@@ -160,10 +161,16 @@ class HashGridModule(EncodingModule):
         return self.read(points)
 
     def backend_on(self, device: torch.device) -> Backend:
-        """The reader of points on ``device``."""
+        """The reader of points on ``device``.
+
+        Raises:
+            MissingPackageError: If the backend is triton, and that does not work on this machine.
+        """
         if self.backend == "auto":
             return "triton" if device.type == "cuda" and hash_grid_triton.problem() is None else "torch"
         if self.backend == "triton":
+            if device.type == "cuda":
+                require_package("encoding.backend", "triton", hash_grid_triton.problem())
             return "triton" if hash_grid_triton.runs_on(device) else "torch"
         return self.backend if device.type == "cuda" else "torch"
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.scenes.gpu_packages import find_problem
+from methods.scenes.gpu_packages import find_problem, require_package
 
 
 class FusedReading:
@@ -47,6 +47,7 @@ class FusedReading:
 
         Raises:
             RuntimeError: If the library's layout has another number of features than ``table``.
+            MissingPackageError: If the library does not work on this machine.
         """
         if self._module is None:
             self._module = self._build(table)
@@ -55,6 +56,7 @@ class FusedReading:
         return features
 
     def _build(self, table: Tensor) -> Any:
+        require_package("encoding.backend", "tinycudann", problem())
         library = importlib.import_module("tinycudann")
         with torch.cuda.device(table.device):
             module = library.Encoding(3, self.settings, dtype=torch.float32)

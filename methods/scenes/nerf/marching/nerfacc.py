@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import math
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from methods.scenes.gpu_packages import find_problem
+from methods.scenes.gpu_packages import find_problem, require_package
 from methods.scenes.nerf.marching.pruning import LEAST_LIGHT, LEAST_OPACITY
 from methods.scenes.nerf.marching.samples import Density, Samples
 from methods.scenes.nerf.marching.steps import chord
@@ -37,7 +37,6 @@ class NerfaccMarcher:
         self.radius = radius
         self.samples_per_unit = samples_per_unit
         self.step = 1 / samples_per_unit
-        self._nerfacc = importlib.import_module("nerfacc")
         self._estimator: Any = None
 
     @torch.no_grad()
@@ -53,6 +52,7 @@ class NerfaccMarcher:
 
         Raises:
             RuntimeError: If the rays are not on a CUDA device.
+            MissingPackageError: If nerfacc does not work on this machine.
         """
         check_device(origins.device)
         near, far = chord(origins, directions, self.radius)
@@ -85,6 +85,12 @@ class NerfaccMarcher:
         light: Tensor = torch.exp(-self._nerfacc.exclusive_sum(depth, packing))
         return light * -torch.expm1(-depth)
 
+    @cached_property
+    def _nerfacc(self) -> Any:
+        """The module; it is tried first, because that compiles it where no other process can disturb it."""
+        require_package("marching.backend", "nerfacc", problem(), "the extra gpu")
+        return importlib.import_module("nerfacc")
+
     def _traverser(self, occupancy: OccupancyGrid) -> Any:
         """The estimator with the cells of ``occupancy``, which stay where they are."""
         if self._estimator is None:
@@ -107,7 +113,7 @@ def _shown_density(
 @cache
 def problem() -> str | None:
     """Why nerfacc cannot be used on this machine, as a clause after its name; None if it can."""
-    return find_problem("nerfacc", _use)
+    return find_problem("nerfacc", _use, build="nerfacc_cuda")
 
 
 def _use(nerfacc: Any) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from methods.contracts import Prior
 from methods.priors import priors
-from methods.priors.loading import load_prior, prior_card, prior_device
+from methods.priors.loading import load_prior, prior_card, prior_device, prior_uses_gpu
 from methods.priors.pipeline.card import PriorCard, pipeline_card
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
 from methods.priors.pipeline.settings import PipelineSettings
@@ -35,6 +35,11 @@ def test_the_device_is_known_without_loading(stable_diffusion, monkeypatch) -> N
     monkeypatch.setenv("SDIBENCH_DEVICE", "tpu")
     with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'tpu': must be cpu"):
         prior_device("toybox")
+
+
+def test_a_downloaded_model_uses_a_gpu_and_the_toybox_none(stable_diffusion) -> None:
+    names = (str(stable_diffusion.folder), "toybox", "gaussian")
+    assert [prior_uses_gpu(name) for name in names] == [True, False, False]
 
 
 def test_an_unloaded_prior_is_loaded_by_the_first_request_that_its_card_cannot_answer() -> None:

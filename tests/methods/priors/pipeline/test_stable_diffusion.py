@@ -17,7 +17,7 @@ from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors import PriorSource, priors
 from methods.priors.loading import folder_of, load_prior, prior_card, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
-from methods.priors.pipeline.settings import PipelineSettings
+from methods.priors.pipeline.settings import PipelineSettings, choose_device
 from methods.priors.pipeline.stable_diffusion import HubFolder
 from methods.weights import WeightsError, WeightsMissingError, write_card
 
@@ -233,6 +233,18 @@ def test_a_gpu_is_used_if_there_is_one_in_half_precision(monkeypatch) -> None:
     assert PipelineSettings.from_environment("mode", uses_gpu=True) == PipelineSettings(
         "cuda", torch.bfloat16, compiled=True
     )
+
+
+def test_a_gpu_that_is_named_by_its_number_is_the_current_one(monkeypatch) -> None:
+    """Whatever asks for any GPU would else take memory of GPU 0."""
+    current = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    for device in ("cpu", "cuda", "cuda:1"):
+        monkeypatch.setenv("SDIBENCH_DEVICE", device)
+        assert choose_device(uses_gpu=True) == device
+    assert current == ["cuda:1"]
 
 
 @pytest.mark.parametrize(

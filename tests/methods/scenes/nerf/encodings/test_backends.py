@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from methods.scenes.nerf.encodings import hash_grid_triton
+from methods.scenes.nerf.encodings import hash_grid_tinycudann, hash_grid_triton
 from methods.scenes.nerf.encodings.hash_grid import HashGrid, HashGridModule
 from methods.scenes.nerf.encodings.progressive_bands import ProgressiveBands, ProgressiveBandsModule
-from methods.settings import MissingPackageError
+from methods.settings import MissingPackageError, UnusablePackageError
 
 SMALL = {"levels": 4, "log2_table_size": 7, "base_resolution": 3, "finest_resolution": 12, "initial_bound": 1.0}
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -97,6 +98,18 @@ def test_a_missing_package_is_one_line(backend: str, how: str, monkeypatch: pyte
         build(backend)
     assert "\n" not in str(error.value)
     assert build("auto").backend_on(CUDA) == build("torch").backend_on(CUDA) == "torch"
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(("backend", "module"), [("triton", hash_grid_triton), ("tinycudann", hash_grid_tinycudann)])
+def test_one_that_was_chosen_and_does_not_work_is_refused(
+    backend: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "problem", lambda: "does not work here (OSError: another torch)")
+    grid = build(backend)
+    expected = rf"^encoding.backend: '{backend}' needs .* {backend} does not work here \(OSError: another torch\)"
+    with pytest.raises(UnusablePackageError, match=expected):
+        grid.fused_reading(torch.rand(3, 3), grid.table) if backend == "tinycudann" else grid.backend_on(CUDA)
 
 
 @pytest.mark.parametrize(

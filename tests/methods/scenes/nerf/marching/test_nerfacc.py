@@ -7,6 +7,7 @@ this project, nerfacc's own pruning and what comes after run without a GPU.
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,12 @@ from methods.scenes.nerf.marching.occupancy import AutoMarcher, OccupancyMarchin
 from methods.scenes.nerf.marching.samples import Marching
 from methods.scenes.nerf.nerf import NeRF, NeRFScene
 from methods.scenes.nerf.occupancy import OccupancyGrid, OccupancySettings
+from methods.settings import UnusablePackageError
+
+if importlib.util.find_spec("nerfacc") is not None:
+    with warnings.catch_warnings():  # of its source, which would be errors
+        warnings.simplefilter("ignore")
+        importlib.import_module("nerfacc")
 
 installed = pytest.mark.skipif(importlib.util.find_spec("nerfacc") is None, reason="nerfacc is not installed")
 on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="nerfacc's kernels need CUDA")]
@@ -74,6 +81,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
         monkeypatch.setattr("nerfacc.cuda.exclusive_sum", running_sum)
         monkeypatch.setattr("nerfacc.pack_info", packing)
         monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.check_device", lambda device: None)
+        monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.problem", lambda: None)
     return torch.device(request.param)
 
 
@@ -96,6 +104,17 @@ def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"^marching.backend: 'nerfacc' needs the package nerfacc"):
         scene(torch.device("cpu"), by_nerfacc())
+
+
+def test_one_that_does_not_work_is_refused_and_tried_only_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying it compiles it: a machine that only submits jobs has no GPU."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.check_device", lambda device: None)
+    nerf = scene(torch.device("cpu"), by_nerfacc())
+    monkeypatch.setattr("methods.scenes.nerf.marching.nerfacc.problem", lambda: "does not work here (OSError: no)")
+    expected = r"^marching.backend: 'nerfacc' needs .* and nerfacc does not work here \(OSError: no\); 'torch' works"
+    with pytest.raises(UnusablePackageError, match=expected):
+        look(nerf)
 
 
 @installed
