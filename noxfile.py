@@ -110,6 +110,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def rare(session: nox.Session) -> None:
+    """Run the suites that neither a commit nor CI runs and that break unseen: faults, parity, perf (half an hour)."""
+    for name in ("faults", "parity", "perf"):
+        session.notify(name)
+
+
+@nox.session(default=False)
 def full_size(session: nox.Session) -> None:
     """Take a step of each row of table 1 on the CPU, on random weights of Stable Diffusion's size (an hour, 20 GB)."""
     install(session, "test")
