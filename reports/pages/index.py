@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reports.frames import DIVERGED, FAILED, GROUND_TRUTH, ReportFrames, listed
+from reports.gaps import Gaps
 from reports.pages.best_methods import best_methods
 from reports.pages.cell_rows import PromptRows, code_of
 from reports.pages.coverage import coverage
@@ -50,7 +51,7 @@ def index_page(
         extra_faces: By method, the views of backs that were counted as showing a face.
     """
     cells = CellList(frames, prompts, root="")
-    status = frames.cells["status"]
+    status, gaps = frames.cells["status"], Gaps.of(frames)
     return page(
         "index.html.j2",
         scripts=SCRIPTS,
@@ -61,7 +62,13 @@ def index_page(
         tables=[(table, html.live(table, cells.places)) for table in tables],
         formats=list(FORMATS),
         methods=frames.methods,
-        counts={"cells": len(status), "completed": int((status == "completed").sum())},
+        counts={
+            "cells": len(status) + len(gaps.not_run),
+            "completed": int((status == "completed").sum()),
+            "not_run": len(gaps.not_run),
+            "seeds": frames.cells.loc[frames.cells["provenance"] != "imported", "seed"].nunique(),
+        },
+        of_imported=gaps.of_imported,
         prompts=prompts,
         columns=_columns(frames, prompts),
         seeds=frames.cells["seed"].nunique(),
@@ -84,9 +91,12 @@ def _columns(frames: ReportFrames, prompts: Sequence[PromptRows]) -> list[str]:
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, str]:
+    """Describe the measured cells; of imported ones nothing is known."""
+    cells = cells[cells["provenance"] != "imported"]
     code = map(code_of, cells[["git_commit", "git_dirty"]].to_dict("records"))
-    return {
+    found = {
         "code": ", ".join(dict.fromkeys(code)),
-        "device": ", ".join(dict.fromkeys(map(str, cells["device"]))),
+        "device": ", ".join(dict.fromkeys(map(str, cells["device"].dropna()))),
         "seeds": ", ".join(map(str, sorted(set(cells["seed"])))),
     }
+    return {name: text for name, text in found.items() if text}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from reports.costs import MEMORY, Cost, memory_kinds, study_costs
 from reports.frames import DIVERGED, FAILED, listed
@@ -43,9 +44,11 @@ def common_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     common = common_prompts(measured.frames)
     if len(common) in (0, len(measured.frames.prompts)):
         return None
+    prompts = "one prompt" if len(common) == 1 else f"{len(common)} prompts"
+    flatters = "; this flatters a method that diverged on the others" if _any_diverged(measured) else ""
     sentences = (
-        f"Over the {len(common)} prompts that every method completed, so that all means are over the same prompts; "
-        "this flatters a method that diverged on the others. Div. is over all prompts.",
+        f"Over the {prompts} that every method completed, so that all means are over the same prompts{flatters}. "
+        "Div. is over all prompts.",
         coverage(measured),
         *notes,
     )
@@ -67,14 +70,30 @@ def all_prompts_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     return _table(measured, "summary-all-prompts", title, prompts, [], sentences, scores=_imputed)
 
 
+def more_starts(cells: pd.DataFrame) -> int:
+    """Count the starts of cells after their first ones."""
+    return int((cells["attempts"].astype(float) - 1).clip(lower=0).sum())
+
+
+def on_more_starts(measured: Measured) -> list[Sentence]:
+    """Say what more starts are, where a cell has some: a reader may take them for failures of a method."""
+    if not more_starts(measured.frames.cells):
+        return []
+    why = (
+        "More starts: cells were started again, after an interruption, an error of the machine or an edit of the "
+        "method's code; only the last start counts."
+    )
+    return [Sentence(why, (DIVERGENCE.key,))]
+
+
 def divergence_entry(measured: Measured, method: str) -> Entry:
     """Make the entry of the share of diverged cells in %, with count ``k/n`` and interval; failures are a note."""
     cells = measured.frames.cells[measured.frames.cells["method"] == method]
     status = cells["status"]
     failed = status[status.isin(FAILED)]
-    again = int((cells["attempts"].astype(float) - 1).clip(lower=0).sum())
+    more = more_starts(cells)
     notes = [f"{(failed == kind).sum()} {kind}" for kind in FAILED if (failed == kind).any()]
-    notes += [f"{again} {'retry' if again == 1 else 'retries'}"] if again else []
+    notes += [f"{more} more {'start' if more == 1 else 'starts'}"] if more else []
     notes += ["by the images"] if (cells["provenance"] == "imported").any() else []
     found = share(measured.divergence.method(method), SEED)
     text = f"{int(status.isin(DIVERGED).sum())}/{len(status) - len(failed)}"
@@ -126,7 +145,7 @@ def _table(
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
-    caption = (*_how_to_read(rows, columns, costs), *sentences)
+    caption = (*_how_to_read(rows, columns, costs), *on_more_starts(measured), *sentences)
     footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
