@@ -61,6 +61,7 @@ def index_page(
         best_methods=list(best_methods(tables[0])) if tables else [],
         tables=[(table, html.live(table, cells.places)) for table in tables],
         formats=list(FORMATS),
+        has_factors=any(entry.sd_factor is not None for table in tables for row in table.rows for entry in row.entries),
         methods=frames.methods,
         counts={
             "cells": len(status) + len(gaps.not_run),

@@ -21,6 +21,7 @@ _ESCAPES = {
     "±": r"$\pm$",
     "·": r"$\cdot$",
     "×": r"$\times$",
+    "÷": r"$\div$",
     "°": r"$^\circ$",
     "³": "$^3$",
     "↑": r"$\uparrow$",
@@ -47,9 +48,9 @@ _MARKS = re.compile("|".join(map(re.escape, _ESCAPES)))
 def render(table: Table) -> str:
     """Render LaTeX; the first line names the packages that the document must load.
 
-    A number is in a siunitx ``S`` column, aligned at its point, and its details (±, number of prompts, mark of the rank
-    group) in a column at its right, if any has some; with ± SD, the interval is on a line below.  Text beyond Latin
-    scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
+    A number is in a siunitx ``S`` column, aligned at its point, and its details (SD, number of prompts, mark of the
+    rank group) in a column at its right, if any has some; with an SD, the interval is on a line below.  Text beyond
+    Latin scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
     """
     rows = list(printed_rows(table))
     widths = [_width(column, [entries[place] for _, entries in rows]) for place, column in enumerate(table.columns)]
@@ -119,13 +120,12 @@ def _entry(entry: Printed, width: int) -> str:
     if width == 1:
         return figure
     mark = f"\\textsuperscript{{{entry.mark}}}" if entry.mark else ""
-    sd = rf"$\pm$ {entry.sd}" if entry.sd else ""
     interval = _text(f"[{entry.interval}]") if entry.interval and not entry.sd else ""
-    return f"{figure} & {' '.join(filter(None, (mark, sd, interval, bracket)))}".rstrip()
+    return f"{figure} & {' '.join(filter(None, (mark, _text(entry.sd), interval, bracket)))}".rstrip()
 
 
 def _below(entry: Printed, width: int) -> str:
-    """Render the interval of an entry with ± SD, on the line below it."""
+    """Render the interval of an entry with an SD, on the line below it."""
     if width < 2:
         return ""
     if not (entry.sd and entry.interval):

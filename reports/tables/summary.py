@@ -16,10 +16,10 @@ from reports.statistics import StudyScores, share, with_blank_for_diverged
 from reports.statistics.constants import ALPHA_TEXT, LEVEL_TEXT, SEED
 from reports.statistics.values import MIN_PROMPTS
 from reports.table import Entry, Row, Sentence, Table, TableColumn
-from reports.tables.columns import headline_scores, mean_of
+from reports.tables.columns import headline_scores
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
-from reports.tables.measured import Measured, entry_of, estimate_entry
+from reports.tables.measured import Measured, entry_of, estimate_entry, score_entry
 from reports.tables.ranks import rank_of_each
 
 CONTROLS_PART: Final = "Controls: images that no method made, never ranked"
@@ -129,9 +129,7 @@ def _table(
 
     def scored(columns: Sequence[TableColumn], method: str) -> list[Entry]:
         return [
-            measured.mean_entry(
-                of_column[column.key], method, statistic=mean_of(column), group=groups[column.key].get(method)
-            )
+            measured.mean_entry(of_column[column.key], method, column, group=groups[column.key].get(method))
             for column in columns
         ]
 
@@ -161,8 +159,9 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
         keys, names = tuple(ratios), listed(list(ratios.values()), "and")
         why = "as half and twice the target are equally wrong"
         sentences.append(Sentence(f"{names}: geometric mean over prompts, {why}.", keys))
-        sentences.append(Sentence(f"The SD of {names} is the arithmetic one.", keys, is_of_spread=True))
-    if any(entry.low is not None and entry.sd is not None for entry in entries):
+        factor = f"×/÷: of {names}, the SD is that of the logarithm, as a factor: 10 ×/÷ 2 is a range from 5 to 20."
+        sentences.append(Sentence(factor, keys, is_of_spread=True))
+    if any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries):
         interval = f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts."
     else:
         interval = f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on."
@@ -196,7 +195,7 @@ def _cost_entry(measured: Measured, cost: Cost, method: str, prompts: list[str])
 def _control_entry(measured: Measured, control: str, column: TableColumn, prompts: Collection[str]) -> Entry:
     found = measured.controls(control, column.key)
     values = np.array([found[prompt] for prompt in prompts if prompt in found], dtype=np.float64)
-    return entry_of(values, statistic=mean_of(column))
+    return score_entry(values, column)
 
 
 def _any_diverged(measured: Measured) -> bool:
