@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.frames import DIVERGED, FAILED, GROUND_TRUTH, ReportFrames, listed
 from reports.gaps import Gaps
+from reports.pages.arms import Arms
 from reports.pages.best_methods import best_methods
 from reports.pages.cell_rows import PromptRows, code_of
 from reports.pages.coverage import coverage
@@ -51,7 +52,7 @@ def index_page(
         extra_faces: By method, the views of backs that were counted as showing a face.
     """
     cells = CellList(frames, prompts, root="")
-    status, gaps = frames.cells["status"], Gaps.of(frames)
+    status, gaps, arms = frames.cells["status"], Gaps.of(frames), Arms.of(frames)
     return page(
         "index.html.j2",
         scripts=SCRIPTS,
@@ -79,6 +80,8 @@ def index_page(
         failed=listed(FAILED, "and"),
         level=LEVEL_TEXT,
         failures=[(prompt, row) for prompt in prompts for row in prompt.rows if not row.completed],
+        arms=html.render(arms.table),
+        shared_settings=arms.shared,
         cards=cards,
         extra_faces=extra_faces,
         provenance={**_provenance(frames.cells), **provenance},
