@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 #: Signs without which a number would be another one, or a line could not be read, in plain characters.
-_PLAIN = str.maketrans({"−": "-", "±": "+-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "×": "x", "·": "*"})
+_PLAIN = str.maketrans({"−": "-", "±": "+-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "×": "x", "÷": "", "·": "*"})
 
 #: The errors of a stream that has lost its reader: a closed pipe, a terminal that hung up.
 _GONE = {errno.EPIPE, errno.EIO}

@@ -43,6 +43,8 @@ class Entry:
         group: Rank group of the mean within its column: 0 for the best and all that cannot be distinguished from it;
             None if there are no groups.
         cells: Identities of the cells that the value is computed from.
+        sd_factor: In place of ``sd`` for a geometric mean: the standard deviation of the logarithm as a factor, at
+            least 1.
     """
 
     mean: float | None = None
@@ -55,6 +57,7 @@ class Entry:
     why: str = ""
     group: int | None = None
     cells: tuple[str, ...] = ()
+    sd_factor: float | None = None
 
 
 @dataclass(frozen=True)

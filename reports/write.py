@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from reports.claim import Claim
 from reports.figures.drawing.style import Draw
-from reports.figures.spec import FigureSpec, make_or_explain
+from reports.figures.spec import FigureSpec, explained, make_or_explain
 from reports.figures.standard import standard_figures
 from reports.frames import ReportError, ReportFrames
 from reports.grid import draw_grid
@@ -84,7 +84,7 @@ def write_report(
         folder,
         tables=tables,
         figures=[
-            *((spec, make_or_explain(frames, spec)) for spec in figures),
+            *((explained(spec), make_or_explain(frames, spec)) for spec in figures),
             *standard_figures(frames, baseline=baseline, own_baselines=own_baselines),
         ],
         title=title,

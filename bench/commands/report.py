@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from bench.commands.documented import plain
 from bench.commands.export import export_mesh
 from bench.commands.imported_texts import imported_cards, imported_notes
+from bench.commands.list import describe
 from bench.commands.mesh_files import is_whole_glb
 from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
@@ -222,10 +224,18 @@ def _bound_notes(records: Sequence[Record]) -> list[str]:
 
 
 def _method_cards(records: Sequence[AnyRecord]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the cards of the methods that were run, and of the renders that were imported."""
+    """Return the cards of the methods that were run, and of the renders that were imported.
+
+    A method without a card, as a user's own may be, has what its class says of it.
+    """
     names = dict.fromkeys(record.cell.method for record in records if isinstance(record, Record))
-    cards = [(name, card_of(name, methods[name])) for name in names]
-    found = [(f"Method {name}: {card.title}", card.facts) for name, card in cards if card is not None]
+    found = []
+    for name in names:
+        if card := card_of(name, methods[name]):
+            found.append((f"Method {name}: {card.title}", card.facts))
+        else:
+            words = plain(describe(methods[name]))
+            found.append((f"Method {name}", [("its class says", words)] if words else []))
     return [*found, *imported_cards([record for record in records if isinstance(record, ImportedRecord)])]
 
 

@@ -11,7 +11,7 @@ from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import quantities
 from reports.figures.drawing.rows import row_panels
 from reports.figures.drawing.style import Draw, Theme
-from reports.frames import DIVERGED, ReportFrames
+from reports.frames import DIVERGED, ReportFrames, listed
 
 
 def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
@@ -24,7 +24,7 @@ def arms(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
     labels = frames.methods
     shown = quantities(frames, metrics)
     if all(quantity.table.empty for quantity in shown):
-        raise NothingToDraw("no completed cell has a score")
+        raise NothingToDraw(f"no completed cell has a value of {listed(metrics)}")
 
     def draw(theme: Theme) -> Figure:
         figure, axes = row_panels([_label(frames, method) for method in labels], len(shown))

@@ -15,7 +15,7 @@ from reports.figures.drawing.looks import looks
 from reports.figures.drawing.nothing_to_draw import NothingToDraw
 from reports.figures.drawing.quantities import Quantity, quantities
 from reports.figures.drawing.style import Draw, Theme
-from reports.frames import ReportFrames
+from reports.frames import ReportFrames, listed
 from reports.statistics import StudyScores, performance_profile
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats
@@ -46,7 +46,7 @@ def profiles(frames: ReportFrames, *, metrics: Sequence[str]) -> Draw:
         lines = {name: performance_profile(own[name], grid, SEED, higher_is_better=higher) for name in own}
         found.append((shown, {name: line for name, line in lines.items() if line["share"].notna().all()}))
     if not found:
-        raise NothingToDraw("no completed cell has a score")
+        raise NothingToDraw(f"no completed cell has a value of {listed(metrics)}")
 
     def draw(theme: Theme) -> Figure:
         look = looks(frames.methods, theme)

@@ -7,7 +7,7 @@ theme.  It raises ``NothingToDraw`` if the study has no data for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -25,6 +25,8 @@ from reports.figures.spectrum import spectrum
 from reports.figures.sweep import sweep
 from reports.figures.time_to_quality import time_to_quality
 from reports.frames import ReportError, ReportFrames
+from reports.statistics.constants import LEVEL_TEXT
+from reports.statistics.values import MIN_PROMPTS
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Kind:
     """Function ``(frames, **options) -> Draw``."""
     options: tuple[str, ...] = ()
     """Fields of ``FigureSpec`` that it takes."""
+    how_to_read: str = ""
+    """What its marks are, for the caption of a figure that a study asks for."""
 
 
 #: Every kind of figure by name.
@@ -73,10 +77,22 @@ KINDS: Final = {
     "spectrum": Kind(spectrum),
     "outcomes": Kind(outcomes),
     "curves": Kind(curves),
-    "sweep": Kind(sweep, ("metrics", "x", "x_label", "logarithmic")),
+    "sweep": Kind(
+        sweep,
+        ("metrics", "x", "x_label", "logarithmic"),
+        f"Large marks are means over prompts, thin bars their {LEVEL_TEXT} intervals (from {MIN_PROMPTS} prompts on), "
+        "small dots prompts; a mark is hollow if the method lacks prompts. A horizontal line is an arm without this "
+        "number, with its mark at the right.",
+    ),
     "arms": Kind(arms, ("metrics",)),
     "error_by_timestep": Kind(error_by_timestep),
 }
+
+
+def explained(spec: FigureSpec) -> FigureSpec:
+    """Add what the marks of its kind are to the caption."""
+    kind = KINDS.get(spec.kind)
+    return replace(spec, caption=" ".join(filter(None, (spec.caption, kind.how_to_read if kind else ""))))
 
 
 def make_figure(frames: ReportFrames, spec: FigureSpec) -> Draw:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.frames import DIVERGED, FAILED, STATUSES, ReportFrames
+from reports.gaps import Gaps
 
 NOT_RUN = "not run"
+WITHOUT_RENDERS = "without renders"  # prompts of an imported arm
 #: Kind of each status, which is its class in the style sheet.
 _KINDS = {
     "completed": "completed",
     NOT_RUN: "missing",
+    WITHOUT_RENDERS: "missing",
     **dict.fromkeys(DIVERGED, "diverged"),
     **dict.fromkeys(FAILED, "failed"),
 }
@@ -29,15 +32,16 @@ class StatusShare:
 
 
 def coverage(frames: ReportFrames) -> list[tuple[str, list[StatusShare]]]:
-    """Return each method's shares of cells, in the order of ``STATUSES``, then those that were not run."""
-    expected = len(frames.prompts) * frames.cells["seed"].nunique()
-    return [(method, list(_shares(frames, method, expected))) for method in frames.methods]
+    """Return each method's shares of cells, in the order of ``STATUSES``, then what is missing of it."""
+    gaps = Gaps.of(frames)
+    return [(method, list(_shares(frames, method, gaps))) for method in frames.methods]
 
 
-def _shares(frames: ReportFrames, method: str, expected: int) -> Iterator[StatusShare]:
+def _shares(frames: ReportFrames, method: str, gaps: Gaps) -> Iterator[StatusShare]:
     status = frames.cells.loc[frames.cells["method"] == method, "status"]
     counts = {name: int((status == name).sum()) for name in STATUSES}
-    counts[NOT_RUN] = max(0, expected - len(status))
+    counts[NOT_RUN] = sum(own == method for own, _, _ in gaps.not_run)
+    counts[WITHOUT_RENDERS] = gaps.without_renders.get(method, 0)
     done, total = 0, sum(counts.values())
     for name, count in counts.items():
         if count:

@@ -12,6 +12,8 @@ from reports.pages.images import Put
 
 #: CSS pixels of a point.
 _PIXELS: Final = 4 / 3
+#: CSS pixels of the widest page.
+_PAGE_WIDTH: Final = 1048
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class FigureFiles:
     width: int
     height: int
     files: tuple[tuple[str, str], ...]  # name of the format, path
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is wider than a page, so that on a narrow screen less of its width can be saved."""
+        return self.width > _PAGE_WIDTH
 
 
 def write_figure(spec: FigureSpec, draw: Draw, put: Put) -> FigureFiles:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from reports.frames import DIVERGED, FAILED, GROUND_TRUTH, ReportFrames, listed
+from reports.gaps import Gaps
+from reports.pages.arms import Arms
 from reports.pages.best_methods import best_methods
 from reports.pages.cell_rows import PromptRows, code_of
 from reports.pages.coverage import coverage
@@ -50,7 +52,7 @@ def index_page(
         extra_faces: By method, the views of backs that were counted as showing a face.
     """
     cells = CellList(frames, prompts, root="")
-    status = frames.cells["status"]
+    status, gaps, arms = frames.cells["status"], Gaps.of(frames), Arms.of(frames)
     return page(
         "index.html.j2",
         scripts=SCRIPTS,
@@ -60,8 +62,15 @@ def index_page(
         best_methods=list(best_methods(tables[0])) if tables else [],
         tables=[(table, html.live(table, cells.places)) for table in tables],
         formats=list(FORMATS),
+        has_factors=any(entry.sd_factor is not None for table in tables for row in table.rows for entry in row.entries),
         methods=frames.methods,
-        counts={"cells": len(status), "completed": int((status == "completed").sum())},
+        counts={
+            "cells": len(status) + len(gaps.not_run),
+            "completed": int((status == "completed").sum()),
+            "not_run": len(gaps.not_run),
+            "seeds": frames.cells.loc[frames.cells["provenance"] != "imported", "seed"].nunique(),
+        },
+        of_imported=gaps.of_imported,
         prompts=prompts,
         columns=_columns(frames, prompts),
         seeds=frames.cells["seed"].nunique(),
@@ -71,6 +80,8 @@ def index_page(
         failed=listed(FAILED, "and"),
         level=LEVEL_TEXT,
         failures=[(prompt, row) for prompt in prompts for row in prompt.rows if not row.completed],
+        arms=html.render(arms.table),
+        shared_settings=arms.shared,
         cards=cards,
         extra_faces=extra_faces,
         provenance={**_provenance(frames.cells), **provenance},
@@ -84,9 +95,12 @@ def _columns(frames: ReportFrames, prompts: Sequence[PromptRows]) -> list[str]:
 
 
 def _provenance(cells: pd.DataFrame) -> dict[str, str]:
+    """Describe the measured cells; of imported ones nothing is known."""
+    cells = cells[cells["provenance"] != "imported"]
     code = map(code_of, cells[["git_commit", "git_dirty"]].to_dict("records"))
-    return {
+    found = {
         "code": ", ".join(dict.fromkeys(code)),
-        "device": ", ".join(dict.fromkeys(map(str, cells["device"]))),
+        "device": ", ".join(dict.fromkeys(map(str, cells["device"].dropna()))),
         "seeds": ", ".join(map(str, sorted(set(cells["seed"])))),
     }
+    return {name: text for name, text in found.items() if text}

@@ -48,15 +48,15 @@ class CellList:
 
 
 def _row(cell: Mapping[Any, Any]) -> list[str]:
-    seconds = cell[TIME.source]
+    seconds, imported = cell[TIME.source], cell["provenance"] == "imported"
     return [
         str(cell["prompt"]),
         str(cell["method"]),
         str(cell["seed"]),
         str(cell["status"]),
         "" if pd.isna(seconds) else f"{number(float(seconds), TIME.decimals)} {TIME.unit}",
-        code_of(cell),
-        str(cell["prior_sha256"])[:12],
-        str(cell["device"]),
+        "" if imported else code_of(cell),
+        "" if imported else str(cell["prior_sha256"])[:12],
+        "" if imported else str(cell["device"]),
         str(cell["cell"])[:12],
     ]

@@ -7,15 +7,16 @@ import io
 
 from reports.table import Entry, Table, TableColumn
 
-_PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note")
+_PARTS = ("mean", "sd", "sd_factor", "n", "low", "high", "group", "text", "note")
 _IN_UNIT = ("mean", "sd", "low", "high")
 
 
 def render(table: Table) -> str:
     """Render RFC 4180 CSV with a header such as ``time mean [s]``; parts that no row has are left out.
 
-    ``low`` and ``high`` are the ends of the mean's interval, ``group`` is the rank group, 0 first.  Numbers have 12
-    significant digits, which do not differ between machines.
+    ``sd_factor`` is the SD of the logarithm of a geometric mean, as a factor; ``low`` and ``high`` are the ends of
+    the mean's interval, ``group`` is the rank group, 0 first.  Numbers have 12 significant digits, which do not differ
+    between machines.
     """
     parts = [
         (index, part)

@@ -12,8 +12,9 @@ The schema, ``"format": 1``::
                 direction: "up", "down", "target" (better) or null; kind: "figure", "p" or "words"
     cells       [str], identities of cells that the entries point into
     rows        [{label, part, entries}]; one entry for each column
-    entry       {mean, sd, n, low, high, group, text, note, why, cells}; keys without a value are left out
+    entry       {mean, sd, sd_factor, n, low, high, group, text, note, why, cells}; keys without a value are left out
                 mean, sd, low, high: numbers in the column's unit, low and high the ends of the mean's interval
+                sd_factor: in place of sd for a geometric mean, the SD of its logarithm as a factor (at least 1)
                 n: number of prompts; group: rank group, 0 first; cells: [int], indices into the table's cells
                 why: reason for what is missing
 
@@ -29,7 +30,7 @@ from typing import Any, Final
 from reports.table import Entry, Table
 
 FORMAT: Final = 1
-_PARTS = ("mean", "sd", "n", "low", "high", "group", "text", "note", "why")
+_PARTS = ("mean", "sd", "sd_factor", "n", "low", "high", "group", "text", "note", "why")
 
 
 def render(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from reports.render.latex_pieces import pieces
 from reports.render.printed import NOTHING, Printed, heading, printed_rows
 from reports.table import Row, Table, TableColumn
 
@@ -21,6 +22,7 @@ _ESCAPES = {
     "±": r"$\pm$",
     "·": r"$\cdot$",
     "×": r"$\times$",
+    "÷": r"$\div$",
     "°": r"$^\circ$",
     "³": "$^3$",
     "↑": r"$\uparrow$",
@@ -47,30 +49,46 @@ _MARKS = re.compile("|".join(map(re.escape, _ESCAPES)))
 def render(table: Table) -> str:
     """Render LaTeX; the first line names the packages that the document must load.
 
-    A number is in a siunitx ``S`` column, aligned at its point, and its details (±, number of prompts, mark of the rank
-    group) in a column at its right, if any has some; with ± SD, the interval is on a line below.  Text beyond Latin
-    scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.
+    A number is in a siunitx ``S`` column, aligned at its point, and its details (SD, number of prompts, mark of the
+    rank group) in a column at its right, if any has some; with an SD, the interval is on a line below.  Text beyond
+    Latin scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.  What is too high for a page goes on in further
+    ``table*`` with the same number; the label is in the first, the footnotes are below the last.
     """
     rows = list(printed_rows(table))
     widths = [_width(column, [entries[place] for _, entries in rows]) for place, column in enumerate(table.columns)]
-    lines = [
-        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{siunitx}, \usepackage{graphicx}",
-        r"\begin{table*}",
-        r"  \centering\setlength{\belowcaptionskip}{\medskipamount}",
-        f"  \\caption{{\\textbf{{{_text(table.title)}.}} {_text(' '.join(table.caption))}}}",
-        f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower())}}}",
-        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",  # wide ones shrink, none is enlarged
-        f"  \\begin{{tabular}}{{l{''.join(_layout(widths, rows))}}}",
-        r"    \toprule",
-        f"    {' & '.join([_text(table.stub), *map(_head, table.columns, widths)])} \\\\",
-        r"    \midrule",
-        *(f"    {line}" for line in _body(table, rows, widths)),
-        r"    \bottomrule",
-        r"  \end{tabular}}",
-        *(f"  \\par\\smallskip{{\\footnotesize {_text(footnote)}\\par}}" for footnote in table.footnotes),
-        r"\end{table*}",
-    ]
+    cut = pieces(table, rows)
+    lines = [r"% \usepackage[T1]{fontenc}, \usepackage{booktabs}, \usepackage{siunitx}, \usepackage{graphicx}"]
+    for place, piece in enumerate(cut):
+        lines += [r"\begin{table*}", r"  \centering\setlength{\belowcaptionskip}{\medskipamount}"]
+        if place == 0:
+            lines += [
+                f"  \\caption{{\\textbf{{{_text(table.title)}.}} {_text(' '.join(table.caption))}}}",
+                f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', table.name.lower())}}}",
+            ]
+        else:
+            lines += [
+                r"  \addtocounter{table}{-1}",  # the same table
+                f"  \\caption[]{{\\textbf{{{_text(table.title)}}} (continued).}}",
+            ]
+        if piece:
+            lines += _tabular(table, piece, widths, list(_layout(widths, rows)))
+        if piece is cut[-1]:
+            lines += [rf"  \par\smallskip{{\footnotesize {_text(footnote)}\par}}" for footnote in table.footnotes]
+        lines.append(r"\end{table*}")
     return "\n".join(lines) + "\n"
+
+
+def _tabular(
+    table: Table, rows: Sequence[tuple[Row, list[Printed]]], widths: Sequence[int], layout: Sequence[str]
+) -> Iterator[str]:
+    yield r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"  # wide ones shrink, none is enlarged
+    yield f"  \\begin{{tabular}}{{l{''.join(layout)}}}"
+    yield r"    \toprule"
+    yield f"    {' & '.join([_text(table.stub), *map(_head, table.columns, widths)])} \\\\"
+    yield r"    \midrule"
+    yield from (f"    {line}" for line in _body(rows, widths))
+    yield r"    \bottomrule"
+    yield r"  \end{tabular}}"
 
 
 def _width(column: TableColumn, entries: Sequence[Printed]) -> int:
@@ -93,11 +111,11 @@ def _layout(widths: Sequence[int], rows: Sequence[tuple[Row, list[Printed]]]) ->
         yield f"S[table-format={form}, retain-explicit-plus]" + (r"@{\,}l" if width == 2 else "")
 
 
-def _body(table: Table, rows: Sequence[tuple[Row, list[Printed]]], widths: Sequence[int]) -> Iterator[str]:
+def _body(rows: Sequence[tuple[Row, list[Printed]]], widths: Sequence[int]) -> Iterator[str]:
     part, width = "", 1 + sum(max(1, each) for each in widths)
     for row, entries in rows:
         if row.part != part:
-            if part or row is not table.rows[0]:
+            if part or row is not rows[0][0]:
                 yield r"\midrule"
             part = row.part
             yield f"\\multicolumn{{{width}}}{{l}}{{\\textit{{{_text(part)}}}}} \\\\"
@@ -119,13 +137,12 @@ def _entry(entry: Printed, width: int) -> str:
     if width == 1:
         return figure
     mark = f"\\textsuperscript{{{entry.mark}}}" if entry.mark else ""
-    sd = rf"$\pm$ {entry.sd}" if entry.sd else ""
     interval = _text(f"[{entry.interval}]") if entry.interval and not entry.sd else ""
-    return f"{figure} & {' '.join(filter(None, (mark, sd, interval, bracket)))}".rstrip()
+    return f"{figure} & {' '.join(filter(None, (mark, _text(entry.sd), interval, bracket)))}".rstrip()
 
 
 def _below(entry: Printed, width: int) -> str:
-    """Render the interval of an entry with ± SD, on the line below it."""
+    """Render the interval of an entry with an SD, on the line below it."""
     if width < 2:
         return ""
     if not (entry.sd and entry.interval):

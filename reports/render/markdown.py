@@ -29,7 +29,7 @@ def render(table: Table) -> str:
 
 def _entry(entry: Printed) -> str:
     mark = "".join(_SUPERSCRIPT[letter] for letter in entry.mark)
-    sd, interval, bracket = entry.sd and f" ± {entry.sd}", entry.interval and f" [{entry.interval}]", entry.bracket
+    sd, interval, bracket = entry.sd and f" {entry.sd}", entry.interval and f" [{entry.interval}]", entry.bracket
     return _text(entry.mean + mark + sd + interval + (f" ({bracket})" if bracket else ""))
 
 

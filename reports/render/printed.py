@@ -9,13 +9,14 @@ from reports.table import Entry, Row, Table, TableColumn
 
 _ARROWS = {"up": "↑", "down": "↓"}
 NOTHING = "—"
+_FACTOR_DECIMALS = 2
 
 
 class Printed(NamedTuple):
     """An entry as pieces of text, of which at least one is not empty."""
 
     mean: str
-    sd: str
+    sd: str  # with its sign, ± or, for a factor, ×/÷
     interval: str  # "low, high", without brackets
     bracket: str  # n, text and note
     mark: str  # letter of the rank group; empty in a column without ranking
@@ -42,7 +43,9 @@ def print_entry(entry: Entry, column: TableColumn, *, ranked: bool = False) -> P
         return Printed(entry.text or NOTHING, "", "", "; ".join(note), "")
     mean = _figure(entry.mean, column)
     digits = column.decimals if column.sd_decimals is None else column.sd_decimals
-    sd = "" if entry.sd is None else number(entry.sd, digits)
+    sd = "" if entry.sd is None else f"± {number(entry.sd, digits)}"
+    if entry.sd_factor is not None:
+        sd = f"×/÷ {number(entry.sd_factor, _FACTOR_DECIMALS)}"
     bounds = [
         number(bound, column.decimals, signed=column.signed) for bound in (entry.low, entry.high) if bound is not None
     ]

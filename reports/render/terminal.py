@@ -107,7 +107,7 @@ def _number(row: Row, index: int, column: TableColumn, most: int) -> str:
     """Print an entry, with its number of prompts where others have more."""
     entry = row.entries[index]
     printed = print_entry(entry, row.columns[index] if row.columns else column)
-    number = f"{printed.mean} ± {printed.sd}" if printed.sd else printed.mean
+    number = f"{printed.mean} {printed.sd}" if printed.sd else printed.mean
     if number == NOTHING:
         return entry.text or NOTHING
     return f"{number} ({entry.n})" if entry.n is not None and entry.n < most else number

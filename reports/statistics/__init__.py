@@ -20,7 +20,7 @@ from reports.statistics.p_value import PValue
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
 from reports.statistics.rank_groups import rank_groups
-from reports.statistics.ratios import geometric_mean, octaves_off
+from reports.statistics.ratios import geometric_mean, geometric_sd, octaves_off
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
 from reports.statistics.sign_flip import sign_flip_test
@@ -39,6 +39,7 @@ __all__ = [
     "compare_to_baseline",
     "fewest_prompts",
     "geometric_mean",
+    "geometric_sd",
     "holm",
     "interquartile_mean",
     "least_p",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import pandas as pd
 
+from reports.gaps import Gaps
 from reports.means import common_prompts
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.measured import Measured
@@ -20,10 +20,11 @@ def coverage(measured: Measured) -> str:
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
         count = f"{len(common)} of {len(prompts)}"
-        return (
-            f"Prompts that every method completed: {count}; ranks are adjusted for the others, and cells that did not "
-            "complete have a table of their own."
-        )
+        gaps = Gaps.of(measured.frames)
+        lost = gaps.not_run or (measured.frames.cells["status"] != "completed").any()
+        table = ", and cells that did not complete have a table of their own" if lost else ""
+        renders = f" {gaps.of_imported}." if gaps.of_imported else ""
+        return f"Prompts that every method completed: {count}; ranks are adjusted for the others{table}.{renders}"
     return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
 
 
@@ -32,27 +33,25 @@ def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:
 
     Prompts of which an imported arm has no renders are no cells of it.
     """
-    cells = measured.frames.cells
-    imported = set(cells.loc[cells["provenance"] == "imported", "method"])
-    layout = measured.divergence  # has every cell, run or not
-    known = {(cell["method"], cell["prompt_id"], cell["seed"]): cell for cell in cells.to_dict("records")}
-    rows = []
-    for key in product(layout.methods, layout.prompts, layout.seeds):
-        cell = known.get(key)
-        if (cell is None and key[0] not in imported) or (cell is not None and cell["status"] != "completed"):
-            method, prompt, seed = key
-            label = f"{prompt}, seed {seed}" if len(layout.seeds) > 1 else prompt
-            rows.append(Row(label, _entries(cell), part=method))
-    if not rows:
+    cells, not_run = measured.frames.cells, Gaps.of(measured.frames).not_run
+    lost: dict[tuple[str, str, int], Mapping[Hashable, Any] | None] = dict.fromkeys(not_run)
+    for cell in cells[cells["status"] != "completed"].to_dict("records"):
+        lost[cell["method"], cell["prompt_id"], cell["seed"]] = cell
+    if not lost:
         return None
+    several = len(set(cells["seed"])) > 1
+    methods, prompts = measured.methods, list(measured.frames.prompts)
+    rows = []
+    for key in sorted(lost, key=lambda key: (methods.index(key[0]), prompts.index(key[1]), key[2])):
+        method, prompt, seed = key
+        rows.append(Row(f"{prompt}, seed {seed}" if several else prompt, _entries(lost[key]), part=method))
     columns = (
         TableColumn("status", "status", kind="words"),
         TableColumn("steps", "steps", decimals=0),
         TableColumn("attempts", "attempts", decimals=0),
         TableColumn("why", "why", kind="words"),
     )
-    total = len(layout.methods) * len(layout.prompts) * len(layout.seeds)
-    caption = (f"{len(rows)} of {total} cells; steps are those before the end.", *notes)
+    caption = (f"{len(rows)} of {len(cells) + len(not_run)} cells; steps are those before the end.", *notes)
     return Table("failures", "Cells that did not complete", caption, "Prompt", columns, tuple(rows))
 
 

@@ -13,7 +13,7 @@ from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.coverage import coverage
 from reports.tables.differences import CANNOT_TELL
 from reports.tables.measured import Measured
-from reports.tables.summary import DIVERGENCE, divergence_entry
+from reports.tables.summary import DIVERGENCE, divergence_entry, more_starts, on_more_starts
 
 
 def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
@@ -29,7 +29,7 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
         TableColumn("verdict", f"than {baselines.name}", kind="words"),
         TableColumn("cells", "cells", decimals=0),
         *counts,
-        TableColumn("retries", "retries", decimals=0),
+        TableColumn("more_starts", "more starts", decimals=0),
     )
     rows = []
     for method in measured.methods:
@@ -42,7 +42,7 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
         for status in (column.key for column in counts):
             own = cells.loc[cells["status"] == status, "cell"]
             entries.append(Entry(mean=float(len(own)), cells=tuple(map(str, own))))
-        entries += [Entry(mean=float((cells["attempts"].astype(float) - 1).clip(lower=0).sum()))]
+        entries += [Entry(mean=float(more_starts(cells)))]
         rows.append(Row(method, tuple(entries)))
     how = "McNemar's exact test on the prompts that one of the two lost"
     if len(measured.divergence.seeds) > 1:
@@ -53,6 +53,7 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
         "the run and say nothing about the method.",
         f"p: {how}, against {baselines.name}; Holm: over the methods.",
         *baselines.listed,
+        *on_more_starts(measured),
         coverage(measured),
         *notes,
     )

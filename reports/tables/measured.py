@@ -19,6 +19,7 @@ from reports.statistics import (
     PairedComparison,
     StudyScores,
     compare_to_baseline,
+    geometric_sd,
     octaves_off,
     prompt_bootstrap,
 )
@@ -26,6 +27,7 @@ from reports.statistics.bootstrap import Statistic
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
 from reports.table import Entry, TableColumn
+from reports.tables.columns import mean_of
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,12 @@ class Measured:
         apart = np.isnan(scores.method(method)) | np.isnan(scores.method(other))
         return self.cells(replace(scores, means=np.where(apart, np.nan, scores.means)), method, other)
 
-    def mean_entry(self, scores: StudyScores, method: str, **more: Any) -> Entry:
-        """Make the entry of a method: mean ± SD over prompts and the mean's interval; ``more`` are further fields."""
-        return entry_of(scores.method(method), cells=self.cells(scores, method), **more)
+    def mean_entry(self, scores: StudyScores, method: str, column: TableColumn, **more: Any) -> Entry:
+        """Make the entry of a method in a score: mean and SD over prompts and the mean's interval.
+
+        ``more`` are further fields.
+        """
+        return score_entry(scores.method(method), column, cells=self.cells(scores, method), **more)
 
     @cached_property
     def _assets(self) -> pd.DataFrame:
@@ -156,6 +161,13 @@ def entry_of(values: ArrayLike, *, statistic: Statistic = np.mean, **more: Any) 
     estimate = prompt_bootstrap(values, SEED, statistic=statistic)
     spread = float(means.std(ddof=1)) if len(means) > 1 and np.isfinite(means).all() else None
     return estimate_entry(estimate, **({"sd": spread} | more))
+
+
+def score_entry(values: ArrayLike, column: TableColumn, **more: Any) -> Entry:
+    """Make the entry of a score by ``entry_of``: for a ratio, the geometric mean and its SD as a factor."""
+    if column.is_ratio and column.target is not None:
+        more = {"sd": None, "sd_factor": geometric_sd(prompt_means(values), target=column.target)} | more
+    return entry_of(values, statistic=mean_of(column), **more)
 
 
 def estimate_entry(estimate: Estimate, *, factor: float = 1.0, **more: Any) -> Entry:

@@ -138,7 +138,8 @@ def _measured(measured: Measured, published: PublishedTable, key: str, method: s
         return entry_of(scores.method(method) / _COSTS[key].size, cells=measured.cells(scores, method))
     if _incomparable(measured, key, column):
         return Entry(why=_incomparable(measured, key, column))
-    return measured.mean_entry(measured.scores(key), method)
+    scores = measured.scores(key)
+    return entry_of(scores.method(method), cells=measured.cells(scores, method))  # arithmetic, as printed ones are
 
 
 def _difference(

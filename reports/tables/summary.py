@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from reports.costs import MEMORY, Cost, memory_kinds, study_costs
 from reports.frames import DIVERGED, FAILED, listed
@@ -15,10 +16,10 @@ from reports.statistics import StudyScores, share, with_blank_for_diverged
 from reports.statistics.constants import ALPHA_TEXT, LEVEL_TEXT, SEED
 from reports.statistics.values import MIN_PROMPTS
 from reports.table import Entry, Row, Sentence, Table, TableColumn
-from reports.tables.columns import headline_scores, mean_of
+from reports.tables.columns import headline_scores
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
-from reports.tables.measured import Measured, entry_of, estimate_entry
+from reports.tables.measured import Measured, entry_of, estimate_entry, score_entry
 from reports.tables.ranks import rank_of_each
 
 CONTROLS_PART: Final = "Controls: images that no method made, never ranked"
@@ -43,9 +44,11 @@ def common_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     common = common_prompts(measured.frames)
     if len(common) in (0, len(measured.frames.prompts)):
         return None
+    prompts = "one prompt" if len(common) == 1 else f"{len(common)} prompts"
+    flatters = "; this flatters a method that diverged on the others" if _any_diverged(measured) else ""
     sentences = (
-        f"Over the {len(common)} prompts that every method completed, so that all means are over the same prompts; "
-        "this flatters a method that diverged on the others. Div. is over all prompts.",
+        f"Over the {prompts} that every method completed, so that all means are over the same prompts{flatters}. "
+        "Div. is over all prompts.",
         coverage(measured),
         *notes,
     )
@@ -67,14 +70,30 @@ def all_prompts_table(measured: Measured, notes: Sequence[str]) -> Table | None:
     return _table(measured, "summary-all-prompts", title, prompts, [], sentences, scores=_imputed)
 
 
+def more_starts(cells: pd.DataFrame) -> int:
+    """Count the starts of cells after their first ones."""
+    return int((cells["attempts"].astype(float) - 1).clip(lower=0).sum())
+
+
+def on_more_starts(measured: Measured) -> list[Sentence]:
+    """Say what more starts are, where a cell has some: a reader may take them for failures of a method."""
+    if not more_starts(measured.frames.cells):
+        return []
+    why = (
+        "More starts: cells were started again, after an interruption, a failure or an error of the machine; only the "
+        "last start counts."
+    )
+    return [Sentence(why, (DIVERGENCE.key,))]
+
+
 def divergence_entry(measured: Measured, method: str) -> Entry:
     """Make the entry of the share of diverged cells in %, with count ``k/n`` and interval; failures are a note."""
     cells = measured.frames.cells[measured.frames.cells["method"] == method]
     status = cells["status"]
     failed = status[status.isin(FAILED)]
-    again = int((cells["attempts"].astype(float) - 1).clip(lower=0).sum())
+    more = more_starts(cells)
     notes = [f"{(failed == kind).sum()} {kind}" for kind in FAILED if (failed == kind).any()]
-    notes += [f"{again} {'retry' if again == 1 else 'retries'}"] if again else []
+    notes += [f"{more} more {'start' if more == 1 else 'starts'}"] if more else []
     notes += ["by the images"] if (cells["provenance"] == "imported").any() else []
     found = share(measured.divergence.method(method), SEED)
     text = f"{int(status.isin(DIVERGED).sum())}/{len(status) - len(failed)}"
@@ -110,9 +129,7 @@ def _table(
 
     def scored(columns: Sequence[TableColumn], method: str) -> list[Entry]:
         return [
-            measured.mean_entry(
-                of_column[column.key], method, statistic=mean_of(column), group=groups[column.key].get(method)
-            )
+            measured.mean_entry(of_column[column.key], method, column, group=groups[column.key].get(method))
             for column in columns
         ]
 
@@ -126,7 +143,7 @@ def _table(
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
-    caption = (*_how_to_read(rows, columns, costs), *sentences)
+    caption = (*_how_to_read(rows, columns, costs), *on_more_starts(measured), *sentences)
     footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
@@ -142,8 +159,9 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
         keys, names = tuple(ratios), listed(list(ratios.values()), "and")
         why = "as half and twice the target are equally wrong"
         sentences.append(Sentence(f"{names}: geometric mean over prompts, {why}.", keys))
-        sentences.append(Sentence(f"The SD of {names} is the arithmetic one.", keys, is_of_spread=True))
-    if any(entry.low is not None and entry.sd is not None for entry in entries):
+        factor = f"×/÷: of {names}, the SD is that of the logarithm, as a factor: 10 ×/÷ 2 is a range from 5 to 20."
+        sentences.append(Sentence(factor, keys, is_of_spread=True))
+    if any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries):
         interval = f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts."
     else:
         interval = f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on."
@@ -177,7 +195,7 @@ def _cost_entry(measured: Measured, cost: Cost, method: str, prompts: list[str])
 def _control_entry(measured: Measured, control: str, column: TableColumn, prompts: Collection[str]) -> Entry:
     found = measured.controls(control, column.key)
     values = np.array([found[prompt] for prompt in prompts if prompt in found], dtype=np.float64)
-    return entry_of(values, statistic=mean_of(column))
+    return score_entry(values, column)
 
 
 def _any_diverged(measured: Measured) -> bool:

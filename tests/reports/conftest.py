@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -158,3 +159,25 @@ def make_frames(tmp_path_factory: pytest.TempPathFactory) -> FramesFactory:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def as_imported() -> Callable[..., ReportFrames]:
+    """Function that turns an arm into an imported one, with renders of some prompts only, as the harness has it."""
+    nothing = [
+        "steps", "seconds", "optimise_seconds", "peak_bytes", "peak_kind", "reserved_bytes", "energy_joules",
+        "attempts", "prior_sha256", "unet_calls", "unet_rows", "device", "git_commit",
+    ]  # fmt: skip
+
+    def change(frames: ReportFrames, method: str, prompts: Sequence[str]) -> ReportFrames:
+        cells = frames.cells.astype(object)
+        mine = cells["method"] == method
+        cells.loc[mine, nothing] = None
+        cells.loc[mine, "provenance"] = "imported"
+        cells.loc[mine, "settings"] = json.dumps({"label": method, "method": "imported", "layout": {"name": "frames"}})
+        kept = cells[~mine | cells["prompt_id"].isin(prompts)]
+        events = frames.events[frames.events["method"] != method]
+        scores = frames.scores[frames.scores["cell"].isin(kept["cell"])]
+        return dataclasses.replace(frames, cells=kept, events=events, scores=scores)
+
+    return change

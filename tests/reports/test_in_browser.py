@@ -9,7 +9,9 @@ import time
 import pandas as pd
 import pytest
 import trimesh
+from matplotlib.figure import Figure
 
+from reports.figures.spec import FigureSpec
 from reports.frames import GROUND_TRUTH
 from reports.tables import all_tables
 from reports.write import write_pages
@@ -271,6 +273,25 @@ def test_no_page_is_wider_than_its_window(report, visit, tmp_path, name, viewpor
     assert page.screenshot(path=tmp_path / "page.png")  # whole, it may be too tall for Chromium
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(251, 250, 247)", "dark": "rgb(23, 22, 20)"}[scheme]
+
+
+def test_a_wide_figure_scrolls_in_its_frame_on_a_phone(make_frames, visit, tmp_path):
+    """Its text stays at least 7 pixels high, and a desktop shows all of it."""
+    inches = {"narrow": 3, "usual": 9, "wide": 15}
+    figures = [
+        (FigureSpec(name, "x", name), lambda theme, wide=wide: Figure((wide, 4))) for name, wide in inches.items()
+    ]
+    frames, words = make_frames(views=1), {"title": "Toy", "notes": [], "provenance": {}}
+    write_pages(frames, tmp_path / "report", tables=[], figures=figures, **words)
+    for viewport in (DESKTOP, PHONE):
+        page = visit(tmp_path / "report" / "index.html", viewport=viewport)
+        for name, wide in inches.items():
+            frame = page.get_by_role("region", name=name, exact=True)
+            shown, seen = (frame.evaluate(f"frame => frame.{width}") for width in ("scrollWidth", "clientWidth"))
+            pixels = frame.locator("img").evaluate("image => image.getBoundingClientRect().width") / (72 * wide)
+            assert 8 * pixels >= 7
+            assert (shown > seen) == (viewport is PHONE and name != "narrow")
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
 def test_everything_can_be_reached_by_keyboard(report, visit):

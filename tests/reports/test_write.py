@@ -328,18 +328,9 @@ def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
         assert "None" not in page.words
 
 
-def test_an_imported_arm_has_scores_and_no_cost(make_frames, tmp_path):
+def test_an_imported_arm_has_scores_and_no_cost(make_frames, as_imported, tmp_path):
     frames = make_frames(statuses={("sdi", "mug"): "empty"}, views=1)
-    cells = frames.cells.astype(object)
-    mine = cells["method"] == "sdi"
-    nothing = [
-        "steps", "seconds", "optimise_seconds", "peak_bytes", "peak_kind", "reserved_bytes", "energy_joules",
-        "attempts", "prior_sha256", "unet_calls", "unet_rows", "device",
-    ]  # fmt: skip
-    cells.loc[mine, nothing] = None
-    cells.loc[mine, "provenance"] = "imported"
-    events = frames.events[frames.events["method"] != "sdi"]
-    frames = dataclasses.replace(frames, cells=cells[~(mine & (cells["prompt_id"] == "blue-duck"))], events=events)
+    frames = as_imported(frames, "sdi", ["red-car", "mug"])
     report = write_report(frames, tmp_path, title="Toy", notes=[], baseline="sds")
     row = next(row for row in report.tables[0].rows if row.label == "sdi")
     entries = dict(zip([column.key for column in report.tables[0].columns], row.entries, strict=True))
@@ -351,6 +342,20 @@ def test_an_imported_arm_has_scores_and_no_cost(make_frames, tmp_path):
     page = Page((tmp_path / "prompts/mug.html").read_text())
     assert "made elsewhere and imported" in page.words
     assert not re.search(r"\b(None|nan)\b", page.words)
+    words = Page((tmp_path / "index.html").read_text()).words
+    assert "2 methods × 3 prompts: 4 of 5 cells completed; sdi has renders of 2 of 3 prompts." in words
+    provenance = words[words.index("Provenance code") :]
+    assert provenance.startswith("Provenance codec0ffee devicea CPU seeds0 The")
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_cells_that_were_not_run_are_in_the_headline(make_frames, tmp_path):
+    frames = make_frames(seeds=(0, 1), views=1)
+    some = ~frames.cells["cell"].isin(["sdi-mug-1", "sdi-mug-0"])
+    written(dataclasses.replace(frames, cells=frames.cells[some]), tmp_path)
+    words = Page((tmp_path / "index.html").read_text()).words
+    assert "2 methods × 3 prompts × 2 seeds: 10 of 12 cells completed, 2 were not run." in words
+    assert "Every cell that was run completed." in words
 
 
 @pytest.mark.usefixtures("blank_figures")

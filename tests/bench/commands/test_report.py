@@ -8,6 +8,8 @@ from typing import get_args
 import pytest
 
 import bench.commands.report
+from bench.commands.documented import plain
+from bench.commands.list import describe
 from bench.commands.report import cell_meshes, report_study
 from bench.errors import InputError
 from bench.records.store import RunStore
@@ -143,6 +145,24 @@ def test_the_page_has_the_whole_cards_of_the_methods_and_metrics(study: Study, f
         card = metrics[name](study.scorer_suite).card
         assert f"Metric {name}: {card.title}" in page
         assert all(text in page for _, text in card.facts)
+
+
+def test_a_method_without_a_card_is_on_the_page_with_what_its_class_says(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.commands.report.card_of", lambda name, method: None)
+    page = unescape(report_study(study, finished).page.read_text())
+    for name in study.methods:
+        assert f"<summary>Method {name}</summary>" in page
+        assert plain(describe(methods[name])).split("\n")[0] in page
+
+
+def test_the_page_has_the_hyper_parameters_of_the_arms(study: Study, finished: RunStore) -> None:
+    page = unescape(report_study(study, finished).page.read_text())
+    shown = page[page.index('id="table-arms"') : page.index("<summary>Method ")]
+    for cell in expand(study):
+        assert f">{cell.label}</th>" in shown
+        assert all(name in shown for name in cell.hyper_parameters)
 
 
 def test_the_page_says_which_prompts_were_cut(study: Study, finished: RunStore) -> None:

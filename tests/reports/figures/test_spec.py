@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from reports.figures.drawing.style import LIGHT, svg_and_pdf
-from reports.figures.spec import KINDS, FigureSpec, make_figure, make_or_explain
+from reports.figures.spec import KINDS, FigureSpec, explained, make_figure, make_or_explain
 from reports.frames import ReportError
+from reports.tables.measured import Measured
+from reports.tables.summary import summary_table
 
 SWEEP = FigureSpec("sizes", "sweep", "Sizes", metrics=("quality", "optimise_seconds"), x="size.value", x_label="size")
 ARMS = FigureSpec("arms", "arms", "Arms", metrics=("quality", "psnr"))
@@ -33,15 +35,52 @@ def test_a_sweep_has_a_line_for_each_method_through_the_means_over_prompts(frame
     np.testing.assert_allclose(lines["sds"].get_ydata()[1], mean)
     dashed = [line for line in quality.lines if line.get_linestyle() == "--"]
     assert len(dashed) == 1  # the arm that has no size
+    (legend,) = quality.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["sds", "sdi", "sdi"]  # its line and that of the others
     assert seconds.get_title() == "time (s)"
     assert seconds.get_xticks().tolist() == [16, 32]
 
 
+def _means(axis) -> dict:
+    """Height of each mean, and whether its mark is hollow, in the order in which they are drawn."""
+    marks = [mark for mark in axis.collections if mark.get_label() == "_mean"]
+    return {float(mark.get_offsets()[0][1]): tuple(mark.get_facecolors()[0][:3]) == (1.0, 1.0, 1.0) for mark in marks}
+
+
 def test_a_mean_over_fewer_prompts_because_of_divergence_is_hollow(frames):
-    marks = make_or_explain(frames, SWEEP)(LIGHT).axes[0].collections
-    fills = [mark.get_facecolors() for mark in marks if len(mark.get_offsets()) == 2]
-    hollow = [[tuple(colour[:3]) == (1.0, 1.0, 1.0) for colour in fill] for fill in fills]
-    assert hollow == [[False, True], [False, False]]
+    assert list(_means(make_or_explain(frames, SWEEP)(LIGHT).axes[0]).values()) == [False, True, False, False, False]
+
+
+def test_a_mean_of_a_sweep_has_its_interval_from_six_prompts_on(frames, make_frames):
+    many = make_frames(methods=LABELS, prompts={f"p{i}": f"prompt {i}" for i in range(6)}, views=2, images=False)
+    axis = make_or_explain(many, SWEEP)(LIGHT).axes[0]
+    bars = [bar for bar in axis.collections if bar.get_label() == "_interval"]
+    table = summary_table(Measured(many, "sdi"), [])
+    place = [column.key for column in table.columns].index("quality")
+    expected = [(row.entries[place].low, row.entries[place].high) for row in table.rows]
+    np.testing.assert_allclose([bar.get_segments()[0][:, 1] for bar in bars], expected)
+    few = make_or_explain(frames, SWEEP)(LIGHT).axes[0]
+    assert not [bar for bar in few.collections if bar.get_label() == "_interval"]
+
+
+def test_the_caption_of_a_sweep_says_what_its_bars_are():
+    assert explained(dataclasses.replace(SWEEP, caption="Dashed: SDI.")).caption.startswith("Dashed: SDI. Large marks")
+    assert "thin bars their 95 % intervals (from 6 prompts on)" in explained(SWEEP).caption
+    assert explained(ERRORS) == ERRORS
+
+
+def test_arms_without_the_number_of_a_sweep_can_be_told_apart(make_frames, as_imported):
+    """Imported arms have the same method, and may have renders of one prompt only."""
+    frames = make_frames(methods=("sds-16", "sds-32", "theirs", "theirs2"), views=2, images=False)
+    frames = as_imported(as_imported(frames, "theirs", list(frames.prompts)), "theirs2", ["mug"])
+    figure = make_or_explain(frames, dataclasses.replace(SWEEP, metrics=("quality",)))(LIGHT)
+    (axis,) = figure.axes
+    lines = {line.get_label(): line for line in axis.lines}
+    assert len({line.get_color() for line in lines.values()}) == 3
+    assert lines["theirs"].get_linestyle() != lines["theirs2"].get_linestyle()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sds", "theirs", "theirs2"]
+    hollow = _means(axis)
+    assert [hollow[float(lines[label].get_ydata()[0])] for label in ("theirs", "theirs2")] == [False, True]
 
 
 def test_arms_are_in_the_studys_order_and_have_a_remark_on_divergence(frames):

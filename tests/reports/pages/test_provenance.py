@@ -41,3 +41,10 @@ def test_cells_that_are_not_on_the_page_are_left_out(make_frames):
     assert len(cell_list.content["rows"]) == 2
     assert len(list(numbers(cell_list.places(frames.cells["cell"])))) == 2
     assert not cell_list.places(["no such cell"])
+
+
+def test_a_row_of_an_imported_cell_has_no_code_prior_or_device(make_frames, as_imported):
+    frames = as_imported(make_frames(views=1, images=False), "sdi", ["mug"])
+    content = CellList(frames, prompt_rows(frames, {}), root="").content
+    row = dict(zip(content["fields"], content["rows"][-1], strict=False))
+    assert (row["method"], row["code"], row["prior"], row["device"]) == ("sdi", "", "", "")

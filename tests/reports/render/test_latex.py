@@ -71,3 +71,13 @@ def test_latex_compiles_every_table_of_a_study(typeset, make_frames):
     log = typeset("\n".join(latex.render(table) for table in tables))
     assert "Missing character" not in log
     assert len(tables) >= 10
+
+
+def test_no_table_of_seven_arms_and_seven_metrics_is_too_high_for_a_page(typeset, make_frames):
+    prompts = {f"p{index}": f"object {index}" for index in range(7)}
+    frames = make_frames(
+        methods=[f"method-{i}" for i in range(7)], prompts=prompts, views=1, controls=True, images=False
+    )
+    tables = all_tables(frames, ["The scorers are toys."], baseline="method-0")
+    log = typeset("\n".join(latex.render(table) for table in tables))
+    assert "too large" not in log

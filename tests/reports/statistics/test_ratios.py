@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import gmean
+from scipy.stats import gmean, gstd
 
-from reports.statistics import geometric_mean, octaves_off, prompt_bootstrap
+from reports.statistics import geometric_mean, geometric_sd, octaves_off, prompt_bootstrap
 from reports.statistics.ratios import LEAST
 
 RATIOS = arrays(float, (3, 5), elements=st.floats(1, 1e4))
@@ -47,3 +47,11 @@ def test_the_interval_is_of_the_geometric_mean() -> None:
     np.testing.assert_allclose(
         [found.interval.low, found.interval.high], 100 * np.exp2([logs.interval.low, logs.interval.high]), rtol=0.02
     )
+
+
+def test_the_sd_of_the_logarithm_is_a_factor() -> None:
+    values = [25.0, 100.0, 400.0]
+    assert geometric_sd(values, target=100.0) == pytest.approx(gstd(values))
+    assert geometric_sd([7.0, 7.0], target=100.0) == 1.0
+    assert geometric_sd([0.0, 0.0], target=100.0) == 1.0  # both count as the least ratio
+    assert geometric_sd([7.0], target=100.0) is None

@@ -1,7 +1,7 @@
 import dataclasses
 
 from reports.tables import Measured
-from reports.tables.coverage import failures_table
+from reports.tables.coverage import coverage, failures_table
 
 
 def test_every_missing_cell_is_listed_with_its_reason(make_frames):
@@ -32,3 +32,16 @@ def test_seeds_are_named_where_there_are_several(make_frames):
 
 def test_no_table_where_all_completed(make_frames):
     assert failures_table(Measured(make_frames(views=1), "sds"), []) is None
+
+
+def test_an_imported_arm_of_one_prompt_is_no_failure(make_frames, as_imported):
+    frames = as_imported(make_frames(methods=("sds", "vsd", "sdi"), views=1, images=False), "sdi", ["mug"])
+    assert failures_table(Measured(frames, "sds"), []) is None
+    assert coverage(Measured(frames, "sds")) == (
+        "Prompts that every method completed: 1 of 3; ranks are adjusted for the others. sdi has renders of 1 of 3 "
+        "prompts."
+    )
+    frames = dataclasses.replace(frames, cells=frames.cells[frames.cells["cell"] != "sds-red-car-0"])
+    table = failures_table(Measured(frames, "sds"), [])
+    assert table.caption[0] == "1 of 7 cells; steps are those before the end."
+    assert "and cells that did not complete have a table of their own. sdi" in coverage(Measured(frames, "sds"))

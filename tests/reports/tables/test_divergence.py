@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from reports.tables import Measured
@@ -50,3 +52,14 @@ def test_methods_that_lose_nothing_have_no_verdict(make_frames):
     got = entries(divergence_table(Measured(make_frames(), "sds"), []), "sdi")
     assert (got["p"].mean, got["p"].why) == (None, "no prompt is lost by one method alone")
     assert got["verdict"].text == "cannot tell"
+
+
+def test_more_starts_are_counted_and_explained_where_there_are_some(make_frames):
+    frames = make_frames(views=1)
+    attempts = frames.cells["attempts"].where(frames.cells["method"] != "sdi", 2)
+    table = divergence_table(
+        Measured(dataclasses.replace(frames, cells=frames.cells.assign(attempts=attempts)), "sds"), []
+    )
+    assert [entries(table, method)["more_starts"].mean for method in ("sds", "sdi")] == [0, 3]
+    assert "More starts: " in " ".join(table.caption)
+    assert "More starts: " not in " ".join(divergence_table(Measured(frames, "sds"), []).caption)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import gmean
+from rich.console import Console
+from scipy.stats import gmean, gstd
 
 from reports.figures.drawing.style import LIGHT
 from reports.figures.spec import FigureSpec, make_figure
 from reports.frames import ReportFrames
+from reports.part import part_of
+from reports.render import FORMATS
+from reports.render.terminal import print_table
 from reports.tables.all_tables import all_tables
 
 PROMPTS = {f"p{i}": f"prompt {i}" for i in range(8)}
@@ -60,6 +66,34 @@ def test_the_mean_over_prompts_is_geometric_and_has_an_interval(frames: ReportFr
         assert found[method].mean == pytest.approx(gmean(_prompt_means(frames, method)))
         assert found[method].low < found[method].mean < found[method].high
     assert "Ratio: geometric mean over prompts, as half and twice" in " ".join(tables["summary"].caption)
+
+
+def test_the_sd_of_a_ratio_is_a_factor(frames: ReportFrames, tables: dict) -> None:
+    """A range of mean ± arithmetic SD can be negative."""
+    for method, entry in _entries(tables["summary"], "ratio").items():
+        if method in LEVELS:
+            assert entry.sd is None
+            assert entry.sd_factor == pytest.approx(gstd(_prompt_means(frames, method)))
+    caption = " ".join(tables["summary"].caption)
+    assert "×/÷: of Ratio, the SD is that of the logarithm, as a factor" in caption
+    assert "×/÷" not in " ".join(part_of(tables["summary"], means_only=True).caption)
+
+
+def test_every_format_prints_the_sd_of_a_ratio_as_a_factor(tables: dict) -> None:
+    table = part_of(tables["summary"], rows=["sds"], columns=["ratio", "clip_score"])
+    ratio, clip = table.rows[0].entries
+    factor, sd = f"{ratio.sd_factor:.2f}", f"{clip.sd:.2f}"
+    console = Console(width=200, file=io.StringIO())
+    print_table(table, console)
+    for text in (FORMATS["md"](table), FORMATS["html"](table), console.file.getvalue()):
+        assert f"×/÷ {factor}" in text
+        assert f"± {sd}" in text
+    assert rf"$\times$/$\div$ {factor}" in FORMATS["tex"](table)
+    header, line = (row.split(",") for row in FORMATS["csv"](table).splitlines())
+    assert float(line[header.index("ratio sd_factor")]) == pytest.approx(ratio.sd_factor)
+    assert "ratio sd [%]" not in header
+    (row,) = json.loads(FORMATS["json"](table))["rows"]
+    assert [sorted({"sd", "sd_factor"} & set(entry)) for entry in row["entries"]] == [["sd_factor"], ["sd"]]
 
 
 def test_a_control_without_anything_has_the_least_ratio(frames: ReportFrames, tables: dict) -> None:

@@ -102,7 +102,7 @@ def test_only_failures_give_no_share_at_all(make_frames):
     assert (got.mean, got.text, got.note, got.low) == (None, "0/0", "3 crashed", None)
 
 
-def test_divergence_has_wilsons_interval_and_notes_retries(make_frames):
+def test_divergence_has_wilsons_interval_and_notes_more_starts(make_frames):
     """The published counts of SDS: 8 of 43 is 18.6 % [9.7, 32.6]."""
     prompts = {f"p{index}": f"object {index}" for index in range(43)}
     frames = make_frames(prompts=prompts, views=1, statuses={("sds", f"p{index}"): "empty" for index in range(8)})
@@ -110,7 +110,10 @@ def test_divergence_has_wilsons_interval_and_notes_retries(make_frames):
     measured = Measured(dataclasses.replace(frames, cells=frames.cells.assign(attempts=attempts)), "sds")
     got = divergence_entry(measured, "sds")
     assert (round(got.mean, 1), round(got.low, 1), round(got.high, 1)) == (18.6, 9.7, 32.6)
-    assert (got.text, got.note) == ("8/43", "2 retries")
+    assert (got.text, got.note) == ("8/43", "2 more starts")
+    assert "More starts: cells were started again" in " ".join(summary_table(measured, []).caption)
+    never = Measured(frames, "sds")
+    assert "ore start" not in " ".join([divergence_entry(never, "sds").note, *summary_table(never, []).caption])
 
 
 def test_cost_is_of_completed_cells_in_the_columns_unit(make_frames):

@@ -1,0 +1,78 @@
+"""The table of arms, on settings in the form of the harness."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from reports.frames import ReportFrames
+from reports.pages.arms import Arms
+
+STRATEGY = {"name": "ddim", "inversion_steps": 10}
+
+
+@pytest.fixture
+def frames(make_frames, as_imported) -> ReportFrames:
+    """Two arms of one method, another method, and an imported arm."""
+    made = as_imported(
+        make_frames(methods=("sds-4", "sds-30", "sdi", "theirs"), views=1, images=False), "theirs", ["mug"]
+    )
+    own = {
+        "sds-4": {"guidance_scale": 4.0},
+        "sds-30": {"guidance_scale": 30.0},
+        "sdi": {"guidance_scale": 7.5, "inversion": STRATEGY},
+    }
+
+    def settings(cell) -> str:
+        if cell.provenance == "imported":
+            return cell.settings
+        of_cell = {"label": cell.method, "prompt_id": cell.prompt_id, "prompt": cell.prompt, "seed": cell.seed}
+        shared = {"steps": 50, "prior": {"name": "toybox"}, "cameras": {"elevation_deg": [-5.0, 40.0]}, "lookup": None}
+        named = {"method": cell.method.split("-")[0], "hyper_parameters": own[cell.method]}
+        return json.dumps(of_cell | shared | named)
+
+    cells = made.cells.assign(settings=[settings(cell) for cell in made.cells.itertuples()])
+    return dataclasses.replace(made, cells=cells)
+
+
+def test_each_arm_has_its_method_and_the_settings_that_differ(frames: ReportFrames) -> None:
+    rows = {row.label: tuple(entry.text for entry in row.entries) for row in Arms.of(frames).table.rows}
+    assert rows == {
+        "sds-4": ("sds", "guidance_scale = 4"),
+        "sds-30": ("sds", "guidance_scale = 30"),
+        "sdi": ("sdi", "guidance_scale = 7.5; inversion = ddim; inversion.inversion_steps = 10"),
+        "theirs": ("imported", ""),
+    }
+
+
+def test_what_all_share_is_listed_once_without_what_is_of_one_cell(frames: ReportFrames) -> None:
+    assert Arms.of(frames).shared == (
+        ("steps", "50"),
+        ("prior", "toybox"),
+        ("cameras.elevation_deg", "[-5, 40]"),
+        ("lookup", "null"),
+    )
+
+
+def test_the_caption_says_what_is_not_known(frames: ReportFrames) -> None:
+    assert Arms.of(frames).table.caption[1:] == ("Of imported arms they are not known.",)
+    measured = dataclasses.replace(frames, cells=frames.cells[frames.cells["provenance"] != "imported"])
+    assert len(Arms.of(measured).table.caption) == 1
+    one = dataclasses.replace(frames, cells=frames.cells[frames.cells["method"] == "sds-4"])
+    assert Arms.of(one).table.caption == ("The arms have the same hyper-parameters and settings.",)
+
+
+def test_cells_of_an_arm_with_several_settings_show_all(frames: ReportFrames) -> None:
+    texts = frames.cells["settings"].tolist()
+    texts[0] = texts[0].replace('"steps": 50', '"steps": 60')
+    assert (
+        "steps = 60 or 50"
+        in Arms.of(dataclasses.replace(frames, cells=frames.cells.assign(settings=texts))).table.rows[0].entries[1].text
+    )
+
+
+def test_settings_that_cannot_be_read_are_left_out(frames: ReportFrames) -> None:
+    arms = Arms.of(dataclasses.replace(frames, cells=frames.cells.assign(settings="no JSON")))
+    assert (arms.shared, arms.table.rows[0].entries[1].text) == ((), "")
