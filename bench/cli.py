@@ -239,7 +239,9 @@ class Compare:
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
     the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval.
-    One on a metric that is not comparable is named and does not count.  Cells that B has lost make any gate fail."""
+    One on a metric that is not comparable, and a method without such a value, are named and do not count.  Cells that B
+    has lost, and those that completed in A and diverged or failed in B, make any gate fail; a condition on "diverged"
+    says how many may diverge."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
