@@ -64,7 +64,7 @@ class Plan(Selection):
 
 @dataclass(frozen=True)
 class Run(Selection):
-    """Run the cells that have no record yet."""
+    """Run the cells that have no record yet; exit status 1 if one of them crashed or is left without a record."""
 
     engine: str = "local"
     """Engine that runs them (sdibench list engines)."""
@@ -85,7 +85,7 @@ class Run(Selection):
 
         self.engine_options.check_engine(self.engine)
         study, store = self.resolve()
-        run_study(
+        crashed = run_study(
             study,
             store,
             console,
@@ -95,7 +95,7 @@ class Run(Selection):
             budget_hours=None if self.yes else self.budget_hours,
             options=self.engine_options,
         )
-        return 0
+        return 1 if crashed else 0  # out of memory or time is the method's result on this machine
 
 
 @dataclass(frozen=True)
@@ -177,14 +177,14 @@ class PrintTable:
 
 @dataclass(frozen=True)
 class Benchmark(Run):
-    """Run, score and report in one go."""
+    """Run, score and report in one go; exit status 1 if a cell crashed, with a report of the others."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        Run.__call__(self, console)
+        status = Run.__call__(self, console)
         selection = {name: getattr(self, name) for name in Selection.__dataclass_fields__}
         Score(**selection)(console)
-        return Report(**selection)(console)
+        return Report(**selection)(console) or status
 
 
 @dataclass(frozen=True)
@@ -315,8 +315,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, verify, merge) or the
-        numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
+        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, benchmark, verify,
+        merge; a crashed cell is) or the numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
     with lenient_output():
         if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:
