@@ -145,7 +145,7 @@ class PrintTable:
     table: str = "summary"
     """Name of the table, as the files in report/tables are called."""
     rows: Names = ()
-    """Labels of the rows, in this order; all of them where none is given."""
+    """Labels of the rows, in this order; all of them where none is given.  An imported arm may be called by its own."""
     columns: Names = ()
     """Keys of the columns, as in report/tables/*.csv, in this order; all of them where none is given."""
     means_only: bool = False
@@ -157,18 +157,23 @@ class PrintTable:
         """Do it and return the exit status."""
         from bench.commands.report import report_tables
         from bench.records.store import RunStore
+        from bench.study.imported_arms import imported_arms
+        from bench.study.imported_cell import imported_title
         from methods.registry import nearest
         from reports.part import part_of
         from reports.render import FORMATS
         from reports.render.terminal import print_table
 
         store = RunStore(self.run)
-        tables = {table.name: table for table in report_tables(store.read_study(), store)}
+        study = store.read_study()
+        tables = {table.name: table for table in report_tables(study, store)}
         if self.table not in tables:
             raise InputError(f"--table {self.table}: is no table of {self.run}: {nearest(self.table, tables)}")
-        part = part_of(tables[self.table], rows=self.rows, columns=self.columns, means_only=self.means_only)
+        titles = {label: imported_title(label) for label in imported_arms(study)}
+        rows = [titles.get(row, row) for row in self.rows]
+        part = part_of(tables[self.table], rows=rows, columns=self.columns, means_only=self.means_only)
         if self.format == "terminal":
-            print_table(part, console, parts=True)
+            print_table(part, console, whole=True)
         else:
             suffix = {"markdown": "md", "latex": "tex"}.get(self.format, self.format)
             sys.stdout.write(FORMATS[suffix](part))  # plain, for a file: a console would wrap its lines

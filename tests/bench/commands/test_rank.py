@@ -114,6 +114,20 @@ def test_a_run_that_was_there_keeps_what_it_has(
     assert len(list((tmp_path / "run" / "cells").iterdir())) == len(before) + 1
 
 
+def test_a_row_is_called_by_the_label_that_was_given(
+    tmp_path: Path, two: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*two, "--set", "video.views=3"]) == 0
+    capsys.readouterr()
+    table = ["table", str(tmp_path / "run"), "--format", "csv", "--rows"]
+    for rows in (["A", "gifs"], ["A (imported)", "gifs (imported)"], ["A", "A (imported)", "gifs"]):
+        assert main([*table, *rows]) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split(",")[0] for line in lines] == ["A (imported)", "gifs (imported)"]
+    assert main([*table, "B"]) == 2
+    assert "table summary: has no row 'B'; it has gifs (imported), A (imported)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["rank", "import"])
 def test_an_interrupted_first_import_goes_on(
     tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
