@@ -64,7 +64,7 @@ class Plan(Selection):
 
 @dataclass(frozen=True)
 class Run(Selection):
-    """Run the cells that have no record yet."""
+    """Run the cells that have no record yet; exit status 1 if one of them crashed or is left without a record."""
 
     engine: str = "local"
     """Engine that runs them (sdibench list engines)."""
@@ -85,7 +85,7 @@ class Run(Selection):
 
         self.engine_options.check_engine(self.engine)
         study, store = self.resolve()
-        run_study(
+        crashed = run_study(
             study,
             store,
             console,
@@ -95,7 +95,7 @@ class Run(Selection):
             budget_hours=None if self.yes else self.budget_hours,
             options=self.engine_options,
         )
-        return 0
+        return 1 if crashed else 0  # out of memory or time is the method's result on this machine
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class PrintTable:
     table: str = "summary"
     """Name of the table, as the files in report/tables are called."""
     rows: Names = ()
-    """Labels of the rows, in this order; all of them where none is given."""
+    """Labels of the rows, in this order; all of them where none is given.  An imported arm may be called by its own."""
     columns: Names = ()
     """Keys of the columns, as in report/tables/*.csv, in this order; all of them where none is given."""
     means_only: bool = False
@@ -157,18 +157,23 @@ class PrintTable:
         """Do it and return the exit status."""
         from bench.commands.report import report_tables
         from bench.records.store import RunStore
+        from bench.study.imported_arms import imported_arms
+        from bench.study.imported_cell import imported_title
         from methods.registry import nearest
         from reports.part import part_of
         from reports.render import FORMATS
         from reports.render.terminal import print_table
 
         store = RunStore(self.run)
-        tables = {table.name: table for table in report_tables(store.read_study(), store)}
+        study = store.read_study()
+        tables = {table.name: table for table in report_tables(study, store)}
         if self.table not in tables:
             raise InputError(f"--table {self.table}: is no table of {self.run}: {nearest(self.table, tables)}")
-        part = part_of(tables[self.table], rows=self.rows, columns=self.columns, means_only=self.means_only)
+        titles = {label: imported_title(label) for label in imported_arms(study)}
+        rows = [titles.get(row, row) for row in self.rows]
+        part = part_of(tables[self.table], rows=rows, columns=self.columns, means_only=self.means_only)
         if self.format == "terminal":
-            print_table(part, console, parts=True)
+            print_table(part, console, whole=True)
         else:
             suffix = {"markdown": "md", "latex": "tex"}.get(self.format, self.format)
             sys.stdout.write(FORMATS[suffix](part))  # plain, for a file: a console would wrap its lines
@@ -177,14 +182,14 @@ class PrintTable:
 
 @dataclass(frozen=True)
 class Benchmark(Run):
-    """Run, score and report in one go."""
+    """Run, score and report in one go; exit status 1 if a cell crashed, with a report of the others."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        Run.__call__(self, console)
+        status = Run.__call__(self, console)
         selection = {name: getattr(self, name) for name in Selection.__dataclass_fields__}
         Score(**selection)(console)
-        return Report(**selection)(console)
+        return Report(**selection)(console) or status
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,9 @@ class Compare:
     fail_if: Names = ()
     """Conditions, each [METHOD.]COLUMN[.mean|.low|.high] and a bound in the table's unit: "clip_score < -0.5" asks for
     the mean difference of any method, "sdi.clip_score.high < 0" for the upper end of one's 95 % interval.
-    One on a metric that is not comparable is named and does not count.  Cells that B has lost make any gate fail."""
+    One on a metric that is not comparable, and a method without such a value, are named and do not count.  Cells that B
+    has lost, and those that completed in A and diverged or failed in B, make any gate fail; a condition on "diverged"
+    says how many may diverge."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
@@ -313,8 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, verify, merge) or the
-        numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
+        Exit status: 0 done, 1 something is wrong with the installation (doctor), the run (run, benchmark, verify,
+        merge; a crashed cell is) or the numbers (compare), 2 bad input (one line on stderr), 130 interrupted.
     """
     with lenient_output():
         if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:

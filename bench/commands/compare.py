@@ -1,109 +1,39 @@
-"""Two runs of the same cells side by side: what changed, how surely, and whether that is too much."""
+"""Two runs of the same cells side by side: what changed, and how surely."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from bench.commands.condition import Condition, parse_condition
+from bench.commands.comparison import Comparison
 from bench.errors import InputError
 from bench.records.read_record import read_record
-from bench.records.record import AnyRecord
+from bench.records.record import AnyRecord, Record
 from bench.records.store import RunStore
 from bench.scores.frames import read_card, table_frames
+from bench.study.cell import canonical_sha256
 from bench.study.imported_cell import imported_title
 from metrics.card import MetricCard
 from reports.costs import TIME
-from reports.frames import DIVERGED, FAILED, ReportFrames
+from reports.frames import DIVERGED, FAILED, ReportFrames, listed
 from reports.means import asset_means
-from reports.render.markdown import render
 from reports.statistics import Estimate, Interval, paired_differences, prompt_bootstrap
 from reports.statistics.constants import LEVEL_TEXT, SEED
 from reports.table import Direction, Entry, Row, Table, TableColumn
+
+#: Columns by which a cell of one run is found in the other, whose identity is another one after each change of code.
+_PLACE = ("method", "prompt_id", "seed")
 
 #: Columns of every comparison, whatever was scored.
 _COST = (
     TableColumn(TIME.source, f"{TIME.title} B / A", "×", decimals=3),
     TableColumn("diverged", "diverged", "points", decimals=1, signed=True),
 )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The changes of run B against run A."""
-
-    table: Table
-    """A row for each method that both have, a column for each metric; its entries hold the intervals."""
-    estimates: dict[tuple[str, str], Estimate]
-    """By method and column, in the printed unit; without the columns that are not comparable."""
-    not_comparable: dict[str, str]
-    """Why, by column, of the scores that mean another thing in B than in A."""
-    only_in_a: tuple[str, ...]
-    """A line for each method that B's study does not have."""
-    lost: tuple[str, ...]
-    """A line for each method of A with cells that B's study has, but its records lack."""
-
-    @property
-    def markdown(self) -> str:
-        """The table."""
-        return render(self.table)
-
-    def judge(self, conditions: Sequence[str]) -> list[str]:
-        """Find the conditions that hold, with a line per method; one on a column without comparison never holds.
-
-        Cells that B has lost could have met a condition, and are failures of their own.
-
-        Raises:
-            InputError: If a condition is malformed, or the data cannot tell for any method.
-        """
-        parsed = [condition for condition in self._parse(conditions) if condition.column not in self.not_comparable]
-        lines = [line for condition in parsed for line in self._judged(condition)]
-        return [*lines, *(f"--fail-if: {line}" for line in self.lost if conditions)]
-
-    def unjudged(self, conditions: Sequence[str]) -> list[str]:
-        """Find what the conditions were not judged on, with a line and the reason for each.
-
-        Raises:
-            InputError: If a condition is malformed.
-        """
-        parsed = self._parse(conditions)
-        lines = [
-            f"{condition.text}: not judged: {self.not_comparable[condition.column]}"
-            for condition in parsed
-            if condition.column in self.not_comparable
-        ]
-        every_method = [condition.text for condition in parsed if condition.method is None]
-        return [*lines, *(f"{text}: not judged: {line}" for text in every_method for line in self.only_in_a)]
-
-    def _parse(self, conditions: Sequence[str]) -> list[Condition]:
-        columns = [column.key for column in self.table.columns]
-        return [parse_condition(text, methods=self._methods, columns=columns) for text in conditions]
-
-    @property
-    def _methods(self) -> list[str]:
-        return [row.label for row in self.table.rows]
-
-    def _judged(self, condition: Condition) -> list[str]:
-        lines, is_known, why = [], False, ""
-        for method in self._methods if condition.method is None else [condition.method]:
-            estimate = self.estimates[method, condition.column]
-            interval = estimate.interval
-            parts = {"mean": estimate.value, "low": interval.low, "high": interval.high}
-            value = parts[condition.part]
-            if value is None:
-                why = interval.reason
-                continue
-            is_known = True
-            if condition.holds(value):
-                lines.append(f"{condition.text}: holds for {method}, {condition.part} {value:.4g}")
-        if not is_known:
-            raise InputError(f"--fail-if {condition.text!r}: the data cannot tell: {why}")
-        return lines
 
 
 def compare_runs(a: RunStore, b: RunStore) -> Comparison:
@@ -116,12 +46,16 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
         InputError: If a folder is not a scored run, or the runs have no cell in common.
         ReportError: If the tables of a run do not fit each other.
     """
-    runs = [_frames(store) for store in (a, b)]
+    records = [_records(store) for store in (a, b)]
+    runs = [table_frames(each, store) for each, store in zip(records, (a, b), strict=True)]
     cards = [_cards(run, store) for run, store in zip(runs, (a, b), strict=True)]
     _check_prompts(runs, (a, b))
     methods = [method for method in runs[0].methods if method in runs[1].methods]
     if not methods:
         raise InputError(f"{a.folder} and {b.folder} have no method in common")
+    places = [run.cells.set_index(list(_PLACE)).index for run in runs]
+    if places[0].intersection(places[1]).empty:
+        raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
     scored = [metric for metric in cards[0] if metric in cards[1]]
     columns = [_column(cards[0][metric], metric) for metric in scored]
     not_comparable = _of_other_images(cards[0], (a, b)) | _not_comparable(cards, (a, b))
@@ -133,8 +67,6 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
             estimates[method, metric] = _difference(sides, method)
         estimates[method, TIME.source] = _time_ratio(runs, method)
         estimates[method, "diverged"] = _divergence(runs, method)
-    if all(estimate.value is None for estimate in estimates.values()):
-        raise InputError(f"{a.folder} and {b.folder} have no prompt and seed in common")
     columns += _COST
     entries = {key: _entry(estimate) for key, estimate in estimates.items()}
     entries |= {(method, metric): Entry(text="not comparable") for method in methods for metric in not_comparable}
@@ -143,11 +75,16 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
         tuple(f"{method} is in {store.folder} only" for method in run.methods if method not in methods)
         for run, store in zip(runs, (a, b), strict=True)
     )
-    lost = _lost(runs, b)
-    reasons = (*not_comparable.values(), *lost, *only_in_a, *only_in_b)
-    caption = (*_caption([_of(run, methods) for run in runs], rows), *dict.fromkeys(f"{why}." for why in reasons))
+    diverged = _ended(runs, DIVERGED, f"diverged in {b.folder}")
+    lost = (*_lost(runs, b), *_ended(runs, FAILED, f"failed in {b.folder}").values())
+    reasons = (*not_comparable.values(), *lost, *diverged.values(), *only_in_a, *only_in_b)
+    caption = (
+        *_caption([_of(run, methods) for run in runs], rows),
+        *_changed_arms(records, methods),
+        *dict.fromkeys(f"{why}." for why in reasons),
+    )
     table = Table("comparison", f"{b.folder} − {a.folder}", caption, "Method", tuple(columns), rows)
-    return Comparison(table, estimates, not_comparable, only_in_a, lost)
+    return Comparison(table, estimates, not_comparable, only_in_a, lost, diverged)
 
 
 def _of(run: ReportFrames, methods: Collection[str]) -> ReportFrames:
@@ -160,7 +97,7 @@ def _lost(runs: Sequence[ReportFrames], b: RunStore) -> tuple[str, ...]:
     study = b.read_study()
     labels = {*study.methods, *map(imported_title, study.methods)}
     prompts = {prompt.id for prompt in study.chosen_prompts()}
-    theirs, ours = (run.cells.set_index(["method", "prompt_id", "seed"]).index for run in runs)
+    theirs, ours = (run.cells.set_index(list(_PLACE)).index for run in runs)
     lost: Counter[str] = Counter()
     for method, prompt_id, seed in theirs.difference(ours, sort=False):
         lost[method] += method in labels and prompt_id in prompts and seed in study.seeds
@@ -169,8 +106,45 @@ def _lost(runs: Sequence[ReportFrames], b: RunStore) -> tuple[str, ...]:
     )
 
 
-def _frames(store: RunStore) -> ReportFrames:
-    """The frames of a run as it was scored, read without the weights or the code that made it."""
+def _ended(runs: Sequence[ReportFrames], statuses: Sequence[str], how: str) -> dict[str, str]:
+    """Describe, by method, the cells that completed in A and ended in B with one of ``statuses``."""
+    theirs, ours = (run.cells.set_index(list(_PLACE))["status"] for run in runs)
+    completed = theirs.index[theirs == "completed"].intersection(ours.index[ours.isin(statuses)], sort=False)
+    counts = Counter(completed.get_level_values("method"))
+    return {method: f"{method}: {count} of the cells that completed in A {how}" for method, count in counts.items()}
+
+
+def _changed_arms(records: Sequence[Sequence[AnyRecord]], methods: Sequence[str]) -> list[str]:
+    """Name the arms whose method has other code or settings in B than in A, as far as both are known."""
+    found = []
+    for what, differ, read in (("code", "differs", _code), ("settings", "differ", _settings)):
+        theirs, ours = (_of_methods(each, read) for each in records)
+        known = [method for method in methods if method in theirs and method in ours]
+        changed = [method for method in known if theirs[method] != ours[method]]
+        if changed:
+            found.append(f"The {what} of {listed(changed, 'and')} {differ} between A and B.")
+    return found
+
+
+def _of_methods(records: Sequence[AnyRecord], read: Callable[[Record], str | None]) -> dict[str, set[str]]:
+    """Collect by method what ``read`` finds in the records of its optimisations; None counts as unknown."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        if isinstance(record, Record) and (known := read(record)) is not None:
+            found.setdefault(record.cell.title, set()).add(known)
+    return found
+
+
+def _code(record: Record) -> str | None:
+    return record.method_sha256
+
+
+def _settings(record: Record) -> str:
+    return canonical_sha256({"method": record.cell.method, **record.cell.hyper_parameters})
+
+
+def _records(store: RunStore) -> list[AnyRecord]:
+    """The records of a run's study, read without the weights or the code that made it."""
     study = store.read_study()
     records: dict[tuple[str, str, int], AnyRecord] = {}
     for record in map(read_record, store.record_folders()):
@@ -183,8 +157,7 @@ def _frames(store: RunStore) -> ReportFrames:
     if not records:
         raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
     order = list(study.methods)
-    kept = sorted(records.values(), key=lambda record: order.index(record.cell.label))
-    return table_frames(kept, store)
+    return sorted(records.values(), key=lambda record: order.index(record.cell.label))
 
 
 def _age(record: AnyRecord) -> tuple[int, str]:

@@ -127,7 +127,7 @@ def import_into(renders: Renders, store: RunStore, console: Console) -> Study:
     return study
 
 
-def import_alone(study: Study, store: RunStore, console: Console, *, hint: bool = True) -> Study:
+def import_alone(study: Study, store: RunStore, console: Console, *, hint: bool = True, partly: bool = True) -> Study:
     """Import the arms of a study of renders into a run folder of their own.
 
     Args:
@@ -135,18 +135,19 @@ def import_alone(study: Study, store: RunStore, console: Console, *, hint: bool 
         store: The run folder.
         console: Receives a line for each arm.
         hint: Whether the line names the next commands.
+        partly: Whether a new run folder keeps what can be read where other renders cannot be.
 
     Raises:
         InputError: If the folder holds another study, or the renders cannot be used.
     """
-    study = import_arms(store.check(study), store, console)
+    study = import_arms(store.check(study), store, console, partly=partly)
     for label in imported_arms(study):
         _print_counts(study, label, store, console, hint=hint)
     return study
 
 
 def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
-    """Import, score and report a study of renders.
+    """Import, score and report a study of renders; a new run folder is made only if all renders can be used.
 
     Raises:
         InputError: As ``import_alone``.
@@ -158,7 +159,7 @@ def rank(study: Study, store: RunStore, console: Console) -> ReportFiles:
             f"{store.folder}: holds the renders of {', '.join(others)} too, which are not given; give another folder "
             "with --out, or all folders again"
         )
-    study = import_alone(study, store, console, hint=False)
+    study = import_alone(study, store, console, hint=False, partly=False)
     score_study(study, store, console)
     return report_study(study, store)
 

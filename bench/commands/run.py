@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
 from bench.imports.import_arms import import_arms
 from bench.output import print_line
-from bench.records.record import Record
+from bench.records.record import RECORD_FILE, Record
 from bench.records.store import RunStore
 from bench.records.twice import cell_of_second, second_records
 from bench.scores.frames import scored_cells
@@ -30,6 +31,7 @@ from bench.study.reported import check_report
 from bench.study.resolve import cell_method
 from bench.study.study import Study
 from bench.watch.code_hashes import method_sha256
+from bench.watch.divergence import Status
 from reports.frames import listed
 
 
@@ -43,7 +45,7 @@ def run_study(
     retry_changed: bool = False,
     budget_hours: float | None = None,
     options: EngineOptions | None = None,
-) -> None:
+) -> int:
     """Run the cells of ``study`` that have no record yet.
 
     Args:
@@ -57,6 +59,9 @@ def run_study(
         budget_hours: Device-hours that are started without asking; None to start whatever the forecast of time and
             memory is.
         options: The engine's options.
+
+    Returns:
+        How many of the cells that were to run have crashed.
 
     Raises:
         RunError: If as many cells have failed as the options allow, or cells are without a record for another reason.
@@ -115,7 +120,11 @@ def run_study(
                 run(study, missing, store, options or EngineOptions())
         finally:
             _show_twice(study, store, before, console)
-        _check(missing, store, options or EngineOptions())
+    to_run = {cell.identity for cell in missing}
+    ran = store.read_all(missing)
+    _show_failed(study, [*(record for record in records if record.identity not in to_run), *ran], store, console)
+    _check(missing, ran, store, options or EngineOptions())
+    return sum(record.status is Status.CRASHED for record in ran)
 
 
 def _changed(records: Sequence[Record]) -> dict[str, str | None]:
@@ -159,12 +168,25 @@ def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: 
         )
 
 
-def _check(cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+def _show_failed(study: Study, records: Sequence[Record], store: RunStore, console: Console) -> None:
+    """Print a line if cells of the study have failed, now or in an earlier run: how many, and where it is told why."""
+    failed = sorted((record for record in records if record.status.failed), key=lambda each: each.status)
+    if failed:  # crashed cells come first
+        counts = Counter(record.status.value for record in failed)
+        kinds = ", ".join(f"{count} {status}" for status, count in counts.items())
+        place = store.cell_folder(failed[0].cell) / RECORD_FILE
+        print_line(
+            console,
+            f"{study.name}: {len(failed)} of {len(records)} cells failed ({kinds}); why, with the traceback of an "
+            f"error, is in the record of each, such as {place}; sdibench run {store.folder} --retry-failed runs them "
+            "again",
+        )
+
+
+def _check(cells: Sequence[Cell], records: Sequence[Record], store: RunStore, options: EngineOptions) -> None:
     """Raise RunError unless each of the cells that were to run has a record, and few enough have failed."""
-    finished = store.finished()
-    missing = sum(cell.folder_name not in finished for cell in cells)
+    missing = len(cells) - len(records)
     if options.fail_after is not None:
-        records = store.read_all(cells)
         failed = sum(record.status.failed for record in records)
         if failed >= options.fail_after:
             raise RunError(

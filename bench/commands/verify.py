@@ -296,6 +296,10 @@ def _off(written: np.ndarray | None, again: np.ndarray) -> str | None:
         return "not there; score the run again"
     if np.allclose(written, again, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
         return None
+    lost, found = np.isnan(again) & ~np.isnan(written), np.isnan(written) & ~np.isnan(again)
+    if lost.any() or found.any():  # no difference, so that the largest one would be of other views
+        what = "it has no value" if lost.any() else "it has a value, which is not there"
+        return f"scored again {what}, for {(lost | found).sum()} of {len(again)} views"
     return f"scored again it is off by {np.nanmax(np.abs(written - again), initial=0):.3g}"
 
 

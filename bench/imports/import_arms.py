@@ -39,24 +39,26 @@ _NAMED = 5
 _Found = dict[tuple[str, int], Asset]
 
 
-def import_arms(study: Study, store: RunStore, console: Console) -> Study:
+def import_arms(study: Study, store: RunStore, console: Console, *, partly: bool = True) -> Study:
     """Write the records of a study's imported arms that are missing.
 
     Folders are looked at again if they are here: new renders are added, and those that have changed are refused.  The
-    run folder names renders once their records are written, so that an arm of which none can be read is not in it.
+    run folder names renders once their records are written, so that an arm of which none can be read is not in it, and
+    a new folder of which none can be read is not made.
 
     Args:
         study: Names the arms; one without imported arms is returned as it is.
         store: The run folder, which is made if there is an imported arm.
         console: Receives a line for renders without a prompt, for prompts without renders, and for rows of a table
             without a folder.
+        partly: Whether a new run folder keeps what can be read where other renders cannot be.
 
     Returns:
         The study with its renders, as the run folder keeps it.
 
     Raises:
         InputError: If a folder, a table or an image cannot be used, or renders have changed since they were imported;
-            the renders that can be are imported nevertheless.
+            the renders that can be are imported nevertheless, into a new folder only if ``partly``.
         StorageError: If a file cannot be read, or the run folder cannot be written in.
     """
     arms = {label: arm for label, arm in imported_arms(study).items() if not _is_kept(study, label, arm)}
@@ -69,6 +71,9 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
     _check_tables(study, arms, matchings, console)
     found = {label: _find(study, label, arm, matchings[label], console) for label, arm in arms.items()}
     refused: list[str] = []
+    was_there, is_new = store.folder.exists(), not store.has_study
+    if is_new and arms:
+        store.write_study(pin(study))  # records without it are no run folder, which who is interrupted goes on with
     for label in arms:
         renders = _described(found[label], _kept(study, label), parts[label], label)
         whole = _pin(pin(study), label, renders)
@@ -81,6 +86,8 @@ def import_arms(study: Study, store: RunStore, console: Console) -> Study:
     for line in refused[1:]:
         print_line(console, line)
     if refused:
+        if is_new and not (partly and store.finished()):
+            store.forget(was_there=was_there)  # so that the corrected command has no other study in its way
         raise InputError(f"{refused[0]}{f' (and {len(refused) - 1} more, above)' if len(refused) > 1 else ''}")
     return study
 

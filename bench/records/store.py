@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, overload
@@ -57,6 +58,11 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def has_study(self) -> bool:
+        """Whether the folder holds a run, of any study."""
+        return (self.folder / STUDY_FILE).is_file()
+
     def check(self, study: Study) -> Study:
         """Check that the study can be run in the folder.
 
@@ -69,7 +75,7 @@ class RunStore:
             PromptSetError: If there is no such prompt set.
         """
         refuse_links(self.folder)
-        if (self.folder / STUDY_FILE).is_file():
+        if self.has_study:
             held = self.read_study()
             if held.key != study.key:
                 raise InputError(
@@ -276,6 +282,18 @@ class RunStore:
         finally:
             lock.release()
 
+    def forget(self, *, was_there: bool) -> None:
+        """Delete the study and all records, for who has just begun the run and cannot go on.
+
+        Args:
+            was_there: Whether the folder itself was there before, and stays.
+        """
+        (self.folder / STUDY_FILE).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "cells", ignore_errors=True)
+        with suppress(OSError):  # where there is something else in it
+            if not was_there:
+                self.folder.rmdir()
+
     def tidy(self) -> None:
         """Delete checkpoints and attempts of cells with a record, whose process died just before it deleted them."""
         finished = self.finished()
@@ -302,8 +320,12 @@ def _without_images(file_bytes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _with_imported_arms(study: Study, held: Study) -> Study:
-    """The study with what its run folder keeps: prompts, prior, and the arms whose renders were imported into it."""
-    arms = imported_arms(held)
+    """The study with what its run folder keeps: prompts, prior, and the arms whose renders were imported into it.
+
+    An arm of which no renders could be imported yet may be given anew, with what was wrong put right.
+    """
+    imports = held.pinned.imports if held.pinned else {}
+    arms = {label: arm for label, arm in imported_arms(held).items() if imports.get(label)}
     for label, arm in arms.items():
         if label in study.methods and (given := imported_arms(study).get(label)) is not None:
             if given.layout != arm.layout:

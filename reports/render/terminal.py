@@ -18,23 +18,24 @@ from reports.table import Row, Table, TableColumn
 _PADDING = 2
 
 
-def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
+def print_table(table: Table, console: Console, *, whole: bool = False) -> None:
     """Print the numbers of a table in blocks that are not wider than the console.
 
-    Intervals and captions are in the table's files, and so are numbers of prompts, but where others have more.  Text is
-    never read as markup.
+    Captions are in the table's files, and so are numbers of prompts, but where others have more.  Text is never read as
+    markup.
 
     Args:
         table: The table.
         console: The terminal, or a file.
-        parts: Whether rows below a heading of their own, such as controls, are printed too.
+        whole: Whether rows below a heading of their own, such as controls, are printed too, and the interval and the
+            verdict next to a mean without a standard deviation, such as a difference.
     """
-    rows = [row for row in table.rows if parts or not row.part]
+    rows = [row for row in table.rows if whole or not row.part]
     texts = (table.stub, *(text for row in rows for text in (row.part, row.label)))
     labels, most = max(map(cell_len, texts)), _most_prompts(rows)
     width = min(labels, console.width // 2)
     console.print(Text(table.title, style="bold"))
-    for place, block in enumerate(_blocks(table, rows, most, console.width - width)):
+    for place, block in enumerate(_blocks(table, rows, most, console.width - width, whole=whole)):
         shown = RichTable(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
         shown.add_column(Text(table.stub), max_width=width, overflow="fold")
         for index in block:
@@ -48,7 +49,7 @@ def print_table(table: Table, console: Console, *, parts: bool = False) -> None:
                 shown.add_section()
                 shown.add_row(Text(part, style="italic"), *("" for _ in block))
             styles = ["bold" if not row.part and row.label in best[index] else "" for index in block]
-            numbers = [_number(row, index, table.columns[index], most) for index in block]
+            numbers = [_number(row, index, table.columns[index], most, whole=whole) for index in block]
             cells = [Text(number, style=style) for number, style in zip(numbers, styles, strict=True)]
             shown.add_row(Text(row.label), *cells)
         if place:
@@ -78,12 +79,12 @@ def best_rows(rows: Sequence[Row], index: int, column: TableColumn) -> set[str]:
     return {label for label, merit in merits.items() if merit == top}
 
 
-def _blocks(table: Table, rows: Sequence[Row], most: int, width: int) -> list[list[int]]:
+def _blocks(table: Table, rows: Sequence[Row], most: int, width: int, *, whole: bool) -> list[list[int]]:
     """Distribute the columns over blocks of at most ``width``; a block has at least one column."""
     blocks: list[list[int]] = []
     left = 0
     for index, column in enumerate(table.columns):
-        texts = (*_heading(column).splitlines(), *(_number(row, index, column, most) for row in rows))
+        texts = (*_heading(column).splitlines(), *(_number(row, index, column, most, whole=whole) for row in rows))
         needed = max(map(cell_len, texts)) + _PADDING
         if not blocks or needed > left:
             blocks.append([])
@@ -103,11 +104,15 @@ def _most_prompts(rows: Sequence[Row]) -> int:
     return max((entry.n or 0 for row in rows for entry in row.entries), default=0)
 
 
-def _number(row: Row, index: int, column: TableColumn, most: int) -> str:
-    """Print an entry, with its number of prompts where others have more."""
+def _number(row: Row, index: int, column: TableColumn, most: int, *, whole: bool) -> str:
+    """Print an entry, with its number of prompts where others have more, and what stands for an SD if ``whole``."""
     entry = row.entries[index]
     printed = print_entry(entry, row.columns[index] if row.columns else column)
-    number = f"{printed.mean} {printed.sd}" if printed.sd else printed.mean
-    if number == NOTHING:
+    if printed.mean == NOTHING:
         return entry.text or NOTHING
-    return f"{number} ({entry.n})" if entry.n is not None and entry.n < most else number
+    number = f"{printed.mean} {printed.sd}" if printed.sd else printed.mean
+    bracket = [str(entry.n)] if entry.n is not None and entry.n < most else []
+    if whole and entry.mean is not None and not printed.sd:
+        number += f" [{printed.interval}]" if printed.interval else ""
+        bracket += [entry.text] if entry.text else []
+    return f"{number} ({'; '.join(bracket)})" if bracket else number

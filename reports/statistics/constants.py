@@ -26,3 +26,5 @@ PROFILE_RESAMPLES: Final = 2_000
 FLIPS: Final = 99_999
 #: Least number of sign vectors of a test of a pair of methods for rank groups, if they are not enumerated.
 RANK_FLIPS: Final = 9_999
+#: Reason for a missing interval where values do not differ, so that no resample can.
+ALL_THE_SAME: Final = "all values are the same"

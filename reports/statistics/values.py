@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reports.statistics.constants import ALL_THE_SAME
+
 Floats = NDArray[np.float64]
 
 #: Fewest prompts for which an interval is bootstrapped.  Below it no two-sided sign-flip test can reject at 5 %
@@ -48,5 +50,5 @@ def why_unknown(values: Floats, *, fewest: int = MIN_PROMPTS) -> str:
     if np.isinf(values).any():
         return "infinite values"
     if np.nanmax(values) - np.nanmin(values) <= ROUND_OFF * np.nanmax(np.abs(values)):
-        return "all values are the same"
+        return ALL_THE_SAME
     return ""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import bench.cells.run_cell
 import bench.engines.work
 from bench.cli import main
 from bench.records.store import RunStore
+from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
 from methods.distillation import methods
@@ -225,6 +229,30 @@ def test_too_many_failures_are_one_line_and_status_1(study_file: Path, capsys: p
         "runs/tiny/logs\n"
     )
     assert main(["run", "tiny.toml", "--fail-after", "3"]) == 0  # of its own cells, which are two
+
+
+@pytest.mark.parametrize("command", ["run", "benchmark"])
+def test_crashed_cells_are_status_1_and_the_others_are_kept(
+    study_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    whole = bench.cells.run_cell.Optimisation
+
+    def broken(cell: Cell, *given: object) -> object:
+        if cell.label == "sdi":
+            raise ValueError("boom")
+        return whole(cell, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("bench.cells.run_cell.Optimisation", broken)
+    assert main([command, "tiny.toml", "--workers", "1"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "tiny: 2 of 4 cells failed (2 crashed); why, with the traceback of an error, is in the record of each" in out
+    named = Path(re.findall(r"such as (\S+record\.json);", out)[0])
+    assert "boom" in json.loads(named.read_text())["failure"]["traceback"]
+    assert Path("runs/tiny/report/index.html").exists() is (command == "benchmark")
+    assert main([command, "tiny.toml"]) == 0  # none was to run
+    monkeypatch.undo()
+    monkeypatch.chdir(study_file.parent)
+    assert main([command, "tiny.toml", "--retry-failed"]) == 0
 
 
 def test_an_interrupt_is_status_130(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bench.cli import main
+from bench.imports import import_arms
 
 PROMPTS = ("blue-duck", "red-striped-car")
 
@@ -59,6 +61,108 @@ def test_a_folder_of_other_renders_is_not_taken_for_new_ones(
     )
     assert line in capsys.readouterr().err
     assert main(["rank", str(tmp_path / "theirs"), str(tmp_path / "ours"), *arguments]) == 0
+
+
+def _save(folder: Path, *, views: int, colour: int) -> None:
+    folder.mkdir(parents=True)
+    for view in range(views):
+        image = Image.new("RGB", (8, 8), "white")
+        image.paste((colour, 20 * view, 90), (2, 2, 6, 6))
+        image.save(folder / f"{view}.png")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[str]:
+    """The command that ranks a GIF of 3 frames and a folder of images; by itself it asks for 24 frames."""
+    _save(tmp_path / "A" / PROMPTS[1], views=3, colour=30)
+    _save(tmp_path / "frames", views=3, colour=200)
+    images = [Image.open(path) for path in sorted((tmp_path / "frames").iterdir())]
+    (tmp_path / "gifs").mkdir()
+    images[0].save(tmp_path / "gifs" / f"{PROMPTS[0]}.gif", save_all=True, append_images=images[1:])
+    options = {
+        "layouts": ["video", "frames"], "prompts": ["toybox"], "scorers": ["toybox"], "metrics": ["clip_score"],
+        "resolution": ["8"], "out": [str(tmp_path / "run")],
+    }  # fmt: skip
+    given = [word for name, values in options.items() for word in (f"--{name}", *values)]
+    return ["rank", str(tmp_path / "gifs"), str(tmp_path / "A"), *given]
+
+
+@pytest.mark.parametrize("more", [(), ("--names", "g", "other"), ("--views", "3"), ("--metrics", "saturation")])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_failed_rank_is_not_in_the_way_of_the_corrected_one(
+    tmp_path: Path, two: list[str], capsys: pytest.CaptureFixture[str], more: tuple[str, ...], *, is_there: bool
+) -> None:
+    if is_there:
+        (tmp_path / "run").mkdir()
+    assert main(two) == 2
+    assert "has 3 frames, views = 24 needs at least as many" in capsys.readouterr().err
+    assert (tmp_path / "run").exists() is is_there
+    assert not list(tmp_path.glob("run/*"))
+    assert main([*two, "--set", "video.views=3", *more]) == 0
+
+
+def test_a_run_that_was_there_keeps_what_it_has(
+    tmp_path: Path, two: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = two[two.index("--layouts") + 3 :]
+    assert main(["rank", str(tmp_path / "A"), *rest]) == 0
+    before = sorted(path.name for path in (tmp_path / "run" / "cells").iterdir())
+    assert main(two) == 2
+    assert sorted(path.name for path in (tmp_path / "run" / "cells").iterdir()) == before
+    capsys.readouterr()
+    assert main([*two, "--set", "video.views=3"]) == 0  # of the GIFs the run has nothing yet
+    assert len(list((tmp_path / "run" / "cells").iterdir())) == len(before) + 1
+
+
+def test_a_row_is_called_by_the_label_that_was_given(
+    tmp_path: Path, two: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*two, "--set", "video.views=3"]) == 0
+    capsys.readouterr()
+    table = ["table", str(tmp_path / "run"), "--format", "csv", "--rows"]
+    for rows in (["A", "gifs"], ["A (imported)", "gifs (imported)"], ["A", "A (imported)", "gifs"]):
+        assert main([*table, *rows]) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split(",")[0] for line in lines] == ["A (imported)", "gifs (imported)"]
+    assert main([*table, "B"]) == 2
+    assert "table summary: has no row 'B'; it has gifs (imported), A (imported)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["rank", "import"])
+def test_an_interrupted_first_import_goes_on(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index, prompt in enumerate(PROMPTS):
+        _save(tmp_path / "A" / prompt, views=3, colour=30 * index)
+    options = ("--prompts", "toybox", "--scorers", "toybox", "--metrics", "clip_score", "--views", "3")
+    given = [command, str(tmp_path / "A"), *options, "--resolution", "8", "--out", str(tmp_path / "run")]
+    written = []
+
+    def interrupted(*arguments: object) -> object:
+        if written:
+            raise KeyboardInterrupt
+        written.append(arguments)
+        return write(*arguments)
+
+    write = import_arms._write_one
+    monkeypatch.setattr(import_arms, "_write_one", interrupted)
+    assert main(given) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(given) == 0
+    assert len(list((tmp_path / "run" / "cells").iterdir())) == 2
+
+
+def test_a_new_folder_keeps_what_import_could_read_and_is_not_made_for_nothing(tmp_path: Path) -> None:
+    for index, prompt in enumerate(PROMPTS):
+        _save(tmp_path / "A" / prompt, views=3, colour=30 * index)
+    options = ("--prompts", "toybox", "--scorers", "toybox", "--out", str(tmp_path / "run"))
+    for prompt, kept in zip(PROMPTS, ([PROMPTS[1]], []), strict=True):
+        (tmp_path / "A" / prompt / "1.png").write_bytes(b"no image")
+        assert main(["import", str(tmp_path / "A"), *options]) == 2
+        assert [path.name.split("--")[1] for path in (tmp_path / "run").glob("cells/*")] == kept
+        assert (tmp_path / "run").exists() is bool(kept)
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,14 @@ def test_failed_cells_are_run_again_on_request_only(
     run_study(study, store, console)
     assert "timeout (TimeLimit: 1e-09 seconds ran out after 1 of 4 steps)" in _output(console)
     assert "4 cells, 4 done, 0 to run" in _output(console)
+    cell = next(cell for cell in expand(study) if store.has(cell))
+    line = (
+        "tiny: 4 of 4 cells failed (4 timeout); why, with the traceback of an error, is in the record of each, such as "
+        f"{store.cell_folder(cell) / 'record.json'}; sdibench run {store.folder} --retry-failed runs them again\n"
+    )
+    assert _output(console).count(line) == 2  # of the run that had them, and of the next
     run_study(study, store, console, retry_failed=True)
+    assert _output(console).count("--retry-failed") == 2
     assert {record.status for cell in expand(study) if (record := store.read(cell))} == {"completed"}
     assert len(list((store.folder / "set-aside").iterdir())) == 4
 

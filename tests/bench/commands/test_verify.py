@@ -149,6 +149,31 @@ def test_a_score_that_does_not_come_out_again_is_wrong(study: Study, finished: R
     assert _verified(study, finished)[0]
 
 
+def test_a_score_that_is_there_or_again_only_has_no_difference(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(finished.folder / "scores")  # with which the table is compared elsewhere
+    path = finished.folder / "scores.parquet"
+    frame = pd.read_parquet(path)
+    mine = (frame["cell"] == expand(study)[0].identity) & (frame["metric"] == "psnr")
+    frame.assign(value=frame["value"].mask(mine & (frame["view"] == 1))).to_parquet(path, index=False)
+    is_right, text = _verified(study, finished)
+    assert not is_right
+    assert "scored again it has a value, which is not there, for 1 of 3 views" in text
+    frame.to_parquet(path, index=False)
+    scores = bench.commands.verify.checked_scores
+
+    def without(*given: object) -> dict[str, list[float]]:
+        again = scores(*given)  # type: ignore[arg-type]
+        return {**again, "psnr": [float("nan"), *again["psnr"][1:]]}
+
+    monkeypatch.setattr(bench.commands.verify, "checked_scores", without)
+    is_right, text = _verified(study, finished)
+    assert not is_right
+    assert "scored again it has no value, for 1 of 3 views" in text
+    assert "off by" not in text
+
+
 def _rescale(store: RunStore, cell: str, factor: float) -> None:
     """As if another machine had scored a cell: its kept scores, and the table."""
     for path in store.folder.glob(f"scores/{cell}/*.json"):

@@ -91,7 +91,7 @@ def test_rows_with_a_heading_of_their_own_are_printed_on_demand() -> None:
     table = Table("t", "T", (), "Method", (TableColumn("x", "X", direction="up"),), rows)
     without, with_parts = (io.StringIO() for _ in range(2))
     print_table(table, Console(file=without, width=60))
-    print_table(table, Console(file=with_parts, width=60), parts=True)
+    print_table(table, Console(file=with_parts, width=60), whole=True)
     assert "blank" not in without.getvalue()
     lines = [line.split() for line in with_parts.getvalue().splitlines() if line.strip()]
     assert lines[-2:] == [["Controls"], ["blank", "2.0000"]]
@@ -101,3 +101,25 @@ def test_a_mean_over_fewer_prompts_than_others_says_so() -> None:
     rows = (Row("sds", (Entry(1.0, n=3), Entry(2.0))), Row("sdi", (Entry(2.0, 0.5, n=2), Entry(3.0))))
     lines = written(80, Table("t", "T", (), "Method", COLUMNS[:2], rows)).splitlines()
     assert [line.split()[1:] for line in lines[-2:]] == [["1.0", "2.0"], ["2.0", "±", "0.5", "(2)", "3.0"]]
+
+
+def test_a_difference_has_its_interval_and_verdict_on_demand() -> None:
+    column = TableColumn("x", "X", signed=True, decimals=1)
+    entries = (
+        Entry(1.5, n=7, low=0.5, high=2.5, text="better"),
+        Entry(2.0, n=1, text="cannot tell", why="1 prompt"),
+        Entry(text="not comparable"),
+        Entry(3.0, 0.5, n=7, low=2.5, high=3.5, text="1/4"),
+    )
+    rows = tuple(Row(f"m{index}", (entry,)) for index, entry in enumerate(entries))
+    table = Table("differences", "T", (), "Method", (column,), rows)
+    texts = []
+    for whole in (False, True):
+        out = io.StringIO()
+        print_table(table, Console(file=out, width=60), whole=whole)
+        texts.append([" ".join(line.split()[1:]) for line in out.getvalue().splitlines() if line.startswith("m")])
+    assert texts[0] == ["+1.5", "+2.0 (1)", "not comparable", "+3.0 ± 0.5"]
+    assert texts[1] == ["+1.5 [+0.5, +2.5] (better)", "+2.0 (1; cannot tell)", "not comparable", "+3.0 ± 0.5"]
+    narrow = io.StringIO()
+    print_table(table, Console(file=narrow, width=20), whole=True)
+    assert max(map(cell_len, narrow.getvalue().splitlines())) <= 20
