@@ -1,4 +1,4 @@
-"""What a study lacks: cells that were not run, and prompts of which an imported arm has no renders."""
+"""The gaps of a study: cells that were not run, and prompts of which an imported arm has no renders."""
 
 from __future__ import annotations
 

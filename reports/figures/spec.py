@@ -64,7 +64,7 @@ class Kind:
     options: tuple[str, ...] = ()
     """Fields of ``FigureSpec`` that it takes."""
     how_to_read: str = ""
-    """What its marks are, for the caption of a figure that a study asks for."""
+    """A sentence on its marks, for the caption of a figure that a study asks for."""
 
 
 #: Every kind of figure by name.

@@ -1,4 +1,4 @@
-"""What the arms of a study ran with: the settings in which they differ, and those that all share."""
+"""The settings of a study's arms: those in which they differ, and those that all share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a table is cut that is too high for one page of a paper, since a float is never broken over pages.
+"""The cuts of a table that is too high for one page of a paper, since a float is never broken over pages.
 
 Heights are estimates for LaTeX's class ``article`` with its own margins; the pages of most papers are larger.
 They err on the high side: a cut too many costs a caption, one too few loses the end of the table.

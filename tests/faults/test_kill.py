@@ -50,6 +50,7 @@ resolution = 8
 #: What of a record depends on clock and machine.
 _OF_THE_MOMENT = {
     "seconds", "step_seconds", "memory", "energy_joules", "attempts", "started_at", "environment", "file_bytes",
+    "record_sha256",
     "file_sha256",  # of the events, which have seconds; all other files are compared themselves
     "snapshots",
 }  # fmt: skip
