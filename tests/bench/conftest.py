@@ -51,14 +51,20 @@ def _coarse_meshes(coarse_meshes: None) -> None:
     """Reports with coarse meshes."""
 
 
-@pytest.fixture
-def run_of_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A current folder with the scenes of the study that a shipped study starts from."""
+@pytest.fixture(scope="session")
+def _folder_of_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("base")
     for cell in expand(load_study("gaussians")):
-        folder = tmp_path / "runs" / "gaussians" / "cells" / cell.folder_name
+        folder = home / "runs" / "gaussians" / "cells" / cell.folder_name
         folder.mkdir(parents=True)
         (folder / SCENE_FILE).write_text(cell.folder_name)
-    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture
+def run_of_base(_folder_of_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A current folder with the scenes of the study that a shipped study starts from; for reading only."""
+    monkeypatch.chdir(_folder_of_base)
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ def test_a_console_of_another_encoding_gets_what_it_can_show(
     assert content.getvalue().decode(encoding).strip()
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(("command", "lines"), [("run", 0), ("benchmark", 1)])
 def test_a_command_whose_output_nobody_reads_does_its_work(tmp_path: Path, command: str, lines: int) -> None:
     _small(tmp_path)
@@ -87,6 +88,7 @@ def test_square_brackets_are_no_markup(
         assert command != "plan" or "Study [/b] [red]" in shown.out
 
 
+@pytest.mark.e2e
 def test_a_terminal_that_hangs_up_stops_a_run_like_kill(tmp_path: Path) -> None:
     never = "[divergence]\nempty_opacity = 0.0\nopaque_opacity = 1.0\nfrozen_change = 0.0\n"
     (tmp_path / "tiny.toml").write_text(TINY.replace("steps = 4", "steps = 1000000") + never)
