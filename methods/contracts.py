@@ -322,17 +322,7 @@ class InversionStrategy(Component, ABC):
 
 
 class Method(Component, ABC):
-    """A distillation rule.
-
-    Raises:
-        ValueError: If a guidance scale is negative; a method with checks of its own makes this one too.
-    """
-
-    def __post_init__(self) -> None:
-        for name in {field.name for field in fields(self)}.intersection(self.guidance_fields):
-            value = getattr(self, name)
-            if isinstance(value, int | float) and value < 0:
-                raise ValueError(f"{name}: {value} is negative; guidance goes towards the prompt")
+    """A distillation rule."""
 
     @property
     def negative_prompt(self) -> str:

@@ -91,6 +91,8 @@ def run_study(
         )
     if missing:
         here = engine == "local"  # elsewhere may be another device
+        if (check := getattr(run, "check", None)) is not None:
+            check(study, options or EngineOptions())
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)
         for line in describe_reading(study):

@@ -65,8 +65,8 @@ class Finding:
     """The kind of problem."""
     line: str
     """The place and the reason."""
-    path: Path | None = None
-    """Path to set aside, so that it is made again; None to leave everything in place."""
+    paths: tuple[Path, ...] = ()
+    """Paths to set aside, so that they are made again; none to leave everything in place."""
 
 
 def verify_run(
@@ -97,7 +97,8 @@ def verify_run(
     records, findings = _check_records(study, cells, store)
     for damage in find_damage(store):
         kind: Kind = "unreadable" if damage.is_unreadable else "damaged"
-        findings.append(Finding(kind, damage.line, None if damage.is_unreadable else made_with(damage.path, store)))
+        path = None if damage.is_unreadable else made_with(damage.path, store)
+        findings.append(Finding(kind, damage.line, (path,) if path else ()))
     sample = _sample(records, rescored, seed)
     scores, why = _scores(store)
     if scores is not None:
@@ -109,7 +110,7 @@ def verify_run(
     findings += _other_prior(study)
     _show(study, store, console, cells, findings, why, len(records))
     if redo:
-        for path in dict.fromkeys(finding.path for finding in findings if finding.path is not None):
+        for path in dict.fromkeys(path for finding in findings for path in finding.paths):
             if path.exists():
                 store.set_aside(path)
                 print_line(console, f"set aside: {path}")
@@ -135,7 +136,7 @@ def _check_records(study: Study, cells: Sequence[AnyCell], store: RunStore) -> t
         except VersionError as error:
             findings.append(Finding("version", str(error)))
         except InputError as error:
-            findings.append(Finding("corrupt", str(error), folder))
+            findings.append(Finding("corrupt", str(error), (folder,)))
     return records, findings
 
 
@@ -226,8 +227,9 @@ def _scored_otherwise(
     candidates = [prompt.text for prompt in study.prompt_set().prompts]
     samples, _ = sample_views(study, scorers, list(prompts.values()), store)
     completed = [record for record in records if record.status is Status.COMPLETED]
-    for name, found in altered_tables(study, store, completed, scorers, samples):
-        yield Finding("score", found, store.folder / f"{name}.parquet")
+    for altered in altered_tables(study, store, completed, scorers, samples):
+        # which of the two is wrong is not known, and both are made again
+        yield Finding("score", altered.line, (store.folder / f"{altered.table}.parquet", *altered.kept))
     scored = set(scores["cell"])
     lost = scored - {record.identity for record in records}
     groups_lost = {_group(cell) for cell in all_cells(study) if cell.identity in lost}
@@ -248,7 +250,7 @@ def _scored_otherwise(
             continue
         # the table was compared with what is kept, which is compared with what is right
         kept = kept_scores(views, scorers, candidates)
-        written |= {metric: np.array(values, float) for metric, values in kept.items() if metric in written}
+        written |= {name: np.array(values, float) for name, values in kept.items() if name in written}
         for scorer in scorers:
             if scorer.card.uses_seeds and _group(record.cell) in groups_lost:
                 continue
@@ -256,7 +258,7 @@ def _scored_otherwise(
             for metric, values in again.items():
                 if (line := _off(written.get(metric), np.array(values, float))) is not None:
                     where = f"scores.parquet: {metric} of {record.cell.folder_name}"
-                    yield Finding("score", f"{where}: {line}", store.folder / "scores" / record.cell.folder_name)
+                    yield Finding("score", f"{where}: {line}", (store.folder / "scores" / record.cell.folder_name,))
 
 
 def _group(cell: AnyCell) -> tuple[str, str]:
@@ -283,7 +285,7 @@ def _other_weights(store: RunStore, cards: Sequence[MetricCard]) -> Iterator[Fin
             try:
                 was = read_card(written[metric], metric, store.folder).weights_sha256 if metric in written else None
             except InputError as error:
-                yield Finding("damaged", str(error), store.folder / "metric_columns.parquet")
+                yield Finding("damaged", str(error), (store.folder / "metric_columns.parquet",))
                 continue
             if was is not None and was != card.weights_sha256:
                 line = f"{metric} was scored with weights {was[:12] or 'none'}, here are {card.weights_sha256[:12]}"

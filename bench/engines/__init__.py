@@ -15,7 +15,11 @@ if TYPE_CHECKING:  # they import torch, which the options on the command line ne
 
 
 class Engine(Protocol):
-    """Runs cells of a study in its own way."""
+    """Runs cells of a study in its own way.
+
+    One with an attribute ``check`` has that called with study and options before anything in the run folder changes; it
+    raises InputError if the study cannot run in this way.
+    """
 
     def __call__(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions, /) -> None:
         """Run the cells until each has a record in the store, or the failures are too many."""

@@ -34,7 +34,6 @@ _TIMEOUTS = 10_000
 @engines.register("slurm")
 def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
-    _check_gpu(study, options)
     free_device_memory()  # the jobs may run on this machine
     executor = _executor(study, store, options)
     names = frozenset(cell.folder_name for cell in cells)
@@ -107,6 +106,9 @@ def _check_gpu(study: Study, options: EngineOptions) -> None:
             f"--slurm-gres: is not given, so that jobs may see no GPU, which the prior {prior} needs; add --slurm-gres "
             "gpu:1, or set SDIBENCH_DEVICE=cuda where the partition gives each job a GPU, or SDIBENCH_DEVICE=cpu"
         )
+
+
+run_slurm.check = _check_gpu  # type: ignore[attr-defined]
 
 
 def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:

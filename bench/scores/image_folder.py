@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bench.records.atomic import new_folder, storage_errors
 from bench.records.reading import refusals
+from methods.atomic import partial_path
 from methods.weights import file_sha256
 
 #: The list of a folder's images with their hashes, in the format that ``sha256sum --check`` reads.
@@ -30,13 +32,21 @@ def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None
     """
     if not is_whole(target, names):
         if target.exists():
-            with storage_errors(target):
-                shutil.rmtree(target)
+            _drop(target)
         with new_folder(target) as temporary:
             make(temporary)
             sums = "".join(f"{file_sha256(temporary / name)}  {name}\n" for name in names)
             (temporary / SUMS_FILE).write_text(sums, encoding="utf-8")
     return target
+
+
+def _drop(folder: Path) -> None:
+    """Delete a folder that another process may delete, or make anew, at the same time."""
+    away = partial_path(folder)
+    with storage_errors(folder):
+        with suppress(FileNotFoundError):  # another process was first
+            folder.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def is_whole(target: Path, names: Sequence[str]) -> bool:
@@ -48,7 +58,7 @@ def is_whole(target: Path, names: Sequence[str]) -> bool:
     sums = read_sums(target)
     if sums is None:
         return all(_is_whole_png(target / name) for name in names)
-    return all(name in sums and is_as_made(target / name, sums) for name in names)
+    return all(is_as_made(target / name, sums) for name in names)
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:
@@ -66,7 +76,7 @@ def read_sums(folder: Path) -> dict[str, str] | None:
 
 
 def is_as_made(path: Path, sums: Mapping[str, str]) -> bool:
-    """Say whether an image is there with the content that it was made with, unless the list does not have it.
+    """Say whether an image is there with the content that it was made with.
 
     Raises:
         StorageError: If it cannot be read.
@@ -74,7 +84,7 @@ def is_as_made(path: Path, sums: Mapping[str, str]) -> bool:
     if not path.is_file():
         return False
     with refusals(path):
-        return sums.get(path.name, found := file_sha256(path)) == found
+        return file_sha256(path) == sums.get(path.name)
 
 
 def image_names(count: int) -> list[str]:

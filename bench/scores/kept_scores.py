@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,14 +39,25 @@ _NAMED: Mapping[str, tuple[str, str]] = {
 _SHOWN = 3
 
 
+class Altered(NamedTuple):
+    """View sets of one arm, or control, of which a table has other values than are kept: one of the two is wrong."""
+
+    table: str
+    """Name of the table."""
+    line: str
+    """What differs."""
+    kept: tuple[Path, ...]
+    """Folders with the kept scores of these view sets."""
+
+
 def altered_tables(
     study: Study,
     store: RunStore,
     records: Sequence[AnyRecord],
     scorers: Sequence[Metric],
     samples: Mapping[str, ViewSet],
-) -> Iterator[tuple[str, str]]:
-    """Yield the tables whose values are not the kept scores, each with a line; scores that are not kept are left out.
+) -> Iterator[Altered]:
+    """Yield what differs between tables and kept scores, of all view sets that are in a table and have kept scores.
 
     Args:
         study: Its prompts and controls.
@@ -71,9 +83,13 @@ def altered_tables(
             for metric, values in kept_scores(views, scorers, candidates).items()
             for view, value in enumerate(values)
         ]
-        both = table.merge(pd.DataFrame(kept, columns=[*keys, "kept"]), on=keys)
-        for line in _lines(name, both):
-            yield name, line
+        owner, _ = _NAMED[name]
+        of_table = table[list(dict.fromkeys([*_KEYS[name], owner]))].drop_duplicates()  # others are not scored yet
+        both = pd.DataFrame(kept, columns=[*keys, "kept"]).merge(of_table, on=_KEYS[name])
+        both = both.merge(table[[*keys, "value"]], on=keys, how="left", indicator="found")  # a row may be gone
+        for line, rows in _lines(name, both):
+            places = rows[list(_KEYS[name])].drop_duplicates().itertuples(index=False, name=None)
+            yield Altered(name, line, tuple(dict.fromkeys(sets[tuple(place)].scores for place in places)))
 
 
 def _sets(
@@ -91,10 +107,10 @@ def _sets(
     }
 
 
-def _lines(name: str, both: pd.DataFrame) -> Iterator[str]:
-    """A line for each arm, or control, with other values in the table than are kept."""
+def _lines(name: str, both: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A line for each arm, or control, with other values in the table than are kept, and the rows that differ."""
     found, kept = (both[column].to_numpy(float) for column in ("value", "kept"))
-    is_same = np.isclose(found, kept, rtol=1e-9, atol=1e-12, equal_nan=True)
+    is_same = np.isclose(found, kept, rtol=1e-9, atol=1e-12, equal_nan=True) & (both["found"] == "both").to_numpy()
     named, plural = _NAMED[name]
     others = both.assign(off=np.abs(found - kept))[~is_same]
     for owner, rows in others.groupby(named, sort=False, observed=True):
@@ -103,4 +119,4 @@ def _lines(name: str, both: pd.DataFrame) -> Iterator[str]:
         shown = [*metrics[:_SHOWN], *([f"{len(metrics) - _SHOWN} more"] if len(metrics) > _SHOWN else [])]
         count = len(rows.drop_duplicates(list(_KEYS[name])))
         whose = f"{count} {plural} of {owner} have" if count > 1 else f"1 {plural[:-1]} of {owner} has"
-        yield (f"{name}.parquet: {whose} other scores than are kept ({', '.join(shown)}); score the run again")
+        yield f"{name}.parquet: {whose} other scores than are kept ({', '.join(shown)}); --redo, and score again", rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -45,7 +46,17 @@ def _arm(study: Study, label: str) -> Arm:
     except UnknownNameError as error:
         raise InputError(f"{where}: {error}") from error
     method = resolve_settings(factory, given, where=where)
+    if study.pinned is None:  # a run of an earlier version, which took it, is still read
+        _check_guidance(method, where)
     return Arm(name, method, given, own, _scene(study, label, own))
+
+
+def _check_guidance(method: Method, where: str) -> None:
+    """Refuse guidance away from the prompt."""
+    for name in {field.name for field in dataclasses.fields(method)}.intersection(method.guidance_fields):
+        value = getattr(method, name)
+        if isinstance(value, int | float) and value < 0:
+            raise InputError(f"{where}: {name}: {value} is negative; guidance goes towards the prompt")
 
 
 def _scene(study: Study, label: str, own: Study) -> SceneSettings:

@@ -59,7 +59,6 @@ class AsyncSD(Method):
     """Source of the noise: sampled again in each step; a strategy that infers it does so at t + Δ."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         for name, values in (("shift", (self.shift,)), ("shift_above", self.shift_above)):
             if not all(0.0 <= value <= 1.0 for value in values):
                 raise ValueError(f"{name}: {getattr(self, name)} is not within 0 and 1")

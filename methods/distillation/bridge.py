@@ -51,7 +51,6 @@ class Bridge(Method):
     """The source's text (``src_modifier``)."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0.0 <= self.switch <= 1.0:
             raise ValueError(f"switch: {self.switch} is not a progress from 0 to 1")
 

@@ -55,7 +55,6 @@ class CDS(Method):
     guidance_fields: ClassVar = ("guidance_scale", "last_guidance_scale")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0.0 < self.gap[0] < self.gap[1] <= 1.0:
             raise ValueError(f"gap: {self.gap} is not an increasing pair of fractions of T above 0")
 

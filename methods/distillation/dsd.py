@@ -49,7 +49,6 @@ class DSD(Method):
     """t_min, as a fraction of T; ``min_step_percent``."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         for name in ("shift", "shift_above"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name}: {getattr(self, name)} is not within 0 and 1")

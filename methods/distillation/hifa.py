@@ -63,7 +63,6 @@ class HiFA(Method):
     later_fields: ClassVar = ("denoise_steps", "eta", "constant_weight")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0.0 <= self.eta <= 1.0:
             raise ValueError(f"eta: {self.eta} is not within 0 and 1")
         if self.constant_weight is not None and self.constant_weight <= 0:

@@ -57,7 +57,6 @@ class ISM(Method):
     later_fields: ClassVar = ("trajectory_gamma",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0.0 <= self.trajectory_gamma <= 1.0:
             raise ValueError(f"trajectory_gamma: {self.trajectory_gamma} is not within 0 and 1")
 

@@ -68,7 +68,6 @@ class ISMCode(Method):
     later_fields: ClassVar = ("trajectory_gamma",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require_range("timesteps", *self.timesteps)
         if not 0.0 <= self.trajectory_gamma <= 1.0:
             raise ValueError(f"trajectory_gamma: {self.trajectory_gamma} is not within 0 and 1")

@@ -53,7 +53,6 @@ class SDI(Method):
     later_fields: ClassVar = ("denoise_steps",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.denoise_steps < 1:
             raise ValueError(f"denoise_steps: {self.denoise_steps} is not a positive number of steps")
         if self.tau < 0:

@@ -52,7 +52,6 @@ class SDICode(Method):
     guidance_fields: ClassVar = ("gamma_fwd",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require_range("timesteps", *self.timesteps)
         if self.inversion_steps < 1:
             raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")

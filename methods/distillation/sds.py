@@ -48,7 +48,6 @@ class SDS(Method):
     later_fields: ClassVar = ("weight",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require(self.weight in get_args(Weight), "weight", self.weight, f"one of {', '.join(get_args(Weight))}")
 
     def __call__(

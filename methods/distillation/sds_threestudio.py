@@ -20,7 +20,6 @@ from methods.diffusion.schedules.uniform import Uniform
 from methods.distillation import methods
 from methods.distillation.sds import SDS
 from methods.inversion.random import RandomNoise
-from methods.settings import require
 
 
 @methods.register("sds-threestudio")
@@ -33,9 +32,6 @@ class SDSThreestudio(Method):
     and so has this class.  Everything else is ``sds``: t is uniform with both ends included, the weight 1 − ᾱ_t,
     the loss summed over a view.  Left out: zeros instead of an update's NaNs, which here end the cell as
     ``nan``; the upsampling of 64² renders; and Perp-Neg's evaluation, in a batch, of negatives on other views' latents.
-
-    Raises:
-        ValueError: If ``text_guidance_scale`` is below -1, where guidance would go away from the prompt.
     """
 
     text_guidance_scale: float = 100.0
@@ -44,10 +40,6 @@ class SDSThreestudio(Method):
     """Distribution of t; ``min_``, ``max_step_percent`` (``configs/dreamfusion-sd.yaml``)."""
     inversion: InversionStrategy = RandomNoise()
     """Source of ε: sampled again in each step (``compute_grad_sds``)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.guidance_scale >= 0, "text_guidance_scale", self.text_guidance_scale, "-1 or more")
 
     @property
     def guidance_scale(self) -> float:

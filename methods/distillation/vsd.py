@@ -64,7 +64,6 @@ class VSD(Method):
     later_fields: ClassVar = ("lookahead",)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0.0 <= self.camera_dropout <= 1.0:
             raise ValueError(f"camera_dropout: {self.camera_dropout} is not a probability")
         if self.lora_rank < 1:

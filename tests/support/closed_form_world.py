@@ -71,7 +71,7 @@ class World:
         self.times = np.array(times or rng.choice(np.arange(20, 981), VIEWS, replace=False))
         self.x = rng.uniform(-1, 1, SHAPE)
         self.noise = rng.standard_normal(SHAPE)
-        self.scale = rng.uniform(0, 30)
+        self.scale = rng.uniform(-5, 30)
         colours = rng.uniform(-1, 1, (5, VIEWS, 1, 3)) + rng.uniform(-0.1, 0.1, (5, VIEWS, modes, 3)) * (modes > 1)
         weights = np.log(rng.dirichlet(np.ones(modes), (5, VIEWS)))[..., None]
         self.y, self.null, self.bad, self.front, self.side = np.concatenate([colours, weights], axis=-1)

@@ -137,6 +137,7 @@ def test_a_score_that_does_not_come_out_again_is_wrong(study: Study, finished: R
     assert not is_right
     assert "score: scores.parquet: 1 cell of sds has other scores than are kept (psnr by 0.01)" in text
     assert not path.exists()
+    assert not (finished.folder / "scores" / cell.folder_name).exists()  # of the two, either may be wrong
     score_study(study, finished, console)
     assert _verified(study, finished)[0]
     _rescale(finished, cell.folder_name, 1.01)
@@ -185,6 +186,32 @@ def _rescale(store: RunStore, cell: str, factor: float) -> None:
     identities = {each.folder_name: each.identity for each in expand(store.read_study())}
     frame.loc[frame["cell"] == identities[cell], "value"] *= factor
     frame.to_parquet(path, index=False)
+
+
+def test_a_kept_score_that_was_changed_does_not_come_into_the_table(
+    study: Study, finished: RunStore, console: Console
+) -> None:
+    cell = expand(study)[0]
+    table = pd.read_parquet(finished.folder / "scores.parquet")
+    [kept] = finished.folder.glob(f"scores/{cell.folder_name}/*.json")
+    scores = json.loads(kept.read_text())
+    kept.write_text(json.dumps(scores | {"psnr": [99.0] * 3}))
+    is_right, text = _verified(study, finished, rescored=0, redo=True)
+    assert not is_right
+    assert "1 cell of sds has other scores than are kept" in text
+    score_study(study, finished, console)
+    pd.testing.assert_frame_equal(pd.read_parquet(finished.folder / "scores.parquet"), table)
+
+
+@pytest.mark.parametrize("rescored", [0, 4])
+def test_rows_that_are_gone_are_found(study: Study, finished: RunStore, rescored: int) -> None:
+    path = finished.folder / "scores.parquet"
+    frame = pd.read_parquet(path)
+    worst = frame[frame["metric"] == "psnr"].groupby("cell")["value"].idxmin()
+    frame.drop(worst).to_parquet(path, index=False)
+    is_right, text = _verified(study, finished, rescored=rescored)
+    assert not is_right
+    assert "2 cells of sdi have other scores than are kept (psnr by a value)" in text
 
 
 def test_round_off_is_no_error(study: Study, finished: RunStore) -> None:

@@ -10,8 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+import bench.commands.run
 import bench.engines.slurm
+from bench.commands.run import run_study
 from bench.engines import engines
 from bench.engines.options import EngineOptions
 from bench.engines.slurm import SlurmWorker, run_slurm
@@ -93,9 +96,16 @@ def test_jobs_without_a_gpu_are_refused_for_a_prior_that_needs_one(
 def test_nothing_is_submitted_without_a_gpu(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
     monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
-    monkeypatch.setattr(bench.engines.slurm, "_executor", lambda *_: pytest.fail("jobs were prepared"))
+    store, console = RunStore(tmp_path / "run"), Console(quiet=True)
+    run_study(study, store, console)
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(bench.commands.run, "_is_changed", lambda *_: True)
     with pytest.raises(InputError, match="--slurm-gres"):
-        run_slurm(study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
+        run_study(study, store, console, engine="slurm", retry_changed=True)
+    assert {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()} == before
+    with pytest.raises(InputError, match="--slurm-gres"):
+        run_study(study, RunStore(tmp_path / "new"), console, engine="slurm")
+    assert not (tmp_path / "new").exists()
 
 
 class _JobHere:

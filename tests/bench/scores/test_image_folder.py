@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def test_the_list_is_sha256sum_s(made: tuple[Path, list[Path]]) -> None:
     done = subprocess.run(["sha256sum", "--check", SUMS_FILE], cwd=made[0], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": OK") == len(NAMES)
+
+
+def test_a_list_that_lacks_an_image_is_no_proof_of_it(made: tuple[Path, list[Path]]) -> None:
+    folder, _ = made
+    assert not is_as_made(folder / NAMES[0], {})
+
+
+def test_processes_that_find_the_same_damage_make_it_again_together(made: tuple[Path, list[Path]]) -> None:
+    folder, times = made
+    for _ in range(5):
+        (folder / NAMES[0]).write_bytes(b"")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: _make(folder, times), range(4)))
+        assert is_whole(folder, NAMES)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

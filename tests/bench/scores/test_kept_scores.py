@@ -16,7 +16,7 @@ from bench.commands.score import score_study
 from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.scores.control_views import sample_views
-from bench.scores.kept_scores import altered_tables
+from bench.scores.kept_scores import Altered, altered_tables
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
 from metrics import metrics
@@ -42,7 +42,7 @@ def run(scored: Path, tmp_path: Path) -> RunStore:
     return RunStore(Path(shutil.copytree(scored, tmp_path / "run")))
 
 
-def _altered(store: RunStore) -> list[tuple[str, str]]:
+def _altered(store: RunStore) -> list[Altered]:
     study = store.read_study()
     scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
     records: list[Record] = store.read_all(expand(study))
@@ -57,7 +57,7 @@ def test_a_whole_run_has_none(run: RunStore) -> None:
 @pytest.mark.parametrize(
     ("name", "owner", "line"),
     [
-        ("scores", "sds", "scores.parquet: 2 cells of sds have other scores than are kept (psnr by 1); score the run "),
+        ("scores", "sds", "scores.parquet: 2 cells of sds have other scores than are kept (psnr by 1); --redo"),
         ("snapshots", "sdi", "snapshots.parquet: 2 snapshots of sdi have other scores than are kept (psnr by 1); "),
         ("controls", "blank", "controls.parquet: 2 prompts of blank have other scores than are kept (psnr by 1); "),
     ],
@@ -69,9 +69,12 @@ def test_another_value_is_found_by_table_and_owner(run: RunStore, name: str, own
     assert mine.any()
     frame.loc[mine, "value"] += 1
     frame.to_parquet(path, index=False)
-    [(table, found)] = _altered(run)
-    assert table == name
-    assert found.startswith(line)
+    [altered] = _altered(run)
+    assert altered.table == name
+    assert altered.line.startswith(line)
+    parent = run.folder / "scores"
+    folders = [parent / "controls" / owner] if name == "controls" else list(parent.glob(f"{owner}--*"))
+    assert set(altered.kept) == ({*folders[0].iterdir()} if name == "controls" else set(folders))
 
 
 def test_a_value_that_came_or_went_is_found(run: RunStore) -> None:
@@ -79,9 +82,9 @@ def test_a_value_that_came_or_went_is_found(run: RunStore) -> None:
     frame = pd.read_parquet(path)
     frame.loc[frame.index[0], "value"] = float("nan")
     frame.to_parquet(path, index=False)
-    [(_, found)] = _altered(run)
-    assert "1 cell of sds has" in found
-    assert " by a value)" in found
+    [altered] = _altered(run)
+    assert "1 cell of sds has" in altered.line
+    assert " by a value)" in altered.line
 
 
 def test_what_is_not_kept_is_not_known(run: RunStore) -> None:

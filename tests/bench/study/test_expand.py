@@ -10,6 +10,7 @@ import bench.study.pinning
 import methods.priors.loading
 from bench.errors import InputError
 from bench.study.expand import expand
+from bench.study.pinning import pin
 from bench.study.study import Study, load_study, parse_study, study_names
 from methods.contracts import Prior
 from methods.distillation.sds import SDS
@@ -66,6 +67,9 @@ def test_without_prompt_ids_the_whole_set_is_run(study: Study) -> None:
         ("[methods.sdi]", "[methods.sdi]\ngama_fwd = 1.0", InputError,
             "methods.sdi: unknown key 'gama_fwd': did you mean"),
         ("[methods.sdi]", "[methods.sdi]\ntau = -1.0", InputError, "methods.sdi: tau: -1.0 is negative"),
+        ("[methods.sds]", "[methods.sds]\nguidance_scale = -3.0", InputError,
+            "^tiny: methods.sds: guidance_scale: -3.0 is negative; guidance goes towards the prompt"),
+        ("[methods.sdi]", "[methods.sdi]\ngamma_fwd = -3.0", InputError, "methods.sdi: gamma_fwd: -3.0 is negative"),
         ("[methods.sdi]", "[methods.sdi]\ninversion = 3", InputError,
             "methods.sdi.inversion = 3: must be a table with a key name"),
         ("[methods.sdi]", '[methods.sdi]\ninversion.name = "dddim"', InputError,
@@ -145,3 +149,9 @@ def test_two_spellings_of_one_folder_give_one_identity(
     assert len({cell.identity for cell in cells}) == 1
     sampled = parse_study(fields | {"prior": {"name": "weights", "posterior": "sample"}}, where="")
     assert expand(sampled)[0].identity != cells[0].identity
+
+
+def test_a_run_of_an_earlier_version_with_a_negative_guidance_scale_is_read(study_file: Path) -> None:
+    study = pin(load_study(study_file))
+    arms = {"sds": {"guidance_scale": -3.0}, "sdi": {}}
+    assert len(expand(study.model_copy(update={"methods": arms}))) == 4

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bench.errors import InputError
+from bench.study.pinning import pin
 from bench.study.reported import check_report, unscored_columns
 from bench.study.study import Study, load_study, parse_study, study_names
 from reports.figures.standard import STANDARD
@@ -75,3 +76,4 @@ def test_a_curve_of_snapshots_needs_snapshots(study: Study) -> None:
     ):
         check_report(asked)
     check_report(_with(asked, evaluation=asked.evaluation.model_dump() | {"snapshots": [0.5]}))
+    check_report(pin(asked))  # a run that was begun so may go on

@@ -296,7 +296,7 @@ def test_the_loss_s_gradient_is_the_paper_s_equation(equation: Callable, modes: 
     @settings(max_examples=25 if bound == "none" else 8, derandomize=True, database=None)
     @given(
         t=st.integers(20, 980),
-        scale=st.floats(0, 101, allow_subnormal=False),
+        scale=st.floats(-10, 101, allow_subnormal=False),
         colours=st.lists(st.tuples(UNIT, UNIT, UNIT), min_size=3, max_size=3, unique=True),
         seed=st.integers(0, 2**31),
     )

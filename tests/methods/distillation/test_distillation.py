@@ -65,18 +65,6 @@ def test_calibration_takes_the_scale_from_the_prior(name, prior) -> None:
     assert ("{prompt}" in calibrated.negative_prompt) == ("{prompt}" in methods[name]().negative_prompt)
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_a_guidance_scale_that_is_negative_is_named(name) -> None:
-    """An inversion's may be (gamma_inv), which undoes guidance."""
-    method = methods[name]
-    scales = {*method.guidance_fields, "guidance_scale", "text_guidance_scale"}
-    for field in scales & {field.name for field in dataclasses.fields(method)}:
-        with pytest.raises(ValueError, match=rf"^{field}: -3.0 is (negative|not (-1 or more|a positive number))"):
-            method(**{field: -3.0})
-        if name != "lods":
-            assert getattr(method(**{field: 0.0}), field) == 0.0
-
-
 def test_calibration_keeps_a_negative_prompt_that_has_the_prompt(prior) -> None:
     kept = methods["nfsd"](negative_prompt="a bad {prompt}").calibrated(prior)
     assert kept.negative_prompt == "a bad {prompt}"

@@ -39,7 +39,7 @@ class Flow:
         rng = np.random.default_rng(seed)
         self.x = rng.uniform(-1, 1, SHAPE)
         self.noise = rng.standard_normal(SHAPE)
-        self.scale = float(rng.uniform(0, 100))
+        self.scale = float(rng.uniform(-5, 100))
         self.y, self.null, self.bad = rng.uniform(-1, 1, (3, 3, 1, 3))
 
     def z(self, noise: np.ndarray) -> np.ndarray:
