@@ -12,7 +12,10 @@ from reports.frames import ReportFrames, listed
 
 @dataclass(frozen=True)
 class Gaps:
-    """The gaps of a study.
+    """The gaps of a study, as far as its cells show them.
+
+    Methods, prompts and seeds are those of the cells that there are: one of which no cell was run leaves no gap, so
+    that a study without gaps need not be whole.
 
     A measured arm has a cell for each prompt and seed.  An imported arm has one for each render that somebody made, so
     that a prompt without a render is no cell that was not run.

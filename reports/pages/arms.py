@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,8 +17,12 @@ from reports.table import Entry, Row, Table, TableColumn
 _OF_CELLS: Final = ("label", "method", "prompt_id", "prompt", "seed")
 _HYPER_PARAMETERS: Final = "hyper_parameters"
 
-#: Text of each setting by its path.
-Settings = dict[str, str]
+#: Most values of one arm that are listed; more, such as one of each prompt, would hide the arm's other settings.
+_MOST_LISTED: Final = 3
+_SHA256: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+#: Prompts of each value of each setting by its path: several values if cells of one arm differ.
+Settings = dict[str, dict[str, set[str]]]
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,8 @@ class Arms:
             if (cells["provenance"] != "imported").all():
                 known[str(label)] = _of_arm(cells)
         paths = list(dict.fromkeys(path for settings in known.values() for path in settings))
-        varied = [path for path in paths if len({settings.get(path) for settings in known.values()}) > 1]
-        caption = (
-            "Hyper-parameters and settings in which the arms differ, with the values that they ran with."
-            if varied
-            else "The arms have the same hyper-parameters and settings.",
-            *(["Of imported arms they are not known."] if len(known) < len(methods) else []),
-        )
+        # by the values themselves: arms with other values for each prompt have the same text
+        varied = [path for path in paths if len({tuple(settings.get(path, ())) for settings in known.values()}) > 1]
         columns = (
             TableColumn("method", "method", kind="words"),
             TableColumn("settings", "settings", kind="words"),
@@ -56,24 +56,44 @@ class Arms:
         rows = []
         for label, method in methods.items():
             own = known.get(label, {})
-            listed = "; ".join(f"{path} = {own[path]}" for path in varied if path in own)
+            listed = "; ".join(f"{path} = {_shown(own[path])}" for path in varied if path in own)
             rows.append(Row(label, (Entry(text=method), Entry(text=listed))))
         shared = next(iter(known.values()), {})
         return cls(
-            Table("arms", "Arms", caption, "Arm", columns, tuple(rows)),
-            tuple((path, text) for path, text in shared.items() if path not in varied),
+            Table("arms", "Arms", _caption(len(known), len(methods), bool(varied)), "Arm", columns, tuple(rows)),
+            tuple((path, _shown(values)) for path, values in shared.items() if path not in varied),
         )
+
+
+def _caption(known: int, arms: int, differ: bool) -> tuple[str, ...]:
+    """Compare the arms whose settings are known, if there are two to compare."""
+    if known < 2:
+        return ("Hyper-parameters and settings of imported arms are not known.",) if known < arms else ()
+    first = (
+        "Hyper-parameters and settings in which the arms differ, with the values that they ran with."
+        if differ
+        else "The arms have the same hyper-parameters and settings."
+    )
+    return (first, "Of imported arms they are not known.") if known < arms else (first,)
 
 
 def _of_arm(cells: pd.DataFrame) -> Settings:
     """Return the settings of an arm's cells; where these differ, as after a change of the code, all values."""
-    values: dict[str, dict[str, None]] = {}
-    for text in dict.fromkeys(cells["settings"]):
+    values: Settings = {}
+    for text, prompts in cells.groupby("settings", sort=False)["prompt_id"]:
         settings = {name: value for name, value in _read(text).items() if name not in _OF_CELLS}
         own = settings.pop(_HYPER_PARAMETERS, {})  # first, and by their own names, as a study sets them
         for path, value in (*_leaves(own), *_leaves(settings)):
-            values.setdefault(path, {})[value] = None
-    return {path: " or ".join(own) for path, own in values.items()}
+            values.setdefault(path, {}).setdefault(value, set()).update(prompts)
+    return values
+
+
+def _shown(values: Mapping[str, set[str]]) -> str:
+    """Print the values of an arm, with hashes cut as in the list of cells; the records have them in full."""
+    if len(values) <= _MOST_LISTED:
+        return " or ".join(_SHA256.sub(r"\1", value) for value in values)
+    prompts = [prompt for of_value in values.values() for prompt in of_value]
+    return "one for each prompt" if len(set(prompts)) == len(prompts) == len(values) else f"{len(values)} values"
 
 
 def _leaves(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -65,7 +65,7 @@ def index_page(
         has_factors=any(entry.sd_factor is not None for table in tables for row in table.rows for entry in row.entries),
         methods=frames.methods,
         counts={
-            "cells": len(status) + len(gaps.not_run),
+            "cells": len(status),  # not the study's, which may have prompts or seeds without any cell
             "completed": int((status == "completed").sum()),
             "not_run": len(gaps.not_run),
             "seeds": frames.cells.loc[frames.cells["provenance"] != "imported", "seed"].nunique(),

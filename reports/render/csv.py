@@ -14,9 +14,9 @@ _IN_UNIT = ("mean", "sd", "low", "high")
 def render(table: Table) -> str:
     """Render RFC 4180 CSV with a header such as ``time mean [s]``; parts that no row has are left out.
 
-    ``sd_factor`` is the SD of the logarithm of a geometric mean, as a factor; ``low`` and ``high`` are the ends of
-    the mean's interval, ``group`` is the rank group, 0 first.  Numbers have 12 significant digits, which do not differ
-    between machines.
+    ``sd_factor`` is the SD of the logarithm of a geometric mean, as a factor, in place of ``sd``; ``low`` and ``high``
+    are the ends of the mean's interval, ``group`` is the rank group, 0 first.  Numbers have 12 significant digits,
+    which do not differ between machines.
     """
     parts = [
         (index, part)

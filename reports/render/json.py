@@ -1,8 +1,8 @@
 """JSON: everything in the table model.
 
-The schema, ``"format": 1``::
+The schema, ``"format": 2``::
 
-    format      1; raised when the meaning of a key changes
+    format      2; raised when the meaning of a key changes (in format 1, a geometric mean had an arithmetic sd)
     name        of the table's files
     title       str
     caption     [str], sentences
@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from reports.table import Entry, Table
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _PARTS = ("mean", "sd", "sd_factor", "n", "low", "high", "group", "text", "note", "why")
 
 

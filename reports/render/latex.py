@@ -52,7 +52,8 @@ def render(table: Table) -> str:
     A number is in a siunitx ``S`` column, aligned at its point, and its details (SD, number of prompts, mark of the
     rank group) in a column at its right, if any has some; with an SD, the interval is on a line below.  Text beyond
     Latin scripts and the signs of this suite needs XeLaTeX or LuaLaTeX.  What is too high for a page goes on in further
-    ``table*`` with the same number; the label is in the first, the footnotes are below the last.
+    ``table*`` with the same number; the label and the entry in the list of tables are the first's, the footnotes are
+    below the last.
     """
     rows = list(printed_rows(table))
     widths = [_width(column, [entries[place] for _, entries in rows]) for place, column in enumerate(table.columns)]
@@ -67,8 +68,10 @@ def render(table: Table) -> str:
             ]
         else:
             lines += [
-                r"  \addtocounter{table}{-1}",  # the same table
-                f"  \\caption[]{{\\textbf{{{_text(table.title)}}} (continued).}}",
+                # the same table, with a target of its own for hyperref and no further entry in the list of tables
+                rf"  \addtocounter{{table}}{{-1}}\def\theHtable{{\thetable.continued.{place}}}",
+                r"  \renewcommand{\addcontentsline}[3]{}",
+                f"  \\caption{{\\textbf{{{_text(table.title)}}} (continued).}}",
             ]
         if piece:
             lines += _tabular(table, piece, widths, list(_layout(widths, rows)))

@@ -28,6 +28,9 @@ _FOOTNOTE_SCALE: Final = 0.8
 def pieces(table: Table, rows: Sequence[PrintedRow]) -> list[list[PrintedRow]]:
     """Distribute the rows over pages: a part of the table stays whole if it fits on one.
 
+    Only rows are distributed, not the caption and the footnotes: a caption that leaves no room for the first rows, and
+    footnotes that are higher than a page, run off it.
+
     Returns:
         The rows of each piece.  The caption is counted for the first and the footnotes for the last, which has no rows
         if these need its page.

@@ -16,16 +16,17 @@ _LONGEST_REASON = 200
 
 
 def coverage(measured: Measured) -> str:
-    """Say in a sentence how many prompts every method completed."""
+    """Say in a sentence how many prompts every method completed, of those that have a cell: others are not known."""
     common, prompts = common_prompts(measured.frames), measured.frames.prompts
     if len(common) < len(prompts):
-        count = f"{len(common)} of {len(prompts)}"
+        count = f"{len(common)} of {len(prompts)}, of those that were run"
         gaps = Gaps.of(measured.frames)
         lost = gaps.not_run or (measured.frames.cells["status"] != "completed").any()
         table = ", and cells that did not complete have a table of their own" if lost else ""
         renders = f" {gaps.of_imported}." if gaps.of_imported else ""
         return f"Prompts that every method completed: {count}; ranks are adjusted for the others{table}.{renders}"
-    return f"Every method completed {f'all {len(prompts)} prompts' if len(prompts) > 1 else 'the one prompt'}."
+    all_of_them = f"all {len(prompts)} prompts that were" if len(prompts) > 1 else "the one prompt that was"
+    return f"Every method completed {all_of_them} run."
 
 
 def failures_table(measured: Measured, notes: Sequence[str]) -> Table | None:

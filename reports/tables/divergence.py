@@ -13,7 +13,7 @@ from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.coverage import coverage
 from reports.tables.differences import CANNOT_TELL
 from reports.tables.measured import Measured
-from reports.tables.summary import DIVERGENCE, divergence_entry, more_starts, on_more_starts
+from reports.tables.summary import DIVERGENCE, MORE_STARTS, divergence_entry, more_starts, on_more_starts
 
 
 def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
@@ -29,7 +29,7 @@ def divergence_table(measured: Measured, notes: Sequence[str]) -> Table:
         TableColumn("verdict", f"than {baselines.name}", kind="words"),
         TableColumn("cells", "cells", decimals=0),
         *counts,
-        TableColumn("more_starts", "more starts", decimals=0),
+        MORE_STARTS,
     )
     rows = []
     for method in measured.methods:

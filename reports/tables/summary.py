@@ -24,6 +24,7 @@ from reports.tables.ranks import rank_of_each
 
 CONTROLS_PART: Final = "Controls: images that no method made, never ranked"
 DIVERGENCE: Final = TableColumn("divergence", "Div.", "%", "down", decimals=1)
+MORE_STARTS: Final = TableColumn("more_starts", "more starts", decimals=0)
 
 
 def summary_table(measured: Measured, notes: Sequence[str]) -> Table:
@@ -33,7 +34,10 @@ def summary_table(measured: Measured, notes: Sequence[str]) -> Table:
         measured: The study's numbers.
         notes: Sentences for the caption, such as the suite of the scorers.
     """
-    sentences = ["Scores, time and memory are of completed cells only, so n falls where cells diverged."]
+    sentences = [
+        "Scores, time and memory are of completed cells only.",
+        Sentence("So n falls where cells diverged.", is_of_spread=True),
+    ]
     sentences += [coverage(measured), *_without_blank(measured), *notes]
     prompts, costs = list(measured.frames.prompts), study_costs(measured.frames)
     return _table(measured, "summary", "Results", prompts, costs, sentences)
@@ -83,7 +87,7 @@ def on_more_starts(measured: Measured) -> list[Sentence]:
         "More starts: cells were started again, after an interruption, a failure or an error of the machine; only the "
         "last start counts."
     )
-    return [Sentence(why, (DIVERGENCE.key,))]
+    return [Sentence(why, (DIVERGENCE.key, MORE_STARTS.key))]  # a note of the one, the numbers of the other
 
 
 def divergence_entry(measured: Measured, method: str) -> Entry:

@@ -226,7 +226,7 @@ def test_the_page_has_outcomes_and_provenance(study, pages):
         "Toy scorers.",
         "c0ffee",
         "2.13",
-        "18 of 20 cells completed",
+        "18 of 20 cells that were run completed",
         "is empty",
         "definition of CLIP-IQA",
     ):
@@ -343,7 +343,7 @@ def test_an_imported_arm_has_scores_and_no_cost(make_frames, as_imported, tmp_pa
     assert "made elsewhere and imported" in page.words
     assert not re.search(r"\b(None|nan)\b", page.words)
     words = Page((tmp_path / "index.html").read_text()).words
-    assert "2 methods × 3 prompts: 4 of 5 cells completed; sdi has renders of 2 of 3 prompts." in words
+    assert "2 methods × 3 prompts: 4 of 5 cells that were run completed; sdi has renders of 2 of 3 prompts." in words
     provenance = words[words.index("Provenance code") :]
     assert provenance.startswith("Provenance codec0ffee devicea CPU seeds0 The")
 
@@ -354,8 +354,19 @@ def test_cells_that_were_not_run_are_in_the_headline(make_frames, tmp_path):
     some = ~frames.cells["cell"].isin(["sdi-mug-1", "sdi-mug-0"])
     written(dataclasses.replace(frames, cells=frames.cells[some]), tmp_path)
     words = Page((tmp_path / "index.html").read_text()).words
-    assert "2 methods × 3 prompts × 2 seeds: 10 of 12 cells completed, 2 were not run." in words
+    headline = "2 methods × 3 prompts × 2 seeds: 10 of 10 cells that were run completed, at least 2 were not run."
+    assert headline in words
     assert "Every cell that was run completed." in words
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_study_of_which_one_cell_was_run_is_not_said_to_be_whole(make_frames, tmp_path):
+    frames = make_frames(seeds=(0, 1), views=1)
+    written(dataclasses.replace(frames, cells=frames.cells[:1]), tmp_path)
+    words = Page((tmp_path / "index.html").read_text()).words
+    assert "1 method × 1 prompt: 1 of 1 cells that were run completed." in words
+    assert "Every cell that was run completed." in words
+    assert "Every method completed the one prompt that was run." in words
 
 
 @pytest.mark.usefixtures("blank_figures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
 
 from reports.frames import ReportFrames
@@ -61,7 +62,16 @@ def test_the_caption_says_what_is_not_known(frames: ReportFrames) -> None:
     measured = dataclasses.replace(frames, cells=frames.cells[frames.cells["provenance"] != "imported"])
     assert len(Arms.of(measured).table.caption) == 1
     one = dataclasses.replace(frames, cells=frames.cells[frames.cells["method"] == "sds-4"])
-    assert Arms.of(one).table.caption == ("The arms have the same hyper-parameters and settings.",)
+    assert Arms.of(one).table.caption == ()
+    imported = dataclasses.replace(frames, cells=frames.cells[frames.cells["provenance"] == "imported"])
+    two = dataclasses.replace(frames, cells=frames.cells[frames.cells["method"].isin(["sds-4", "theirs"])])
+    for fewer in (imported, two):
+        assert Arms.of(fewer).table.caption == ("Hyper-parameters and settings of imported arms are not known.",)
+    twins = frames.cells[frames.cells["method"] == "sds-4"]
+    same = pd.concat([twins, twins.assign(method="again", cell=twins["cell"] + "-again")])
+    assert Arms.of(dataclasses.replace(frames, cells=same)).table.caption == (
+        "The arms have the same hyper-parameters and settings.",
+    )
 
 
 def test_cells_of_an_arm_with_several_settings_show_all(frames: ReportFrames) -> None:
@@ -71,6 +81,38 @@ def test_cells_of_an_arm_with_several_settings_show_all(frames: ReportFrames) ->
         "steps = 60 or 50"
         in Arms.of(dataclasses.replace(frames, cells=frames.cells.assign(settings=texts))).table.rows[0].entries[1].text
     )
+
+
+def _with_hashes(frames: ReportFrames, hash_of) -> ReportFrames:
+    """Add a setting to each measured cell: what ``hash_of`` makes of it, as 64 hexadecimal digits."""
+    cells = frames.cells[frames.cells["provenance"] != "imported"]
+    texts = [
+        json.dumps(json.loads(cell.settings) | {"start": {"sha256": f"{hash_of(cell):x}".ljust(64, "0")}})
+        for cell in cells.itertuples()
+    ]
+    return dataclasses.replace(frames, cells=cells.assign(settings=texts))
+
+
+def test_hashes_are_cut(frames: ReportFrames) -> None:
+    arms = Arms.of(_with_hashes(frames, lambda cell: 0xABC))
+    assert ("start.sha256", "abc000000000") in arms.shared
+
+
+def test_values_of_each_prompt_are_not_listed_but_compared(make_frames) -> None:
+    prompts = {f"p{index}": f"object {index}" for index in range(4)}
+    made = make_frames(methods=("sds", "sdi"), prompts=prompts, seeds=(0, 1), views=1, images=False)
+    made = dataclasses.replace(made, cells=made.cells.assign(settings="{}"))
+
+    def of_prompt(cell) -> int:
+        return 1 + int(cell.prompt_id[1:])
+
+    arms = Arms.of(_with_hashes(made, of_prompt))
+    assert arms.shared == (("start.sha256", "one for each prompt"),)
+    others = Arms.of(_with_hashes(made, lambda cell: of_prompt(cell) + 8 * (cell.method == "sdi")))
+    texts = ["start.sha256 = one for each prompt"] * 2
+    assert ([row.entries[1].text for row in others.table.rows], others.shared) == (texts, ())
+    of_cells = Arms.of(_with_hashes(made, lambda cell: of_prompt(cell) + 8 * cell.seed))
+    assert of_cells.shared == (("start.sha256", "8 values"),)
 
 
 def test_settings_that_cannot_be_read_are_left_out(frames: ReportFrames) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from reports.render import latex
+from reports.table import Entry, Row, Table, TableColumn
 from reports.tables import Reproduction, all_tables
 
 DOCUMENT = r"""\documentclass{article}
@@ -38,22 +39,22 @@ def test_the_packages_named_are_those_of_the_document(table):
 
 @pytest.fixture(scope="module")
 def typeset(tmp_path_factory):
-    """Run LaTeX on a document and return its log."""
+    """Run LaTeX on a document and return its log and list of tables."""
     if not (engine := shutil.which("pdflatex")):
         pytest.skip("no pdflatex: install texlive-latex-recommended and texlive-science")
     if subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False).returncode:
         pytest.skip("no siunitx: install texlive-science")
 
-    def run(body):
+    def run(body, document=DOCUMENT):
         folder = tmp_path_factory.mktemp("latex")
-        (folder / "table.tex").write_text(DOCUMENT % body, encoding="utf-8")
+        (folder / "table.tex").write_text(document % body, encoding="utf-8")
         command = [engine, "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
         assert done.returncode == 0, "\n".join(
             line for line in done.stdout.splitlines() if line.startswith(("!", "l."))
         )
         assert (folder / "table.pdf").stat().st_size > 0
-        return done.stdout
+        return done.stdout + "".join(path.read_text() for path in folder.glob("*.lot"))
 
     return run
 
@@ -81,3 +82,15 @@ def test_no_table_of_seven_arms_and_seven_metrics_is_too_high_for_a_page(typeset
     tables = all_tables(frames, ["The scorers are toys."], baseline="method-0")
     log = typeset("\n".join(latex.render(table) for table in tables))
     assert "too large" not in log
+
+
+@pytest.mark.parametrize("caption", ["", "\\usepackage{caption}\n"])
+def test_a_continued_table_is_one_of_the_list_of_tables_and_has_targets_of_its_own(typeset, caption):
+    rows = tuple(Row(f"row {index}", (Entry(1.0),)) for index in range(100))
+    tables = [Table(name, name, (), "Method", (TableColumn("score", "score"),), rows) for name in ("one", "two")]
+    start = f"{caption}\\usepackage{{hyperref}}\n\\begin{{document}}\n\\listoftables\n"
+    body = "\n".join(map(latex.render, tables))
+    assert body.count("(continued)") == 4
+    log = typeset(body, DOCUMENT.replace("\\begin{document}\n", start))
+    assert re.findall(r"numberline \{(\d)\}", log) == ["1", "2"]
+    assert "same identifier" not in log

@@ -55,6 +55,8 @@ def test_json_is_what_its_schema_says(table):
     content = json.loads(FORMATS["json"](table))
     top = {"format", "name", "title", "caption", "footnotes", "stub", "columns", "cells", "rows"}
     assert set(content) == top
+    assert content["format"] == 2
+    assert '``"format": 2``' in render_json.__doc__
     assert all(set(column) == {"key", "title", "unit", "direction", "kind"} for column in content["columns"])
     assert all(set(row) == {"label", "part", "entries"} for row in content["rows"])
     assert all(len(row["entries"]) == len(content["columns"]) for row in content["rows"])

@@ -38,8 +38,8 @@ def test_an_imported_arm_of_one_prompt_is_no_failure(make_frames, as_imported):
     frames = as_imported(make_frames(methods=("sds", "vsd", "sdi"), views=1, images=False), "sdi", ["mug"])
     assert failures_table(Measured(frames, "sds"), []) is None
     assert coverage(Measured(frames, "sds")) == (
-        "Prompts that every method completed: 1 of 3; ranks are adjusted for the others. sdi has renders of 1 of 3 "
-        "prompts."
+        "Prompts that every method completed: 1 of 3, of those that were run; ranks are adjusted for the others. sdi "
+        "has renders of 1 of 3 prompts."
     )
     frames = dataclasses.replace(frames, cells=frames.cells[frames.cells["cell"] != "sds-red-car-0"])
     table = failures_table(Measured(frames, "sds"), [])

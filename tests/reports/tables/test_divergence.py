@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from reports.part import part_of
 from reports.tables import Measured
 from reports.tables.divergence import divergence_table
 
@@ -61,5 +62,7 @@ def test_more_starts_are_counted_and_explained_where_there_are_some(make_frames)
         Measured(dataclasses.replace(frames, cells=frames.cells.assign(attempts=attempts)), "sds"), []
     )
     assert [entries(table, method)["more_starts"].mean for method in ("sds", "sdi")] == [0, 3]
-    assert "More starts: " in " ".join(table.caption)
+    for columns in ((), ("more_starts",), ("divergence",)):
+        assert "More starts: " in " ".join(part_of(table, columns=columns).caption)
+    assert "More starts: " not in " ".join(part_of(table, columns=("cells",)).caption)
     assert "More starts: " not in " ".join(divergence_table(Measured(frames, "sds"), []).caption)
