@@ -185,6 +185,16 @@ def test_a_first_rank_that_the_disk_stops_leaves_nothing_and_an_import_what_it_h
     assert len(list(tmp_path.glob("run/cells/*"))) == 2
 
 
+def test_import_names_a_next_command_for_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _save(tmp_path / "A" / PROMPTS[0], views=3, colour=30)
+    assert main(["import", "A", "--prompts", "toybox", "--scorers", "toybox", "--out", "quick"]) == 0
+    captured = capsys.readouterr()
+    assert "next: sdibench score ./quick, then report" in captured.out + captured.err  # quick is a shipped study
+
+
 def test_a_new_folder_keeps_what_import_could_read_and_is_not_made_for_nothing(tmp_path: Path) -> None:
     for index, prompt in enumerate(PROMPTS):
         _save(tmp_path / "A" / prompt, views=3, colour=30 * index)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -120,7 +121,7 @@ def test_failed_cells_are_run_again_on_request_only(
 
 
 @pytest.mark.parametrize(("folder", "named"), [("quick", "./quick"), ("mine", "mine"), ("runs/quick", "runs/quick")])
-def test_the_line_on_failed_cells_names_a_command_for_this_run(
+def test_lines_that_name_a_command_name_it_for_this_run(
     finished: RunStore, study: Study, console: Console, monkeypatch: pytest.MonkeyPatch, folder: str, named: str
 ) -> None:
     """Not for the shipped study of the folder's name."""
@@ -132,6 +133,9 @@ def test_the_line_on_failed_cells_names_a_command_for_this_run(
     assert f"; sdibench run {named} --retry-failed runs them again\n" in _output(console)
     selected, found = Selection(named).resolve()
     assert (selected.name, found.folder) == (study.name, store.folder)
+    (store.folder / "scores.parquet").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=rf"\(sdibench score {re.escape(named)}\)"):
+        report_study(study, store)
 
 
 def test_cells_of_an_edited_method_are_named_and_run_again_on_request_only(
