@@ -42,7 +42,7 @@ _Found = dict[tuple[str, int], Asset]
 
 @dataclass
 class _Written:
-    """What an import has written, to be deleted if it fails."""
+    """The studies and records that an import has written, which are deleted if it fails."""
 
     studies: list[Study] = field(default_factory=list)
     cells: list[ImportedCell] = field(default_factory=list)
