@@ -40,14 +40,14 @@ class Comparison:
         """Find why a gate fails, with a line each; a condition on a column without comparison never holds.
 
         Cells that B has lost could have met a condition, and are failures of their own.  So are those that diverged
-        there, unless a condition says how many of its method may.
+        there, unless a condition says how many of its method may, and was judged.
 
         Raises:
             InputError: If a condition is malformed, or nothing else fails and the data cannot tell for any method.
         """
         parsed = [condition for condition in self._parse(conditions) if condition.column not in self.not_comparable]
         lines = [line for condition in parsed for line in self._holding(condition)]
-        allowed = {method for each in parsed if each.column == "diverged" for method in self._methods_of(each)}
+        allowed = {method for each in parsed for method in self._may_diverge(each)}
         ended = [*self.lost, *(line for method, line in self.diverged.items() if method not in allowed)]
         lines += [f"--fail-if: {line}" for line in ended if conditions]
         for condition in [] if lines else parsed:
@@ -91,6 +91,12 @@ class Comparison:
             for method, value in values.items()
             if value is not None and condition.holds(value)
         ]
+
+    def _may_diverge(self, condition: Condition) -> list[str]:
+        """The methods of which a condition says how many cells may diverge: it sets an upper limit, and is judged."""
+        if condition.column != "diverged" or not condition.sets_upper_limit:
+            return []
+        return [method for method in self._methods_of(condition) if self._value(method, condition) is not None]
 
     def _unknown(self, condition: Condition) -> dict[str, str]:
         """Why, by method, there is no value to judge."""

@@ -42,6 +42,11 @@ class Condition:
     bound: float
     """In the unit that the table prints."""
 
+    @property
+    def sets_upper_limit(self) -> bool:
+        """Whether it holds, and so fails a gate, for values that are too large."""
+        return self.sign in {">", ">="}
+
     def holds(self, value: float) -> bool:
         """Whether it holds for a value of the column."""
         return _SIGNS[self.sign](value, self.bound)

@@ -23,7 +23,7 @@ from bench.study.imported_arms import imported_arms
 from bench.study.paths import whole_suite
 from bench.study.scorers import check_metrics, scorer_roles
 from bench.study.settings import RENDERS
-from bench.study.study import Study, parse_study
+from bench.study.study import Study, as_argument, parse_study
 from methods.registry import nearest
 from metrics.suites import find_suite
 from reports import ReportFiles
@@ -135,7 +135,7 @@ def import_alone(study: Study, store: RunStore, console: Console, *, hint: bool 
         store: The run folder.
         console: Receives a line for each arm.
         hint: Whether the line names the next commands.
-        partly: Whether a new run folder keeps what can be read where other renders cannot be.
+        partly: Whether a new run folder keeps what can be imported where other renders cannot be.
 
     Raises:
         InputError: If the folder holds another study, or the renders cannot be used.
@@ -215,4 +215,4 @@ def _print_counts(study: Study, label: str, store: RunStore, console: Console, *
     renders = study.pinned.imports.get(label, ()) if study.pinned else ()
     prompts = len({each.prompt_id for each in renders})
     line = f"{study.name}: {label}: {len(renders)} renders of {prompts} prompts are in {store.folder}"
-    print_line(console, f"{line}; next: sdibench score {store.folder}, then report" if hint else line)
+    print_line(console, f"{line}; next: sdibench score {as_argument(store.folder)}, then report" if hint else line)

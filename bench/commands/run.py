@@ -29,7 +29,7 @@ from bench.study.imported_arms import imported_cells
 from bench.study.readiness import check_ready
 from bench.study.reported import check_report
 from bench.study.resolve import cell_method
-from bench.study.study import Study
+from bench.study.study import Study, as_argument
 from bench.watch.code_hashes import method_sha256
 from bench.watch.divergence import Status
 from reports.frames import listed
@@ -180,8 +180,8 @@ def _show_failed(study: Study, records: Sequence[Record], store: RunStore, conso
         print_line(
             console,
             f"{study.name}: {len(failed)} of {len(records)} cells failed ({kinds}); why, with the traceback of an "
-            f"error, is in the record of each, such as {place}; sdibench run {store.folder} --retry-failed runs them "
-            "again",
+            f"error, is in the record of each, such as {place}; sdibench run {as_argument(store.folder)} "
+            "--retry-failed runs them again",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,19 +40,27 @@ _NAMED = 5
 _Found = dict[tuple[str, int], Asset]
 
 
+@dataclass
+class _Written:
+    """The studies and records that an import has written, which are deleted if it fails."""
+
+    studies: list[Study] = field(default_factory=list)
+    cells: list[ImportedCell] = field(default_factory=list)
+
+
 def import_arms(study: Study, store: RunStore, console: Console, *, partly: bool = True) -> Study:
     """Write the records of a study's imported arms that are missing.
 
     Folders are looked at again if they are here: new renders are added, and those that have changed are refused.  The
     run folder names renders once their records are written, so that an arm of which none can be read is not in it, and
-    a new folder of which none can be read is not made.
+    a new folder of which none can be written is not made.  Who is interrupted goes on with what was written.
 
     Args:
         study: Names the arms; one without imported arms is returned as it is.
         store: The run folder, which is made if there is an imported arm.
         console: Receives a line for renders without a prompt, for prompts without renders, and for rows of a table
             without a folder.
-        partly: Whether a new run folder keeps what can be read where other renders cannot be.
+        partly: Whether a new run folder keeps what can be imported where other renders cannot be.
 
     Returns:
         The study with its renders, as the run folder keeps it.
@@ -70,26 +79,46 @@ def import_arms(study: Study, store: RunStore, console: Console, *, partly: bool
     matchings = {label: _matching(study, arm, parts[label]) for label, arm in arms.items()}
     _check_tables(study, arms, matchings, console)
     found = {label: _find(study, label, arm, matchings[label], console) for label, arm in arms.items()}
+    was_there, is_new, written = store.folder.exists(), not store.has_study, _Written()
+    try:
+        if is_new and arms:  # records without it are no run folder, which who is interrupted goes on with
+            _write_study(pin(study), store, written)
+        return _import(study, found, parts, store, console, written)
+    except Exception:  # not an interrupt, after which the same command goes on
+        if is_new and not (partly and written.cells):  # so that the corrected command has no other study in its way
+            store.forget(written.studies, written.cells, was_there=was_there)
+        raise
+
+
+def _import(
+    study: Study,
+    found: Mapping[str, _Found],
+    parts: Mapping[str, Layout],
+    store: RunStore,
+    console: Console,
+    written: _Written,
+) -> Study:
+    """Write the missing records of the renders that were found, by arm, and then the study with them."""
     refused: list[str] = []
-    was_there, is_new = store.folder.exists(), not store.has_study
-    if is_new and arms:
-        store.write_study(pin(study))  # records without it are no run folder, which who is interrupted goes on with
-    for label in arms:
+    for label in found:
         renders = _described(found[label], _kept(study, label), parts[label], label)
         whole = _pin(pin(study), label, renders)
         missing = [cell for cell in imported_cells(whole) if cell.label == label and not store.has(cell)]
-        lines = _write(missing, found[label], parts[label], study.divergence, store, console)
+        lines = _write(missing, found[label], parts[label], study.divergence, store, console, written)
         refused += lines.values()
         if left := tuple(each for each in renders if (each.prompt_id, each.seed) not in lines):
             study = _pin(whole, label, left)
-            store.write_study(study)
+            _write_study(study, store, written)
     for line in refused[1:]:
         print_line(console, line)
     if refused:
-        if is_new and not (partly and store.finished()):
-            store.forget(was_there=was_there)  # so that the corrected command has no other study in its way
         raise InputError(f"{refused[0]}{f' (and {len(refused) - 1} more, above)' if len(refused) > 1 else ''}")
     return study
+
+
+def _write_study(study: Study, store: RunStore, written: _Written) -> None:
+    written.studies.append(study)  # before it is written, which may fail after the file has its new content
+    store.write_study(study)
 
 
 def _kept(study: Study, label: str) -> tuple[PinnedRenders, ...]:
@@ -237,6 +266,7 @@ def _write(
     bounds: DivergenceSettings,
     store: RunStore,
     console: Console,
+    written: _Written,
 ) -> dict[tuple[str, int], str]:
     """Write the records of the cells; return why others could not be, by prompt and seed."""
     refused: dict[tuple[str, int], str] = {}
@@ -251,11 +281,13 @@ def _write(
         except InputError as error:
             refused[key] = str(error)
             continue
-        _write_one(cell, images, bounds, store)
+        if _write_one(cell, images, bounds, store):
+            written.cells.append(cell)
     return refused
 
 
-def _write_one(cell: ImportedCell, images: AssetImages, bounds: DivergenceSettings, store: RunStore) -> None:
+def _write_one(cell: ImportedCell, images: AssetImages, bounds: DivergenceSettings, store: RunStore) -> bool:
+    """Write a cell's record; return whether it is there, and not that of another process."""
     divergence = judge(images, bounds)
     record = ImportedRecord(
         identity=cell.identity,
@@ -266,4 +298,4 @@ def _write_one(cell: ImportedCell, images: AssetImages, bounds: DivergenceSettin
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_environment(torch.device("cpu")),
     )
-    store.write_imported(record, Images(list(images.azimuth_deg), images.rgb, images.opacity, images.normals))
+    return store.write_imported(record, Images(list(images.azimuth_deg), images.rgb, images.opacity, images.normals))

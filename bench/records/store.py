@@ -118,8 +118,7 @@ class RunStore:
         """
         with storage_errors(self.folder):
             make_folder(self.folder)
-        fields = {"format_version": FORMAT_VERSION, **study.model_dump(mode="json")}
-        write_atomically(self.folder / STUDY_FILE, json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(self.folder / STUDY_FILE, _study_text(study))
 
     def read_study(self) -> Study:
         """The study that the folder holds.
@@ -217,17 +216,20 @@ class RunStore:
         with new_folder(self.cell_folder(outcome.record.cell)) as folder:
             return write_files(outcome, folder)
 
-    def write_imported(self, record: ImportedRecord, images: Images) -> ImportedRecord:
+    def write_imported(self, record: ImportedRecord, images: Images) -> bool:
         """Write the record of renders that were made elsewhere; an existing record is never changed.
 
         Returns:
-            The record as written.
+            Whether the record that is there is this one, and not that of another process that was first.
 
         Raises:
             StorageError: If the disk is full, or the folder cannot be written in; no half record is left.
         """
-        with new_folder(self.cell_folder(record.cell)) as folder:
-            return write_imported(record, images, folder)
+        target = self.cell_folder(record.cell)
+        with new_folder(target) as folder:
+            write_imported(record, images, folder)
+            written = folder.stat()  # a folder that is renamed stays the same one
+        return target.is_dir() and os.path.samestat(target.stat(), written)
 
     def checkpoint(self, cell: Cell, study: Study) -> Checkpoint:
         """The checkpoint that the unfinished cell resumes from, saved as often as the study says."""
@@ -282,15 +284,25 @@ class RunStore:
         finally:
             lock.release()
 
-    def forget(self, *, was_there: bool) -> None:
-        """Delete the study and all records, for who has just begun the run and cannot go on.
+    def forget(self, studies: Sequence[Study], cells: Iterable[BaseCell], *, was_there: bool) -> None:
+        """Delete what a process has written that has just begun the run and cannot go on, and nothing of others.
+
+        Another process may have begun a run in the same folder at the same time.
 
         Args:
+            studies: What it wrote as the study, which stays if it is another one by now or records of others need it.
+            cells: The cells whose records it wrote.
             was_there: Whether the folder itself was there before, and stays.
         """
-        (self.folder / STUDY_FILE).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "cells", ignore_errors=True)
+        path, records = self.folder / STUDY_FILE, self.folder / "cells"
+        for cell in cells:
+            shutil.rmtree(self.cell_folder(cell), ignore_errors=True)
         with suppress(OSError):  # where there is something else in it
+            records.rmdir()
+        with suppress(OSError):  # what cannot be deleted must not hide why it should be
+            if not records.exists() and path.read_bytes() in [_study_text(study).encode() for study in studies]:
+                path.unlink()
+        with suppress(OSError):  # as above
             if not was_there:
                 self.folder.rmdir()
 
@@ -311,6 +323,11 @@ class RunStore:
         with storage_errors(target):
             make_folder(target.parent)
             path.rename(target)
+
+
+def _study_text(study: Study) -> str:
+    fields = {"format_version": FORMAT_VERSION, **study.model_dump(mode="json")}
+    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
 def _without_images(file_bytes: Mapping[str, int]) -> dict[str, int]:

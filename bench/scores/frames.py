@@ -20,6 +20,7 @@ from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore
 from bench.scores.event_table import event_table, read_columns
 from bench.scores.truth import truth_folders
+from bench.study.study import as_argument
 from bench.watch.environment import Environment
 from metrics.card import MetricCard
 from prompts import Prompt
@@ -138,7 +139,7 @@ def read_frame(path: Path, columns: Iterable[str], *, repeated: Sequence[str] = 
         StorageError: If the user has no right to read it, or the disk fails.
     """
     if not path.is_file():
-        raise InputError(f"{path}: is missing; score the run first (sdibench score {path.parent})")
+        raise InputError(f"{path}: is missing; score the run first (sdibench score {as_argument(path.parent)})")
     try:
         require_readable(path)
         frame = read_columns(path, repeated)

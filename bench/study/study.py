@@ -326,6 +326,11 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in STUDIES.glob("*.toml"))
 
 
+def as_argument(folder: Path) -> str:
+    """A run folder as a command takes it in place of a study: as ``./quick`` where ``quick`` names a study."""
+    return f"./{folder}" if str(folder) in study_names() else str(folder)
+
+
 def parse_study(fields: dict[str, Any], *, where: str) -> Study:
     """Validate the fields of a study.
 

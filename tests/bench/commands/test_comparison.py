@@ -130,6 +130,28 @@ def test_who_says_how_many_cells_may_diverge_has_said_it(
     assert _gate(pair, "diverged > 10") == 1
 
 
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("diverged < -5", 1),
+        ("sds.diverged > 20", 1),
+        ("diverged.low > 20", 1),  # of sdi 5 prompts are left, which have no interval
+        ("diverged >= 100.5", 0),
+    ],
+)
+def test_a_condition_that_limits_nothing_or_is_not_judged_excuses_no_divergence(
+    pair: tuple[RunStore, RunStore], tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: str, status: int
+) -> None:
+    a, b = RunStore(Path(shutil.copytree(pair[0].folder, tmp_path / "a"))), pair[1]
+    change_records(b, lambda fields: fields.update(status="empty"))
+    for store in (a, b):
+        for prompt in PROMPTS[:2]:
+            change_records(store, lambda fields: fields.update(status="crashed"), f"sdi--{prompt}--*")
+    assert _gate((a, b), "psnr < -0.5", condition) == status
+    line = f"sdibench: --fail-if: sdi: 10 of the cells that completed in A diverged in {b.folder}\n"
+    assert (line in capsys.readouterr().err) is bool(status)
+
+
 def test_a_method_without_an_interval_is_named(
     pair: tuple[RunStore, RunStore], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bench.cli import main
+from bench.errors import StorageError
 from bench.imports import import_arms
 
 PROMPTS = ("blue-duck", "red-striped-car")
@@ -151,6 +152,47 @@ def test_an_interrupted_first_import_goes_on(
     monkeypatch.undo()
     assert main(given) == 0
     assert len(list((tmp_path / "run" / "cells").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("command", "before", "kept"), [("rank", 1, 0), ("import", 1, 1), ("import", 0, 0)])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_first_rank_that_the_disk_stops_leaves_nothing_and_an_import_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, before: int, kept: int, *, is_there: bool
+) -> None:
+    for index, prompt in enumerate(PROMPTS):
+        _save(tmp_path / "A" / prompt, views=3, colour=30 * index)
+    options = ("--prompts", "toybox", "--scorers", "toybox", "--metrics", "clip_score", "--views", "3")
+    given = [command, str(tmp_path / "A"), *options, "--resolution", "8", "--out", str(tmp_path / "run")]
+    if is_there:
+        (tmp_path / "run").mkdir()
+    written = []
+
+    def refused(*arguments: object) -> object:
+        if len(written) == before:
+            raise StorageError("the disk is full")
+        written.append(arguments)
+        return write(*arguments)
+
+    write = import_arms._write_one
+    monkeypatch.setattr(import_arms, "_write_one", refused)
+    assert main(given) == 2
+    monkeypatch.undo()
+    assert len(list(tmp_path.glob("run/cells/*"))) == kept
+    if not kept:
+        assert (tmp_path / "run").exists() is is_there
+        assert not list(tmp_path.glob("run/*"))
+    assert main([*given, *(("--names", "b") if command == "rank" else ())]) == 0  # another study for rank
+    assert len(list(tmp_path.glob("run/cells/*"))) == 2
+
+
+def test_import_names_a_next_command_for_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _save(tmp_path / "A" / PROMPTS[0], views=3, colour=30)
+    assert main(["import", "A", "--prompts", "toybox", "--scorers", "toybox", "--out", "quick"]) == 0
+    captured = capsys.readouterr()
+    assert "next: sdibench score ./quick, then report" in captured.out + captured.err  # quick is a shipped study
 
 
 def test_a_new_folder_keeps_what_import_could_read_and_is_not_made_for_nothing(tmp_path: Path) -> None:

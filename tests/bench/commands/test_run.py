@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +21,7 @@ from bench.cells.run_cell import run_cell
 from bench.commands.report import report_study
 from bench.commands.run import run_study
 from bench.commands.score import score_study
+from bench.commands.selection import Selection
 from bench.engines import engines
 from bench.errors import InputError, RunError
 from bench.records.record import Images
@@ -115,6 +118,24 @@ def test_failed_cells_are_run_again_on_request_only(
     assert _output(console).count("--retry-failed") == 2
     assert {record.status for cell in expand(study) if (record := store.read(cell))} == {"completed"}
     assert len(list((store.folder / "set-aside").iterdir())) == 4
+
+
+@pytest.mark.parametrize(("folder", "named"), [("quick", "./quick"), ("mine", "mine"), ("runs/quick", "runs/quick")])
+def test_lines_that_name_a_command_name_it_for_this_run(
+    finished: RunStore, study: Study, console: Console, monkeypatch: pytest.MonkeyPatch, folder: str, named: str
+) -> None:
+    """Not for the shipped study of the folder's name."""
+    monkeypatch.chdir(finished.folder.parent)
+    store = RunStore(Path(shutil.copytree(finished.folder, folder)))
+    path = min(store.folder.glob("cells/sdi--*/record.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "crashed", "record_sha256": None}))
+    run_study(study, store, console)
+    assert f"; sdibench run {named} --retry-failed runs them again\n" in _output(console)
+    selected, found = Selection(named).resolve()
+    assert (selected.name, found.folder) == (study.name, store.folder)
+    (store.folder / "scores.parquet").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=rf"\(sdibench score {re.escape(named)}\)"):
+        report_study(study, store)
 
 
 def test_cells_of_an_edited_method_are_named_and_run_again_on_request_only(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from foreign_renders import colours, save, write_frames
 from rich.console import Console
 
 from bench.errors import InputError
+from bench.imports import import_arms as importing
 from bench.imports.import_arms import import_arms
 from bench.records.store import RunStore
 from bench.study.imported_arms import imported_cells
+from bench.study.imported_cell import ImportedCell
 from bench.study.study import load_study
 
 
@@ -53,6 +56,45 @@ def test_an_arm_that_cannot_be_read_stops_no_other(study_file: Path) -> None:
         import_arms(load_study(study_file), store, Console(quiet=True))
     assert list(json.loads((store.folder / "study.json").read_text())["pinned"]["imports"]) == ["mine"]
     assert [folder.name.split("--")[0] for folder in store.record_folders()] == ["mine"]
+
+
+@pytest.mark.parametrize("theirs", ["nothing", "the same record", "another record", "another study"])
+def test_a_failed_import_deletes_what_it_wrote_itself(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    """And nothing of another process, which has begun a run in the same new folder at the same time."""
+    for prompt in ("blue-duck", "red-striped-car"):
+        write_frames(study_file.parent / "mine" / prompt)
+    study_file.write_text(f'{study_file.read_text()}[methods.mine]\nrenders = {{ name = "frames", folder = "mine" }}\n')
+    study = load_study(study_file)
+    made, store = RunStore(study_file.parent / "made"), RunStore(study_file.parent / "run")
+    import_arms(study, made, Console(quiet=True))
+    text = json.dumps({"name": "another"})
+    written = []
+
+    def one_then_none(cell: ImportedCell, *arguments: object) -> object:
+        if not written and theirs == "the same record":
+            shutil.copytree(made.cell_folder(cell), store.cell_folder(cell))
+        if written:
+            if theirs == "another record":
+                shutil.copytree(made.cell_folder(cell), store.cell_folder(cell))
+            if theirs == "another study":
+                (store.folder / "study.json").write_text(text)
+            raise OSError
+        written.append(cell)
+        return write(cell, *arguments)
+
+    write = importing._write_one
+    monkeypatch.setattr(importing, "_write_one", one_then_none)
+    with pytest.raises(OSError):  # noqa: PT011  (it is raised above)
+        import_arms(study, store, Console(quiet=True), partly=False)
+    kept = {folder.name for folder in store.record_folders()}
+    first, second = (cell.folder_name for cell in imported_cells(made.read_study()))
+    assert kept == {"the same record": {first}, "another record": {second}}.get(theirs, set())
+    assert store.has_study is (theirs != "nothing")  # their records are no run without it
+    assert store.folder.exists() is store.has_study
+    if theirs == "another study":
+        assert (store.folder / "study.json").read_text() == text
 
 
 def test_rows_of_a_table_without_a_folder_are_named_and_a_table_of_only_such_is_refused(
