@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.records.atomic import new_folder, storage_errors
+from filelock import FileLock
+
+from bench.records.atomic import make_folder, new_folder, storage_errors
 from bench.records.reading import refusals
-from methods.atomic import partial_path
+from methods.atomic import PARTIAL
 from methods.weights import file_sha256
 
 #: The list of a folder's images with their hashes, in the format that ``sha256sum --check`` reads.
@@ -30,23 +32,33 @@ def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None
     Raises:
         StorageError: If an image cannot be read, the disk is full, or the folder cannot be written in.
     """
-    if not is_whole(target, names):
-        if target.exists():
-            _drop(target)
-        with new_folder(target) as temporary:
-            make(temporary)
-            sums = "".join(f"{file_sha256(temporary / name)}  {name}\n" for name in names)
-            (temporary / SUMS_FILE).write_text(sums, encoding="utf-8")
+    if is_whole(target, names):
+        return target
+    with _alone(target):
+        if not is_whole(target, names):  # by now another process may have made it
+            if target.exists():
+                with storage_errors(target):
+                    shutil.rmtree(target)
+            with new_folder(target) as temporary:
+                make(temporary)
+                sums = "".join(f"{file_sha256(temporary / name)}  {name}\n" for name in names)
+                (temporary / SUMS_FILE).write_text(sums, encoding="utf-8")
     return target
 
 
-def _drop(folder: Path) -> None:
-    """Delete a folder that another process may delete, or make anew, at the same time."""
-    away = partial_path(folder)
-    with storage_errors(folder):
-        with suppress(FileNotFoundError):  # another process was first
-            folder.rename(away)
-        shutil.rmtree(away, ignore_errors=True)
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from making the folder meanwhile; a disk without locks, or that is read-only, has none."""
+    lock = FileLock(folder.with_name(f"{PARTIAL}{folder.name}.lock"), fallback_to_soft=False)
+    with suppress(OSError, NotImplementedError):
+        make_folder(folder.parent)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
 
 
 def is_whole(target: Path, names: Sequence[str]) -> bool:
@@ -55,10 +67,13 @@ def is_whole(target: Path, names: Sequence[str]) -> bool:
     Raises:
         StorageError: If an image cannot be read.
     """
-    sums = read_sums(target)
-    if sums is None:
-        return all(_is_whole_png(target / name) for name in names)
-    return all(is_as_made(target / name, sums) for name in names)
+    try:
+        sums = read_sums(target)
+        if sums is None:
+            return all(_is_whole_png(target / name) for name in names)
+        return all(is_as_made(target / name, sums) for name in names)
+    except FileNotFoundError:  # another process is making it again
+        return False
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:

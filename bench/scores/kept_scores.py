@@ -45,7 +45,7 @@ class Altered(NamedTuple):
     table: str
     """Name of the table."""
     line: str
-    """What differs."""
+    """The differences, for a reader."""
     kept: tuple[Path, ...]
     """Folders with the kept scores of these view sets."""
 
