@@ -171,7 +171,7 @@ def _show_twice(study: Study, store: RunStore, before: Sequence[Path], console: 
 
 
 def _show_failed(study: Study, records: Sequence[Record], store: RunStore, console: Console) -> None:
-    """Print a line if cells of the study have failed, now or in an earlier run: how many, and where it is told why."""
+    """Print a line if cells of the study have failed, now or in an earlier run: how many, and which record says why."""
     failed = sorted((record for record in records if record.status.failed), key=lambda each: each.status)
     if failed:  # crashed cells come first
         counts = Counter(record.status.value for record in failed)

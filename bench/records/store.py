@@ -285,9 +285,9 @@ class RunStore:
             lock.release()
 
     def forget(self, studies: Sequence[Study], cells: Iterable[BaseCell], *, was_there: bool) -> None:
-        """Delete what a process has written that has just begun the run and cannot go on, and nothing of others.
+        """Delete what a process wrote that has just started the run and cannot go on, and nothing of others.
 
-        Another process may have begun a run in the same folder at the same time.
+        Another process may have started a run in the same folder at the same time.
 
         Args:
             studies: What it wrote as the study, which stays if it is another one by now or records of others need it.
@@ -339,7 +339,7 @@ def _without_images(file_bytes: Mapping[str, int]) -> dict[str, int]:
 def _with_imported_arms(study: Study, held: Study) -> Study:
     """The study with what its run folder keeps: prompts, prior, and the arms whose renders were imported into it.
 
-    An arm of which no renders could be imported yet may be given anew, with what was wrong put right.
+    An arm of which no renders could be imported yet may be given again, with what was wrong put right.
     """
     imports = held.pinned.imports if held.pinned else {}
     arms = {label: arm for label, arm in imported_arms(held).items() if imports.get(label)}

@@ -29,7 +29,7 @@ def check_report(study: Study) -> None:
                 f"{study.name}: figures.{index}.name = {figure.name!r}: is the name of a figure that every report has; "
                 f"give another, such as {f'my-{figure.name}'!r}"
             )
-        # a run that was begun without may end, and its page says why the figure is empty
+        # a run that was started without may end, and its page says why the figure is empty
         if figure.kind == "time_to_quality" and not study.evaluation.snapshots and study.pinned is None:
             raise InputError(
                 f"{study.name}: figures.{index}.kind = 'time_to_quality': needs snapshots on the way, such as "

@@ -62,7 +62,7 @@ def test_an_arm_that_cannot_be_read_stops_no_other(study_file: Path) -> None:
 def test_a_failed_import_deletes_what_it_wrote_itself(
     study_file: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
 ) -> None:
-    """And nothing of another process, which has begun a run in the same new folder at the same time."""
+    """And nothing of another process, which has started a run in the same new folder at the same time."""
     for prompt in ("blue-duck", "red-striped-car"):
         write_frames(study_file.parent / "mine" / prompt)
     study_file.write_text(f'{study_file.read_text()}[methods.mine]\nrenders = {{ name = "frames", folder = "mine" }}\n')

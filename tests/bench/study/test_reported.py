@@ -76,4 +76,4 @@ def test_a_curve_of_snapshots_needs_snapshots(study: Study) -> None:
     ):
         check_report(asked)
     check_report(_with(asked, evaluation=asked.evaluation.model_dump() | {"snapshots": [0.5]}))
-    check_report(pin(asked))  # a run that was begun so may go on
+    check_report(pin(asked))  # a run that was started so may go on
