@@ -47,7 +47,9 @@ def check_precision(name: str, prior: Prior) -> Check:
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        return Check(passed=None, note="the prior in float32 does not fit the device together with that in half precision")
+        return Check(
+            passed=None, note="the prior in float32 does not fit the device together with that in half precision"
+        )
     values: dict[str, float | str | None] = {"precision": str(settings.dtype).removeprefix("torch.")}
     side = prior.resolution
     rgb = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(prior.device)

@@ -277,7 +277,7 @@ def test_rays_in_pieces_have_the_same_samples(device: torch.device, monkeypatch:
 @installed
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_a_density_that_is_not_a_number_shows(device: torch.device) -> None:
-    """nerfacc leaves such a sample out, and the picture of a broken scene would be empty."""
+    """nerfacc leaves such a sample out, and the image of a broken scene would be empty."""
     nerf = scene(device, by_nerfacc(48))
     origins = torch.tensor([[3.0, 0, 0]], device=device)
     directions = torch.tensor([[-1.0, 0, 0]], device=device)
