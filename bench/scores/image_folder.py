@@ -50,7 +50,7 @@ def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from making the folder meanwhile; a disk without locks, or that is read-only, has none."""
     lock = FileLock(folder.with_name(f"{PARTIAL}{folder.name}.lock"), fallback_to_soft=False)
-    with suppress(OSError, NotImplementedError):
+    with suppress(OSError):  # filelock raises it where there are no locks
         make_folder(folder.parent)
         lock.acquire()
     try:
