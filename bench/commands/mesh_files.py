@@ -14,17 +14,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import trimesh
 from numpy.typing import NDArray
-from trimesh.exchange.gltf import export_glb
 
 from bench.records.reading import refusals
 from methods.pixels import to_bytes
 from methods.scenes.mesh import Mesh
+
+if TYPE_CHECKING:
+    from trimesh import Trimesh
 
 
 def glb(mesh: Mesh) -> bytes:
@@ -33,10 +34,12 @@ def glb(mesh: Mesh) -> bytes:
     Raises:
         NotFiniteError: If a colour is NaN or infinite.
     """
+    from trimesh.exchange.gltf import export_glb
+
     to_bytes(torch.from_numpy(mesh.rgb))  # refuses colours that are not finite
     alpha = np.ones((len(mesh.rgb), 1))
     colours = np.concatenate([linear_colours(mesh.rgb.clip(0, 1)), alpha], axis=1).astype(np.float32)
-    shape = trimesh.Trimesh(_turned(mesh), mesh.faces, vertex_attributes={"color": colours}, process=False)
+    shape = _shape(mesh, vertex_attributes={"color": colours})
     return export_glb(shape.scene(), include_normals=True, tree_postprocessor=_finish)
 
 
@@ -82,13 +85,15 @@ def linear_colours(rgb: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
-def _screen_colours(mesh: Mesh) -> trimesh.Trimesh:
-    return trimesh.Trimesh(_turned(mesh), mesh.faces, vertex_colors=to_bytes(torch.from_numpy(mesh.rgb)), process=False)
+def _screen_colours(mesh: Mesh) -> Trimesh:
+    return _shape(mesh, vertex_colors=to_bytes(torch.from_numpy(mesh.rgb)))
 
 
-def _turned(mesh: Mesh) -> NDArray[np.floating[Any]]:
-    """The vertices with y up and the front at +z (glTF 2.0, section 3.4): a turn, which keeps the faces' sense."""
-    return mesh.vertices[:, [1, 2, 0]]
+def _shape(mesh: Mesh, **colours: Any) -> Trimesh:
+    """The mesh with y up and the front at +z (glTF 2.0, section 3.4): a turn, which keeps the faces' sense."""
+    from trimesh import Trimesh  # with what it imports, 20 MB, which a report without meshes does not need
+
+    return Trimesh(mesh.vertices[:, [1, 2, 0]], mesh.faces, process=False, **colours)
 
 
 def _finish(tree: dict[str, Any]) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+
+if TYPE_CHECKING:
+    from torch.utils.flop_counter import FlopCounterMode
 
 
 class Operations:
@@ -54,7 +56,10 @@ def count_operations() -> Iterator[Operations]:
     Attention is counted as the fused kernel that a GPU runs, which holds no matrix of tokens against tokens, where the
     tensors are on the device ``meta``.
     """
-    counter, rest = FlopCounterMode(display=False), _Rest()
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton: 70 MB, which few commands need
+
+    counter = FlopCounterMode(display=False)
+    rest = _Rest(known=frozenset(counter.flop_registry))
     with _FusedAttention(), counter, rest:
         yield Operations(counter, rest)
 
@@ -62,10 +67,11 @@ def count_operations() -> Iterator[Operations]:
 class _Rest(TorchDispatchMode):
     """Counts what the counter of products leaves out, and the memory of all results."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, known: frozenset[Any]) -> None:
         super().__init__()
+        self._products = known  # the operations whose formula the counter of products has
         self.written = self.launches = self.live = self.peak = 0
-        self._known: dict[int, weakref.ref[Any]] = {}
+        self._seen: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -75,7 +81,7 @@ class _Rest(TorchDispatchMode):
             self._keep(value, 0)  # what was there before, weights above all
         found = func(*args, **given)
         self.launches += not func.is_view
-        if func.overloadpacket not in _PRODUCTS and not func.is_view:
+        if func.overloadpacket not in self._products and not func.is_view:
             self.written += sum(value.numel() for value in _tensors(found) if value.is_floating_point())
         for value in _tensors(found):
             self._keep(value, value.untyped_storage().nbytes())
@@ -84,14 +90,14 @@ class _Rest(TorchDispatchMode):
     def _keep(self, value: Tensor, size: int) -> None:
         storage = value.untyped_storage()
         key = storage._cdata  # noqa: SLF001, the identity of the memory behind several Python objects
-        if key in self._known:
+        if key in self._seen:
             return
 
         def forget(_: object) -> None:
-            del self._known[key]
+            del self._seen[key]
             self.live -= size
 
-        self._known[key] = weakref.ref(storage, forget)
+        self._seen[key] = weakref.ref(storage, forget)
         self.live += size
         self.peak = max(self.peak, self.live)
 
@@ -107,7 +113,3 @@ class _FusedAttention(TorchFunctionMode):
 
 def _tensors(values: Any) -> list[Tensor]:
     return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
-
-
-#: The operations whose formula the counter of products knows.
-_PRODUCTS = frozenset(FlopCounterMode(display=False).flop_registry)
