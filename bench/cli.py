@@ -363,6 +363,7 @@ def _complain(line: str) -> None:
 
 def _input_errors() -> tuple[type[Exception], ...]:
     """The errors that are the user's to mend, imported only when there is one."""
+    from methods.card import CardError
     from methods.registry import RegistrationError, UnknownNameError
     from methods.settings import MissingPackageError
     from methods.weights import WeightsError
@@ -371,6 +372,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
 
     return (
         InputError,
+        CardError,
         MissingPackageError,
         RegistrationError,
         UnknownNameError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import tyro
@@ -27,6 +27,10 @@ class _Scored:
     """Views of the controls, and of meshes and Gaussians that are rendered here."""
     resolution: Positive | None = None
     """Side of those views, pixels; by default that of the images that the scorers belong to."""
+
+
+#: The options of an import that decide what a run has already.
+_OF_A_NEW_RUN = {*(field.name for field in fields(_Scored)), "out"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,10 @@ class Import(_Scored):
         renders = Renders(self.folder, label, self.layout, settings, self.table, known)
         if self.into is None and self.prompts is None:
             raise InputError("import: give --into RUN to join a run, or --prompts for a run folder of its own")
-        if self.into is not None and self.prompts is not None:
-            raise InputError("import: --into and --prompts exclude each other: a run has its own prompts")
         if self.into is not None:
+            for field in fields(self):
+                if field.name in _OF_A_NEW_RUN and getattr(self, field.name) != field.default:
+                    raise InputError(f"import: --into and --{field.name} exclude each other: a run has its own")
             import_into(renders, RunStore(self.into), console)
         elif self.prompts is not None:
             study = study_of_renders(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.atomic import replace_file
+from methods.paths import expand_path
 
 if TYPE_CHECKING:  # commands that only read cards need not wait for torch
     from torch import Tensor
@@ -40,7 +41,7 @@ class WeightsMissingError(WeightsError):
 
 def weights_home() -> Path:
     """The folder of fetched weights: the environment variable SDIBENCH_WEIGHTS, or ``~/.cache/sdi-bench``."""
-    return Path(os.environ.get("SDIBENCH_WEIGHTS") or "~/.cache/sdi-bench").expanduser()
+    return expand_path(os.environ.get("SDIBENCH_WEIGHTS") or "~/.cache/sdi-bench")
 
 
 def read_card(folder: Path) -> dict[str, Any]:

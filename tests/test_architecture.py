@@ -14,7 +14,7 @@ PACKAGES = ("bench", "methods", "metrics", "prompts", "reports")
 #: What each package may import of the others; bench may import all of them.
 ALLOWED = {
     "methods": set(),
-    "metrics": {"methods.registry", "methods.weights", "methods.torchvision_shim"},
+    "metrics": {"methods.paths", "methods.registry", "methods.weights", "methods.torchvision_shim"},
     "prompts": set(),
     "reports": set(),
 }

@@ -23,12 +23,16 @@ from methods.scenes.scene import Scene, SceneSettings
 from methods.weights import file_sha256
 
 
+class NoSceneHereError(InputError):
+    """A scene that this machine cannot build, because a package is missing or differs."""
+
+
 def load_scene(record_folder: Path) -> Scene:
     """The scene of a record at the end of its cell, on the CPU.
 
     Raises:
-        InputError: If the record is corrupt or has no scene, the scene's file has other content than was written, or
-            the scene cannot be built here.
+        NoSceneHereError: If the scene cannot be built here.
+        InputError: If the record is corrupt or has no scene, or the scene's file has other content than was written.
         StorageError: If the file system refuses to read the file.
     """
     if not record_folder.is_dir():
@@ -77,6 +81,6 @@ def _build(cell: Cell, where: Path) -> Scene:
         settings: SceneSettings = portable(with_inputs(cell_scene(cell), lambda _, part: part.stand_in()))
         return settings.build(load_prior("gaussian"), make_streams(cell.seed, cell.prompt_id)["init"])
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise NoSceneHereError(f"{where}: {error}") from error
     except (TypeError, ValueError, RuntimeError, ImportError, LookupError) as error:
-        raise InputError(f"{where}: the scene cannot be built here: {error}") from error
+        raise NoSceneHereError(f"{where}: the scene cannot be built here: {error}") from error

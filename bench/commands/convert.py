@@ -10,11 +10,11 @@ from rich.console import Console
 from bench.errors import InputError
 from bench.output import print_line
 from methods.atomic import partial_path
+from methods.paths import expand_path
 from methods.priors import priors
 from methods.priors.loading import folder_of
 from methods.priors.pipeline.card import default_fields
 from methods.priors.pipeline.opening import open_pipeline
-from methods.priors.pipeline.place import expand_path
 from methods.priors.pipeline.single_file import base_repository, convert_checkpoint
 from methods.weights import WeightsError, file_sha256, write_card
 from methods.weights_file import check_file

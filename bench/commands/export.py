@@ -8,13 +8,17 @@ from bench.cells.finished_scene import load_scene
 from bench.commands.gaussian_files import GAUSSIAN_FILES
 from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
-from bench.records.atomic import new_file
+from bench.records.atomic import write_bytes_atomically
 from methods.pixels import NotFiniteError
 from methods.scenes.gaussians.gaussians import GaussianScene
 from methods.scenes.mesh import extract_mesh, silhouette_level
 
 #: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
 RESOLUTIONS = (8, 512)
+
+
+class NoMeshError(InputError):
+    """A scene without a surface that a mesh could show."""
 
 
 def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: float | None = None) -> Path:
@@ -31,8 +35,9 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
             (:func:`methods.scenes.mesh.silhouette_level`).
 
     Raises:
-        InputError: If the record is corrupt or has no scene, the scene has no geometry or no surface, or an argument
-            is wrong.
+        NoSceneHereError: If the scene cannot be built here.
+        NoMeshError: If the scene has no geometry or no surface, or its colours are not finite.
+        InputError: If the record is corrupt or has no scene, or an argument is wrong.
         StorageError: If ``out`` cannot be written.
     """
     least, most = RESOLUTIONS
@@ -45,18 +50,17 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     scene = load_scene(record_folder)
     volume = scene.volume()
     if volume is None:
-        raise InputError(f"{record_folder}: {type(scene).__name__} is a scene without geometry, so there is no mesh")
+        raise NoMeshError(f"{record_folder}: {type(scene).__name__} is a scene without geometry, so there is no mesh")
     level = silhouette_level(scene, volume) if level is None else level
     mesh = None if level is None else extract_mesh(volume, resolution=resolution, level=level)
     if mesh is None:
         what = "its renders are empty" if level is None else f"no density crosses {level:.3g}"
-        raise InputError(f"{record_folder}: the scene has no surface ({what})")
+        raise NoMeshError(f"{record_folder}: the scene has no surface ({what})")
     try:
         content = MESH_FILES[out.suffix.lower()](mesh)
     except NotFiniteError as error:
-        raise InputError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
-    with new_file(out) as temporary:
-        temporary.write_bytes(content)
+        raise NoMeshError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
+    write_bytes_atomically(out, content)
     return out
 
 
@@ -83,6 +87,5 @@ def export_gaussians(record_folder: Path, out: Path) -> Path:
         content = GAUSSIAN_FILES[out.suffix.lower()](scene)
     except NotFiniteError as error:
         raise InputError(f"{record_folder}: {error}") from error
-    with new_file(out) as temporary:
-        temporary.write_bytes(content)
+    write_bytes_atomically(out, content)
     return out

@@ -161,12 +161,12 @@ def _lacking(study: Study) -> _Lacking:
         remedy = "a file is missing, see below"
     try:
         check_prior(study)
-        for asked in (study, *study.with_own_priors().values()):
+        for asked in study.by_prior():
             study_device(asked)
     except WeightsMissingError as error:
         lines.append(f"cannot run here: {error}")
         has_no_weights = True
-        names = [each.prior.name for each in (study, *study.with_own_priors().values()) if _lacks_weights(each)]
+        names = [each.prior.name for each in study.by_prior() if _lacks_weights(each)]
         fetch = "see below" if Path(names[0]).is_absolute() else f"sdibench fetch {names[0]}"
         remedy = f"no weights: {fetch}"
     except (InputError, UnknownNameError) as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from bench.cells.finished_scene import NoSceneHereError
 from bench.commands.documented import plain
-from bench.commands.export import export_mesh
+from bench.commands.export import NoMeshError, export_mesh
 from bench.commands.imported_texts import imported_cards, imported_notes
 from bench.commands.list import describe
 from bench.commands.mesh_files import is_whole_glb
@@ -115,7 +116,7 @@ def cell_meshes(records: Sequence[AnyRecord], store: RunStore) -> dict[str, str]
             path.parent.mkdir(exist_ok=True)
             try:
                 export_mesh(store.cell_folder(record.cell), path, resolution=points)
-            except InputError:  # an image, or a scene without a surface
+            except (NoMeshError, NoSceneHereError):
                 continue
         found[record.identity] = str(path)
     return found

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 from bench.commands.published import FORMATS, Choose, choose_nothing
 from bench.errors import InputError
+from methods.paths import expand_path
 from methods.priors import priors
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.card import default_fields
 from methods.priors.pipeline.folder import check_pipeline, needed_files, small_files
-from methods.priors.pipeline.place import expand_path
 from methods.priors.pipeline.stable_diffusion import (
     HubFolder,
     Origin,

@@ -15,7 +15,7 @@ from rich.text import Text
 from bench.cells.torch_settings import torch_settings
 from bench.commands.backends import BACKENDS
 from bench.output import print_line
-from bench.records.atomic import new_file
+from bench.records.atomic import write_atomically
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.settings import PriorChoice
@@ -27,6 +27,7 @@ from bench.validation.samples import check_samples
 from bench.validation.updates import check_updates
 from bench.watch.environment import describe_environment
 from methods.contracts import Prior
+from methods.priors import suite_of
 from methods.priors.loading import cached_prior
 
 #: Where a validation goes.
@@ -78,11 +79,9 @@ def validate(name: str, console: Console, *, out: Path, extent: Extent) -> bool:
         backends={each.chosen_for: each.choice() for each in BACKENDS if each.chosen_for},
         checks=checks,
     )
-    with new_file(out) as temporary:
-        temporary.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_atomically(out, found.model_dump_json(indent=1) + "\n")
     page = out.with_suffix(".html")
-    with new_file(page) as temporary:
-        temporary.write_text(_page(found), encoding="utf-8")
+    write_atomically(page, _page(found))
     for table in _tables(found):
         console.print(table)
     print_line(console, f"validation: {out} ({out.stat().st_size / 1000:.1f} kB) and {page}")
@@ -92,7 +91,7 @@ def validate(name: str, console: Console, *, out: Path, extent: Extent) -> bool:
 
 def _study(name: str) -> Study:
     """The study whose arms are tried, on this prior."""
-    study = load_study("quick" if name == "toybox" else "table1")
+    study = load_study("quick" if suite_of(name) == "toybox" else "table1")
     scorers = study.scorer_suite
     return study.model_copy(update={"prior": PriorChoice(name=name), "scorers": scorers})
 

@@ -26,10 +26,10 @@ def workers_here(study: Study, cells: Sequence[Cell]) -> int:
 
     A prior without weights gets one process too, since its cells take less time than a process to start.
     """
-    device = prior_device(study.prior.name)
-    if device != "cpu":
-        return 1 if device is None else max(1, len(gpus()))
-    names = {each.prior.name for each in (study, *study.with_own_priors().values())}
+    names = {each.prior.name for each in study.by_prior()}
+    devices = {prior_device(name) for name in names} - {None}
+    if devices != {"cpu"}:
+        return max(1, len(gpus())) if devices else 1
     folders = [folder for name in names if (folder := folder_of(name)) is not None]
     weights = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     worth = max(1, sum(cell.steps for cell in cells) // _STEPS_OF_A_START)
@@ -60,7 +60,7 @@ def prior_on_gpu(study: Study) -> str | None:
     """
     if os.environ.get("SDIBENCH_DEVICE"):
         return None
-    names = dict.fromkeys(each.prior.name for each in (study, *study.with_own_priors().values()))
+    names = dict.fromkeys(each.prior.name for each in study.by_prior())
     return next((name for name in names if prior_uses_gpu(name)), None)
 
 

@@ -3,9 +3,3 @@
 A layout finds the objects in a folder (:class:`~bench.imports.asset.Asset`) and reads the images of each; ``matching``
 says which prompt each object is of.  Nothing here guesses: what is not stated is refused or left out, with the reason.
 """
-
-from __future__ import annotations
-
-from bench.imports.layouts import layouts  # the registry, which has the name of the package that it is in
-
-__all__ = ["layouts"]

@@ -11,6 +11,7 @@ from typing import Any
 from bench.errors import InputError
 from bench.study.settings import RENDERS, is_imported, named_table
 from methods.inputs import PLACES
+from methods.paths import expand_path
 
 #: The name of a study, whose run is at ``runs/NAME``.
 _STUDY = re.compile(r"[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*")
@@ -45,8 +46,7 @@ def with_whole_paths(fields: dict[str, Any], file: Path) -> dict[str, Any]:
 
 def whole_suite(name: str) -> str:
     """The absolute path of a suite's file that a command names; the name of a suite as it is."""
-    # not Path.expanduser, which raises for an unknown user
-    return str(Path(os.path.expanduser(name)).absolute()) if _is_suite_file(name) else name  # noqa: PTH111
+    return str(expand_path(name).absolute()) if _is_suite_file(name) else name
 
 
 def map_scenes(fields: dict[str, Any], change: Callable[[Any, str], Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _is_path(name: str, file: Path) -> bool:
 
 
 def _whole(name: str, file: Path, key: str) -> str:
-    path = file.parent / os.path.expanduser(name)  # noqa: PTH111, which does not raise for an unknown user
+    path = file.parent / expand_path(name)
     if not _exists(path) and _exists(Path(name)):
         raise InputError(
             f"{file}: {key} = {name!r}: a path in a study is relative to the study's folder ({file.parent.absolute()}),"

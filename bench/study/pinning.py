@@ -119,7 +119,7 @@ def check_prior(study: Study) -> None:
         UnknownNameError: If there is no such prior.
         WeightsError: If the weights of one are missing or differ from those that its card names.
     """
-    for each in (study, *study.with_own_priors().values()):
+    for each in study.by_prior():
         if each.pinned is not None:
             _check(each, prior_sha256(each.prior.name))
 

@@ -8,7 +8,7 @@ from bench.study.study import Study
 from methods.priors import priors
 from methods.priors.loading import folder_of, hub_of
 from methods.registry import UnknownNameError
-from metrics import metrics
+from metrics import NeedsOwnModel, metrics
 from metrics.controls import controls
 from metrics.suites import Role, Suite, find_suite, suites
 
@@ -32,8 +32,9 @@ def check_metrics(study: Study) -> None:
                     f"{study.name}: metrics: {other} and {name} both have a column {column.name!r}; leave one out, or "
                     "give the column of one another name"
                 )
-    for name in study.metrics:  # a model that belongs to no suite
-        getattr(metrics[name], "check", lambda: None)()
+    for metric in (metrics[name] for name in study.metrics):
+        if isinstance(metric, NeedsOwnModel):
+            metric.check()
 
 
 def study_suite(study: Study) -> Suite:
@@ -73,5 +74,5 @@ def scorer_roles(study: Study) -> list[Role]:
         for name in study.controls:
             controls[name]  # raises
     with named_in(study, "metrics"):
-        roles = [getattr(metrics[name], "role", None) for name in study.metrics]  # a plug-in's may have none
+        roles = [metrics[name].role for name in study.metrics]
     return [role for role in dict.fromkeys(roles) if role is not None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
 from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported, named_table
+from methods.paths import expand_path
 from methods.registry import nearest
 
 if TYPE_CHECKING:  # the toybox imports torch, for which --help must not wait
@@ -153,6 +153,14 @@ class Study(CellSettings, Handling):
         named = [label for label, settings in tables.items() if isinstance(settings, dict) and "prior" in settings]
         return {label: own for label in named if (own := self.of_arm(label)).prior != self.prior}
 
+    def by_prior(self) -> list[Study]:
+        """The study, and that of each arm whose prior is another one.
+
+        Raises:
+            InputError: If the settings of such an arm are malformed.
+        """
+        return [self, *self.with_own_priors().values()]
+
     def prompt_set(self) -> PromptSet:
         """The whole prompt set of the study: the one that the run folder keeps, or the one on disk.
 
@@ -253,7 +261,7 @@ def load_study(name_or_path: str | Path) -> Study:
 def _find(name_or_path: str | Path, folder: Path = Path()) -> Path:
     """The file of a study; a relative path is relative to ``folder``."""
     given = str(name_or_path)
-    path = folder / os.path.expanduser(given)  # noqa: PTH111, which leaves the ~ of an unknown user as it is
+    path = folder / expand_path(given)
     if path.suffix.lower() == ".toml":
         return path
     shipped = STUDIES / f"{given}.toml"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from methods.paths import expand_path
 from methods.weights import WeightsError, WeightsMissingError, combined_sha256
 from metrics.models.batches import compute_in_passes
 from metrics.models.clip import preprocess, require_uint8
@@ -42,7 +43,7 @@ def find_folder() -> Path:
     remedy = f"set {VARIABLE} to a folder with {PUBLISHED} (config.json, *.safetensors, tokenizer files)"
     if not named:
         raise WeightsMissingError(f"vqa_score: needs a model that answers questions; {remedy}")
-    folder = Path(named).expanduser()
+    folder = expand_path(named)
     if not (folder / _CONFIG).is_file() or not any(folder.glob("*.safetensors")):
         raise WeightsMissingError(f"{VARIABLE} = {named!r}: has no {_CONFIG} or no *.safetensors; {remedy}")
     return folder

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from methods.paths import expand_path
 from methods.registry import nearest
 from methods.weights import WeightsError
 from metrics.suites.suite import Role, ScorerModel, Suite
@@ -72,8 +73,7 @@ def _with_whole_folder(table: Any, path: Path) -> Any:
     """The table of a role with the absolute path of its folder; a wrong value stays for the validation."""
     if not isinstance(table, dict) or not isinstance(table.get("folder"), str) or "\0" in table["folder"]:
         return table
-    folder = os.path.expanduser(table["folder"])  # noqa: PTH111, which leaves the ~ of an unknown user as it is
-    return {**table, "folder": Path(os.path.realpath(path.parent / folder))}
+    return {**table, "folder": Path(os.path.realpath(path.parent / expand_path(table["folder"])))}
 
 
 def _explain(error: ValidationError) -> str:

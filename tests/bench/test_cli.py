@@ -155,6 +155,25 @@ def test_weights_that_are_not_the_cards_are_bad_input(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_card_with_a_mistake_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sds.toml").write_text('title = "no paper"')
+    monkeypatch.setattr("methods.card._CARDS", tmp_path)
+    for command in (["show", "sds"], ["list", "methods"]):
+        assert main(command) == 2
+        assert capsys.readouterr().err == f"sdibench: {tmp_path}/sds.toml: paper: Field required\n"
+
+
+def test_the_home_of_an_unknown_user_is_bad_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", "~no-such-user/x")
+    assert main(["plan", "table1-smoke"]) in {0, 2}
+    captured = capsys.readouterr()
+    assert "no weights" in captured.out + captured.err
+
+
 def test_benchmark_runs_scores_and_reports(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "tiny.toml", "--prompts", "blue-duck"]) == 0
     output = capsys.readouterr().out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 
 RING = EvaluationSettings(views=2, resolution=8)

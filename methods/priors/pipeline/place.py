@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from methods.paths import expand_path
 from methods.priors.pipeline.folder import INDEX
 from methods.weights import CARD, WeightsError, WeightsMissingError
 
 _CHECKPOINTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 _CONVERT = "a prior is a folder in diffusers' format, which sdibench convert FILE FOLDER writes"
-
-
-def expand_path(given: str | Path) -> Path:
-    """The path with ``~`` replaced by the user's home; the ``~`` of an unknown user stays."""
-    return Path(os.path.expanduser(given))  # noqa: PTH111, Path.expanduser raises RuntimeError for an unknown user
 
 
 def snapshot_in(path: Path) -> Path:

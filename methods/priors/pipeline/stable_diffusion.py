@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from methods.priors.pipeline.place import expand_path, find_pipeline, looks_like_path, snapshot_in
+from methods.paths import expand_path
+from methods.priors.pipeline.place import find_pipeline, looks_like_path, snapshot_in
 from methods.weights import CARD, WeightsError, WeightsMissingError, read_card, weights_home
 
 #: Fields of the pipelines' cards in addition to their files.

@@ -269,6 +269,9 @@ def test_an_arm_that_cannot_be_read_leaves_the_run_as_it_was(
     [
         ((), "give --into RUN to join a run, or --prompts"),
         (("--prompts", "toybox", "--into", "run"), "--into and --prompts exclude each other"),
+        (("--into", "run", "--scorers", "toybox"), "--into and --scorers exclude each other"),
+        (("--into", "run", "--views", "7"), "--into and --views exclude each other"),
+        (("--into", "run", "--out", "elsewhere"), "--into and --out exclude each other"),
         (("--into", "nowhere"), "nowhere"),
         (("--into", "run", "--layout", "frame"), "unknown layout of renders 'frame'"),
         (("--into", "run", "--method", "sds"), "method 'sds': is in"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from html import unescape
 from pathlib import Path
 from typing import get_args
@@ -8,11 +9,14 @@ from typing import get_args
 import pytest
 
 import bench.commands.report
+from bench.cells.finished_scene import NoSceneHereError
 from bench.commands.documented import plain
+from bench.commands.export import NoMeshError
 from bench.commands.list import describe
 from bench.commands.report import cell_meshes, report_study
-from bench.errors import InputError
+from bench.errors import InputError, StorageError
 from bench.records.store import RunStore
+from bench.study.cell import SCENE_FILE
 from bench.study.expand import expand
 from bench.study.paper_claim import PaperClaim
 from bench.study.settings import FigureSettings
@@ -81,7 +85,7 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
     def export_mesh(record_folder: Path, out: Path, *, resolution: int) -> Path:
         asked.append(record_folder.name)
         if record_folder.name.startswith("sds--blue-duck"):
-            raise InputError("no surface")
+            raise NoMeshError("no surface")
         out.write_bytes(b"glTF" + (2).to_bytes(4, "little") + (12).to_bytes(4, "little"))
         assert resolution == bench.commands.report.FINE_POINTS
         return out
@@ -94,6 +98,29 @@ def test_every_cell_that_has_a_surface_gets_a_mesh_once(
     assert all(Path(path).parent == finished.folder / "meshes" for path in found.values())
     assert cell_meshes(records, finished) == found
     assert len(asked) == 5  # the one without a surface alone
+
+
+def test_a_damaged_scene_is_not_taken_for_one_without_a_surface(study: Study, finished: RunStore) -> None:
+    records = finished.read_all(expand(study))
+    path = finished.cell_folder(records[0].cell) / SCENE_FILE
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="corrupt record: SHA-256"):
+        cell_meshes(records, finished)
+
+
+@pytest.mark.parametrize(("error", "is_raised"), [(NoSceneHereError, False), (StorageError, True)])
+def test_meshes_are_left_out_where_a_package_is_missing_and_not_where_the_disk_is_full(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch, error: type, is_raised: bool
+) -> None:
+    def export_mesh(*_: object, **__: object) -> Path:
+        raise error("why")
+
+    monkeypatch.setattr("bench.commands.report.export_mesh", export_mesh)
+    records = finished.read_all(expand(study))
+    with pytest.raises(error) if is_raised else nullcontext():
+        assert cell_meshes(records, finished) == {}
 
 
 def test_a_figure_has_no_panels_of_metrics_that_the_study_is_not_scored_with(

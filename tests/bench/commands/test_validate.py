@@ -14,6 +14,7 @@ from rich.console import Console
 import bench.commands.validate
 from bench.cli import main
 from bench.commands.validate import Extent, validate
+from bench.study.study import load_study
 from bench.validation.result import Check, Validation
 from bench.watch.environment import describe_environment
 
@@ -76,6 +77,13 @@ def test_time_that_is_over_is_said(tmp_path: Path, console: Console) -> None:
     assert validate("toybox", console, out=tmp_path / "v.json", extent=Extent(seconds=0.0))
     checks = json.loads((tmp_path / "v.json").read_text())["checks"]
     assert {check["note"] for check in checks.values()} == {"left out: the time was over"}
+
+
+@pytest.mark.parametrize(("name", "key"), [("toybox-flow", "quick"), ("toybox-latent", "quick"), ("sdxl", "table1")])
+def test_a_prior_is_tried_on_a_study_of_its_own_size(name: str, key: str) -> None:
+    tried, shipped = bench.commands.validate._study(name), load_study(key)
+    assert (tried.prior.name, tried.steps, tried.evaluation) == (name, shipped.steps, shipped.evaluation)
+    assert tried.scorers == shipped.scorer_suite
 
 
 def test_an_unknown_prior_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,17 @@ def test_by_default_there_is_a_worker_for_each_gpu(study: Study, monkeypatch: py
     assert workers_here(study, []) == 3
 
 
+def test_an_arms_own_prior_on_a_gpu_counts_too(study: Study, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(bench.engines.workers, "prior_device", lambda name: {"toybox": "cuda"}.get(name, "cpu"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(bench.engines.workers, "_cores", lambda: 32)
+    cells = [cell.model_copy(update={"steps": 10_000})]
+    own = {"sds": {}, "sdi": {"settings": {"prior": "toybox"}}}
+    assert workers_here(study.model_copy(update={"methods": own}), cells) == 1
+    assert workers_here(study, cells) > 1
+
+
 def test_processes_that_share_a_gpu_are_counted(study: Study, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")

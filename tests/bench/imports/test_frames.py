@@ -10,7 +10,7 @@ import pytest
 from foreign_renders import colours, normals, opacity, save, write_frames
 
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.records.store import RunStore
 from bench.scores.truth import read_image as read_png
 from bench.study.expand import expand

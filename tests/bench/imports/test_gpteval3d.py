@@ -10,7 +10,7 @@ import pytest
 from foreign_renders import colours, normals, save, write_gpteval3d
 
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 
 RING = EvaluationSettings(views=4, resolution=8)

@@ -25,7 +25,7 @@ from hostile_images import HOSTILE, png
 from hostile_places import RING, Maker, link, listen, refuse, replace, sparse
 
 from bench.errors import StorageError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 
 
 @pytest.mark.parametrize("what", HOSTILE)

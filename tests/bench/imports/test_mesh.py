@@ -15,7 +15,7 @@ from bench.cells.finished_scene import load_scene
 from bench.commands.export import export_mesh
 from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.settings import EvaluationSettings

@@ -11,7 +11,7 @@ import torch
 
 from bench.commands.gaussian_files import ply
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
 from methods.pixels import to_bytes

@@ -10,7 +10,7 @@ import torch
 from foreign_renders import colours, normals, opacity, save, write_frames, write_threestudio_trial
 
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
 

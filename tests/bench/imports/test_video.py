@@ -10,7 +10,7 @@ import pytest
 from foreign_renders import write_gif, write_video
 
 from bench.errors import InputError
-from bench.imports import layouts
+from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
 

@@ -8,9 +8,9 @@ from bench.errors import InputError
 from bench.study.expand import expand
 from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study, load_study, parse_study
-from methods.registry import UnknownNameError
+from methods.registry import RegistrationError, UnknownNameError
 from methods.weights import WeightsMissingError
-from metrics import metrics
+from metrics import MetricRegistry, metrics
 
 
 def _without_scorers(study: Study, prior: str) -> Study:
@@ -50,3 +50,21 @@ def test_two_metrics_with_a_column_of_one_name_are_refused(study: Study, monkeyp
     monkeypatch.setattr(metrics["saturation"], "columns", metrics["clip_score"].columns)
     with pytest.raises(InputError, match="tiny: metrics: clip_score and saturation both have a column 'clip_score'"):
         check_metrics(both)
+
+
+@pytest.mark.parametrize("missing", ["columns", "role"])
+def test_a_metric_that_does_not_say_what_it_needs_is_refused(missing: str) -> None:
+    members = {"columns": (), "role": None}
+    del members[missing]
+    with pytest.raises(RegistrationError, match=f"^metric 'mine': .*Mine has no {missing} "):
+        MetricRegistry("metric").register("mine")(type("Mine", (), members))
+
+
+def test_a_model_of_a_metrics_own_is_looked_for(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check() -> None:
+        raise WeightsMissingError("not fetched")
+
+    monkeypatch.setattr(metrics["saturation"], "check", staticmethod(check), raising=False)
+    check_metrics(study.model_copy(update={"metrics": ("clip_score",)}))
+    with pytest.raises(WeightsMissingError, match="not fetched"):
+        check_metrics(study.model_copy(update={"metrics": ("clip_score", "saturation")}))
