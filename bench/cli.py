@@ -20,7 +20,7 @@ from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
 from bench.output import lenient_output, print_line
 from bench.parsing import parse
-from bench.ranges import Amount, Count, Positive, Within
+from bench.ranges import Amount, Count, Within
 
 #: Characters of an error that are shown; someone else's file can have names of any length.
 _LONGEST_LINE = 1000
@@ -272,15 +272,15 @@ class Export:
     gaussians: Path | None = None
     """File of the Gaussians of a scene that consists of them: out.ply for viewers of 3D Gaussian Splatting, or the
     smaller out.splat."""
-    resolution: Positive = 96
-    """Points along an edge of the grid that the density is read on."""
+    resolution: Annotated[int, Within(8, 512)] = 96
+    """Points along an edge of the grid that the density is read on; 512³ densities are half a gibibyte."""
     level: Annotated[float, Within(0, is_open=True)] | None = None
     """Density at the surface; the one whose silhouette is that of the renders where it is not given."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.commands.export import export_gaussians, export_mesh
-        from bench.errors import InputError
+        from bench.exports.gaussians import export_gaussians
+        from bench.exports.mesh import export_mesh
 
         if self.mesh is self.gaussians is None:
             raise InputError("export: give --mesh out.glb, or --gaussians out.ply for a scene of Gaussians")

@@ -9,6 +9,8 @@ import tyro
 from rich.console import Console
 
 from bench.commands.selection import Names
+from bench.errors import InputError
+from bench.output import print_line
 from bench.ranges import Positive
 
 
@@ -68,7 +70,6 @@ class Import(_Scored):
             settings_of,
             study_of_renders,
         )
-        from bench.errors import InputError
         from bench.records.store import RunStore
 
         label = self.method or label_of(self.folder)
@@ -111,8 +112,6 @@ class Rank(_Scored):
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.commands.imports import Renders, label_of, rank, read_settings, settings_of, study_of_renders
-        from bench.errors import InputError
-        from bench.output import print_line
         from bench.records.store import RunStore
         from reports.render.terminal import print_table
 

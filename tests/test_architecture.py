@@ -50,8 +50,8 @@ LAYERS = (
     {"watch"},
     {"records"},
     {"cells", "imports"},
-    {"engines", "forecast", "scores", "validation"},
-    {"commands"},
+    {"engines", "exports", "forecast", "scores", "validation"},
+    {"commands", "measurements"},
 )
 LEAVES = {"errors", "formatting", "output", "ranges"}
 

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from bench.cells.optimisation import Optimisation
-from bench.records.record import Images
-from bench.study.settings import EvaluationSettings
-from methods.cameras import Cameras, evaluation_ring
+from bench.records.outcome import Images
+from methods.cameras import Cameras
 from methods.contracts import Rendering, View
 from methods.pixels import mark_not_finite, to_bytes
 from methods.scenes.scene import Output
@@ -20,13 +19,6 @@ VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 4, 4 * 128**2
 
 #: Images of a view in addition to colour, opacity and depth.
 OUTPUTS: tuple[Output, ...] = ("normals",)
-
-
-def ring_of(settings: EvaluationSettings) -> Cameras:
-    """The cameras of the ring, on the CPU."""
-    return evaluation_ring(
-        settings.views, elevation_deg=settings.elevation_deg, distance=settings.distance, fovy_deg=settings.fovy_deg
-    )
 
 
 @torch.no_grad()
@@ -42,7 +34,7 @@ def render_ring(loop: Optimisation, which: Sequence[int] | None = None) -> tuple
     """
     settings = loop.cell.evaluation
     side = settings.resolution
-    ring = ring_of(settings)
+    ring = settings.cameras()
     if which is not None:
         ring = ring[list(which)]
     at_once = max(1, min(VIEWS_AT_ONCE, _PIXELS_AT_ONCE // side**2))

@@ -11,7 +11,6 @@ import torch
 
 from bench.cells.initial_scene import initial_scene
 from bench.cells.streams import make_streams
-from bench.records.checkpoint import generator_states
 from bench.study.cell import Cell
 from bench.study.resolve import cell_method
 from bench.watch.divergence import Divergence, Watch
@@ -84,7 +83,7 @@ class Optimisation:
             "scene": self.scene.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "method": {name: state.state_dict() for name, state in self.state.items()},
-            "streams": generator_states(self.streams),
+            "streams": {name: stream.get_state() for name, stream in self.streams.items()},
             "watch": self.watch.state_dict(),
             "kept": self._kept,
         }

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from bench.cells.evaluation import render_ring, ring_of
+from bench.cells.evaluation import render_ring
 from bench.cells.optimisation import Optimisation, reach
 from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.event_lines import EventLines
-from bench.records.record import Failure, Images, Outcome, Record, SnapshotImages
+from bench.records.outcome import Images, Outcome, SnapshotImages
+from bench.records.record import Failure, Record
 from bench.study.cell import Cell
 from bench.study.prompt_texts import prompt_tokens_cut
 from bench.study.resolve import cell_method
@@ -258,7 +259,7 @@ class _CellRun:
         self.scene = {name: value.detach().cpu().contiguous() for name, value in loop.scene.state_dict().items()}
         if self.status is Status.COMPLETED:
             reachable = reach(
-                loop.scene.bounding_radius, ring_of(self.cell.evaluation), self.cell.evaluation.resolution
+                loop.scene.bounding_radius, self.cell.evaluation.cameras(), self.cell.evaluation.resolution
             )
             filled = None if loop.scene.is_opaque else opacity / reachable
             divergence = loop.watch.judge_result(len(self.events), opacity=opacity, filled=filled)

@@ -15,7 +15,8 @@ from bench.errors import InputError
 from bench.records.read_record import read_record
 from bench.records.record import AnyRecord, Record
 from bench.records.store import RunStore
-from bench.scores.frames import read_card, table_frames
+from bench.scores.frames import table_frames
+from bench.scores.tables import read_card
 from bench.study.cell import canonical_sha256
 from bench.study.imported_cell import imported_title
 from metrics.card import MetricCard

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
-from safetensors import safe_open
 
-from bench.commands.mesh_files import is_whole_glb
 from bench.errors import InputError, StorageError
+from bench.exports.mesh_files import is_whole_glb
+from bench.records.check_files import check_tensors
 from bench.records.reading import require_readable
 from bench.records.store import STUDY_FILE, RunStore
-from bench.scores.frames import TABLES, read_frame
 from bench.scores.image_folder import is_as_made, read_sums
+from bench.scores.tables import TABLES, read_frame
 from reports.sums import damaged_files
 
 #: Folders of a run that are checked elsewhere (records), are kept as they were found, or hold no data.
@@ -96,12 +96,6 @@ def _check_image(path: Path) -> None:
         raise InputError(f"{path}: was changed; score the run again")
 
 
-def _check_tensors(path: Path) -> None:
-    with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118, no dict
-            file.get_tensor(name)
-
-
 def _check_json(path: Path) -> None:
     json.loads(path.read_bytes())
 
@@ -131,7 +125,7 @@ def _check_end(*ends: bytes) -> Callable[[Path], None]:
 _CHECKS: dict[str, Callable[[Path], None]] = {
     ".png": _check_image,
     ".webp": _check_image,
-    ".safetensors": _check_tensors,
+    ".safetensors": check_tensors,
     ".json": _check_json,
     ".toml": _check_toml,
     ".glb": _check_mesh,

@@ -15,8 +15,8 @@ from bench.output import print_line
 from methods.atomic import replace_file
 from methods.paths import expand_path
 from methods.priors.pipeline.folder import files_in
+from methods.priors.pipeline.hub import Origin
 from methods.priors.pipeline.place import snapshot_in
-from methods.priors.pipeline.stable_diffusion import Origin
 from methods.weights import CARD, WeightsError, file_sha256, read_card, reverify_weights, write_card
 from methods.weights_file import check_file
 

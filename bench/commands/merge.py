@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.commands.verify import check_files
 from bench.errors import InputError
 from bench.output import print_line
 from bench.records.atomic import new_folder
+from bench.records.check_files import check_files
 from bench.records.read_record import read_record
 from bench.records.record import RECORD_FILE, AnyRecord
 from bench.records.store import STUDY_FILE, RunStore, refuse_links

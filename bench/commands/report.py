@@ -7,15 +7,16 @@ from typing import Any
 
 from bench.cells.finished_scene import NoSceneHereError
 from bench.commands.documented import plain
-from bench.commands.export import NoMeshError, export_mesh
 from bench.commands.imported_texts import imported_cards, imported_notes
 from bench.commands.list import describe
-from bench.commands.mesh_files import is_whole_glb
 from bench.commands.prompt_reading import describe_cuts
 from bench.errors import InputError
+from bench.exports.mesh import NoMeshError, export_mesh
+from bench.exports.mesh_files import is_whole_glb
 from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore, refuse_links
-from bench.scores.frames import build_frames, read_card, table_frames
+from bench.scores.frames import build_frames, table_frames
+from bench.scores.tables import read_card
 from bench.study.cell import SCENE_FILE
 from bench.study.imported_arms import all_cells, imported_arms
 from bench.study.imported_cell import imported_title

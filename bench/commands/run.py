@@ -22,7 +22,7 @@ from bench.output import print_line
 from bench.records.record import RECORD_FILE, Record
 from bench.records.store import RunStore
 from bench.records.twice import cell_of_second, second_records
-from bench.scores.frames import scored_cells
+from bench.scores.tables import scored_cells
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.imported_arms import imported_cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 from rich.console import Console
 
-from bench.cells.torch_settings import torch_settings
 from bench.engines.workers import cpu_workers
 from bench.errors import InputError
 from bench.output import print_line
@@ -19,15 +18,16 @@ from bench.records.record import AnyRecord, Snapshot
 from bench.records.store import RunStore
 from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
-from bench.scores.frames import TABLES, owner_of, table_of, write_frame
+from bench.scores.frames import owner_of
+from bench.scores.scorers import candidate_texts, load_scorers, scoring_device, scoring_settings
 from bench.scores.scoring import Scores, is_scored, score_view_sets
+from bench.scores.tables import TABLES, table_of, write_frame
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets, with_samples
 from bench.study.imported_arms import all_cells
 from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study
 from bench.watch.divergence import Status
-from methods.priors.pipeline.settings import choose_device
-from metrics import Metric, MetricCard, ReadsText, metrics
+from metrics import Metric, MetricCard, ReadsText
 from reports.frames import listed
 
 #: Views without scores for which it is worth to start another process, which takes seconds to load the models.
@@ -65,7 +65,7 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
             is not a device of this machine.
     """
     stage = _Stage(study, store, console)
-    with stage.helped(), stage.settings():
+    with stage.helped(), scoring_settings(study):
         scored = stage.score()
 
     def write(rows: Iterator[dict[str, Any]], name: str) -> pd.DataFrame:
@@ -100,10 +100,8 @@ class _Stage:
         seen = {record.cell.prompt_id for record in recorded}  # a prompt without a record has nothing to compare
         self.prompts = {prompt.id: prompt for prompt in study.chosen_prompts() if prompt.id in seen}
         self.suite = study_suite(study)
-        self.device = choose_device(uses_gpu=self.suite.uses_gpu)
-        self.scorers = [metrics[name](study.scorer_suite, self.device) for name in study.metrics]
-        # the whole set, so that R-precision does not depend on which of its prompts a study takes
-        self.candidates = [prompt.text for prompt in study.prompt_set().prompts]
+        self.scorers = load_scorers(study)
+        self.candidates = candidate_texts(study)
 
     def score(self, start: float = 0.0) -> _Scored:
         """Score what is not scored, in order, beginning after a share ``start`` of everything and going round."""
@@ -136,17 +134,13 @@ class _Stage:
             cards.append(card)
         return cards
 
-    def settings(self) -> AbstractContextManager[None]:
-        """On a CPU the study's threads, so that every process computes the same bits."""
-        return torch_settings(self.study.threads) if self.device == "cpu" else nullcontext()
-
     @contextmanager
     def helped(self) -> Iterator[None]:
         """Let other processes score in the block, each beginning elsewhere; what fails there is left to this one."""
         samples, _ = sample_views(self.study, self.scorers, list(self.prompts.values()), self.store, makes=False)
         sets = with_samples(cell_sets(self.records, self.prompts, self.store), samples)
         missing = [views for views in sets if not is_scored(views, self.scorers, self.candidates)]
-        worth = self.device == "cpu" and sum(map(len, missing)) >= _WORTH_A_PROCESS
+        worth = scoring_device(self.study) == "cpu" and sum(map(len, missing)) >= _WORTH_A_PROCESS
         count = cpu_workers(self.study.threads) if worth else 1
         context = get_context("spawn")
         helpers = [
@@ -178,7 +172,7 @@ def _help(study: Study, folder: Path, start: float) -> None:
     """Score in a process of its own; its scores are found on disk."""
     with suppress(Exception):
         stage = _Stage(study, RunStore(folder), Console(quiet=True))
-        with stage.settings():
+        with scoring_settings(study):
             stage.score(start)
 
 

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.commands.published import FORMATS, Choose, choose_nothing
+from bench.commands.scorer_formats import FORMATS, Choose, choose_nothing
 from bench.errors import InputError
 from methods.paths import expand_path
 from methods.priors import priors
 from methods.priors.loading import hub_of
 from methods.priors.pipeline.card import default_fields
 from methods.priors.pipeline.folder import check_pipeline, needed_files, small_files
-from methods.priors.pipeline.stable_diffusion import (
+from methods.priors.pipeline.hub import (
     HubFolder,
     Origin,
     is_hub_name,

@@ -16,6 +16,7 @@ from bench.cells.torch_settings import torch_settings
 from bench.commands.backends import BACKENDS
 from bench.output import print_line
 from bench.records.atomic import write_atomically
+from bench.scores.scorers import candidate_texts
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.settings import PriorChoice
@@ -99,7 +100,7 @@ def _study(name: str) -> Study:
 def _checks(
     name: str, prior: Prior, study: Study, cells: list[Cell], extent: Extent
 ) -> Iterator[tuple[str, Callable[[], Check]]]:
-    candidates = [prompt.text for prompt in study.prompt_set().prompts]
+    candidates = candidate_texts(study)
     texts = candidates[: extent.samples]
     inverting = next((cell for cell in cells if cell.method == "sdi"), cells[0])
     yield "half precision", lambda: check_precision(name, prior)

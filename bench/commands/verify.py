@@ -12,32 +12,28 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from safetensors import SafetensorError, safe_open
 
 from bench.commands.derived_files import find_damage, made_with
 from bench.errors import InputError, StorageError, VersionError
 from bench.output import print_line
-from bench.records.read_record import read_events
-from bench.records.reading import refusals, require_readable
-from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord, Record, RecordedView
-from bench.records.seal import is_unchanged
+from bench.records.check_files import check_files
+from bench.records.record import AnyRecord
 from bench.records.store import RunStore
+from bench.scores.altered_tables import altered_tables
 from bench.scores.checked_scores import checked_scores
 from bench.scores.control_views import sample_views
-from bench.scores.frames import read_card, read_frame
-from bench.scores.kept_scores import altered_tables
+from bench.scores.scorers import candidate_texts, load_scorers, scoring_settings
 from bench.scores.scoring import kept_scores, with_needed
-from bench.scores.truth import read_image
+from bench.scores.tables import read_card, read_frame
 from bench.scores.view_set import cell_sets
-from bench.study.cell import SCENE_FILE, Cell
+from bench.study.cell import Cell
 from bench.study.imported_arms import all_cells
 from bench.study.imported_cell import AnyCell
 from bench.study.pinning import check_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
 from methods.registry import UnknownNameError
-from methods.weights import WeightsError, WeightsMissingError, file_sha256
-from metrics import metrics
+from methods.weights import WeightsError, WeightsMissingError
 from metrics.card import MetricCard
 from reports.frames import METRIC_COLUMNS, SCORES
 
@@ -103,7 +99,8 @@ def verify_run(
     scores, why = _scores(store)
     if scores is not None:
         try:
-            findings += _scored_otherwise(study, store, records, sample, scores)
+            with scoring_settings(study):
+                findings += _scored_otherwise(study, store, records, sample, scores)
             why = f"{len(sample)} cells scored again"
         except WeightsMissingError as error:
             why = f"none scored again: {error}"
@@ -150,55 +147,6 @@ def _later_checkpoint(cell: Cell, study: Study, store: RunStore) -> Iterator[Fin
         yield Finding("version", str(error))
 
 
-def check_files(record: AnyRecord, folder: Path) -> None:
-    """Read every file of a record that ``read_record`` has found there, to the last byte.
-
-    Raises:
-        InputError: If the record or a file has other content than was written, or a file is not what its name says.
-        StorageError: If the user has no right to read one, or the disk fails.
-    """
-    _check_seal(folder / RECORD_FILE)
-    for name, expected in record.file_sha256.items():
-        with refusals(folder / name):
-            found = file_sha256(folder / name) if name in record.file_bytes else "of no file"
-        if found != expected:
-            raise InputError(f"{folder / name}: corrupt record: SHA-256 is {found:.12}…, was {expected:.12}…")
-    for view in _views(record):
-        for name in filter(None, (view.rgb, view.opacity, view.normals)):
-            _check_image(folder / name, record.image_side)
-    if SCENE_FILE in record.file_bytes:
-        try:
-            require_readable(folder / SCENE_FILE)
-            with safe_open(folder / SCENE_FILE, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118, no dict
-                    file.get_tensor(name)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{folder / SCENE_FILE}: corrupt record: no safetensors ({error})") from error
-    if not isinstance(record, Record) or EVENTS_FILE not in record.file_bytes:
-        return
-    if (steps := len(read_events(folder))) != record.steps_done:
-        raise InputError(f"{folder / EVENTS_FILE}: corrupt record: has {steps} steps, the record {record.steps_done}")
-
-
-def _check_seal(path: Path) -> None:
-    with refusals(path):
-        text = path.read_text(encoding="utf-8")
-    if not is_unchanged(text):
-        raise InputError(f"{path}: corrupt record: was changed after it was written")
-
-
-def _views(record: AnyRecord) -> Iterator[RecordedView]:
-    yield from record.views
-    for snapshot in record.snapshots:
-        yield from snapshot.views
-
-
-def _check_image(path: Path, side: int | None) -> None:
-    height, width, *_ = read_image(path).shape
-    if side is not None and (height, width) != (side, side):
-        raise InputError(f"{path}: corrupt record: is of {width} × {height} pixels, not {side} × {side}")
-
-
 def _sample(records: Sequence[AnyRecord], count: int, seed: int) -> list[AnyRecord]:
     completed = [record for record in records if record.status is Status.COMPLETED]
     chosen = np.random.default_rng(seed).permutation(len(completed))[:count]
@@ -221,10 +169,10 @@ def _scored_otherwise(
     study: Study, store: RunStore, records: Sequence[AnyRecord], sample: Sequence[AnyRecord], scores: pd.DataFrame
 ) -> Iterator[Finding]:
     """Score a sample of the records again, each compared with the other seeds that were there when it was scored."""
-    scorers = [metrics[name](study.scorer_suite) for name in study.metrics]
+    scorers = load_scorers(study)
     yield from _other_weights(store, [scorer.card for scorer in scorers])
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-    candidates = [prompt.text for prompt in study.prompt_set().prompts]
+    candidates = candidate_texts(study)
     samples, _ = sample_views(study, scorers, list(prompts.values()), store)
     completed = [record for record in records if record.status is Status.COMPLETED]
     for altered in altered_tables(study, store, completed, scorers, samples):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from bench.engines.options import TrackerName
-from bench.records.record import Outcome, SnapshotImages
+from bench.records.outcome import Outcome, SnapshotImages
 from bench.study.cell import Cell
 from bench.watch.telemetry import Event
 

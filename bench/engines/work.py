@@ -18,7 +18,8 @@ from bench.engines.tracking import CellTracker
 from bench.errors import DeviceLostError, StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
 from bench.records.checkpoint import Checkpoint
-from bench.records.record import Outcome, Record, SnapshotImages
+from bench.records.outcome import Outcome, SnapshotImages
+from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.records.twice import write_second
 from bench.study.cell import Cell

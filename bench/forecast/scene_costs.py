@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from bench.cells.evaluation import OUTPUTS, ring_of
+from bench.cells.evaluation import OUTPUTS
 from bench.forecast.operations import count_operations
 from bench.forecast.timed_steps import stages
 from bench.study.cell import Cell
@@ -100,7 +100,7 @@ def scene_costs(cell: Cell) -> SceneCosts:
             _render(scene, cameras, side, generator)
         forward += counted.all
         forward_launches += counted.launches / len(_PROGRESS)
-    ring = ring_of(cell.evaluation)[:: max(1, cell.evaluation.views // _CAMERAS)][:_CAMERAS]
+    ring = cell.evaluation.cameras()[:: max(1, cell.evaluation.views // _CAMERAS)][:_CAMERAS]
     with torch.no_grad(), count_operations() as counted:
         scene.render(ring, resolution=side, background=torch.ones(len(ring), 3), outputs=OUTPUTS)
     parameters = sum(value.numel() * value.element_size() for value in whole.parameters())

@@ -20,7 +20,8 @@ from bench.imports.layout import Layout
 from bench.imports.layouts import layouts
 from bench.imports.matching import Matching, match, read_table
 from bench.output import print_line
-from bench.records.record import Images, ImportedRecord
+from bench.records.outcome import Images
+from bench.records.record import ImportedRecord
 from bench.records.store import RunStore
 from bench.study.imported_arms import ImportedArm, imported_arms, imported_cells
 from bench.study.imported_cell import ImportedCell

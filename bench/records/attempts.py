@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench.study.settings import Section
+from bench.study.section import Section
 from methods.atomic import replace_file
 
 #: A cell that crashed its worker this many times in a row at the same checkpoint is given up.

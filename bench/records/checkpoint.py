@@ -2,8 +2,8 @@
 
 The tensors of the state are the tensors of the file; everything else is JSON in one more tensor of bytes, in which
 ``{"tensor": name}`` stands for a tensor and ``{"dict": [[key, value], …]}`` for a dictionary.  The file's metadata,
-which safetensors limits to 100 MB, has the format, the cell's identity and a SHA-256 of all; in format 3 it had the
-JSON too, and events were a part of it.  The state itself has two parts: ``loop``, the state of
+which safetensors limits to 100 MB, has the format, the cell's identity and a SHA-256 of all.  The state itself has two
+parts: ``loop``, the state of
 :class:`bench.cells.optimisation.Optimisation`, and ``run``, the events, snapshots and meters of its steps.
 """
 
@@ -26,12 +26,8 @@ from bench.errors import VersionError
 from bench.records.atomic import new_file
 from bench.records.reading import require_readable
 
-#: Raised when the state has another form; a file of an earlier format that is not read is ignored, and its cell starts
-#: again.
+#: Raised when the state has another form; a file of an earlier format is ignored, and its cell starts again.
 _FORMAT = 4
-
-#: The format whose metadata have the JSON.
-_JSON_IN_METADATA = 3
 
 #: Name of the tensor of the JSON; those of the state have numbers.
 _JSON = "json"
@@ -68,7 +64,7 @@ class Checkpoint:
         tensors: dict[str, Tensor] = {}
         text = json.dumps(_pack(dict(state), tensors)).encode()
         tensors[_JSON] = torch.from_numpy(np.frombuffer(text, np.uint8).copy())
-        about = {"format": str(_FORMAT), "identity": self.identity, "sha256": _digest("", tensors)}
+        about = {"format": str(_FORMAT), "identity": self.identity, "sha256": _digest(tensors)}
         with new_file(self.path) as partial:
             # not by save_file, whose own temporary file would outlive a kill
             partial.write_bytes(save(tensors, metadata=about))
@@ -87,15 +83,12 @@ class Checkpoint:
                 about = file.metadata() or {}
                 if int(about.get("format", 0)) > _FORMAT:
                     raise VersionError.later(self.path, "format", about["format"], _FORMAT)
-                is_readable = about.get("format") in (str(_JSON_IN_METADATA), str(_FORMAT))
-                if not is_readable or about.get("identity") != self.identity:
+                if about.get("format") != str(_FORMAT) or about.get("identity") != self.identity:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
-            old_text = about["state"] if about["format"] == str(_JSON_IN_METADATA) else ""
-            if about["sha256"] != _digest(old_text, tensors):
+            if about["sha256"] != _digest(tensors):
                 return None
-            text = old_text or tensors[_JSON].numpy().tobytes()
-            state: dict[str, Any] = _unpack(json.loads(text), tensors)
+            state: dict[str, Any] = _unpack(json.loads(tensors[_JSON].numpy().tobytes()), tensors)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return state
@@ -135,19 +128,9 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: _unpack(entry, tensors) for key, entry in value["dict"]}
 
 
-def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of all that is saved: a cell must not resume from a number that the disk changed.
-
-    Args:
-        text: JSON in the metadata, which only format 3 has.
-        tensors: All tensors of the file.
-    """
-    digest = hashlib.sha256(text.encode())
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that is saved: a cell must not resume from a number that the disk changed."""
+    digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def generator_states(streams: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
-    """The state of each generator."""
-    return {name: stream.get_state() for name, stream in streams.items()}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -27,17 +26,13 @@ class EventLines:
         self._count = len(events)
         return torch.from_numpy(np.frombuffer(self._lines, np.uint8).copy())  # the lines will grow, the tensor not
 
-    def decode(self, kept: Tensor | Sequence[Mapping[str, Any]]) -> list[Event]:
-        """The events of what :meth:`encode` returned, which go on from there; in checkpoints of format 3 of a list.
+    def decode(self, kept: Tensor) -> list[Event]:
+        """The events of what :meth:`encode` returned, which go on from there.
 
         Raises:
             ValueError: If it is not the lines of events.
         """
-        if isinstance(kept, Tensor):
-            self._lines = bytearray(kept.numpy().tobytes())
-            events = [Event.model_validate(json.loads(line)) for line in self._lines.splitlines()]
-        else:
-            self._lines = bytearray()
-            events = [Event.model_validate(event) for event in kept]
-        self._count = len(events) if self._lines else 0
+        self._lines = bytearray(kept.numpy().tobytes())
+        events = [Event.model_validate(json.loads(line)) for line in self._lines.splitlines()]
+        self._count = len(events)
         return events

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import StorageError
+import numpy as np
+from PIL import Image
+
+from bench.errors import InputError, StorageError
 
 #: Errors that say what is there (nothing, a folder, a loop of links); all others keep the content from being known.
 _OF_THE_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
@@ -53,3 +56,19 @@ def require_readable(path: Path) -> None:
     """
     with refusals(path), path.open("rb"):
         pass
+
+
+def read_png(path: Path) -> np.ndarray:
+    """Read a PNG, uint8 ``(h w 3)`` or ``(h w)``.
+
+    Raises:
+        InputError: If it is not one, or is cut short.
+        StorageError: If the user has no right to read it, or the disk fails.
+    """
+    try:
+        with refusals(path), Image.open(path, formats=["PNG"]) as image:
+            return np.asarray(image)
+    except StorageError:
+        raise
+    except Exception as error:  # Pillow raises a dozen types of errors
+        raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error

@@ -20,17 +20,10 @@ from bench.errors import InputError, StorageError, VersionError
 from bench.records.atomic import make_folder, new_folder, storage_errors, sweep, write_atomically
 from bench.records.attempts import AttemptsFile
 from bench.records.checkpoint import Checkpoint
+from bench.records.outcome import Images, Outcome
 from bench.records.read_record import read_record
 from bench.records.reading import refusals
-from bench.records.record import (
-    FORMAT_VERSION,
-    RECORD_FILE,
-    AnyRecord,
-    Images,
-    ImportedRecord,
-    Outcome,
-    Record,
-)
+from bench.records.record import FORMAT_VERSION, RECORD_FILE, AnyRecord, ImportedRecord, Record
 from bench.records.writing import write_files, write_imported
 from bench.study.cell import BaseCell, Cell
 from bench.study.imported_arms import imported_arms
@@ -145,11 +138,6 @@ class RunStore:
         version = fields.pop("format_version", FORMAT_VERSION) if isinstance(fields, dict) else FORMAT_VERSION
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise VersionError.later(path, "format_version", version, FORMAT_VERSION)
-        if isinstance(fields, dict) and isinstance(fields.get("prior"), str):  # before format 3
-            raise VersionError(
-                f"{path}: the run is of an earlier version of sdi-bench; read it with that version, or give another "
-                "run folder with --out"
-            )
         study = parse_study(fields, where=str(path))
         if study.pinned is not None:
             study.prompt_set()  # refuses malformed prompts before anything is done with them

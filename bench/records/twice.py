@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench.records.atomic import new_folder
-from bench.records.record import Outcome
+from bench.records.outcome import Outcome
 from bench.records.store import RunStore
 from bench.records.writing import write_files
 

@@ -8,17 +8,8 @@ from typing import TypeVar
 
 from PIL import Image
 
-from bench.records.record import (
-    EVENTS_FILE,
-    RECORD_FILE,
-    BaseRecord,
-    Images,
-    ImportedRecord,
-    Outcome,
-    Record,
-    RecordedView,
-    Snapshot,
-)
+from bench.records.outcome import Images, Outcome
+from bench.records.record import EVENTS_FILE, RECORD_FILE, BaseRecord, ImportedRecord, Record, RecordedView, Snapshot
 from bench.records.seal import sealed
 from bench.study.cell import SCENE_FILE
 from methods.weights import file_sha256, write_tensors

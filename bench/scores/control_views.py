@@ -13,7 +13,6 @@ from PIL import Image
 from pydantic import JsonValue
 from rich.console import Console
 
-from bench.cells.evaluation import ring_of
 from bench.cells.streams import make_streams
 from bench.cells.torch_settings import torch_settings
 from bench.errors import InputError
@@ -156,7 +155,7 @@ class _Maker:
     ) -> None:
         self.study, self.store, self.makes = study, store, makes
         self.ring, self.seed = study.evaluation, study.seeds[0]
-        cameras = ring_of(self.ring)
+        cameras = self.ring.cameras()
         self.azimuth_deg = cameras.azimuth_deg.numpy()
         self.words = [with_view("", words) * (study.view_prompts != "none") for words in view_words(cameras)]
         self.renders: dict[str, StoredViews] = {}  # of the baseline, by the text of its prompt

@@ -19,6 +19,7 @@ from bench.records.atomic import new_file
 from bench.records.reading import refusals
 from bench.records.record import EVENTS_FILE, AnyRecord, Record
 from bench.records.store import RunStore
+from bench.scores.tables import read_columns
 from reports.frames import EVENTS
 
 EVENTS_TABLE = "events.parquet"
@@ -80,35 +81,6 @@ def event_table(recorded: Sequence[AnyRecord], store: RunStore) -> pd.DataFrame:
     frame = _label(columns, owner, records)
     _store(frame, keys, store)
     return frame
-
-
-def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a Parquet file column by column, which needs little more memory than the frame; ``words`` become categories.
-
-    Whole numbers are stored in four bytes if they fit.
-
-    Raises:
-        OSError, ValueError: If it cannot be read.
-    """
-    columns = {}
-    for name in pyarrow.parquet.read_schema(path).names:
-        column = pyarrow.parquet.read_table(path, columns=[name], read_dictionary=list(words))[name].to_pandas()
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            column = _sorted(column)
-        elif column.dtype == np.int64 and column.max() < 2**31 and column.min() >= -(2**31):
-            column = column.astype(np.int32)
-        columns[name] = column
-        pa.default_memory_pool().release_unused()  # otherwise its memory is still held for the next column
-    return pd.DataFrame(columns, copy=False)
-
-
-def _sorted(words: pd.Series) -> pd.Series:
-    """Sort the categories, as groups of strings are; done here because pandas makes codes of eight bytes for it."""
-    categories, codes = words.cat.categories, words.cat.codes.to_numpy()
-    rank = np.full(len(categories) + 1, -1, codes.dtype)  # the last one is for missing strings, whose code is -1
-    order = categories.argsort()
-    rank[order] = np.arange(len(categories))
-    return pd.Series(pd.Categorical.from_codes(rank[codes], categories[order]), name=words.name)
 
 
 def _key(record: Record) -> list[object]:

@@ -17,9 +17,6 @@ from methods.weights import file_sha256
 #: The list of a folder's images with their hashes, in the format that ``sha256sum --check`` reads.
 SUMS_FILE = "sha256sums.txt"
 
-#: The last chunk of every PNG (ISO/IEC 15948, 11.2.5): no data, its name, and its checksum.
-_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-
 
 def image_folder(target: Path, names: Sequence[str], make: Callable[[Path], None]) -> Path:
     """Return a folder of images, which is made if one of them is missing, cut short or was changed.
@@ -62,22 +59,20 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def is_whole(target: Path, names: Sequence[str]) -> bool:
-    """Say whether a folder holds all of its images as they were made; of an earlier version's, none cut short.
+    """Say whether a folder holds all of its images as they were made.
 
     Raises:
         StorageError: If an image cannot be read.
     """
     try:
         sums = read_sums(target)
-        if sums is None:
-            return all(_is_whole_png(target / name) for name in names)
-        return all(is_as_made(target / name, sums) for name in names)
+        return sums is not None and all(is_as_made(target / name, sums) for name in names)
     except FileNotFoundError:  # another process is making it again
         return False
 
 
 def read_sums(folder: Path) -> dict[str, str] | None:
-    """The hashes of a folder's images as they were made, by name; None for a folder of an earlier version.
+    """The hashes of a folder's images as they were made, by name; None for a folder without the list.
 
     Raises:
         StorageError: If the list cannot be read.
@@ -105,12 +100,3 @@ def is_as_made(path: Path, sums: Mapping[str, str]) -> bool:
 def image_names(count: int) -> list[str]:
     """Names of the colour and opacity images of ``count`` views."""
     return [f"{kind}_{index:03}.png" for kind in ("rgb", "opacity") for index in range(count)]
-
-
-def _is_whole_png(path: Path) -> bool:
-    """Say whether a file ends as a PNG does, without decoding it: there may be tens of thousands."""
-    if not path.is_file():
-        return False
-    with refusals(path), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - len(_PNG_END)))
-        return file.read() == _PNG_END

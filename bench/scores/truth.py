@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.errors import InputError, StorageError
-from bench.records.reading import refusals
+from bench.records.reading import read_png
 from bench.scores.image_folder import image_folder, image_names
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring
@@ -49,27 +48,11 @@ def truth_folders(prompt: Prompt, ring: EvaluationSettings, folder: Path) -> lis
 def read_truth(folder: Path) -> TruthViews:
     """Read the images of one object, from all cameras of the ring."""
     rgb, opacity, faceless = (
-        np.stack([read_image(path) for path in sorted(folder.glob(f"{kind}_*.png"))])
+        np.stack([read_png(path) for path in sorted(folder.glob(f"{kind}_*.png"))])
         for kind in ("rgb", "opacity", _FACELESS)
     )
     azimuth_deg = evaluation_ring(len(rgb)).azimuth_deg.numpy()
     return TruthViews(folder.name.split("--")[0], rgb, opacity, azimuth_deg, faceless)
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read a PNG, uint8 ``(h w 3)`` or ``(h w)``.
-
-    Raises:
-        InputError: If it is not one, or is cut short.
-        StorageError: If the user has no right to read it, or the disk fails.
-    """
-    try:
-        with refusals(path), Image.open(path, formats=["PNG"]) as image:
-            return np.asarray(image)
-    except StorageError:
-        raise
-    except Exception as error:  # Pillow raises a dozen types of errors
-        raise InputError(f"{path}: cannot be read as an image ({type(error).__name__}: {error})") from error
 
 
 def _names(count: int) -> list[str]:
@@ -77,9 +60,7 @@ def _names(count: int) -> list[str]:
 
 
 def _render(toy: ToyObject, ring: EvaluationSettings, folder: Path) -> None:
-    cameras = evaluation_ring(
-        ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
-    )
+    cameras = ring.cameras()
     rays = cameras.rays(ring.resolution * _SUPERSAMPLE)
     at_once = max(1, _RAYS_AT_ONCE // (ring.resolution * _SUPERSAMPLE) ** 2)
     first = 0

@@ -13,9 +13,10 @@ import numpy as np
 from pydantic import JsonValue
 
 from bench.errors import InputError
+from bench.records.reading import read_png
 from bench.records.record import AnyRecord, ImportedRecord, RecordedView, Snapshot
 from bench.records.store import RunStore
-from bench.scores.truth import read_image, read_truth, truth_folders
+from bench.scores.truth import read_truth, truth_folders
 from bench.study.settings import EvaluationSettings
 from metrics.views import TruthViews, Views
 from prompts import Prompt
@@ -83,12 +84,12 @@ class ViewSet:
 
 def _stack(paths: Sequence[Path]) -> np.ndarray:
     """Read images into one array ``(n h w …)``, some at a time, each to its place: never twice in memory."""
-    first = read_image(paths[0])
+    first = read_png(paths[0])
     images = np.empty((len(paths), *first.shape), first.dtype)
     images[0] = first
 
     def put(index: int) -> None:
-        image = read_image(paths[index])
+        image = read_png(paths[index])
         if (image.shape, image.dtype) != (first.shape, first.dtype):
             raise InputError(f"{paths[0].parent}: has images of different sizes; move it away and run the study again")
         images[index] = image

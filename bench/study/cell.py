@@ -9,7 +9,8 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from bench.study.settings import CellSettings, EvaluationSettings, Section, Slug
+from bench.study.section import Section, Slug
+from bench.study.settings import CellSettings, EvaluationSettings
 from methods.inputs import PLACES
 
 #: Raised by hand if a change of the code changes the numbers of a cell or the form of its settings.

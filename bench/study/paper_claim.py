@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.study.settings import Section, Slug
+from bench.study.section import Section, Slug
 
 
 class PaperClaim(Section):

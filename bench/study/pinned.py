@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
-from bench.study.settings import Section, Slug
+from bench.study.section import Section, Slug
 
 
 class PinnedPrior(Section):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
     WrapSerializer,
@@ -21,8 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from bench.study.section import Section
 from methods.camera_range import CameraRange
 from methods.diffusion.bounded import Bound
+
+if TYPE_CHECKING:
+    from methods.cameras import Cameras
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -36,9 +37,6 @@ def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError("must rise, such as [0.25, 0.5, 0.75]")
     return values
 
-
-#: A name that is safe in file names; ``--`` is kept as the separator between names.
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$", max_length=60)]
 
 Elevation = Annotated[float, Field(ge=-90, le=90)]
 Distance = Annotated[float, Field(gt=0, le=100)]
@@ -84,14 +82,6 @@ def is_imported(arm: Any) -> bool:
 def named_table(value: Any) -> Any:
     """The table ``{ name = "ddim" }`` for a part chosen by its name alone, ``"ddim"``; anything else unchanged."""
     return {"name": value} if isinstance(value, str) else value
-
-
-class Section(BaseModel):
-    """A frozen table of a study file, in which an unknown key or a wrong type is an error."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 def _without_zeros(cameras: CameraRange, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -142,6 +132,14 @@ class EvaluationSettings(Section):
         if not self.snapshots:
             fields = {name: value for name, value in fields.items() if name not in {"snapshots", "snapshot_views"}}
         return fields
+
+    def cameras(self) -> Cameras:
+        """The cameras of the ring, on the CPU."""
+        from methods.cameras import evaluation_ring  # imports torch, which --help must not wait for
+
+        return evaluation_ring(
+            self.views, elevation_deg=self.elevation_deg, distance=self.distance, fovy_deg=self.fovy_deg
+        )
 
     def snapshot_steps(self, steps: int) -> list[int]:
         """Number of steps before each snapshot of an optimisation of ``steps`` steps."""
@@ -261,34 +259,3 @@ class CellSettings(Section):
             return None
         first, last = self.update_clamp
         return first + (last - first) * progress
-
-
-class FigureSettings(Section):
-    """A figure that the report of a study draws (``reports.figures.spec.FigureSpec``)."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-    """Name of the figure's files."""
-    kind: Literal["sweep", "arms", "error_by_timestep", "pareto", "profiles", "time_to_quality"]
-    """sweep: scores against a number that the arms vary; arms: scores of the arms one below the other;
-    error_by_timestep: error of the inversion against t; pareto: scores against cost; profiles: share of prompts above
-    each score; time_to_quality: scores on the way (needs snapshots)."""
-    title: str
-    """Heading on the page."""
-    caption: str = ""
-    """Sentence below the figure."""
-    metrics: tuple[str, ...] = ()
-    """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows; one panel per column."""
-    x: str = ""
-    """Path of the varied number in a cell's settings, such as render.resolution (sweep)."""
-    x_label: str = ""
-    """Label of the axis of ``x`` (sweep)."""
-    logarithmic: bool = False
-    """Whether the axis of ``x`` is logarithmic (sweep)."""
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
-        if self.kind != "error_by_timestep" and not self.metrics:
-            raise ValueError(f'metrics: a {self.kind} needs at least one, such as ["quality"]')
-        if self.kind == "sweep" and not self.x:
-            raise ValueError("x: a sweep needs the path of the varied number, such as render.resolution")
-        return self

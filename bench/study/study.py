@@ -15,11 +15,13 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_v
 from bench.errors import InputError
 from bench.study.comparisons import COMPARISONS, check_comparisons, comparisons_among
 from bench.study.explanation import explain, keys_of
+from bench.study.figure_settings import FigureSettings
 from bench.study.naming import named_in
 from bench.study.paper_claim import PaperClaim
 from bench.study.paths import map_scenes, with_whole_paths, without_places
 from bench.study.pinned import Pinned
-from bench.study.settings import CellSettings, FigureSettings, Section, Slug, is_imported, named_table
+from bench.study.section import Section, Slug
+from bench.study.settings import CellSettings, is_imported, named_table
 from methods.paths import expand_path
 from methods.registry import nearest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bench.study.settings import Section
+from bench.study.section import Section
 from bench.watch.environment import Environment
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from bench.study.settings import DivergenceSettings, Section
+from bench.study.section import Section
+from bench.study.settings import DivergenceSettings
 
 
 class Status(StrEnum):

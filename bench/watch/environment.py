@@ -14,7 +14,7 @@ from typing import Literal
 import psutil
 import torch
 
-from bench.study.settings import Section
+from bench.study.section import Section
 from bench.watch.nvml import Nvml
 
 _PACKAGES = (

@@ -13,7 +13,7 @@ import psutil
 import torch
 from pydantic import Field
 
-from bench.study.settings import Section
+from bench.study.section import Section
 from bench.watch.nvml import Nvml
 
 

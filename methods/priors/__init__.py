@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from methods.contracts import Prior
-from methods.priors.pipeline.stable_diffusion import SD21, SD35, SDXL, HubFolder
+from methods.priors.pipeline.hub import SD21, SD35, SDXL, HubFolder
 from methods.registry import Registry
 
 #: The folder of the weights that come with the package.

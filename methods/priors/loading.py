@@ -11,9 +11,9 @@ from methods.priors import priors
 from methods.priors.pipeline.architecture import Architecture
 from methods.priors.pipeline.card import PriorCard, has_patch_codec, pipeline_card, unfetched_card
 from methods.priors.pipeline.folder import check_resolution
+from methods.priors.pipeline.hub import HubFolder, is_hub_name
 from methods.priors.pipeline.place import find_pipeline
 from methods.priors.pipeline.settings import PipelineSettings, Posterior, choose_device
-from methods.priors.pipeline.stable_diffusion import HubFolder, is_hub_name
 from methods.priors.pipeline.unloaded import UnloadedPrior
 from methods.weights import WeightsError, WeightsMissingError
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bench.records.record import RECORD_FILE, Images, Outcome, Record
+from bench.records.outcome import Images, Outcome
+from bench.records.record import RECORD_FILE, Record
 from bench.records.store import RunStore
-from bench.scores.frames import TABLES, table_of, write_frame
+from bench.scores.tables import TABLES, table_of, write_frame
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import load_study

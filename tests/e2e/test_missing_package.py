@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.cells.finished_scene import load_scene
 from bench.cli import main
-from bench.commands.export import load_scene
 from methods.scenes.gaussians.rasterisers import gsplat
 
 pytestmark = pytest.mark.e2e

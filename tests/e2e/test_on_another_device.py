@@ -18,7 +18,7 @@ from another_device import ELSEWHERE, AnotherDevice
 
 from bench.cells.evaluation import render_ring
 from bench.cells.optimisation import Optimisation
-from bench.records.record import Images
+from bench.records.outcome import Images
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import parse_study

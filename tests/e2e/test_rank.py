@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from bench.cli import main
-from bench.commands.export import export_gaussians, export_mesh
+from bench.exports.gaussians import export_gaussians
+from bench.exports.mesh import export_mesh
 from bench.imports.layouts import layouts
 from bench.records.read_record import read_record
 

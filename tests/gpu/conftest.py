@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from methods.contracts import Prior
 from methods.priors.loading import cached_prior
 from methods.priors.pipeline.architecture import Architecture
-from methods.priors.pipeline.stable_diffusion import SD21 as SD21_FOLDER
+from methods.priors.pipeline.hub import SD21 as SD21_FOLDER
 from prompts.toybox import write_clip_tokenizer
 
 SD21: dict[str, dict[str, Any]] = dict(Architecture.of_file(SD21_FOLDER.shapes).configs)

@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.cells.optimisation import Optimisation
 from bench.cells.run_cell import run_cell
 from bench.cells.torch_settings import torch_settings
-from bench.records.record import Outcome
+from bench.records.outcome import Outcome
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.settings import DivergenceSettings

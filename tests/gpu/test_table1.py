@@ -22,7 +22,7 @@ from bench.study.study import load_study
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import MemoryMeter
 from methods.priors.pipeline.architecture import Architecture
-from methods.priors.pipeline.stable_diffusion import SD21
+from methods.priors.pipeline.hub import SD21
 
 on_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

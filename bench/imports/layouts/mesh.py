@@ -17,7 +17,6 @@ from bench.imports.mesh_file import files_of_mesh, read_meshes
 from bench.imports.mesh_rendering import MeshRenderer
 from bench.imports.single_files import objects_in
 from bench.study.settings import EvaluationSettings
-from methods.cameras import evaluation_ring
 from methods.pixels import to_bytes
 from methods.scenes.gaussians.initialisations.point_file import ENDINGS
 from methods.settings import require
@@ -50,9 +49,7 @@ class Mesh(TurnedLayout):
 
     def images(self, asset: Asset, ring: EvaluationSettings) -> AssetImages:
         renderer = self._renderer(asset.files)
-        cameras = evaluation_ring(
-            ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
-        )
+        cameras = ring.cameras()
         rgb, opacity, normals = [], [], []
         for index in range(ring.views):
             view = renderer.render(

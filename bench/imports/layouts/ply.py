@@ -16,7 +16,6 @@ from bench.imports.gaussian_ply import read_gaussians
 from bench.imports.layouts import layouts
 from bench.imports.single_files import objects_in
 from bench.study.settings import EvaluationSettings
-from methods.cameras import evaluation_ring
 from methods.pixels import to_bytes
 from methods.scenes.gaussians.composition import LEAST, TILE
 from methods.scenes.gaussians.gaussians import Gaussians, GaussianScene
@@ -58,9 +57,7 @@ class GaussianPly(TurnedLayout):
     def images(self, asset: Asset, ring: EvaluationSettings) -> AssetImages:
         [path] = asset.files
         scene = self._scene(path, ring.resolution)
-        cameras = evaluation_ring(
-            ring.views, elevation_deg=ring.elevation_deg, distance=ring.distance, fovy_deg=ring.fovy_deg
-        )
+        cameras = ring.cameras()
         background = torch.full((1, 3), ring.background)
         rgb, opacity, normals = [], [], []
         for index in range(ring.views):

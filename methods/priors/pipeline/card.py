@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from methods.priors.pipeline.folder import PATCH_CODEC, family_in, pipeline_sha256, read_configs
-from methods.priors.pipeline.stable_diffusion import CARD_FIELDS
 from methods.weights import CARD, read_card
+
+#: Fields of the pipelines' cards in addition to their files.
+_FIELDS = {
+    # s of ε_∅ + s·(ε_y − ε_∅): DDIM sampling with 7.5 is what SDI and NFSD reproduce (arXiv 2405.15891 A.3; 2310.17590)
+    "guidance_scale": 7.5,
+    # p_neg of NFSD, appendix of arXiv 2310.17590
+    "negative_prompt": "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark, "
+    "low-resolution, gloomy",
+}
 
 
 class PriorCard(NamedTuple):
@@ -42,12 +50,12 @@ def default_fields(folder: Path) -> dict[str, Any]:
         WeightsError: If the pipeline is of a kind that cannot be a prior, or a configuration cannot be read.
     """
     family = family_in(folder)
-    return {**CARD_FIELDS, "guidance_scale": family.default_scale(read_configs(folder, family.networks()))}
+    return {**_FIELDS, "guidance_scale": family.default_scale(read_configs(folder, family.networks()))}
 
 
 def unfetched_card() -> PriorCard:
     """The card that a fetched pipeline will have; its hash is the word "unknown"."""
-    return _card("unknown", CARD_FIELDS)
+    return _card("unknown", _FIELDS)
 
 
 def _card(sha256: str, fields: Mapping[str, Any]) -> PriorCard:

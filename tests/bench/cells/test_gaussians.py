@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bench.cells.run_cell import run_cell
+from bench.records.outcome import Outcome
 from bench.records.read_record import read_record
-from bench.records.record import Outcome
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand

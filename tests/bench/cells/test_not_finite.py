@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 
 from bench.cells.run_cell import run_cell
-from bench.commands.export import export_mesh
 from bench.commands.score import score_study
 from bench.errors import InputError
+from bench.exports.mesh import export_mesh
 from bench.records.store import RunStore
 from bench.scores.control_views import control_views
 from bench.study.cell import Cell
@@ -95,8 +95,8 @@ def test_a_mesh_with_a_colour_that_is_not_finite_is_not_written(
     folder = finished.record_folders()[0]
     corners = np.eye(3, dtype=np.float32)
     mesh = Mesh(corners, np.array([[0, 1, 2]]), np.where(corners == corners[0], np.float32(0.5), np.float32(np.nan)))
-    monkeypatch.setattr("bench.commands.export.silhouette_level", lambda *_: 1.0)
-    monkeypatch.setattr("bench.commands.export.extract_mesh", lambda *_, **__: mesh)
+    monkeypatch.setattr("bench.exports.mesh.silhouette_level", lambda *_: 1.0)
+    monkeypatch.setattr("bench.exports.mesh.extract_mesh", lambda *_, **__: mesh)
     with pytest.raises(InputError, match=r"the mesh of the scene cannot be coloured: . of 9 .* not finite"):
         export_mesh(folder, tmp_path / "a.glb", resolution=16)
     assert list(tmp_path.glob("*.glb")) == []

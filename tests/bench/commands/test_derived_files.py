@@ -19,7 +19,7 @@ from bench.commands.report import report_study
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.store import RunStore
-from bench.scores.frames import TABLES
+from bench.scores.tables import TABLES
 from bench.study.settings import EvaluationSettings
 from bench.study.study import Study, load_study
 from methods.weights import write_tensors

@@ -20,7 +20,7 @@ import bench
 from bench.cli import main
 from bench.commands.sources import Source, sources_of
 from bench.errors import InputError
-from methods.priors.pipeline.stable_diffusion import Origin
+from methods.priors.pipeline.hub import Origin
 from methods.weights import WeightsError, read_card, verify_weights
 from metrics.suites import Suite, suites
 

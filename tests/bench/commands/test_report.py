@@ -11,15 +11,15 @@ import pytest
 import bench.commands.report
 from bench.cells.finished_scene import NoSceneHereError
 from bench.commands.documented import plain
-from bench.commands.export import NoMeshError
 from bench.commands.list import describe
 from bench.commands.report import cell_meshes, report_study
 from bench.errors import InputError, StorageError
+from bench.exports.mesh import NoMeshError
 from bench.records.store import RunStore
 from bench.study.cell import SCENE_FILE
 from bench.study.expand import expand
+from bench.study.figure_settings import FigureSettings
 from bench.study.paper_claim import PaperClaim
-from bench.study.settings import FigureSettings
 from bench.study.study import Study
 from methods.card import card_of
 from methods.distillation import methods

@@ -24,7 +24,7 @@ from bench.commands.score import score_study
 from bench.commands.selection import Selection
 from bench.engines import engines
 from bench.errors import InputError, RunError
-from bench.records.record import Images
+from bench.records.outcome import Images
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError

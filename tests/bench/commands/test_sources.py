@@ -9,7 +9,7 @@ import pytest
 from bench.commands.sources import optional_roles, sources_of
 from bench.errors import InputError
 from methods.priors import PriorSource, priors
-from methods.priors.pipeline.stable_diffusion import HubFolder
+from methods.priors.pipeline.hub import HubFolder
 
 
 def test_a_registered_prior_is_fetched_from_its_repository_or_what_its_variable_names(tmp_path, monkeypatch) -> None:

@@ -258,10 +258,10 @@ def test_a_prior_with_other_weights_is_wrong_and_a_missing_one_is_not(study: Stu
 def test_records_are_checked_without_the_scorers_and_scores_are_not(
     study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lacking(suite: object) -> object:
-        raise WeightsMissingError(f"no weights of {suite}")
+    def lacking(study: Study) -> object:
+        raise WeightsMissingError(f"no weights of {study.scorer_suite}")
 
-    monkeypatch.setattr(bench.commands.verify, "metrics", {"ground_truth": lacking})
+    monkeypatch.setattr(bench.commands.verify, "load_scorers", lacking)
     is_right, text = _verified(study, finished)
     assert is_right
     assert "none scored again: no weights of toybox" in text

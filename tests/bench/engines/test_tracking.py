@@ -16,8 +16,8 @@ from bench.engines.options import EngineOptions, TrackerName
 from bench.engines.tracking import CellTracker
 from bench.engines.work import do_cell
 from bench.errors import InputError
+from bench.records.outcome import Images, SnapshotImages
 from bench.records.read_record import read_events
-from bench.records.record import Images, SnapshotImages
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.study import Study

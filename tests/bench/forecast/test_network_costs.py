@@ -15,8 +15,8 @@ from bench.forecast.gpus import LAUNCH_SECONDS
 from bench.forecast.network_costs import NetworkCosts
 from methods.priors.loading import architecture_of
 from methods.priors.pipeline.architecture import Architecture
+from methods.priors.pipeline.hub import SD21
 from methods.priors.pipeline.shape_networks import ShapeNetworks
-from methods.priors.pipeline.stable_diffusion import SD21
 from methods.weights import WeightsMissingError
 
 TINY = Architecture(

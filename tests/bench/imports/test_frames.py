@@ -11,8 +11,8 @@ from foreign_renders import colours, normals, opacity, save, write_frames
 
 from bench.errors import InputError
 from bench.imports.layouts import layouts
+from bench.records.reading import read_png
 from bench.records.store import RunStore
-from bench.scores.truth import read_image as read_png
 from bench.study.expand import expand
 from bench.study.settings import EvaluationSettings
 from bench.study.study import Study

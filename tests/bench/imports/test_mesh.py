@@ -12,9 +12,9 @@ import trimesh
 from PIL import Image
 
 from bench.cells.finished_scene import load_scene
-from bench.commands.export import export_mesh
-from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
+from bench.exports.mesh import export_mesh
+from bench.exports.mesh_files import MESH_FILES
 from bench.imports.layouts import layouts
 from bench.records.store import RunStore
 from bench.study.expand import expand

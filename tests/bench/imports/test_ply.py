@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.commands.gaussian_files import ply
 from bench.errors import InputError
+from bench.exports.gaussian_files import ply
 from bench.imports.layouts import layouts
 from bench.study.settings import EvaluationSettings
 from methods.cameras import evaluation_ring

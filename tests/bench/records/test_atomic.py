@@ -18,7 +18,7 @@ from bench.cli import main
 from bench.errors import StorageError
 from bench.records.atomic import make_folder, new_file, new_folder, sweep, write_atomically
 from bench.records.checkpoint import Checkpoint
-from bench.scores.frames import write_frame
+from bench.scores.tables import write_frame
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
 
 import bench.cells.run_cell
 from bench.cells.run_cell import run_cell
 from bench.errors import VersionError
-from bench.records.checkpoint import Checkpoint, _digest, _pack
+from bench.records.checkpoint import Checkpoint
 from bench.records.event_lines import EventLines
 from bench.study.cell import Cell
 from bench.study.resolve import plain_settings
@@ -168,23 +166,9 @@ def test_a_state_may_have_more_text_than_the_metadata_of_safetensors(tmp_path: P
     assert len(found["text"]) == 100_000_001
 
 
-class _Format3(Checkpoint):
-    """Saves as versions before format 4 did: the JSON and all events in it are metadata."""
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        lines = state["run"]["events"].numpy().tobytes().splitlines()
-        run = state["run"] | {"events": [json.loads(line) for line in lines]}
-        tensors: dict[str, torch.Tensor] = {}
-        text = json.dumps(_pack({"loop": state["loop"], "run": run}, tensors))
-        about = {"format": "3", "identity": self.identity, "state": text, "sha256": _digest(text, tensors)}
-        self.path.write_bytes(save(tensors, metadata=about))
-
-
-@pytest.mark.parametrize("kind", [Checkpoint, _Format3])
-def test_a_cell_goes_on_from_a_checkpoint_of_an_earlier_version(
-    kind: type[Checkpoint], cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_event_is_encoded_once_also_where_a_cell_goes_on(
+    cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And each event is encoded once, or once more where it was read from the earlier format."""
     cell = cell.model_copy(update={"steps": 6})
     straight = run_cell(cell, prior)
     dumped: list[int] = []
@@ -201,13 +185,13 @@ def test_a_cell_goes_on_from_a_checkpoint_of_an_earlier_version(
     monkeypatch.setattr(Event, "model_dump_json", counted)
     path = tmp_path / "c.safetensors"
     with pytest.raises(_KilledError):
-        run_cell(cell, prior, checkpoint=kind(path, cell.identity, 0.0), on_step=kill)
+        run_cell(cell, prior, checkpoint=Checkpoint(path, cell.identity, 0.0), on_step=kill)
     assert dumped == [0, 1, 2, 3]
     taken: list[int] = []
     again = Checkpoint(path, cell.identity, 0.0)
     resumed = run_cell(cell, prior, checkpoint=again, on_step=lambda event: taken.append(event.step))
     assert taken == [4, 5]
-    assert dumped == [0, 1, 2, 3, *([] if kind is Checkpoint else [0, 1, 2, 3]), 4, 5]
+    assert dumped == [0, 1, 2, 3, 4, 5]
     plain = [event.model_dump(exclude={"seconds"}) for event in straight.events]
     assert [event.model_dump(exclude={"seconds"}) for event in resumed.events] == plain
     assert all(torch.equal(resumed.scene[name], value) for name, value in straight.scene.items())

@@ -10,17 +10,16 @@ import torch
 
 from bench.cells.run_cell import run_cell
 from bench.cli import main
-from bench.commands.export import export_mesh
 from bench.commands.run import run_study
 from bench.errors import InputError, StorageError
+from bench.exports.mesh import export_mesh
 from bench.records.atomic import new_file, new_folder, write_atomically
 from bench.records.checkpoint import Checkpoint
 from bench.records.read_record import read_events, read_record
-from bench.records.reading import refusals
+from bench.records.reading import read_png, refusals
 from bench.records.store import RunStore
 from bench.scores.event_table import event_table
-from bench.scores.frames import read_frame
-from bench.scores.truth import read_image
+from bench.scores.tables import read_frame
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
@@ -83,7 +82,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[RunStore, Cell], object]]] = {
     "record by its folder": ("record.json", lambda store, cell: read_record(store.cell_folder(cell))),
     "events": ("events.jsonl", lambda store, cell: read_events(store.cell_folder(cell))),
     "event table": ("events.jsonl", _fresh_events),
-    "image": ("views/rgb_000.png", lambda store, cell: read_image(store.cell_folder(cell) / "views/rgb_000.png")),
+    "image": ("views/rgb_000.png", lambda store, cell: read_png(store.cell_folder(cell) / "views/rgb_000.png")),
     "scene": ("scene.safetensors", lambda store, cell: export_mesh(store.cell_folder(cell), store.folder / "a.glb")),
     "folder": ("views", lambda store, cell: store.read(cell)),
     "study": ("../../study.json", lambda store, cell: store.read_study()),
@@ -168,5 +167,5 @@ def test_a_missing_or_wrong_file_is_for_the_reader_to_judge(tmp_path: Path) -> N
             path.read_bytes()
     write_atomically(tmp_path / "x.png", "x")
     with pytest.raises(InputError, match="cannot be read as an image") as caught:
-        read_image(tmp_path / "x.png")
+        read_png(tmp_path / "x.png")
     assert not isinstance(caught.value, StorageError)

@@ -18,8 +18,9 @@ import bench
 from bench.cells.run_cell import run_cell
 from bench.errors import InputError
 from bench.records.attempts import Attempts
+from bench.records.outcome import Images, Outcome, SnapshotImages
 from bench.records.read_record import read_events, read_record
-from bench.records.record import Images, Outcome, Record, SnapshotImages
+from bench.records.record import Record
 from bench.records.store import RunStore
 from bench.study.cell import Cell
 from bench.study.expand import expand
@@ -252,14 +253,6 @@ def test_a_record_of_an_earlier_version_is_distinguished_from_a_corrupt_one(stor
     ) as error:
         store.read(outcome.record.cell)
     assert "corrupt" not in str(error.value)
-
-
-def test_a_run_of_an_earlier_version_is_named(store: RunStore, study: Study) -> None:
-    store.open(study)
-    fields = json.loads((store.folder / "study.json").read_text()) | {"prior": "toybox"}
-    (store.folder / "study.json").write_text(json.dumps(fields))
-    with pytest.raises(InputError, match="the run is of an earlier version of sdi-bench; read it with that version"):
-        store.check(study)
 
 
 def test_a_record_is_known_by_its_folder(store: RunStore, outcome: Outcome) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 import bench.scores.event_table
 from bench.errors import InputError
+from bench.records.outcome import Images, Outcome
 from bench.records.read_record import read_events
-from bench.records.record import EVENTS_FILE, RECORD_FILE, Images, Outcome, Record
+from bench.records.record import EVENTS_FILE, RECORD_FILE, Record
 from bench.records.store import RunStore
 from bench.scores.event_table import EVENTS_TABLE, event_table
 from bench.study.expand import expand

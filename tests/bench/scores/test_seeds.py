@@ -18,10 +18,11 @@ import bench.commands.score as score_module
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.commands.verify import verify_run
+from bench.records.reading import read_png
 from bench.records.store import RunStore
 from bench.scores import control_views
 from bench.scores.scoring import score_view_sets
-from bench.scores.truth import read_image, truth_folders
+from bench.scores.truth import truth_folders
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets
 from bench.study.expand import expand
 from bench.study.pinning import pin
@@ -72,7 +73,7 @@ def test_the_table_s_mean_is_one_minus_that_of_all_pairs_of_seeds(
         features = []
         for cell in cells:
             views = store.read(cell).views
-            rgb = np.stack([read_image(store.cell_folder(cell) / view.rgb) for view in views])
+            rgb = np.stack([read_png(store.cell_folder(cell) / view.rgb) for view in views])
             features.append(clip.image_features(rgb).double().numpy())
         cosines = [(a * b).sum(axis=1).mean() for a, b in combinations(features, 2)]
         assert values(frame, method).mean() == pytest.approx(1 - np.mean(cosines), abs=1e-12)

@@ -51,7 +51,7 @@ def test_the_object_is_also_rendered_without_its_face(tmp_path: Path) -> None:
     np.testing.assert_array_equal(differs, [True, True, False, True])  # from behind it is the same
 
 
-def test_truth_of_an_earlier_version_is_rendered_again_to_the_same_bits(tmp_path: Path) -> None:
+def test_truth_that_lacks_images_is_rendered_again_to_the_same_bits(tmp_path: Path) -> None:
     prompt = Prompt(id="duck", text="a blue duck", truth=Truth(kind="duck", colour="blue", pattern="plain"))
     [folder] = truth_folders(prompt, RING, tmp_path)
     before = read_truth(folder)

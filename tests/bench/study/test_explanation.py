@@ -7,7 +7,9 @@ import pytest
 from pydantic import Field, ValidationError
 
 from bench.study.explanation import explain, keys_of
-from bench.study.settings import FigureSettings, RenderSettings, Section
+from bench.study.figure_settings import FigureSettings
+from bench.study.section import Section
+from bench.study.settings import RenderSettings
 
 
 class Whole(Section):

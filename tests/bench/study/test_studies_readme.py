@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from bench.study.settings import FigureSettings
+from bench.study.figure_settings import FigureSettings
 from bench.study.study import STUDIES, Handling, Study, parse_study
 
 README = (STUDIES / "README.md").read_text(encoding="utf-8")

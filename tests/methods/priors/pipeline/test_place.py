@@ -9,7 +9,7 @@ import pytest
 
 from methods.priors.loading import folder_of, known_prior, prior_sha256
 from methods.priors.pipeline.folder import files_in, needed_files
-from methods.priors.pipeline.stable_diffusion import origin_of
+from methods.priors.pipeline.hub import origin_of
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError
 

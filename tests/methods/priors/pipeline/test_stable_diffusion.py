@@ -17,8 +17,8 @@ from methods.diffusion.adaptation import Adaptation, low_rank_copy
 from methods.priors import PriorSource, priors
 from methods.priors.loading import folder_of, load_prior, prior_card, prior_sha256
 from methods.priors.pipeline.diffusers_prior import DiffusersPrior
+from methods.priors.pipeline.hub import HubFolder
 from methods.priors.pipeline.settings import PipelineSettings, choose_device
-from methods.priors.pipeline.stable_diffusion import HubFolder
 from methods.weights import WeightsError, WeightsMissingError, write_card
 
 VARIABLES = ("SDIBENCH_SD21", "SDIBENCH_DEVICE", "SDIBENCH_DTYPE", "SDIBENCH_COMPILE")

@@ -150,7 +150,7 @@ def test_the_vertical_axis_is_the_formats_or_the_users(
 
 
 def test_a_mesh_of_ours_comes_back_as_it_was(tmp_path: Path) -> None:
-    from bench.commands.mesh_files import MESH_FILES  # the turn that exports make, undone
+    from bench.exports.mesh_files import MESH_FILES  # the turn that exports make, undone
     from methods.scenes.mesh import Mesh
 
     mesh = Mesh(CORNERS.astype(np.float32), np.array(FACES), RGB / np.float32(255))

@@ -1,6 +1,6 @@
 """The error of each inversion strategy in eq. 8 of arXiv 2405.15891 on ground-truth renders (its figure 9, right).
 
-    python -m bench.commands.inversion_error
+    python -m bench.measurements.inversion_error
 
 prints the mean error of every strategy at several timesteps, and its paired difference to random noise with a 95 %
 bootstrap interval over images.  Here all strategies see the same images; in the study

@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from bench.cells.finished_scene import load_scene
 from bench.cells.run_cell import run_cell
-from bench.commands.export import export_mesh
-from bench.commands.mesh_files import MESH_FILES, glb, linear_colours
+from bench.cli import main
 from bench.errors import InputError
+from bench.exports.mesh import export_mesh
+from bench.exports.mesh_files import MESH_FILES, glb, linear_colours
 from bench.records.atomic import write_atomically
 from bench.records.read_record import read_record
+from bench.records.reading import read_png
 from bench.records.store import RunStore
-from bench.scores.truth import read_image
 from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
@@ -48,7 +49,7 @@ def test_a_scene_comes_back_as_it_was(folder: Path, cell: Cell, prior: Prior) ->
         opacity = scene.render(
             evaluation_ring(settings.views), resolution=settings.resolution, background=torch.ones(settings.views, 3)
         ).opacity
-    opacities = np.stack([read_image(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
+    opacities = np.stack([read_png(path) for path in sorted((folder / "views").glob("opacity_*.png"))])
     assert np.array_equal((opacity[:, 0] * 255).round().numpy().astype(np.uint8), opacities)
 
 
@@ -197,14 +198,21 @@ def test_a_cell_without_a_scene_is_reported(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [
-        ("a.stl", {}, "a.stl: must end in .glb, .ply, .obj"),
-        ("a.glb", {"resolution": 4}, "resolution = 4: must be from 8 to 512"),
-        ("a.glb", {"level": -1.0}, "level = -1.0: must be a positive density"),
+        ("a.stl", (), "a.stl: must end in .glb, .ply, .obj"),
+        ("a.glb", ("--resolution", "4"), "--resolution = 4: must be from 8 to 512"),
+        ("a.glb", ("--level", "-1.0"), "--level = -1.0: must be above 0"),
     ],
 )
-def test_bad_arguments_are_reported(folder: Path, tmp_path: Path, out: str, options: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        export_mesh(folder, tmp_path / out, **options)
+def test_bad_arguments_are_one_line(
+    folder: Path,
+    tmp_path: Path,
+    out: str,
+    options: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["export", str(folder), "--mesh", str(tmp_path / out), *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_without_a_record_is_reported(tmp_path: Path) -> None:

@@ -1,20 +1,15 @@
-"""Command ``export``: a finished cell's scene as a file that other programs open."""
+"""The surface of a finished cell's scene as a file of a mesh."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bench.cells.finished_scene import load_scene
-from bench.commands.gaussian_files import GAUSSIAN_FILES
-from bench.commands.mesh_files import MESH_FILES
 from bench.errors import InputError
+from bench.exports.mesh_files import MESH_FILES
 from bench.records.atomic import write_bytes_atomically
 from methods.pixels import NotFiniteError
-from methods.scenes.gaussians.gaussians import GaussianScene
 from methods.scenes.mesh import extract_mesh, silhouette_level
-
-#: Least and most points along an edge of the grid: 512³ densities are half a gibibyte.
-RESOLUTIONS = (8, 512)
 
 
 class NoMeshError(InputError):
@@ -37,14 +32,9 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
     Raises:
         NoSceneHereError: If the scene cannot be built here.
         NoMeshError: If the scene has no geometry or no surface, or its colours are not finite.
-        InputError: If the record is corrupt or has no scene, or an argument is wrong.
+        InputError: If the record is corrupt or has no scene, or ``out`` has another ending.
         StorageError: If ``out`` cannot be written.
     """
-    least, most = RESOLUTIONS
-    if not least <= resolution <= most:
-        raise InputError(f"resolution = {resolution}: must be from {least} to {most} points")
-    if level is not None and not 0 < level < float("inf"):
-        raise InputError(f"level = {level}: must be a positive density")
     if out.suffix.lower() not in MESH_FILES:
         raise InputError(f"{out}: must end in {', '.join(MESH_FILES)}, the formats that are written")
     scene = load_scene(record_folder)
@@ -60,32 +50,5 @@ def export_mesh(record_folder: Path, out: Path, *, resolution: int = 96, level: 
         content = MESH_FILES[out.suffix.lower()](mesh)
     except NotFiniteError as error:
         raise NoMeshError(f"{record_folder}: the mesh of the scene cannot be coloured: {error}") from error
-    write_bytes_atomically(out, content)
-    return out
-
-
-def export_gaussians(record_folder: Path, out: Path) -> Path:
-    """Write the Gaussians of a record; the diffusion prior is not needed.
-
-    Args:
-        record_folder: A cell's folder, ``runs/<study>/cells/<cell>``.
-        out: The file to write, which ends in ``.ply`` or ``.splat``; an existing one is replaced.
-
-    Raises:
-        InputError: If the record is corrupt, its scene is not one of Gaussians or not finite, or ``out`` has another
-            ending.
-        StorageError: If ``out`` cannot be written.
-    """
-    if out.suffix.lower() not in GAUSSIAN_FILES:
-        raise InputError(f"{out}: must end in {', '.join(GAUSSIAN_FILES)}, the formats of Gaussians that are written")
-    scene = load_scene(record_folder)
-    if not isinstance(scene, GaussianScene):
-        raise InputError(
-            f"{record_folder}: {type(scene).__name__} is a scene without Gaussians; give --mesh out.glb for its surface"
-        )
-    try:
-        content = GAUSSIAN_FILES[out.suffix.lower()](scene)
-    except NotFiniteError as error:
-        raise InputError(f"{record_folder}: {error}") from error
     write_bytes_atomically(out, content)
     return out

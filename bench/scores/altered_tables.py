@@ -14,8 +14,9 @@ from bench.errors import InputError
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
 from bench.scores.control_views import control_views
-from bench.scores.frames import TABLES, read_frame
+from bench.scores.scorers import candidate_texts
 from bench.scores.scoring import kept_scores
+from bench.scores.tables import TABLES, read_frame
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets, with_samples
 from bench.study.study import Study
 from metrics import Metric
@@ -70,7 +71,7 @@ def altered_tables(
         InputError: If an image is of no whole folder.
     """
     prompts = {prompt.id: prompt for prompt in study.chosen_prompts()}
-    candidates = [prompt.text for prompt in study.prompt_set().prompts]
+    candidates = candidate_texts(study)
     for name, sets in _sets(study, store, records, prompts).items():
         try:
             table = read_frame(store.folder / f"{name}.parquet", TABLES[name])

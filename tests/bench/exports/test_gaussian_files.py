@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 
 from bench.cells.run_cell import run_cell
 from bench.cli import main
-from bench.commands.export import export_gaussians
-from bench.commands.gaussian_files import GAUSSIAN_FILES, ply, splat
 from bench.errors import InputError
+from bench.exports.gaussian_files import GAUSSIAN_FILES, ply, splat
+from bench.exports.gaussians import export_gaussians
 from bench.records.store import RunStore
 from bench.study.expand import expand
 from bench.study.study import load_study

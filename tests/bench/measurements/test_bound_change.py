@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.commands.bound_change import Options, measure
+from bench.measurements.bound_change import Options, measure
 from methods.priors.closed_form.gaussian import GaussianPrior
 
 

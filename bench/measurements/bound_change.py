@@ -1,6 +1,6 @@
 """The change that clipping to the prior's range of images makes to each method's update, on ground-truth renders.
 
-    python -m bench.commands.bound_change
+    python -m bench.measurements.bound_change
 
 prints, for every method, the size of its update with ``bound = "target"`` and ``"all"`` relative to that without
 clipping, and the cosine between the two; images and noise are the same.  The study ``ablation_bound`` shows what
@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.cells.streams import make_streams
-from bench.commands.inversion_error import truths
+from bench.measurements.inversion_error import truths
 from methods.contracts import Prior, View, ViewPrompt
 from methods.diffusion.bounded import Bound, with_bound
 from methods.distillation import methods

@@ -15,8 +15,8 @@ from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.records.record import Record
 from bench.records.store import RunStore
+from bench.scores.altered_tables import Altered, altered_tables
 from bench.scores.control_views import sample_views
-from bench.scores.kept_scores import Altered, altered_tables
 from bench.study.expand import expand
 from bench.study.study import Study, load_study
 from metrics import metrics

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.cells.streams import make_streams
-from bench.commands.inversion_error import Options, differences, errors, measure, truths
+from bench.measurements.inversion_error import Options, differences, errors, measure, truths
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error
 from methods.inversion.random import RandomNoise

@@ -12,15 +12,6 @@ from methods.paths import expand_path
 from methods.priors.pipeline.place import find_pipeline, looks_like_path, snapshot_in
 from methods.weights import CARD, WeightsError, WeightsMissingError, read_card, weights_home
 
-#: Fields of the pipelines' cards in addition to their files.
-CARD_FIELDS = {
-    # s of ε_∅ + s·(ε_y − ε_∅): DDIM sampling with 7.5 is what SDI and NFSD reproduce (arXiv 2405.15891 A.3; 2310.17590)
-    "guidance_scale": 7.5,
-    # p_neg of NFSD, appendix of arXiv 2310.17590
-    "negative_prompt": "unrealistic, blurry, low quality, out of focus, ugly, low contrast, dull, dark, "
-    "low-resolution, gloomy",
-}
-
 _HUB_NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w.-]+))?")
 
 

@@ -1,0 +1,1 @@
+"""Measurements on given images, without an optimisation; each file is a program."""
