@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.commands.sources import Source, optional_roles, sources_of
 from bench.errors import InputError
 from bench.output import print_line
+from bench.watch.machine import free_disk_bytes
 from methods.atomic import replace_file
 from methods.paths import expand_path
 from methods.priors.pipeline.folder import files_in
@@ -209,8 +210,7 @@ def _part(mirror: Path, source: Source, parts: int) -> Path:
 
 
 def _demand_room(folder: Path, size: int) -> None:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    free = free_disk_bytes(folder)
     if size > free:
         raise WeightsError(
             f"{folder}: {size / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from bench.study.readiness import NotInstalledError, check_scenes
 from bench.study.reported import check_report
 from bench.study.scorers import check_metrics
 from bench.study.study import Study
+from bench.watch.machine import free_disk_bytes
 from methods.priors.pipeline.settings import choose_device
 from methods.registry import UnknownNameError
 from methods.weights import WeightsMissingError
@@ -335,10 +335,3 @@ def _total(rows: Sequence[ArmPlan], what: Callable[[Cost], float], shown: Callab
 
 def _or_unknown(value: float | None, shown: Callable[[float], str]) -> str:
     return "?" if value is None else shown(value)
-
-
-def free_disk_bytes(folder: Path) -> int:
-    """Free bytes on the disk of ``folder``, which need not exist."""
-    whole = folder.absolute()
-    there = next(path for path in (whole, *whole.parents) if path.exists())
-    return shutil.disk_usage(there).free

@@ -12,6 +12,7 @@ import torch
 
 from bench.study.cell import Cell
 from bench.study.study import Study
+from bench.watch.machine import core_count
 from methods.priors.loading import cached_prior, folder_of, prior_device, prior_uses_gpu
 
 #: Memory of a worker in addition to its prior: torch, the scene and its optimiser.
@@ -85,12 +86,7 @@ def cpu_workers(threads: int, more_bytes: int = 0) -> int:
         more_bytes: Memory of a process in addition to torch and what it works on.
     """
     by_memory = psutil.virtual_memory().available // (_WORKER_BYTES + more_bytes)
-    return max(1, min(_cores() // threads, by_memory))
-
-
-def _cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(core_count() // threads, by_memory))
 
 
 def gpus() -> list[str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.errors import InputError
+from bench.formatting import some_of
 from bench.imports.asset import Asset, AssetImages
 from bench.imports.files import shown
 from bench.imports.judging import judge
@@ -33,9 +34,6 @@ from bench.study.study import Study
 from bench.watch.divergence import Status
 from bench.watch.environment import describe_environment
 from methods.weights import file_sha256
-
-#: Renders that one line names; of more it says how many there are.
-_NAMED = 5
 
 #: An object's renders by prompt and by the seed of the study that stands for them.
 _Found = dict[tuple[str, int], Asset]
@@ -192,8 +190,7 @@ def _check_tables(
 
 def _listed(words: str, names: Iterable[str]) -> str:
     names = list(names)
-    more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
-    return f"{len(names)} {words}: {', '.join(names[:_NAMED])}{more}"
+    return f"{len(names)} {words}: {some_of(names)}"
 
 
 def _find(study: Study, label: str, arm: ImportedArm, matching: Matching, console: Console) -> _Found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import psutil
 import torch
 
 from bench.study.section import Section
+from bench.watch.machine import core_count
 from bench.watch.nvml import Nvml
 
 _PACKAGES = (
@@ -79,7 +79,7 @@ def describe_environment(device: torch.device, backends: Mapping[str, str] | Non
         platform=platform.platform(),
         packages=package_versions(),
         cpu=_cpu_model(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=core_count(),
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu,
         cuda=torch.version.cuda if on_gpu else None,

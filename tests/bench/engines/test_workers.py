@@ -45,7 +45,7 @@ def test_by_default_there_are_as_many_workers_as_cores_and_memory(
     expected: int,
 ) -> None:
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
-    monkeypatch.setattr(bench.engines.workers, "_cores", lambda: cores)
+    monkeypatch.setattr(bench.engines.workers, "core_count", lambda: cores)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=gigabytes * 10**9))
     asked = study.model_copy(update={"prior": PriorChoice(name=prior), "threads": threads})
     assert workers_here(asked, [cell.model_copy(update={"steps": 10_000})]) == expected
@@ -62,7 +62,7 @@ def test_an_arms_own_prior_on_a_gpu_counts_too(study: Study, cell: Cell, monkeyp
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(bench.engines.workers, "prior_device", lambda name: {"toybox": "cuda"}.get(name, "cpu"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(bench.engines.workers, "_cores", lambda: 32)
+    monkeypatch.setattr(bench.engines.workers, "core_count", lambda: 32)
     cells = [cell.model_copy(update={"steps": 10_000})]
     own = {"sds": {}, "sdi": {"settings": {"prior": "toybox"}}}
     assert workers_here(study.model_copy(update={"methods": own}), cells) == 1
@@ -125,7 +125,7 @@ def test_cells_that_end_before_a_process_has_started_get_one(
     study: Study, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SDIBENCH_DEVICE", raising=False)
-    monkeypatch.setattr(bench.engines.workers, "_cores", lambda: 4)
+    monkeypatch.setattr(bench.engines.workers, "core_count", lambda: 4)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * 10**9))
     asked = study.model_copy(update={"prior": PriorChoice(name="toybox")})
     for count, expected in ((1, 1), (99, 1), (400, 2), (4000, 4)):
