@@ -29,11 +29,9 @@ class Conditioning:
         """The number of rows b."""
         return len(self.sequence)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its tensors."""
-        tensors = (self.sequence, self.pooled, self.mask, self.ids)
-        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+    def tensors(self) -> list[Tensor]:
+        """All of the tensors."""
+        return [each for each in (self.sequence, self.pooled, self.mask, self.ids) if each is not None]
 
     def __getitem__(self, index: Tensor | slice) -> Conditioning:
         """The rows at ``index``: a slice, or ``(k,)`` int64."""

@@ -101,11 +101,11 @@ class Prior(Protocol):
 
 
 @runtime_checkable
-class HoldsMemory(Protocol):
+class HoldsTensors(Protocol):
     """A further member of a prior that knows what it takes of its device."""
 
-    def held_bytes(self) -> int:
-        """Bytes of its tensors that are in memory now."""
+    def held_tensors(self) -> list[Tensor]:
+        """The tensors that are in memory now: of its networks, and of its texts' conditioning."""
         ...
 
 

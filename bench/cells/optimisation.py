@@ -11,9 +11,11 @@ import torch
 
 from bench.cells.initial_scene import initial_scene
 from bench.cells.streams import make_streams
+from bench.cells.update_check import check_state, check_update
 from bench.study.cell import Cell
 from bench.study.resolve import cell_method
 from bench.watch.divergence import Divergence, Watch
+from bench.watch.global_generators import no_global_draws
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Event
 from bench.watch.timed_prior import timed
@@ -54,6 +56,8 @@ class Optimisation:
         self.method = cell_method(cell)
         self.scene = initial_scene(cell).build(prior, self.streams["init"]).to(self.device)
         self.state = self.method.start(self._timed_prior)
+        for name, state in self.state.items():
+            check_state(name, state)
         self.optimiser = self._make_optimiser()
         prior.null(1)  # these now, since large text encoders are not kept while the scene is optimised
         prior.embed(self.texts())
@@ -154,14 +158,16 @@ class Optimisation:
     def _losses(self, rendering: Rendering, cameras: Cameras, progress: float) -> tuple[Distillation, torch.Tensor]:
         """The method's update and the sum of the scene's penalties."""
         view = View(rendering, cameras, self._timed_prior, progress)
-        update = self.method(
-            view,
-            prior=self._timed_prior,
-            prompt=self.embed(cameras),
-            progress=progress,
-            streams=self.streams,
-            state=self.state,
-        )
+        with no_global_draws(f"the method {self.cell.method}", self.device):
+            update = self.method(
+                view,
+                prior=self._timed_prior,
+                prompt=self.embed(cameras),
+                progress=progress,
+                streams=self.streams,
+                state=self.state,
+            )
+        check_update(update, (len(cameras), *self.prior.latent_shape), len(self._log_snr))
         largest = self.cell.update_clamp_at(progress)
         if largest is not None:
             clamp_update(view.latents, largest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ import torch
 
 from bench.cells.evaluation import render_ring
 from bench.cells.optimisation import Optimisation, reach
+from bench.cells.torch_settings import kept_defaults
 from bench.errors import StorageError, VersionError
 from bench.records.checkpoint import Checkpoint
 from bench.records.event_lines import EventLines
@@ -29,10 +31,12 @@ from bench.watch.energy import EnergyMeter
 from bench.watch.environment import describe_environment
 from bench.watch.memory_limit import memory_limit
 from bench.watch.nvml import Nvml
+from bench.watch.shared_state import SharedState, SharedStateError
 from bench.watch.step_clock import StepClock
 from bench.watch.telemetry import Clock, Event, MemoryMeter
-from methods.contracts import HoldsMemory, LimitedText, Prior
+from methods.contracts import HoldsTensors, LimitedText, Prior
 from methods.out_of_memory import is_out_of_memory
+from methods.priors.loading import cached_prior
 from methods.settings import MissingPackageError
 
 #: Functions that are called with the event of each step, and with the images of each snapshot, for progress; their
@@ -81,14 +85,23 @@ def run_cell(
         MissingPackageError: If the scene needs a package that does not work here, which every cell of it would find.
         KeyboardInterrupt: If the cell is interrupted.
     """
+    shared = SharedState(prior)
     this = _CellRun(cell, prior, attempts)
     try:
-        with memory_limit(memory_limit_gb, this.device):
+        with kept_defaults(), memory_limit(memory_limit_gb, this.device):
             this.run(on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
     except (StorageError, VersionError, MissingPackageError):
         raise
     except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         this.fail(error)
+    try:
+        shared.check()
+    except SharedStateError as error:
+        this.fail(error)
+        cached_prior.cache_clear()  # the next cell loads it anew
+    except RuntimeError as error:  # a GPU that is lost to this process
+        if not this.status.failed:
+            this.fail(error)
     outcome = this.outcome()
     if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()
@@ -119,7 +132,7 @@ class _CellRun:
         gpu = Nvml.find(self.device)
         self.clock = Clock()
         self.step_clock = StepClock(self.device)
-        self.memory = MemoryMeter(self.device, gpu, prior.held_bytes() if isinstance(prior, HoldsMemory) else None)
+        self.memory = MemoryMeter(self.device, gpu, _held_bytes(prior))
         self.energy = EnergyMeter(gpu)
         self.calls = CallMeter(prior)
         self.events: list[Event] = []
@@ -158,7 +171,7 @@ class _CellRun:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the steps of ``state``."""
         self.started_at = state["started_at"]
-        self.method_sha256 = state.get("method_sha256")
+        self.method_sha256 = state["method_sha256"]
         self.events = self.event_lines.decode(state["events"])
         self.snapshots = [SnapshotImages.from_state_dict(snapshot) for snapshot in state["snapshots"]]
         for name, meter in self.meters.items():
@@ -198,6 +211,10 @@ class _CellRun:
         if state is None:
             return
         if loop is not None:
+            before = state["run"].get("method_sha256")
+            if None not in (before, self.method_sha256) and before != self.method_sha256:
+                sys.stderr.write(f"the code of {self.cell.method} has changed since its checkpoint: it starts again\n")
+                return
             loop.load_state_dict(state["loop"])
         self.load_state_dict(state["run"])
 
@@ -306,3 +323,8 @@ class _CellRun:
             environment=describe_environment(self.device, self.backends),
         )
         return Outcome(record, self.events, self.images, self.scene, tuple(self.snapshots))
+
+
+def _held_bytes(prior: Prior) -> int | None:
+    """The bytes of the prior's tensors; None for a prior that does not know them."""
+    return sum(tensor.nbytes for tensor in prior.held_tensors()) if isinstance(prior, HoldsTensors) else None

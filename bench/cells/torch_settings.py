@@ -29,3 +29,16 @@ def torch_settings(threads: int) -> Iterator[None]:
         torch.set_num_threads(threads_before)
         torch.set_deterministic_debug_mode(deterministic_before)
         torch.utils.deterministic.fill_uninitialized_memory = fill_before  # type: ignore[attr-defined]
+
+
+@contextmanager
+def kept_defaults() -> Iterator[None]:
+    """Restore torch's default type, default device and gradient mode after code that may leave others behind."""
+    dtype, device, has_gradient = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
+        torch.set_grad_enabled(has_gradient)

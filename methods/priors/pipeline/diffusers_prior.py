@@ -113,10 +113,10 @@ class DiffusersPrior:
             del self._embedded[text]
         return Conditioning.cat([found[text] for text in texts])
 
-    def held_bytes(self) -> int:
-        """Bytes of its networks and of its texts' conditioning that are in memory now."""
-        tensors = [tensor for network in self._in_memory for tensor in (*network.parameters(), *network.buffers())]
-        return sum(tensor.nbytes for tensor in tensors) + sum(each.nbytes for each in self._embedded.values())
+    def held_tensors(self) -> list[Tensor]:
+        """The tensors of its networks and of its texts' conditioning that are in memory now."""
+        networks = [tensor for network in self._in_memory for tensor in (*network.parameters(), *network.buffers())]
+        return networks + [tensor for each in self._embedded.values() for tensor in each.tensors()]
 
     def drop_text_encoders(self) -> None:
         """Free the text encoders' memory, which a prediction does too; those of Stable Diffusion 1 and 2 are kept."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bench.cells.streams import STREAM_NAMES, make_streams, stream_seed
@@ -16,3 +17,8 @@ def test_a_stream_is_the_same_every_time_and_another_for_each_name_seed_and_prom
 def test_seeds_do_not_move_between_versions() -> None:
     # SHA-256 of "0\nblue-duck\ncamera": sha256sum prints the same
     assert stream_seed(0, "blue-duck", "camera") == 0x0598FD26A743E731 >> 1
+
+
+def test_a_misspelt_stream_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(KeyError, match="unknown stream 'timestp': did you mean timestep"):
+        make_streams(0, "duck")["timestp"]

@@ -1,0 +1,72 @@
+"""A check of what a method returns against its contract: a wrong shape would be broadcast, and nobody would see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from methods.contracts import Distillation, MethodState
+
+
+class ContractError(TypeError):
+    """A method, or a part of one, returned something else than its contract says; the message is one line."""
+
+
+def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: int) -> None:
+    """Check one update; nothing here waits for a device.
+
+    Args:
+        update: What the method returned.
+        latents_shape: ``(b, c, lh, lw)``.
+        timestep_count: T of the prior.
+
+    Raises:
+        ContractError: If it is no :class:`Distillation`, or a field has another form than that says.
+    """
+    if not isinstance(update, Distillation):
+        raise ContractError(f"the method returned a {type(update).__name__}, must be a Distillation(loss, target, …)")
+    _check_shape("loss", update.loss, ())
+    for name in ("target", "noise", "prediction"):
+        value = getattr(update, name)
+        if value is not None:
+            _check_shape(name, value, latents_shape)
+    for name, value in update.diagnostics.items():
+        _check_shape(f"diagnostics[{name!r}]", value, ())
+    times = update.timesteps
+    _check_shape("timesteps", times, latents_shape[:1])
+    if times.device.type == "cpu" and not (float(times.min()) >= 0 and float(times.max()) <= timestep_count - 1):
+        raise ContractError(f"timesteps: {times.tolist()} must be from 0 to {timestep_count - 1}")
+
+
+def check_state(name: str, state: MethodState) -> None:
+    """Check that a checkpoint can keep a state, before there is one.
+
+    Raises:
+        ContractError: If it has something else than tensors, numbers, texts, lists and dictionaries of them.
+    """
+    _check_plain(f"state {name!r}", state.state_dict())
+
+
+def _check_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(value, Tensor):
+        raise ContractError(f"{name}: is a {type(value).__name__}, must be a tensor {shape}")
+    if tuple(value.shape) != shape:
+        raise ContractError(f"{name}: has the shape {tuple(value.shape)}, must be {shape}")
+
+
+def _check_plain(where: str, value: Any) -> None:
+    if value is None or isinstance(value, Tensor | bool | int | float | str):
+        return
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            _check_plain(f"{where}[{key!r}]", entry)
+    elif isinstance(value, list | tuple):
+        for index, entry in enumerate(value):
+            _check_plain(f"{where}[{index}]", entry)
+    else:
+        kind = type(value).__name__
+        raise ContractError(
+            f"{where}: is a {kind}, which a checkpoint cannot keep; state_dict has tensors, numbers, texts, lists and "
+            "dictionaries"
+        )
