@@ -25,7 +25,7 @@ class FigureSettings(Section):
     metrics: tuple[str, ...] = ()
     """Columns of scores, or (sweep and arms) optimise_seconds or unet_rows; one panel per column."""
     x: str = ""
-    """Path of the varied number in a cell's settings, such as render.resolution (sweep)."""
+    """Path of the varied number in a cell's settings, such as render.resolution, or hyper_parameters.NAME (sweep)."""
     x_label: str = ""
     """Label of the axis of ``x`` (sweep)."""
     logarithmic: bool = False

@@ -5,20 +5,22 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
-import methods.contracts
+from methods import contracts
 from methods.diffusion.schedules import schedules
+from methods.distillation import methods
 from methods.inversion import strategies
 from methods.priors import priors
 from methods.priors.loading import folder_of, hub_of
 from methods.weights import WeightsMissingError
 
-README = Path(methods.contracts.__file__).parent / "README.md"
+README = Path(contracts.__file__).parent / "README.md"
 
 
 @pytest.fixture
@@ -46,6 +48,21 @@ def test_the_schedule_falls_like_half_a_cosine(example, prior) -> None:
     schedule = schedules["cosine"]()
     timesteps = [schedule(prior, progress, 2, torch.Generator()).tolist() for progress in (0.0, 0.25, 0.5, 1.0)]
     assert timesteps == [[980, 980], [839, 839], [500, 500], [20, 20]]
+    with pytest.raises(ValueError, match="low, high"):
+        schedules["cosine"](high=9.0)
+
+
+def test_the_strategy_serves_every_method_that_infers_noise(example, prior, prompt, make_view, make_streams) -> None:
+    example("@strategies.register")
+    view = make_view(prior, torch.zeros(2, 3, 16, 16))
+    tried = []
+    for name in methods.names():
+        if "inversion" not in {field.name for field in fields(methods[name])}:
+            continue
+        method = methods[name](inversion=strategies["slow"]())
+        tried.append(name)
+        method(view, prior=prior, prompt=prompt, progress=0.5, streams=make_streams(), state=method.start(prior))
+    assert {"sds", "sdi", "dsd", "asyncsd"} <= set(tried)
 
 
 def test_the_strategy_s_noise_is_standard_correlated_and_continues_from_its_state(
