@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ from reports.table import Entry, Row, Table, TableColumn
 #: Settings by which the cells of one arm differ, and the arm's own names.
 _OF_CELLS: Final = ("label", "method", "prompt_id", "prompt", "seed")
 _HYPER_PARAMETERS: Final = "hyper_parameters"
+
+#: Beginning of the path of a method's own setting, which is shown without it, as a study sets it.
+_OF_METHOD: Final = "method: "
 
 #: Most values of one arm that are listed; more, such as one of each prompt, would hide the arm's other settings.
 _MOST_LISTED: Final = 3
@@ -46,9 +49,7 @@ class Arms:
             methods[str(label)] = str(first.get("method", ""))
             if (cells["provenance"] != "imported").all():
                 known[str(label)] = _of_arm(cells)
-        paths = list(dict.fromkeys(path for settings in known.values() for path in settings))
-        # by the values themselves: arms with other values for each prompt have the same text
-        varied = [path for path in paths if len({tuple(settings.get(path, ())) for settings in known.values()}) > 1]
+        varied = _varied(list(known.values()))
         columns = (
             TableColumn("method", "method", kind="words"),
             TableColumn("settings", "settings", kind="words"),
@@ -56,12 +57,18 @@ class Arms:
         rows = []
         for label, method in methods.items():
             own = known.get(label, {})
-            listed = "; ".join(f"{path} = {_shown(own[path])}" for path in varied if path in own)
+            listed = "; ".join(
+                f"{path.removeprefix(_OF_METHOD)} = {_shown(own[path])}" for path in varied if path in own
+            )
             rows.append(Row(label, (Entry(text=method), Entry(text=listed))))
-        shared = next(iter(known.values()), {})
+        shared = {
+            path: values
+            for path, values in next(iter(known.values()), {}).items()
+            if all(tuple(settings.get(path, ())) == tuple(values) for settings in known.values())
+        }
         return cls(
             Table("arms", "Arms", _caption(len(known), len(methods), bool(varied)), "Arm", columns, tuple(rows)),
-            tuple((path, _shown(values)) for path, values in shared.items() if path not in varied),
+            tuple((path.removeprefix(_OF_METHOD), _shown(values)) for path, values in shared.items()),
         )
 
 
@@ -70,20 +77,46 @@ def _caption(known: int, arms: int, differ: bool) -> tuple[str, ...]:
     if known < 2:
         return ("Hyper-parameters and settings of imported arms are not known.",) if known < arms else ()
     first = (
-        "Hyper-parameters and settings in which the arms differ, with the values that they ran with."
+        "Hyper-parameters and settings in which the arms differ, with the values that they ran with; of a scene, or a "
+        "part of one, that others do not have, the name alone."
         if differ
         else "The arms have the same hyper-parameters and settings."
     )
     return (first, "Of imported arms they are not known.") if known < arms else (first,)
 
 
+def _varied(arms: Sequence[Settings]) -> list[str]:
+    """Return the paths of the settings in which arms differ, those of the methods first.
+
+    Where arms have other scenes, or other parts of one, the settings of a part that only one of them has are left out:
+    the name of the part says it.
+    """
+    paths = sorted(dict.fromkeys(path for settings in arms for path in settings), key=_is_of_study)
+    varied: list[str] = []
+    for path in paths:
+        # the values themselves: arms with other values for each prompt have the same text
+        values = {tuple(settings.get(path, ())) for settings in arms}
+        if _is_of_study(path) and any(path.startswith(f"{part}.") for part in varied):
+            values.discard(())
+        if len(values) > 1:
+            varied.append(path)
+    return varied
+
+
+def _is_of_study(path: str) -> bool:
+    return not path.startswith(_OF_METHOD)
+
+
 def _of_arm(cells: pd.DataFrame) -> Settings:
-    """Return the settings of an arm's cells; where these differ, as after a change of the code, all values."""
+    """Return the settings of an arm's cells; where these differ, as after a change of the code, all values.
+
+    The paths of the method's own begin with ``_OF_METHOD``.
+    """
     values: Settings = {}
     for text, prompts in cells.groupby("settings", sort=False)["prompt_id"]:
         settings = {name: value for name, value in _read(text).items() if name not in _OF_CELLS}
-        own = settings.pop(_HYPER_PARAMETERS, {})  # first, and by their own names, as a study sets them
-        for path, value in (*_leaves(own), *_leaves(settings)):
+        own = settings.pop(_HYPER_PARAMETERS, {})
+        for path, value in (*_leaves(own, _OF_METHOD), *_leaves(settings)):
             values.setdefault(path, {}).setdefault(value, set()).update(prompts)
     return values
 

@@ -48,6 +48,24 @@ def test_each_arm_has_its_method_and_the_settings_that_differ(frames: ReportFram
     }
 
 
+def test_of_another_scene_the_name_is_listed_and_not_all_of_its_settings(frames: ReportFrames) -> None:
+    scenes = {
+        "sds-4": {"name": "nerf", "background": 1.0, "encoding": {"name": "hash_grid", "levels": 16}},
+        "sds-30": {"name": "nerf", "background": 0.5, "encoding": {"name": "dense_grid"}},
+        "sdi": {"name": "gaussians", "count": 2000},
+    }
+    cells = frames.cells[frames.cells["provenance"] != "imported"]
+    texts = [json.dumps({"scene": scenes[cell.method]} | json.loads(cell.settings)) for cell in cells.itertuples()]
+    arms = Arms.of(dataclasses.replace(frames, cells=cells.assign(settings=texts)))
+    rows = {row.label: row.entries[1].text for row in arms.table.rows}
+    assert rows == {
+        "sds-4": "guidance_scale = 4; scene = nerf; scene.background = 1; scene.encoding = hash_grid",
+        "sds-30": "guidance_scale = 30; scene = nerf; scene.background = 0.5; scene.encoding = dense_grid",
+        "sdi": "guidance_scale = 7.5; inversion = ddim; inversion.inversion_steps = 10; scene = gaussians",
+    }
+    assert not [path for path, _ in arms.shared if path.startswith("scene")]
+
+
 def test_what_all_share_is_listed_once_without_what_is_of_one_cell(frames: ReportFrames) -> None:
     assert Arms.of(frames).shared == (
         ("steps", "50"),
