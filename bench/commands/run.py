@@ -12,7 +12,7 @@ from bench.cells.initial_scene import check_inputs
 from bench.commands.prompt_reading import describe_reading
 from bench.engines import engines
 from bench.engines.board import Board
-from bench.engines.options import EngineOptions
+from bench.engines.options import DEFAULTS, EngineOptions
 from bench.engines.work import set_record_aside
 from bench.engines.workers import workers_per_gpu
 from bench.errors import RunError
@@ -44,7 +44,7 @@ def run_study(
     retry_failed: bool = False,
     retry_changed: bool = False,
     budget_hours: float | None = None,
-    options: EngineOptions | None = None,
+    options: EngineOptions = DEFAULTS,
 ) -> int:
     """Run the cells of ``study`` that have no record yet.
 
@@ -92,7 +92,7 @@ def run_study(
     if missing:
         here = engine == "local"  # elsewhere may be another device
         if (check := getattr(run, "check", None)) is not None:
-            check(study, options or EngineOptions())
+            check(study, options)
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)
         for line in describe_reading(study):
@@ -106,7 +106,7 @@ def run_study(
                 console,
                 budget_hours=budget_hours,
                 times_steps=here,
-                workers_per_gpu=workers_per_gpu(study, missing, options.workers if options else None) if here else 1,
+                workers_per_gpu=workers_per_gpu(study, missing, options.workers) if here else 1,
             )
     study = store.open(study)
     store.tidy()
@@ -119,13 +119,13 @@ def run_study(
         before = second_records(store)
         try:
             with Board(missing, store, console):
-                run(study, missing, store, options or EngineOptions())
+                run(study, missing, store, options)
         finally:
             _show_twice(study, store, before, console)
     to_run = {cell.identity for cell in missing}
     ran = store.read_all(missing)
     _show_failed(study, [*(record for record in records if record.identity not in to_run), *ran], store, console)
-    _check(missing, ran, store, options or EngineOptions())
+    _check(missing, ran, store, options)
     return sum(record.status is Status.CRASHED for record in ran)
 
 

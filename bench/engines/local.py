@@ -35,8 +35,7 @@ _SECONDS = 0.2
 def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
     """Worker processes on this machine; a killed cell continues from its checkpoint."""
     count = worker_count(study, cells, options.workers)
-    threads = study.threads
-    job = partial(work, study, cells, store, threads=threads, options=options)
+    job = partial(work, study, cells, store, options=options)
     with interrupts(*STOP) as interrupt:
         if count == 1:
             job(interrupted=interrupt.__bool__)

@@ -57,3 +57,7 @@ class EngineOptions:
             if owner in _ENGINES and owner != engine and getattr(self, field.name) != field.default:
                 option = f"--{field.name.replace('_', '-')}"
                 raise InputError(f"{option}: is an option of the engine {owner}, not of {engine}; add --engine {owner}")
+
+
+#: The options of a run that is given none.
+DEFAULTS = EngineOptions()

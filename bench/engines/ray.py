@@ -97,15 +97,7 @@ def _run(given: tuple[Study, list[Cell], RunStore], options: EngineOptions) -> N
     study, cells, store = given
     with interrupts(signal.SIGINT) as interrupt:  # SIGTERM is Ray's, for a machine that is taken away
         try:
-            work(
-                study,
-                cells,
-                store,
-                threads=study.threads,
-                interrupted=interrupt.__bool__,
-                options=options,
-                whole_log=True,
-            )
+            work(study, cells, store, interrupted=interrupt.__bool__, options=options, whole_log=True)
         except DeviceLostError:
             os._exit(1)  # Ray starts the task again in another process, which can use the GPU
 

@@ -79,7 +79,7 @@ class SlurmWorker:
         study = store.read_study()
         cells = [cell for cell in expand(study) if cell.folder_name in self.names]
         try:
-            work(study, cells, store, threads=study.threads, options=self.options, whole_log=True)
+            work(study, cells, store, options=self.options, whole_log=True)
         except DeviceLostError:
             return True
         return False

@@ -13,7 +13,7 @@ from contextlib import suppress
 from bench.cells.run_cell import give_up, run_cell
 from bench.cells.torch_settings import torch_settings
 from bench.engines.cell_log import cell_log
-from bench.engines.options import EngineOptions, TrackerName
+from bench.engines.options import DEFAULTS, EngineOptions, TrackerName
 from bench.engines.tracking import CellTracker
 from bench.errors import DeviceLostError, StorageError
 from bench.records.attempts import LIVES, Attempts, AttemptsFile
@@ -38,9 +38,8 @@ def work(
     cells: Sequence[Cell],
     store: RunStore,
     *,
-    threads: int,
     interrupted: Callable[[], bool] = lambda: False,
-    options: EngineOptions | None = None,
+    options: EngineOptions = DEFAULTS,
     whole_log: bool = False,
 ) -> None:
     """Do the cells that have no record, until every one of them has one.
@@ -52,7 +51,6 @@ def work(
         study: What the cells are of.
         cells: Those that this worker may do.
         store: The run folder.
-        threads: Torch's threads on the CPU.
         interrupted: Asked after each step; once it says True, the cell is saved and KeyboardInterrupt raised.
         options: The number of failures after which no further cell is started, and the experiment tracker.
         whole_log: Whether standard output and error of this process go into the cells' logs.
@@ -60,10 +58,9 @@ def work(
     Raises:
         DeviceLostError: If a cell crashed so that this process can use its GPU no more; another process goes on.
     """
-    options = options or EngineOptions()
     budget = _Budget(store, cells, options.fail_after)
     left = [cell for cell in cells if not store.has(cell)]
-    with torch_settings(threads):
+    with torch_settings(study.threads):
         while left and not budget.is_spent():
             held = []
             for cell in left:

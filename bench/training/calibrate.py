@@ -120,8 +120,8 @@ def recognised(judge: Classifier, images: Tensor, wanted: list[tuple[ToyObject, 
     return {name: round(float(hits.float().mean()), 4) for name, hits in right.items()}
 
 
-def _sheet(images: Tensor, columns: int = 12) -> Image.Image:
-    rows = [torch.cat(list(images[start : start + columns]), dim=2) for start in range(0, len(images), columns)]
+def _sheet(images: Tensor) -> Image.Image:
+    rows = [torch.cat(list(row), dim=2) for row in images.split(12)]
     sheet = torch.cat(rows, dim=1).permute(1, 2, 0)
     return Image.fromarray(to_bytes(sheet))
 

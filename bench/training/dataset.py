@@ -28,6 +28,9 @@ from prompts.toybox.kinds import KINDS
 
 RESOLUTION = 64
 _SUPERSAMPLE = 2
+_SURFACES_PER_KIND = 300  # cameras for each kind of object
+_PAINTINGS = 14  # combinations of colour and pattern for each of them
+_SEED = 0  # of the cameras and the choice of combinations
 _CHUNK = 25  # surfaces of one kind rendered by a worker at a time
 
 
@@ -51,22 +54,19 @@ class ToyImages:
         return rgba[:, :3] + (1 - rgba[:, 3:]) * background[:, None, None, None]
 
 
-def toy_images(folder: Path, *, surfaces_per_kind: int = 300, paintings: int = 14, seed: int = 0) -> ToyImages:
+def toy_images(folder: Path) -> ToyImages:
     """The image set in ``folder``, rendered on all cores if it is not there.
 
     Args:
         folder: Where the arrays are kept; one folder holds one set.
-        surfaces_per_kind: Cameras for each kind of object.
-        paintings: Combinations of colour and pattern for each of them.
-        seed: Of the cameras and the choice of combinations.
 
     Raises:
         ValueError: If ``folder`` holds a set made with other settings.
     """
-    settings = {"surfaces_per_kind": surfaces_per_kind, "paintings": paintings, "seed": seed, "version": 1}
+    settings = {"surfaces_per_kind": _SURFACES_PER_KIND, "paintings": _PAINTINGS, "seed": _SEED, "version": 1}
     note = folder / "settings.json"
     if not note.exists():
-        _render_all(folder, surfaces_per_kind, paintings, seed)
+        _render_all(folder)
         note.write_text(json.dumps(settings))
     if (found := json.loads(note.read_text())) != settings:
         raise ValueError(f"{folder}: holds an image set made with {found}, not {settings}; name another folder")
@@ -74,12 +74,12 @@ def toy_images(folder: Path, *, surfaces_per_kind: int = 300, paintings: int = 1
     return ToyImages(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
-def _render_all(folder: Path, surfaces_per_kind: int, paintings: int, seed: int) -> None:
+def _render_all(folder: Path) -> None:
     parts = folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (parts / f"{kind}-{start}.npz", kind, min(_CHUNK, surfaces_per_kind - start), paintings, seed + 1000 * index)
-        for start in range(0, surfaces_per_kind, _CHUNK)
+        (parts / f"{kind}-{start}.npz", kind, min(_CHUNK, _SURFACES_PER_KIND - start), _SEED + 1000 * index)
+        for start in range(0, _SURFACES_PER_KIND, _CHUNK)
         for index, kind in enumerate(KINDS, start=start * len(KINDS))
     ]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
@@ -91,12 +91,12 @@ def _render_all(folder: Path, surfaces_per_kind: int, paintings: int, seed: int)
     shutil.rmtree(parts)
 
 
-def _render_part(job: tuple[Path, str, int, int, int]) -> None:
-    path, kind, surfaces, paintings, seed = job
+def _render_part(job: tuple[Path, str, int, int]) -> None:
+    path, kind, surfaces, seed = job
     if path.exists():
         return
     torch.set_num_threads(1)
-    images = list(_images(kind, surfaces, paintings, seed))
+    images = list(_images(kind, surfaces, seed))
     toys = all_objects()
     words = ("front view", "side view", "back view")
     with replace_file(path) as unfinished:
@@ -111,9 +111,7 @@ def _render_part(job: tuple[Path, str, int, int, int]) -> None:
         )
 
 
-def _images(
-    kind: str, surfaces: int, paintings: int, seed: int
-) -> Iterator[tuple[np.ndarray, ToyObject, float, float, str]]:
+def _images(kind: str, surfaces: int, seed: int) -> Iterator[tuple[np.ndarray, ToyObject, float, float, str]]:
     generator = torch.Generator().manual_seed(seed)
     cameras = sample_cameras(CameraRange(), surfaces, generator)
     rays = cameras.rays(_SUPERSAMPLE * RESOLUTION)
@@ -121,7 +119,7 @@ def _images(
     views = view_words(cameras)
     for index in range(surfaces):
         surface = trace(kind, rays.origins[index], rays.directions[index])
-        chosen = torch.randperm(len(toys), generator=generator)[:paintings].tolist()
+        chosen = torch.randperm(len(toys), generator=generator)[:_PAINTINGS].tolist()
         for toy in (toys[number] for number in chosen):
             image = develop(surface, toy, _SUPERSAMPLE)
             rgba = torch.cat([image.rgb, image.opacity]).permute(1, 2, 0)

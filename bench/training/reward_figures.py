@@ -16,23 +16,25 @@ from metrics.models.reward import RewardModel
 from prompts.toybox import DEGRADATIONS, VIEWS
 
 _PAIRS = 200  # of each kind of preference
+_SEED = 1  # of the images and the damage in the figures
+_SHEET_SEED = 2  # of those on the sample sheet
 
 
-def held_out_figures(folder: Path, images: ToyImages, *, seed: int = 1) -> dict[str, float]:
+def held_out_figures(folder: Path, images: ToyImages) -> dict[str, float]:
     """Shares of pairs in [0, 1] whose better side gets the higher reward, on combinations left out of training.
 
     ``damage_…``: the clean image against one damaged at a strength in [0.4, 1].  ``caption_…``: the right
     caption against one wrong in a single attribute, for a clean image.  ``pairs``: their mean, each half.
     """
     model = RewardModel(folder)
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    rng, generator = np.random.default_rng(_SEED), torch.Generator().manual_seed(_SEED)
     index = rng.choice(np.flatnonzero(images.held_out), _PAIRS)
     damage: dict[str, list[bool]] = {name: [] for name in DAMAGE}
     captions: list[bool] = []
     for row, image in enumerate(index):
         clean = images.over(np.array([image]), torch.ones(1))
         view = VIEWS[images.view[image]] if row % 3 == 0 else None
-        right, wrong = wrong_caption(OBJECTS[images.toy[image]], view, [seed, row])
+        right, wrong = wrong_caption(OBJECTS[images.toy[image]], view, [_SEED, row])
         damaged = [DEGRADATIONS[name](clean, float(rng.uniform(0.4, 1)), generator) for name in DAMAGE]
         best, *worse = model.rewards(to_uint8(torch.cat([clean, *damaged])), right)
         for name, reward in zip(DAMAGE, worse, strict=True):
@@ -47,10 +49,10 @@ def held_out_figures(folder: Path, images: ToyImages, *, seed: int = 1) -> dict[
     }
 
 
-def sample_sheet(folder: Path, images: ToyImages, *, seed: int = 2) -> Image.Image:
+def sample_sheet(folder: Path, images: ToyImages) -> Image.Image:
     """Six held-out images, clean above and damaged below, with their rewards for a right caption."""
     model = RewardModel(folder)
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    rng, generator = np.random.default_rng(_SHEET_SEED), torch.Generator().manual_seed(_SHEET_SEED)
     index = rng.choice(np.flatnonzero(images.held_out), 6)
     clean = images.over(index, torch.ones(6))
     names = [DAMAGE[row % len(DAMAGE)] for row in range(6)]
@@ -58,7 +60,7 @@ def sample_sheet(folder: Path, images: ToyImages, *, seed: int = 2) -> Image.Ima
     titles = []
     for rgb, words in ((clean, [""] * 6), (damaged, names)):
         for image, number, word in zip(rgb, images.toy[index], words, strict=True):
-            right, wrong = wrong_caption(OBJECTS[number], None, [seed, int(number)])
+            right, wrong = wrong_caption(OBJECTS[number], None, [_SHEET_SEED, int(number)])
             rewards = [model.rewards(to_uint8(image[None]), text)[0] for text in (right, wrong)]
             lines = [f"{text}: {reward:.1f}" for text, reward in zip((right, wrong), rewards, strict=True)]
             titles.append("\n".join([word, *lines]).replace("a photo of ", ""))

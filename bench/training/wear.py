@@ -19,6 +19,7 @@ from prompts.toybox import DEGRADATIONS
 DAMAGE = tuple(DEGRADATIONS)
 
 _BLUR = DAMAGE.index("blur")
+_PLAIN_SHARE = 0.4  # of the backgrounds
 _HALVING_BLUR = 0.2  # going down to 32 pixels and up again is as soft as a blur of this strength
 _SOFTNESS = 0.2  # so is a mean over 3 × 3 pixels
 _GROUP = 8  # neighbours that are damaged in the same way, since a degradation takes one strength
@@ -31,10 +32,10 @@ class Worn(NamedTuple):
     strengths: Tensor  # (b, number of DAMAGE), in [0, 1]
 
 
-def random_backgrounds(count: int, generator: torch.Generator, *, plain_share: float = 0.4) -> Tensor:
+def random_backgrounds(count: int, generator: torch.Generator) -> Tensor:
     """Grey levels ``(count,)`` in [0.5, 1], white (the evaluation's) for a share of them."""
     grey = 0.5 + 0.5 * torch.rand(count, generator=generator)
-    return torch.where(torch.rand(count, generator=generator) < plain_share, torch.ones(count), grey)
+    return torch.where(torch.rand(count, generator=generator) < _PLAIN_SHARE, torch.ones(count), grey)
 
 
 def wear(rgb: Tensor, background: Tensor, generator: torch.Generator) -> Worn:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, ViewPrompt
 from methods.diffusion.guidance import Prediction, guided_prediction, levels
+from methods.settings import require
 from methods.transfer import to_device
 
 #: Images sampled in one batch, so that a small device has room for them.
@@ -41,8 +42,7 @@ def ddim_sample(prior: Prior, noise: Tensor, prompt: ViewPrompt, scale: float, s
         ValueError: If ``steps`` is not from 1 to the number of training timesteps.
     """
     total = len(prior.alphas_cumprod)
-    if not 1 <= steps <= total:
-        raise ValueError(f"steps: {steps} is not from 1 to {total}, the prior's training timesteps")
+    require(1 <= steps <= total, "steps", steps, f"from 1 to {total}, the prior's training timesteps")
     stride, noisy = total // steps, noise
     if bool(prior.alphas_cumprod[-1] < _NOISE_ALONE):
         path = torch.linspace(total - 1, 0, steps).round().long().tolist()

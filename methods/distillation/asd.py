@@ -12,6 +12,7 @@ from methods.diffusion.adaptation import SecondTarget
 from methods.diffusion.guidance import add_noise, direction, levels, predict_rows, queries
 from methods.distillation import methods
 from methods.distillation.vsd import VSD
+from methods.settings import require
 
 
 @methods.register("asd")
@@ -35,8 +36,7 @@ class ASD(VSD):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.gamma < -1.0:
-            raise ValueError(f"gamma: {self.gamma} is below -1, where the loss of the LoRA has no minimum")
+        require(self.gamma >= -1.0, "gamma", self.gamma, "at least -1, below which the loss of the LoRA has no minimum")
 
     def _weight(self, prior: Prior, timesteps: Tensor) -> Tensor:
         alpha, sigma = levels(prior, timesteps)

@@ -31,6 +31,7 @@ from methods.diffusion.schedules import draw_later
 from methods.diffusion.schedules.sliding import Sliding
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
+from methods.settings import require
 
 
 @methods.register("asyncsd")
@@ -59,9 +60,9 @@ class AsyncSD(Method):
     """Source of the noise: sampled again in each step; a strategy that infers it does so at t + Δ."""
 
     def __post_init__(self) -> None:
-        for name, values in (("shift", (self.shift,)), ("shift_above", self.shift_above)):
-            if not all(0.0 <= value <= 1.0 for value in values):
-                raise ValueError(f"{name}: {getattr(self, name)} is not within 0 and 1")
+        require(0.0 <= self.shift <= 1.0, "shift", self.shift, "within 0 and 1")
+        are_fractions = all(0.0 <= fraction <= 1.0 for fraction in self.shift_above)
+        require(are_fractions, "shift_above", self.shift_above, "within 0 and 1")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

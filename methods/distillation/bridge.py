@@ -21,6 +21,7 @@ from methods.diffusion.schedules.piecewise import Piecewise
 from methods.distillation import methods, update_loss
 from methods.distillation.sds import SDS
 from methods.inversion.random import RandomNoise
+from methods.settings import require
 
 
 @methods.register("bridge")
@@ -51,8 +52,7 @@ class Bridge(Method):
     """The source's text (``src_modifier``)."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.switch <= 1.0:
-            raise ValueError(f"switch: {self.switch} is not a progress from 0 to 1")
+        require(0.0 <= self.switch <= 1.0, "switch", self.switch, "a progress from 0 to 1")
 
     def calibrated(self, prior: Prior) -> Self:
         """A copy with the prior's guidance scale, and its words for bad images after the prompt, if it has some."""

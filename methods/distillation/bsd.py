@@ -23,6 +23,7 @@ from methods.diffusion.guidance import add_noise, bound_prediction, direction, l
 from methods.diffusion.schedules.warm_up import WarmUp
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
+from methods.settings import require
 
 
 @methods.register("bsd")
@@ -55,8 +56,7 @@ class BSD(Method):
     later_fields: ClassVar = ("text", "standard")
 
     def __post_init__(self) -> None:
-        if self.text <= 0:
-            raise ValueError(f"text: {self.text} is not a positive factor")
+        require(self.text > 0, "text", self.text, "a positive factor")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

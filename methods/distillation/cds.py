@@ -24,6 +24,7 @@ from methods.diffusion.schedules import timestep_index
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.distillation import methods, update_loss
 from methods.inversion.fixed import FixedNoise
+from methods.settings import require
 
 
 @methods.register("cds")
@@ -55,8 +56,8 @@ class CDS(Method):
     guidance_fields: ClassVar = ("guidance_scale", "last_guidance_scale")
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.gap[0] < self.gap[1] <= 1.0:
-            raise ValueError(f"gap: {self.gap} is not an increasing pair of fractions of T above 0")
+        is_right = 0.0 < self.gap[0] < self.gap[1] <= 1.0
+        require(is_right, "gap", self.gap, "an increasing pair of fractions of T above 0")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

@@ -20,6 +20,7 @@ from methods.diffusion.schedules import draw_later
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.distillation import methods, update_loss
 from methods.inversion.trajectory import Trajectory
+from methods.settings import require
 
 
 @methods.register("dsd")
@@ -50,8 +51,7 @@ class DSD(Method):
 
     def __post_init__(self) -> None:
         for name in ("shift", "shift_above"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name}: {getattr(self, name)} is not within 0 and 1")
+            require(0.0 <= getattr(self, name) <= 1.0, name, getattr(self, name), "within 0 and 1")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

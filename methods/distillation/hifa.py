@@ -24,6 +24,7 @@ from methods.diffusion.sampling import Fresh, denoise
 from methods.diffusion.schedules.sqrt import SquareRoot
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise
+from methods.settings import require
 
 
 @methods.register("hifa")
@@ -63,14 +64,11 @@ class HiFA(Method):
     later_fields: ClassVar = ("denoise_steps", "eta", "constant_weight")
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.eta <= 1.0:
-            raise ValueError(f"eta: {self.eta} is not within 0 and 1")
-        if self.constant_weight is not None and self.constant_weight <= 0:
-            raise ValueError(f"constant_weight: {self.constant_weight} is not a positive weight")
-        if self.image_weight < 0:
-            raise ValueError(f"image_weight: {self.image_weight} is negative")
-        if self.denoise_steps < 1:
-            raise ValueError(f"denoise_steps: {self.denoise_steps} is not a positive number of steps")
+        require(0.0 <= self.eta <= 1.0, "eta", self.eta, "within 0 and 1")
+        constant = self.constant_weight
+        require(constant is None or constant > 0, "constant_weight", constant, "a positive weight")
+        require(self.image_weight >= 0, "image_weight", self.image_weight, "zero or a positive weight")
+        require(self.denoise_steps >= 1, "denoise_steps", self.denoise_steps, "a positive number of steps")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

@@ -14,6 +14,7 @@ from methods.diffusion.sampling import Walked
 from methods.diffusion.schedules.warm_up import WarmUp, warm_up_left
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import ddim_inversion
+from methods.settings import require
 
 
 @methods.register("ism")
@@ -57,8 +58,7 @@ class ISM(Method):
     later_fields: ClassVar = ("trajectory_gamma",)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.trajectory_gamma <= 1.0:
-            raise ValueError(f"trajectory_gamma: {self.trajectory_gamma} is not within 0 and 1")
+        require(0.0 <= self.trajectory_gamma <= 1.0, "trajectory_gamma", self.trajectory_gamma, "within 0 and 1")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

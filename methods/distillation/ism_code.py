@@ -16,6 +16,7 @@ from methods.diffusion.schedules import require_range, timestep_index
 from methods.distillation import methods, update_loss
 from methods.distillation.ism import noise_before
 from methods.inversion.ddim import ddim_inversion
+from methods.settings import require
 from methods.transfer import to_device
 
 
@@ -69,8 +70,7 @@ class ISMCode(Method):
 
     def __post_init__(self) -> None:
         require_range("timesteps", *self.timesteps)
-        if not 0.0 <= self.trajectory_gamma <= 1.0:
-            raise ValueError(f"trajectory_gamma: {self.trajectory_gamma} is not within 0 and 1")
+        require(0.0 <= self.trajectory_gamma <= 1.0, "trajectory_gamma", self.trajectory_gamma, "within 0 and 1")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

@@ -28,6 +28,7 @@ from methods.diffusion.schedules import draw_timesteps
 from methods.diffusion.schedules.piecewise import Piecewise
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise, draw_noise
+from methods.settings import require
 from methods.transfer import to_device
 
 
@@ -62,8 +63,7 @@ class LODS(Method):
 
     def __post_init__(self) -> None:
         for name in ("guidance_scale", "lora_rank"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is not a positive number")
+            require(getattr(self, name) > 0, name, getattr(self, name), "a positive number")
 
     def start(self, prior: Prior) -> dict[str, MethodState]:
         """The part that is learnt and its optimiser as ``null``, in addition to the parts' states."""

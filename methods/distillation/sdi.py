@@ -23,6 +23,7 @@ from methods.diffusion.sampling import denoise
 from methods.diffusion.schedules.linear import Linear
 from methods.distillation import methods, update_loss
 from methods.inversion.ddim import DDIMInversion
+from methods.settings import require
 
 
 @methods.register("sdi")
@@ -53,10 +54,8 @@ class SDI(Method):
     later_fields: ClassVar = ("denoise_steps",)
 
     def __post_init__(self) -> None:
-        if self.denoise_steps < 1:
-            raise ValueError(f"denoise_steps: {self.denoise_steps} is not a positive number of steps")
-        if self.tau < 0:
-            raise ValueError(f"tau: {self.tau} is negative; it is a fraction of T")
+        require(self.denoise_steps >= 1, "denoise_steps", self.denoise_steps, "a positive number of steps")
+        require(self.tau >= 0, "tau", self.tau, "zero or a positive fraction of T")
 
     def __call__(
         self, view: View, *, prior: Prior, prompt: ViewPrompt, progress: float, streams: Streams, state: State

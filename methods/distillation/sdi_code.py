@@ -14,6 +14,7 @@ from methods.diffusion.guidance import bound_prediction, guided_noise, guided_pr
 from methods.diffusion.schedules import require_range
 from methods.distillation import methods
 from methods.inversion.random import draw_noise
+from methods.settings import require
 from methods.transfer import to_device
 
 
@@ -53,10 +54,8 @@ class SDICode(Method):
 
     def __post_init__(self) -> None:
         require_range("timesteps", *self.timesteps)
-        if self.inversion_steps < 1:
-            raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")
-        if self.eta < 0:
-            raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
+        require(self.inversion_steps >= 1, "inversion_steps", self.inversion_steps, "a positive number of steps")
+        require(self.eta >= 0, "eta", self.eta, "zero or a positive standard deviation")
 
     def calibrated(self, prior: Prior) -> Self:
         """A copy with the prior's guidance scale, and its negative in the inversion."""

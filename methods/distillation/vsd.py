@@ -28,6 +28,7 @@ from methods.diffusion.schedules import draw_timesteps
 from methods.diffusion.schedules.piecewise import Piecewise
 from methods.distillation import methods, update_loss
 from methods.inversion.random import RandomNoise, draw_noise
+from methods.settings import require
 from methods.transfer import to_device
 
 
@@ -64,10 +65,8 @@ class VSD(Method):
     later_fields: ClassVar = ("lookahead",)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.camera_dropout <= 1.0:
-            raise ValueError(f"camera_dropout: {self.camera_dropout} is not a probability")
-        if self.lora_rank < 1:
-            raise ValueError(f"lora_rank: {self.lora_rank} is not a positive rank")
+        require(0.0 <= self.camera_dropout <= 1.0, "camera_dropout", self.camera_dropout, "a probability")
+        require(self.lora_rank >= 1, "lora_rank", self.lora_rank, "a positive rank")
 
     def start(self, prior: Prior) -> dict[str, MethodState]:
         """The LoRA and its optimiser as ``lora``, in addition to the parts' states."""

@@ -13,6 +13,7 @@ from methods.diffusion.guidance import levels
 from methods.diffusion.sampling import Walked, ddim_walk
 from methods.inversion import strategies
 from methods.inversion.random import draw_noise
+from methods.settings import require
 
 
 @strategies.register("ddim")
@@ -32,10 +33,8 @@ class DDIMInversion(InversionStrategy):
     """Noise added to the inverted latents, in units of σ_t (eq. 11)."""
 
     def __post_init__(self) -> None:
-        if self.inversion_steps < 1:
-            raise ValueError(f"inversion_steps: {self.inversion_steps} is not a positive number of steps")
-        if self.eta < 0:
-            raise ValueError(f"eta: {self.eta} is negative; it is a standard deviation")
+        require(self.inversion_steps >= 1, "inversion_steps", self.inversion_steps, "a positive number of steps")
+        require(self.eta >= 0, "eta", self.eta, "zero or a positive standard deviation")
 
     def calibrated(self, prior: Prior) -> Self:
         """A copy with the negative of the prior's guidance scale, as in the paper (appendix A.3)."""

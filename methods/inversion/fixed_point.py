@@ -12,6 +12,7 @@ from methods.contracts import InversionStrategy, Prior, State, Streams, View, Vi
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import strategies
 from methods.inversion.random import draw_noise
+from methods.settings import require
 
 
 @strategies.register("fixed_point")
@@ -32,8 +33,7 @@ class FixedPoint(InversionStrategy):
     guidance_fields: ClassVar = ("gamma",)
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"iterations: {self.iterations} is not a positive number of iterations")
+        require(self.iterations >= 1, "iterations", self.iterations, "a positive number of iterations")
 
     def calibrated(self, prior: Prior) -> Self:
         """A copy with the prior's guidance scale, unless it has no guidance to calibrate (γ = 1)."""

@@ -12,6 +12,7 @@ from methods.contracts import InversionStrategy, Prior, State, Streams, View, Vi
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import strategies
 from methods.inversion.random import draw_noise
+from methods.settings import require
 
 
 @strategies.register("sgd")
@@ -36,8 +37,7 @@ class GradientDescent(InversionStrategy):
 
     def __post_init__(self) -> None:
         for name in ("iterations", "step_size"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is not a positive number")
+            require(getattr(self, name) > 0, name, getattr(self, name), "a positive number")
 
     @torch.enable_grad()
     def __call__(

@@ -13,6 +13,7 @@ from methods.diffusion.guidance import guided_prediction
 from methods.diffusion.sampling import ddim_walk
 from methods.inversion import strategies
 from methods.inversion.fixed import first_noise
+from methods.settings import require
 from methods.transfer import to_device
 
 
@@ -35,8 +36,7 @@ class Trajectory(InversionStrategy):
     guidance_fields: ClassVar = ("gamma",)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps: {self.steps} is not a positive number of steps")
+        require(self.steps >= 1, "steps", self.steps, "a positive number of steps")
 
     @torch.no_grad()
     def __call__(

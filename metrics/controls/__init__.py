@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from methods.registry import Registry
+from methods.settings import require
 from metrics.views import Views
 
 
@@ -63,8 +64,7 @@ class ControlSources:
     """Sampler of the study's prior."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.background <= 1:
-            raise ValueError(f"background = {self.background}: must be from 0 to 1")
+        require(0 <= self.background <= 1, "background", self.background, "from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -149,5 +149,5 @@ def test_what_is_not_available_is_refused(sources: ControlSources) -> None:
             make("other_prompt", prompt, alone)
     assert not controls["prior_2d"]().available("a duck", alone)
     assert controls["noise"]().available("a duck", alone)
-    with pytest.raises(ValueError, match=r"background = 1\.5"):
+    with pytest.raises(ValueError, match=r"background: 1\.5 is not from 0 to 1"):
         ControlSources(sources.azimuth_deg, 32, background=1.5)

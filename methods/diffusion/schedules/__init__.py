@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, TimestepSchedule
 from methods.registry import Registry
+from methods.settings import require
 
 schedules: Registry[type[TimestepSchedule]] = Registry(
     "timestep schedule", "methods.diffusion.schedules", base=TimestepSchedule
@@ -38,5 +39,4 @@ def timestep_index(prior: Prior, fraction: float) -> int:
 
 def require_range(name: str, low: float, high: float, of: str = "T") -> None:
     """Raise ``ValueError`` unless ``low`` and ``high`` are increasing fractions of ``of`` in [0, 1]."""
-    if not 0.0 <= low <= high <= 1.0:
-        raise ValueError(f"{name}: {(low, high)} is not an increasing pair of fractions of {of} in [0, 1]")
+    require(0.0 <= low <= high <= 1.0, name, (low, high), f"an increasing pair of fractions of {of} in [0, 1]")

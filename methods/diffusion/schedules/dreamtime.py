@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, TimestepSchedule
 from methods.diffusion.schedules import require_range, schedules, timestep_index
+from methods.settings import require
 
 
 @schedules.register("dreamtime")
@@ -36,8 +37,7 @@ class DreamTime(TimestepSchedule):
     def __post_init__(self) -> None:
         require_range("low, high", self.low, self.high)
         require_range("plateau", *self.plateau)
-        if min(self.widths) <= 0:
-            raise ValueError(f"widths: {self.widths} are not two positive fractions of T")
+        require(min(self.widths) > 0, "widths", self.widths, "two positive fractions of T")
 
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:
         """The same timestep for all views."""

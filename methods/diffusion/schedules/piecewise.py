@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, TimestepSchedule
 from methods.diffusion.schedules import draw_timesteps, require_range, schedules
+from methods.settings import require
 
 
 @schedules.register("piecewise")
@@ -26,8 +27,8 @@ class Piecewise(TimestepSchedule):
 
     def __post_init__(self) -> None:
         ends = [end for end, _, _ in self.pieces]
-        if not ends or ends[-1] != 1.0 or any(a >= b for a, b in pairwise([0.0, *ends])):
-            raise ValueError(f"pieces: the progress up to which each holds, {ends}, does not rise from above 0 to 1")
+        rising = bool(ends) and ends[-1] == 1.0 and all(a < b for a, b in pairwise([0.0, *ends]))
+        require(rising, "pieces", ends, "progress that rises from above 0 to 1, piece by piece")
         for _, low, high in self.pieces:
             require_range("pieces", low, high)
 

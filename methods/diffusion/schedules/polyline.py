@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.contracts import Prior, TimestepSchedule
 from methods.diffusion.schedules import schedules
+from methods.settings import require
 
 
 @schedules.register("polyline")
@@ -29,11 +30,10 @@ class Polyline(TimestepSchedule):
 
     def __post_init__(self) -> None:
         at = [progress for progress, _ in self.corners]
-        if len(at) < 2 or at[0] != 0 or at[-1] != 1 or any(a >= b for a, b in pairwise(at)):
-            raise ValueError(f"corners: the progress of each, {at}, does not rise from 0 to 1")
+        rising = len(at) >= 2 and at[0] == 0 and at[-1] == 1 and all(a < b for a, b in pairwise(at))
+        require(rising, "corners", at, "progress that rises from 0 to 1, corner by corner")
         for _, fraction in self.corners:
-            if not 0 <= fraction <= 1:
-                raise ValueError(f"corners: {fraction} is not a fraction of T in [0, 1]")
+            require(0 <= fraction <= 1, "corners", fraction, "a fraction of T in [0, 1]")
 
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:
         """The same timestep for all views."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from methods.conditioning import Conditioning
 from methods.priors.closed_form.gaussian import GaussianPrior
+from methods.settings import require
 
 #: A digest has 32 bytes, of which a mode takes four.
 _MOST = 8
@@ -35,8 +36,7 @@ class MixturePrior(GaussianPrior):
     weights_sha256 = "mixture"  # a cell's identity has this of its prior
 
     def __init__(self, *, modes: int = 3, deviation: float = 0.3, clip_target: float | None = 1.0) -> None:
-        if not 1 <= modes <= _MOST:
-            raise ValueError(f"modes: {modes} is not between 1 and {_MOST}")
+        require(1 <= modes <= _MOST, "modes", modes, f"between 1 and {_MOST}")
         super().__init__(deviation=deviation, clip_target=clip_target)
         self.modes = modes
 

@@ -134,7 +134,7 @@ def test_a_job_that_lost_its_gpu_is_followed_by_another(
 
     def losing(study: Study, cells: list[Cell], store: RunStore, **given: Any) -> None:
         left = [cell for cell in cells if not store.has(cell)]
-        work(study, left[:1] if len(left) > 2 else left, store, threads=1)
+        work(study, left[:1] if len(left) > 2 else left, store)
         if len(left) > 2:
             raise DeviceLostError("cuda: lost")
 

@@ -116,7 +116,7 @@ def test_held_cells_are_taken_over_when_their_holder_is_gone(
         lock.release()
 
     monkeypatch.setattr(bench.engines.work.time, "sleep", wait)
-    work(study, cells, store, threads=1)
+    work(study, cells, store)
     assert len(waits) == 1
     assert all(store.read(cell) for cell in cells)
 
@@ -203,11 +203,11 @@ def test_limits_become_typed_failures(study: Study, store: RunStore) -> None:
 def test_no_cell_is_begun_after_as_many_failures_as_allowed(study: Study, store: RunStore) -> None:
     cells = expand(study)
     strict = study.model_copy(update={"time_limit_seconds": 1e-9})
-    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=2))
+    work(strict, cells, store, options=EngineOptions(fail_after=2))
     assert [store.has(cell) for cell in cells] == [True, True, False, False]
-    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=2))
+    work(strict, cells, store, options=EngineOptions(fail_after=2))
     assert [store.has(cell) for cell in cells] == [True, True, False, False]
-    work(strict, cells, store, threads=1, options=EngineOptions(fail_after=3))
+    work(strict, cells, store, options=EngineOptions(fail_after=3))
     assert [store.has(cell) for cell in cells] == [True, True, True, False]
 
 
@@ -257,7 +257,7 @@ def test_a_cell_that_breaks_the_gpu_of_its_process_is_the_last_there(
     monkeypatch.setattr(bench.engines.work, "lost_device", lambda device: "cuda: CUDA error: it is lost")
     failing = study.model_copy(update={"time_limit_seconds": 1e-9})
     with pytest.raises(DeviceLostError) as caught:
-        work(failing, cells, store, threads=1, whole_log=whole_log)
+        work(failing, cells, store, whole_log=whole_log)
     assert str(caught.value) == (
         f"cuda: CUDA error: it is lost; {cells[0].folder_name} is timeout, and the same command goes on"
     )

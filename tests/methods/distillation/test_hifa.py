@@ -50,7 +50,7 @@ def test_an_image_of_any_size_is_pulled_towards_what_the_prior_expects(
 
 
 def test_a_negative_weight_is_named() -> None:
-    with pytest.raises(ValueError, match=r"image_weight: -1 is negative"):
+    with pytest.raises(ValueError, match=r"image_weight: -1 is not zero or a positive weight"):
         HiFA(image_weight=-1)
 
 

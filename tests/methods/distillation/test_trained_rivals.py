@@ -259,7 +259,7 @@ def test_rows_of_a_step(prior, prompt, rgb, make_view, make_streams) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("asd", {"gamma": -1.5}, r"gamma: -1.5 is below -1, where the loss of the LoRA has no minimum"),
+        ("asd", {"gamma": -1.5}, r"gamma: -1.5 is not at least -1, below which the loss of the LoRA has no minimum"),
         ("asd", {"camera_dropout": 2.0}, r"camera_dropout: 2.0 is not a probability"),
         ("lods", {"guidance_scale": 0.0}, r"guidance_scale: 0.0 is not a positive number"),
         ("lods", {"lora_rank": 0}, r"lora_rank: 0 is not a positive number"),

@@ -50,10 +50,10 @@ def test_an_impossible_range_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("pieces", "message"),
     [
-        (((0.5, 0.0, 1.0),), "does not rise from above 0 to 1"),
-        (((0.7, 0.0, 1.0), (0.5, 0.0, 1.0), (1.0, 0.0, 1.0)), "does not rise"),
+        (((0.5, 0.0, 1.0),), "is not progress that rises from above 0 to 1"),
+        (((0.7, 0.0, 1.0), (0.5, 0.0, 1.0), (1.0, 0.0, 1.0)), r"pieces: \[0.7, 0.5, 1.0\] is not progress"),
         (((1.0, 0.9, 0.1),), r"pieces: \(0.9, 0.1\) is not an increasing pair"),
-        ((), "does not rise"),
+        ((), r"pieces: \[\] is not progress"),
     ],
 )
 def test_impossible_pieces_are_named(pieces, message: str) -> None:
@@ -126,7 +126,7 @@ def test_dreamtime_with_a_plateau_everywhere_is_linear(prior) -> None:
     ("settings", "message"),
     [
         ({"plateau": (0.8, 0.5)}, r"plateau: \(0.8, 0.5\) is not an increasing pair"),
-        ({"widths": (0.1, 0.0)}, r"widths: \(0.1, 0.0\) are not two positive fractions of T"),
+        ({"widths": (0.1, 0.0)}, r"widths: \(0.1, 0.0\) is not two positive fractions of T"),
     ],
 )
 def test_an_impossible_weight_is_named(settings, message: str) -> None:
@@ -186,9 +186,9 @@ def test_an_impossible_shift_is_named(shift: float) -> None:
 @pytest.mark.parametrize(
     ("corners", "message"),
     [
-        (((0.0, 0.9),), r"corners: the progress of each, \[0.0\], does not rise from 0 to 1"),
-        (((0.1, 0.9), (1.0, 0.1)), "does not rise from 0 to 1"),
-        (((0.0, 0.9), (0.5, 0.3), (0.5, 0.2), (1.0, 0.1)), "does not rise"),
+        (((0.0, 0.9),), r"corners: \[0.0\] is not progress that rises from 0 to 1, corner"),
+        (((0.1, 0.9), (1.0, 0.1)), "is not progress that rises from 0 to 1"),
+        (((0.0, 0.9), (0.5, 0.3), (0.5, 0.2), (1.0, 0.1)), "is not progress that rises"),
         (((0.0, 1.2), (1.0, 0.1)), "corners: 1.2 is not a fraction of T"),
     ],
 )
