@@ -14,7 +14,7 @@ PACKAGES = ("bench", "methods", "metrics", "prompts", "reports")
 #: What each package may import of the others; bench may import all of them.
 ALLOWED = {
     "methods": set(),
-    "metrics": {"methods.paths", "methods.registry", "methods.weights", "methods.torchvision_shim"},
+    "metrics": {"methods.paths", "methods.registry", "methods.settings", "methods.torchvision_shim", "methods.weights"},
     "prompts": set(),
     "reports": set(),
 }

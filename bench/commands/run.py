@@ -68,7 +68,7 @@ def run_study(
         InputError: If the folder holds another study or a corrupt record, the study names something unknown, or the
             forecast is too much for the device's memory or the budget.
     """
-    run = engines[engine]
+    runner = engines[engine]()
     study = store.check(study)
     check_report(study)  # rather than after all cells
     study = import_arms(study, store, console)
@@ -91,8 +91,7 @@ def run_study(
         )
     if missing:
         here = engine == "local"  # elsewhere may be another device
-        if (check := getattr(run, "check", None)) is not None:
-            check(study, options)
+        runner.check(study, options)
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)
         for line in describe_reading(study):
@@ -119,7 +118,7 @@ def run_study(
         before = second_records(store)
         try:
             with Board(missing, store, console):
-                run(study, missing, store, options)
+                runner.run(study, missing, store, options)
         finally:
             _show_twice(study, store, before, console)
     to_run = {cell.identity for cell in missing}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from methods.registry import Registry
 
@@ -14,16 +15,20 @@ if TYPE_CHECKING:  # they import torch, which the options on the command line ne
     from bench.study.study import Study
 
 
-class Engine(Protocol):
-    """Runs cells of a study in its own way.
+class Engine(ABC):
+    """A way to run cells of a study."""
 
-    One with an attribute ``check`` has that called with study and options before anything in the run folder changes; it
-    raises InputError if the study cannot run in this way.
-    """
+    def check(self, study: Study, options: EngineOptions) -> None:
+        """Check that the study can run in this way, before anything in the run folder changes.
 
-    def __call__(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions, /) -> None:
+        Raises:
+            InputError: If it cannot.
+        """
+        return
+
+    @abstractmethod
+    def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
         """Run the cells until each has a record in the store, or the failures are too many."""
-        ...
 
 
-engines: Registry[Engine] = Registry("engine", "bench.engines")
+engines: Registry[type[Engine]] = Registry("engine", "bench.engines")

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from bench.engines import engines
+from bench.engines import Engine, engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
@@ -32,16 +32,18 @@ _SECONDS = 0.2
 
 
 @engines.register("local")
-def run_local(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+class Local(Engine):
     """Worker processes on this machine; a killed cell continues from its checkpoint."""
-    count = worker_count(study, cells, options.workers)
-    job = partial(work, study, cells, store, options=options)
-    with interrupts(*STOP) as interrupt:
-        if count == 1:
-            job(interrupted=interrupt.__bool__)
-        else:
-            free_device_memory()
-            _run_processes(job, study.prior, count, interrupt)
+
+    def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+        count = worker_count(study, cells, options.workers)
+        job = partial(work, study, cells, store, options=options)
+        with interrupts(*STOP) as interrupt:
+            if count == 1:
+                job(interrupted=interrupt.__bool__)
+            else:
+                free_device_memory()
+                _run_processes(job, study.prior, count, interrupt)
 
 
 def _run_processes(job: partial[None], prior: PriorChoice, count: int, interrupt: Interrupt) -> None:

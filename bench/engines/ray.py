@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from bench.engines import engines
+from bench.engines import Engine, engines
 from bench.engines.interrupt import STOP, Interrupt, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
@@ -45,25 +45,38 @@ _CONTEXT_BYTES = 1_000_000_000
 
 
 @engines.register("ray")
-def run_ray(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+class Ray(Engine):
     """A Ray cluster, by default with as many workers as it has room for, now or later."""
-    free_device_memory()  # this machine may be one of the cluster
-    with _cluster(options.ray_address) as ray:
-        device_gb = _device_gb(ray)
-        if not device_gb and (prior := prior_on_gpu(study)) is not None:
-            raise InputError(
-                f"--engine ray: the cluster has no GPU, which the prior {prior} needs; start a machine of it that "
-                "has one (ray start --num-gpus), or set SDIBENCH_DEVICE=cpu"
+
+    def check(self, study: Study, options: EngineOptions) -> None:
+        """Raise InputError if the prior needs a GPU and the cluster has none."""
+        prior = prior_on_gpu(study)
+        if prior is None:
+            return
+        with _cluster(options.ray_address) as ray:
+            if not ray.cluster_resources().get("GPU"):
+                raise InputError(
+                    f"--engine ray: the cluster has no GPU, which the prior {prior} needs; start a machine of it that "
+                    "has one (ray start --num-gpus), or set SDIBENCH_DEVICE=cpu"
+                )
+
+    def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+        free_device_memory()  # this machine may be one of the cluster
+        with _cluster(options.ray_address) as ray:
+            device_gb = _device_gb(ray)
+            gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
+            task = ray.remote(_run).options(
+                name=f"sdibench {study.name}",
+                num_cpus=study.threads,
+                num_gpus=gpus,
+                max_retries=-1,
+                retry_exceptions=False,
             )
-        gpus = gpu_share(forecast_vram_gb(study, store), device_gb) if device_gb else 0.0
-        task = ray.remote(_run).options(
-            name=f"sdibench {study.name}", num_cpus=study.threads, num_gpus=gpus, max_retries=-1, retry_exceptions=False
-        )
-        # a worker that starts when all is done leaves at once
-        count = min(options.workers or len(cells), len(cells))
-        given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
-        with interrupts(*STOP) as interrupt:
-            _wait(ray, [task.remote(given, options) for _ in range(count)], interrupt)
+            # a worker that starts when all is done leaves at once
+            count = min(options.workers or len(cells), len(cells))
+            given = ray.put((study, list(cells), RunStore(store.folder.resolve())))
+            with interrupts(*STOP) as interrupt:
+                _wait(ray, [task.remote(given, options) for _ in range(count)], interrupt)
 
 
 def forecast_vram_gb(study: Study, store: RunStore) -> float | None:

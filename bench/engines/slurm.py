@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines import engines
+from bench.engines import Engine, engines
 from bench.engines.interrupt import STOP, interrupts
 from bench.engines.options import EngineOptions
 from bench.engines.work import work
@@ -32,31 +32,50 @@ _TIMEOUTS = 10_000
 
 
 @engines.register("slurm")
-def run_slurm(study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+class Slurm(Engine):
     """An array of Slurm jobs, which this process waits for; Ctrl-C cancels the jobs."""
-    free_device_memory()  # the jobs may run on this machine
-    executor = _executor(study, store, options)
-    names = frozenset(cell.folder_name for cell in cells)
-    worker = SlurmWorker(store.folder.resolve(), names, options)
-    with interrupts(*STOP) as interrupt:
-        with executor.batch():
-            jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
-        ended: list[Any] = []
-        while not names <= store.finished():
-            if interrupt:
-                for job in jobs:
-                    job.cancel()
-                raise KeyboardInterrupt
-            for job in [job for job in jobs if job.done()]:
-                jobs.remove(job)
-                if job.exception() is None and job.result():  # its process could use its GPU no more
-                    jobs.append(executor.submit(worker))
-                else:
-                    ended.append(job)
-            if not jobs:
-                _check(ended)
-                break
-            time.sleep(_SECONDS)
+
+    def check(self, study: Study, options: EngineOptions) -> None:
+        """Raise InputError if the jobs would see no GPU and the prior is slow without one.
+
+        Jobs on this machine see its own; who sets SDIBENCH_DEVICE knows what the jobs have; and sbatch takes resources
+        from variables too.
+        """
+        is_asked = options.slurm_gres or any(name.startswith(("SBATCH_GRES", "SBATCH_GPUS")) for name in os.environ)
+        if options.slurm_cluster == "local" or is_asked:
+            return
+        prior = prior_on_gpu(study)
+        if prior is not None:
+            raise InputError(
+                f"--slurm-gres: is not given, so that jobs may see no GPU, which the prior {prior} needs; add "
+                "--slurm-gres gpu:1, or set SDIBENCH_DEVICE=cuda where the partition gives each job a GPU, or "
+                "SDIBENCH_DEVICE=cpu"
+            )
+
+    def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+        free_device_memory()  # the jobs may run on this machine
+        executor = _executor(study, store, options)
+        names = frozenset(cell.folder_name for cell in cells)
+        worker = SlurmWorker(store.folder.resolve(), names, options)
+        with interrupts(*STOP) as interrupt:
+            with executor.batch():
+                jobs = [executor.submit(worker) for _ in range(min(options.workers or 1, len(cells)))]
+            ended: list[Any] = []
+            while not names <= store.finished():
+                if interrupt:
+                    for job in jobs:
+                        job.cancel()
+                    raise KeyboardInterrupt
+                for job in [job for job in jobs if job.done()]:
+                    jobs.remove(job)
+                    if job.exception() is None and job.result():  # its process could use its GPU no more
+                        jobs.append(executor.submit(worker))
+                    else:
+                        ended.append(job)
+                if not jobs:
+                    _check(ended)
+                    break
+                time.sleep(_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -89,26 +108,6 @@ class SlurmWorker:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
-
-
-def _check_gpu(study: Study, options: EngineOptions) -> None:
-    """Raise InputError if the jobs would see no GPU and the prior is slow without one.
-
-    Jobs on this machine see its own; who sets SDIBENCH_DEVICE knows what the jobs have; and sbatch takes resources from
-    variables too.
-    """
-    is_asked = options.slurm_gres or any(name.startswith(("SBATCH_GRES", "SBATCH_GPUS")) for name in os.environ)
-    if options.slurm_cluster == "local" or is_asked:
-        return
-    prior = prior_on_gpu(study)
-    if prior is not None:
-        raise InputError(
-            f"--slurm-gres: is not given, so that jobs may see no GPU, which the prior {prior} needs; add --slurm-gres "
-            "gpu:1, or set SDIBENCH_DEVICE=cuda where the partition gives each job a GPU, or SDIBENCH_DEVICE=cpu"
-        )
-
-
-run_slurm.check = _check_gpu  # type: ignore[attr-defined]
 
 
 def _executor(study: Study, store: RunStore, options: EngineOptions) -> Any:

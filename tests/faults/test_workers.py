@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.engines.local import run_local
+from bench.engines.local import Local
 from bench.engines.options import EngineOptions
 from bench.records.store import RunStore
 from bench.study.expand import expand
@@ -49,7 +49,7 @@ def test_all_cells_end_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     study = parse_study(STUDY, where="the test's study")
     cells = expand(study)
     alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
-    run_local(study, cells, alone, EngineOptions())
+    Local().run(study, cells, alone, EngineOptions())
     killed: list[int] = []
     over = threading.Event()
 
@@ -66,7 +66,7 @@ def test_all_cells_end_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
     killer = threading.Thread(target=kill)
     killer.start()
-    run_local(study, cells, together, EngineOptions(workers=4))
+    Local().run(study, cells, together, EngineOptions(workers=4))
     over.set()
     killer.join()
     records = [record for cell in cells if (record := together.read(cell))]

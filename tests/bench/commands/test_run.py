@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,10 +23,12 @@ from bench.commands.report import report_study
 from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.commands.selection import Selection
-from bench.engines import engines
+from bench.engines import Engine, engines
+from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
 from bench.records.outcome import Images
 from bench.records.store import RunStore
+from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.readiness import NotInstalledError
 from bench.study.resolve import cell_method
@@ -81,7 +84,9 @@ def test_prompts_that_the_prior_does_not_read_are_named_before_the_first_cell(
     prior = study.prior.model_copy(update={"name": "toybox"})
     ours = study.model_copy(update={"prompts": str(tmp_path / "mine.txt"), "prompt_ids": None, "prior": prior})
     store = RunStore(tmp_path / "run")
-    monkeypatch.setattr("bench.commands.run.engines", {"local": lambda *given: None})
+    monkeypatch.setattr(
+        "bench.commands.run.engines", {"local": lambda: SimpleNamespace(check=lambda *_: None, run=lambda *_: None)}
+    )
     with pytest.raises(RunError, match="2 of 2 cells have no record"):
         run_study(ours, store, console)
     lines = _output(console).splitlines()
@@ -227,7 +232,12 @@ def test_an_engine_of_other_machines_is_given_what_this_one_cannot_run(
     """Neither a package that works with a GPU alone nor a GPU that SDIBENCH_DEVICE names is looked for here."""
     given = []
     monkeypatch.setattr(gsplat, "problem", lambda: "has no CUDA device here")
-    monkeypatch.setitem(engines._found, "mine", lambda study, cells, *rest: given.extend(cells))
+
+    class Mine(Engine):
+        def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+            given.extend(cells)
+
+    monkeypatch.setitem(engines._found, "mine", Mine)
     monkeypatch.setattr(bench.commands.run, "_check", lambda *_: None)
     study = study.model_copy(update={"scene": {"name": "gaussians", "count": 9, "rasteriser": "gsplat"}})
     with pytest.raises(NotInstalledError, match="has no CUDA device here"):

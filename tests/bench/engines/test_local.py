@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bench.engines.local
-from bench.engines.local import run_local
+from bench.engines.local import Local
 from bench.engines.options import EngineOptions
 from bench.errors import RunError, StorageError
 from bench.records.store import RunStore
@@ -22,7 +22,7 @@ from bench.study.study import Study
 def test_records_say_how_they_were_run(study: Study, tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     [cell, *_] = expand(study)
-    run_local(study, [cell], store, EngineOptions())
+    Local().run(study, [cell], store, EngineOptions())
     record = store.read(cell)
     assert record is not None
     assert record.environment.deterministic
@@ -59,7 +59,7 @@ def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study
     study = study.narrow(steps=40).model_copy(update={"checkpoint_seconds": 0.0})
     cells = expand(study)
     alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
-    run_local(study, cells, alone, EngineOptions(workers=1))
+    Local().run(study, cells, alone, EngineOptions(workers=1))
     killed: list[int] = []
 
     def kill() -> None:
@@ -67,7 +67,7 @@ def test_worker_processes_give_the_same_bits_and_one_that_dies_is_replaced(study
         os.kill(killed[0], signal.SIGKILL)
 
     thread = _when(lambda: _at_work(together, study), kill)
-    run_local(study, cells, together, EngineOptions(workers=2))
+    Local().run(study, cells, together, EngineOptions(workers=2))
     thread.join()
     assert _scenes(together) == _scenes(alone)
     records = [record for cell in cells if (record := together.read(cell))]
@@ -91,8 +91,8 @@ def test_arms_on_another_prior_give_the_same_bits_in_worker_processes(study: Stu
     cells = expand(study)
     assert {cell.prior.name for cell in cells} == {"gaussian", "gaussian-flow"}
     alone, together = RunStore(tmp_path / "alone"), RunStore(tmp_path / "together")
-    run_local(study, cells, alone, EngineOptions(workers=1))
-    run_local(study, cells, together, EngineOptions(workers=2))
+    Local().run(study, cells, alone, EngineOptions(workers=1))
+    Local().run(study, cells, together, EngineOptions(workers=2))
     assert len(_scenes(alone)) == 4
     assert _scenes(together) == _scenes(alone)
 
@@ -103,7 +103,7 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(endless: Study, tm
     before = signal.getsignal(signal.SIGINT)  # ignored, where a shell runs this in the background
     thread = _when(lambda: len(_at_work(store, endless)) == 2, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        run_local(endless, cells, store, EngineOptions(workers=2))
+        Local().run(endless, cells, store, EngineOptions(workers=2))
     thread.join()
     assert signal.getsignal(signal.SIGINT) is before
     for cell in cells[:2]:
@@ -117,7 +117,7 @@ def test_an_interrupt_stops_all_workers_and_keeps_their_cells(endless: Study, tm
 def test_an_error_of_a_worker_is_raised(study: Study, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("no folder")
     with pytest.raises(StorageError, match=r"\.lock: cannot be written \(File exists\)"):
-        run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
+        Local().run(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
 
 
 @pytest.mark.faults
@@ -135,14 +135,14 @@ def test_an_error_that_no_other_process_can_build_ends_the_run(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(bench.engines.local, "work", importlib.import_module("odd_job").work)
     with pytest.raises(RunError, match=r"a worker process failed with an error that cannot be serialised .*OddError"):
-        run_local(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
+        Local().run(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=2))
 
 
 @pytest.mark.faults
 def test_a_worker_that_cannot_start_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "x")  # no interpreter starts with it
     with pytest.raises(RunError, match="a worker process died while it loaded the prior"):
-        run_local(study, expand(study), RunStore(tmp_path), EngineOptions(workers=2))
+        Local().run(study, expand(study), RunStore(tmp_path), EngineOptions(workers=2))
 
 
 @pytest.mark.faults
@@ -162,6 +162,6 @@ def test_a_worker_that_lost_its_gpu_is_replaced(study: Study, tmp_path: Path, mo
     monkeypatch.setattr(bench.engines.local, "work", importlib.import_module("lost_job").work)
     (tmp_path / "run").mkdir()
     cells, store = expand(study), RunStore(tmp_path / "run")
-    run_local(study, cells, store, EngineOptions(workers=2))
+    Local().run(study, cells, store, EngineOptions(workers=2))
     assert {record.status.value for cell in cells if (record := store.read(cell))} == {"completed"}
     assert (store.folder / "two").exists()

@@ -51,29 +51,22 @@ def test_a_workers_memory_is_the_studys_word_or_what_its_cells_took(study: Study
 def test_a_missing_ray_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"Ray is not installed; pip install '\.\[ray\]'"):
-        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
+        engines["ray"]().run(study, expand(study), RunStore(tmp_path), EngineOptions())
 
 
 @pytest.mark.parametrize(("gpu_gb", "device", "is_refused"), [(0, "", True), (0, "cpu", False), (80, "", False)])
 def test_a_cluster_without_a_gpu_is_refused_for_a_prior_that_needs_one(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu_gb: int, device: str, is_refused: bool
+    study: Study, monkeypatch: pytest.MonkeyPatch, gpu_gb: int, device: str, is_refused: bool
 ) -> None:
-    tasks: list[object] = []
-    task = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *given: tasks.append(given)))
-    ray = SimpleNamespace(remote=lambda function: task, put=lambda given: given)
+    ray = SimpleNamespace(cluster_resources=lambda: {"GPU": gpu_gb / 80} if gpu_gb else {})
     monkeypatch.setenv("SDIBENCH_DEVICE", device)
     monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
     monkeypatch.setattr(bench.engines.ray, "_cluster", lambda address: nullcontext(ray))
-    monkeypatch.setattr(bench.engines.ray, "_device_gb", lambda ray: gpu_gb)
-    monkeypatch.setattr(bench.engines.ray, "_wait", lambda *_: None)
-    if is_refused:
-        with pytest.raises(
-            InputError, match=r"^--engine ray: the cluster has no GPU, which the prior gaussian needs; "
-        ):
-            engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
-    else:
-        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions())
-    assert bool(tasks) is not is_refused
+    refused = pytest.raises(
+        InputError, match=r"^--engine ray: the cluster has no GPU, which the prior gaussian needs; "
+    )
+    with refused if is_refused else nullcontext():
+        engines["ray"]().check(study, EngineOptions())
 
 
 @pytest.fixture
@@ -96,11 +89,11 @@ def test_an_address_where_no_cluster_answers_is_told_within_seconds(
     monkeypatch.setenv("RAY_NUM_REDIS_GET_RETRIES", "20")  # as it is by default, for the clusters of other tests
     address = address.format(closed_port)
     with pytest.raises(InputError, match=f"^--ray-address = '{address}': no Ray cluster answers there"):
-        engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=address))
+        engines["ray"]().run(study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=address))
     monkeypatch.setenv("RAY_ADDRESS", address)
     for given in (None, "auto"):
         with pytest.raises(InputError, match=f"^RAY_ADDRESS = '{address}': no Ray cluster answers there"):
-            engines["ray"](study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=given))
+            engines["ray"]().run(study, expand(study), RunStore(tmp_path), EngineOptions(ray_address=given))
 
 
 @pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.2"])
@@ -159,7 +152,7 @@ class TestCluster:
 
         thread = threading.Thread(target=kill, daemon=True)
         thread.start()
-        engines["ray"](study, cells, store, EngineOptions(workers=2))
+        engines["ray"]().run(study, cells, store, EngineOptions(workers=2))
         records = [record for cell in cells if (record := store.read(cell))]
         assert sorted(record.attempts for record in records) == [1, 1, 1, 2]
         assert {record.status.value for record in records} <= {"completed", "opaque"}
@@ -168,7 +161,7 @@ class TestCluster:
         gaussians: JsonValue = {"method": "sds", "settings": {"scene": {"name": "gaussians", "count": 400}}}
         study = study.model_copy(update={"methods": study.methods | {"gaussians": gaussians}})
         cells, store = expand(study), RunStore(tmp_path)
-        engines["ray"](study, cells, store, EngineOptions(workers=2))
+        engines["ray"]().run(study, cells, store, EngineOptions(workers=2))
         assert {record.status.value for cell in cells if (record := store.read(cell))} == {"completed"}
 
     def test_an_interrupt_stops_the_tasks(self, endless: Study, tmp_path: Path) -> None:
@@ -182,7 +175,7 @@ class TestCluster:
         thread = threading.Thread(target=interrupt, daemon=True)
         thread.start()
         with pytest.raises(KeyboardInterrupt):
-            engines["ray"](endless, cells, store, EngineOptions(workers=2))
+            engines["ray"]().run(endless, cells, store, EngineOptions(workers=2))
         for cell in cells:
             assert store.checkpoint(cell, endless).load() is not None
             with store.claim(cell) as is_mine:
@@ -191,4 +184,4 @@ class TestCluster:
     def test_an_error_of_a_worker_is_raised_as_it_was(self, study: Study, tmp_path: Path) -> None:
         (tmp_path / "run").write_text("no folder")
         with pytest.raises(StorageError, match=r"^/\S+\.lock: cannot be written \(File exists\)"):
-            engines["ray"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=1))
+            engines["ray"]().run(study, expand(study), RunStore(tmp_path / "run"), EngineOptions(workers=1))

@@ -17,7 +17,7 @@ import bench.engines.slurm
 from bench.commands.run import run_study
 from bench.engines import engines
 from bench.engines.options import EngineOptions
-from bench.engines.slurm import SlurmWorker, run_slurm
+from bench.engines.slurm import Slurm, SlurmWorker
 from bench.engines.work import do_cell, work
 from bench.errors import DeviceLostError, InputError
 from bench.records.store import RunStore
@@ -46,7 +46,7 @@ def test_options_reach_slurm(study: Study, tmp_path: Path, monkeypatch: pytest.M
     cells = expand(study)
     store.open(study)
     monkeypatch.setattr(store, "finished", lambda: {cell.folder_name for cell in cells})  # do not wait for the jobs
-    run_slurm(study, cells, store, options)
+    Slurm().run(study, cells, store, options)
     script = (tmp_path / "script.sh").read_text()
     for wanted in ("partition=gpu", "time=90", "mem=24GB", "gres=gpu:h100:1", "array=0-1%2", "cpus-per-task=1",
                    "job-name=sdibench-tiny", "signal=USR2@90"):  # fmt: skip
@@ -56,7 +56,7 @@ def test_options_reach_slurm(study: Study, tmp_path: Path, monkeypatch: pytest.M
 def test_a_machine_without_slurm_is_told(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"--engine slurm: .*srun.*--slurm-cluster local"):
-        engines["slurm"](study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
+        engines["slurm"]().run(study, expand(study), RunStore(tmp_path / "run"), EngineOptions())
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ def test_jobs_without_a_gpu_are_refused_for_a_prior_that_needs_one(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     given = EngineOptions(**options)
-    bench.engines.slurm._check_gpu(study, given)  # its prior needs none
+    Slurm().check(study, given)  # its prior needs none
     monkeypatch.setattr("bench.engines.workers.prior_uses_gpu", lambda name: True)
     if not is_refused:
-        bench.engines.slurm._check_gpu(study, given)
+        Slurm().check(study, given)
         return
     with pytest.raises(
         InputError,
         match=r"^--slurm-gres: is not given, .* the prior gaussian needs; add --slurm-gres gpu:1",
     ):
-        bench.engines.slurm._check_gpu(study, given)
+        Slurm().check(study, given)
 
 
 def test_nothing_is_submitted_without_a_gpu(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_a_job_that_lost_its_gpu_is_followed_by_another(
     monkeypatch.setattr(bench.engines.slurm, "work", losing)
     monkeypatch.setattr(bench.engines.slurm, "_executor", lambda *_: executor)
     monkeypatch.setattr(bench.engines.slurm, "_SECONDS", 0.0)
-    run_slurm(study, cells, store, EngineOptions())
+    Slurm().run(study, cells, store, EngineOptions())
     assert [job.result() for job in submitted] == [True, True, False]
     assert all(store.has(cell) for cell in cells)
 
@@ -170,7 +170,7 @@ def test_a_job_that_outlasts_its_time_limit_is_queued_again_and_ends_its_cell(en
     study = study.narrow(steps=int(100 * 45 / (time.monotonic() - start)))
     [cell], store = expand(study), RunStore(tmp_path / "run")
     store.open(study)
-    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
+    Slurm().run(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=1))
     record = store.read(cell)
     assert record is not None
     log = store.log(cell).read_text()
@@ -200,7 +200,7 @@ def test_a_job_that_runs_out_of_time_is_queued_again_and_ends_its_cells(study: S
             time.sleep(0.01)
 
     threading.Thread(target=end_time, daemon=True).start()
-    run_slurm(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=10))
+    Slurm().run(study, [cell], store, EngineOptions(slurm_cluster="local", slurm_minutes=10))
     record = store.read(cell)
     assert record is not None
     assert (record.steps_done, record.failure, record.attempts) == (50, None, 3)

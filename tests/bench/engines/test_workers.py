@@ -105,9 +105,9 @@ def test_the_memory_of_timed_steps_is_free_before_workers_start(
     monkeypatch.setattr(bench.engines.local, "_run_processes", started)
     monkeypatch.setattr(bench.engines.ray, "_cluster", started)
     monkeypatch.setattr(bench.engines.slurm, "_executor", started)
-    run(lambda: bench.engines.local.run_local(study, cells, store, EngineOptions(workers=2)))
-    run(lambda: bench.engines.ray.run_ray(study, cells, store, EngineOptions()))
-    run(lambda: bench.engines.slurm.run_slurm(study, cells, store, EngineOptions()))
+    run(lambda: bench.engines.local.Local().run(study, cells, store, EngineOptions(workers=2)))
+    run(lambda: bench.engines.ray.Ray().run(study, cells, store, EngineOptions()))
+    run(lambda: bench.engines.slurm.Slurm().run(study, cells, store, EngineOptions()))
     assert emptied == [True, True, True]
 
 
@@ -117,7 +117,7 @@ class _StartedError(Exception):
 
 def test_a_run_in_this_process_keeps_its_prior(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = cached_prior("gaussian", "mode")
-    bench.engines.local.run_local(study, expand(study)[:1], RunStore(tmp_path), EngineOptions())
+    bench.engines.local.Local().run(study, expand(study)[:1], RunStore(tmp_path), EngineOptions())
     assert cached_prior("gaussian", "mode") is loaded
 
 
