@@ -15,10 +15,11 @@ from bench.exports.mesh import NoMeshError, export_mesh
 from bench.exports.mesh_files import is_whole_glb
 from bench.records.record import AnyRecord, ImportedRecord, Record
 from bench.records.store import RunStore, refuse_links
+from bench.records.study_cells import study_cells
 from bench.scores.frames import build_frames, table_frames
 from bench.scores.tables import read_card
 from bench.study.cell import SCENE_FILE
-from bench.study.imported_arms import all_cells, imported_arms
+from bench.study.imported_arms import imported_arms
 from bench.study.imported_cell import imported_title
 from bench.study.reported import unscored_columns
 from bench.study.scorers import study_suite
@@ -82,7 +83,7 @@ class _Scored:
     """A scored run, and what its tables are made of."""
 
     def __init__(self, study: Study, store: RunStore, build: Callable[[Sequence[AnyRecord]], ReportFrames]) -> None:
-        cells = all_cells(study)
+        cells, unknown_part = study_cells(study, store)
         self.records = store.read_all(cells)
         if not self.records:
             raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
@@ -94,8 +95,12 @@ class _Scored:
                 f"{store.folder}: scorers = {suite!r}, but it is scored with {listed(others, 'and')}; give --scorers "
                 f"{others[0]}, or score it with {suite} first"
             )
+        unknown = [f"{unknown_part}: read from the records, so that cells without one are not counted."]
         self.of_tables: dict[str, Any] = {
-            "notes": _notes(study, self.records, len(cells) - len(self.records), self.frames, self.cards),
+            "notes": [
+                *_notes(study, self.records, len(cells) - len(self.records), self.frames, self.cards),
+                *(unknown if unknown_part else ()),
+            ],
             "baseline": _title(study, study.baseline),
             "own_baselines": {
                 _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
@@ -231,9 +236,11 @@ def _method_cards(records: Sequence[AnyRecord]) -> list[tuple[str, list[tuple[st
     A method without a card, as a user's own may be, has what its class says of it.
     """
     names = dict.fromkeys(record.cell.method for record in records if isinstance(record, Record))
-    found = []
+    found: list[tuple[str, list[tuple[str, str]]]] = []
     for name in names:
-        if card := card_of(name, methods[name]):
+        if name not in methods:  # of a package that is not here
+            found.append((f"Method {name}", []))
+        elif card := card_of(name, methods[name]):
             found.append((f"Method {name}: {card.title}", card.facts))
         else:
             words = plain(describe(methods[name]))

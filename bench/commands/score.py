@@ -16,6 +16,7 @@ from bench.errors import InputError
 from bench.output import print_line
 from bench.records.record import AnyRecord, Snapshot
 from bench.records.store import RunStore
+from bench.records.study_cells import study_cells
 from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import owner_of
@@ -23,7 +24,6 @@ from bench.scores.scorers import candidate_texts, load_scorers, scoring_device, 
 from bench.scores.scoring import Scores, is_scored, score_view_sets
 from bench.scores.tables import TABLES, table_of, write_frame
 from bench.scores.view_set import ViewSet, cell_sets, snapshot_sets, with_samples
-from bench.study.imported_arms import all_cells
 from bench.study.scorers import check_metrics, study_suite
 from bench.study.study import Study
 from bench.watch.divergence import Status
@@ -93,7 +93,10 @@ class _Stage:
     def __init__(self, study: Study, store: RunStore, console: Console) -> None:
         check_metrics(study)
         self.study, self.store, self.console = study, store, console
-        recorded = store.read_all(all_cells(study))
+        cells, unknown_part = study_cells(study, store)
+        if unknown_part:
+            print_line(console, f"{unknown_part}: cells are those of the records")
+        recorded = store.read_all(cells)
         if not recorded:
             raise InputError(f"{store.folder}: has no records of {study.name} yet; run it first")
         self.records = [record for record in recorded if record.status is Status.COMPLETED]

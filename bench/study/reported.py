@@ -51,7 +51,8 @@ def check_report(study: Study) -> None:
 def unscored_columns(study: Study) -> set[str]:
     """The columns of metrics that the study is not scored with, so that its report leaves them out."""
     named = {name for _, name, _ in _named_columns(study) if name.startswith(PYIQA)}
-    return (_columns(metrics.names()) | named) - _columns(study.metrics)
+    known = [name for name in study.metrics if name in metrics]  # not those of a package that is not here
+    return (_columns(metrics.names()) | named) - _columns(known)
 
 
 def _columns(names: Collection[str]) -> set[str]:
