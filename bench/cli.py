@@ -254,8 +254,8 @@ class Compare:
         from bench.records.store import RunStore
 
         comparison = compare_runs(RunStore(self.a), RunStore(self.b))
-        failures = comparison.judge(self.fail_if)
         sys.stdout.write(comparison.markdown)  # plain, for a file: a console would wrap its lines
+        failures = comparison.judge(self.fail_if)  # after the table, which is there also where it cannot tell
         for line in [*comparison.unjudged(self.fail_if), *failures]:
             _complain(line)
         return 1 if failures else 0
@@ -380,3 +380,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
         PromptSetError,
         ReportError,
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

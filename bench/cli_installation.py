@@ -124,7 +124,7 @@ class Cite:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Check packages, hardware, weights and determinism; exit status 1 if weights are not as their cards say."""
+    """Check packages, hardware, weights and determinism; exit status 1 if weights or other packages are not right."""
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""

@@ -14,9 +14,9 @@ import difflib
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -24,6 +24,9 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 _BY_BASE: dict[Any, Registry[Any]] = {}
+
+#: Beginning of the groups of entry points by which other packages add things.
+_GROUPS = "sdibench."
 
 
 class UnknownNameError(LookupError):
@@ -65,6 +68,8 @@ class Registry(Generic[T]):
             _BY_BASE[base] = self
         self._packages = packages
         self._found: dict[str, T] = {}
+        self._package_of: dict[str, str | None] = {}  # by name; None for what comes with the suite
+        self._package: str | None = None  # the one whose entry point is being loaded
         self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -82,10 +87,11 @@ class Registry(Generic[T]):
                     "settings; write @dataclass(frozen=True) between the line that registers it and the class"
                 )
             known = self._found.setdefault(name, thing)
+            package = self._package_of.setdefault(name, self._package)
             if known is not thing and _origin(known) != _origin(thing):
-                raise RegistrationError(
-                    f"{self.kind} {name!r} is registered twice: {_origin(known)} and {_origin(thing)}"
-                )
+                pair = ((known, package), (thing, self._package))
+                both = " and ".join(_origin(each) + (f" of the package {of}" if of else "") for each, of in pair)
+                raise RegistrationError(f"{self.kind} {name!r} is registered twice: {both}; uninstall or rename one")
             return thing
 
         return keep
@@ -123,6 +129,26 @@ class Registry(Generic[T]):
         self._load()
         return sorted(self._found)
 
+    @property
+    def group(self) -> str:
+        """The group of entry points by which other packages add such things."""
+        return f"{_GROUPS}{self.kind.replace(' ', '_')}"
+
+    def plug_ins(self) -> Iterator[tuple[EntryPoint, RegistrationError | None]]:
+        """Load each entry point of the group, and yield it with the reason why it cannot be used, None if it can.
+
+        Raises:
+            RegistrationError: If one of the suite's own modules cannot be imported.
+        """
+        self._import_own()
+        for entry in entry_points(group=self.group):
+            try:
+                self._add(entry)
+            except RegistrationError as error:
+                yield entry, error
+            else:
+                yield entry, None
+
     def _load(self) -> None:
         if self._loaded:
             return
@@ -134,17 +160,35 @@ class Registry(Generic[T]):
             raise
 
     def _import_all(self) -> None:
+        self._import_own()
+        for entry in entry_points(group=self.group):
+            self._add(entry)
+
+    def _import_own(self) -> None:
         for package_name in self._packages:
             package = importlib.import_module(package_name)
             for module in pkgutil.iter_modules(package.__path__):
                 name = f"{package_name}.{module.name}"
                 self._guarded(name, partial(importlib.import_module, name))
-        for entry in entry_points(group=f"sdibench.{self.kind.replace(' ', '_')}"):
-            what = f"the entry point {entry.name} = {entry.value}"
-            thing = self._guarded(what, entry.load)
-            if isinstance(thing, ModuleType):
-                raise RegistrationError(f"{self.kind}: {what}: must name what is in the module: {entry.value}:NAME")
-            self.register(entry.name)(thing)
+
+    def _add(self, entry: EntryPoint) -> None:
+        """Register what the entry point of another package names; an error names the package to be rid of."""
+        self._package = package_of(entry)
+        try:
+            self.register(entry.name)(self._thing_of(entry))
+        except RegistrationError as error:
+            if self._package is None or " the package " in str(error):
+                raise
+            raise RegistrationError(f"{error}; mend or uninstall the package {self._package}") from error
+        finally:
+            self._package = None
+
+    def _thing_of(self, entry: EntryPoint) -> Any:
+        what = f"the entry point {entry.name} = {entry.value}"
+        thing = self._guarded(what, entry.load)
+        if isinstance(thing, ModuleType):
+            raise RegistrationError(f"{self.kind}: {what}: must name what is in the module: {entry.value}:NAME")
+        return thing
 
     def _guarded(self, what: str, load: Callable[[], Any]) -> Any:
         """Load what may be someone else's code; what it raises is one line with its place."""
@@ -165,6 +209,16 @@ class Registry(Generic[T]):
 def registry_of(annotation: Any) -> Registry[Any] | None:
     """The registry with the base ``annotation``, from which such a setting is chosen; None if there is none."""
     return _BY_BASE.get(annotation)
+
+
+def plug_in_groups() -> list[str]:
+    """The groups of entry points that are named like the suite's, of all installed packages; loads nothing."""
+    return sorted(group for group in entry_points().groups if group.startswith(_GROUPS))
+
+
+def package_of(entry: EntryPoint) -> str | None:
+    """The name and version of the installed package that an entry point is of; None if it is of none."""
+    return None if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
 
 
 def _is_frozen_dataclass(thing: object) -> bool:

@@ -1,4 +1,4 @@
-"""Ids of prompts that come without one."""
+"""Ids of prompts: the rule for them, and those of prompts that come without one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+#: What an id is, which is part of file names.
+ID_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+LONGEST_ID = 60
+ID_RULE = f"must be small letters and digits, in words joined by -, of at most {LONGEST_ID} characters"
+
 _SLUG_LENGTH = 48
-_LONGEST_HASH = 11  # an id has at most 60 characters
+_LONGEST_HASH = 11  # so that an id is not too long
 
 
 def slug(text: str) -> str:
@@ -21,6 +26,15 @@ def slug(text: str) -> str:
     words = re.findall("[a-z0-9]+", text.lower())
     kept = _kept(words)
     return "-".join(kept) if kept and len(kept) == len(words) else _hashed(kept, text, 6)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an id.
+
+    >>> is_id("blue-duck-2"), is_id("Blue duck")
+    (True, False)
+    """
+    return len(text) <= LONGEST_ID and re.fullmatch(ID_PATTERN, text) is not None
 
 
 def free_id(text: str, taken: Mapping[str, str]) -> str | None:

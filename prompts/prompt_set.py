@@ -12,12 +12,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from prompts.errors import PromptSetError
+from prompts.prompt_ids import ID_PATTERN, ID_RULE, LONGEST_ID
 from prompts.prompt_list import LISTS, PROMPT_FILES, read_prompt_list
 from prompts.toybox.kinds import KINDS
 from prompts.toybox.objects import COLOURS, PATTERNS, ToyObject, all_objects
 
 _FOLDER = Path(__file__).parent
-_ID_RULE = "must be small letters and digits, in words joined by -"
 
 
 class _Frozen(BaseModel):
@@ -53,7 +53,7 @@ class Truth(_Frozen):
 class Prompt(_Frozen):
     """One prompt."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
+    id: str = Field(pattern=ID_PATTERN, max_length=LONGEST_ID)
     """Stable name, which is part of file names."""
     text: str = Field(min_length=1)
     """The prompt, verbatim."""
@@ -128,7 +128,7 @@ def load_prompt_set(name: str) -> PromptSet:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the set"
-        message = _ID_RULE if first["type"] == "string_pattern_mismatch" else first["msg"]
+        message = ID_RULE if first["type"] == "string_pattern_mismatch" else first["msg"]
         raise PromptSetError(f"{path}: {where}: {message} (found {first['input']!r:.80})") from None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from methods.registry import RegistrationError, nearest, package_of, plug_in_groups
 from metrics.suites import Role, Suite
 
 if TYPE_CHECKING:
@@ -17,12 +19,17 @@ if TYPE_CHECKING:
 
 
 def run_doctor(console: Console) -> bool:
-    """Print what was found of packages, hardware and weights; whether all weights are as their cards say."""
+    """Print what was found of packages, hardware and weights; whether weights are right and other packages load."""
     from bench.commands.backends import BACKENDS
 
     table = Table("what", Column("found", overflow="fold"), title="sdibench doctor")
     for name, words in _machine():
         table.add_row(name, Text(words))  # as it stands: square brackets are no markup here
+    table.add_section()
+    healthy = True
+    for name, words, is_right in _plug_ins():
+        healthy &= is_right
+        table.add_row(name, Text(words))
     table.add_section()
     for backend in BACKENDS:
         table.add_row(backend.name, Text(backend.state()))
@@ -33,10 +40,13 @@ def run_doctor(console: Console) -> bool:
     for name, words in _determinism():
         table.add_row(f"same cell twice, {name}", Text(words))
     table.add_section()
-    healthy = True
-    for name, words, is_right in _check_weights():
-        healthy &= is_right
-        table.add_row(f"weights: {name}", Text(words))
+    try:
+        for name, words, is_right in _check_weights():
+            healthy &= is_right
+            table.add_row(f"weights: {name}", Text(words))
+    except RegistrationError as error:  # of priors or suites, none of which can be looked up then
+        healthy = False
+        table.add_row("weights", Text(f"not checked: {error}"))
     console.print(table)
     return healthy
 
@@ -66,6 +76,28 @@ def _machine() -> Iterator[tuple[str, str]]:
     yield "code", "no git checkout" if commit is None else commit[:12] + " with changes" * bool(found.git_dirty)
 
 
+def _plug_ins() -> Iterator[tuple[str, str, bool]]:
+    """Yield what other installed packages add, by group and name, its package and state, and whether it can be used."""
+    from bench.commands.list import REGISTRIES, registry_of_kind
+    from bench.forecast.gpus import gpus
+
+    def row(entry: EntryPoint, problem: str | None) -> tuple[str, str, bool]:
+        package = package_of(entry) or "of no package"
+        return f"{entry.group}: {entry.name}", f"{package}, {problem or 'loads'}", problem is None
+
+    registries = {registry.group: registry for registry in (*map(registry_of_kind, REGISTRIES), gpus)}
+    for group in plug_in_groups():
+        if group not in registries:
+            for entry in entry_points(group=group):
+                yield row(entry, f"is not looked at: unknown group {group!r}: {nearest(group, registries)}")
+            continue
+        try:
+            for entry, error in registries[group].plug_ins():
+                yield row(entry, None if error is None else str(error))
+        except RegistrationError as error:  # of a file in the suite's own folder
+            yield group, f"not checked: {error}", False
+
+
 def half_precision(device: torch.device) -> str:
     """Describe a float16 convolution on ``device``: some cards give NaN, and then black images."""
     import torch
@@ -89,7 +121,7 @@ def _determinism() -> Iterator[tuple[str, str]]:
     for name in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         try:
             difference = largest_difference(torch.device(name))
-        except (RuntimeError, WeightsError) as error:
+        except (RuntimeError, RegistrationError, WeightsError) as error:
             yield name, f"not measured: {error}"
         else:
             yield name, f"parameters differ by up to {difference:.1e}" if difference else "bit-equal"

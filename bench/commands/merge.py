@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -12,8 +14,8 @@ from bench.errors import InputError
 from bench.output import print_line
 from bench.records.atomic import new_folder
 from bench.records.check_files import check_files
-from bench.records.read_record import read_record
-from bench.records.record import RECORD_FILE, AnyRecord
+from bench.records.read_record import read_events, read_record
+from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord
 from bench.records.store import STUDY_FILE, RunStore, refuse_links
 from bench.study.imported_arms import imported_arms, united_renders
 from bench.study.pinning import other_inputs
@@ -23,14 +25,18 @@ from methods.weights import file_sha256
 #: What narrowed runs of one study may differ in.
 _NARROWED = ("methods", "prompt_ids", "seeds")
 
+#: What became of a record: the target had none of its cell, or the same one, or one of the same result, or another.
+_Taken = Literal["copied", "there", "again", "set aside"]
+
 
 def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) -> bool:
     """Copy the records of ``sources`` into ``target``, each whole or not at all; the sources stay as they are.
 
-    Two records are of the same cell if their identities are equal.  One that the target has already stays; another
-    of the same cell with other content (it was run twice: times differ, at least) is kept in ``set-aside/``.  Kept
-    scores come along with their record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes
-    only what is missing.  Unfinished cells are left out.  A merge that was cut short goes on where it was.
+    Two records are of the same cell if their identities are equal.  One that the target has already stays.  Another
+    of the same cell with other content is kept in ``set-aside/``, unless it was run twice with one result, the same
+    scene and views to the bit: then only times differ, and the first is enough.  Kept scores come along with their
+    record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes only what is missing.
+    Unfinished cells are left out.  A merge that was cut short goes on where it was.
 
     Args:
         sources: Run folders of the same study, or of the same study narrowed to some methods, prompts or seeds.
@@ -38,7 +44,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
         console: Where differences go.
 
     Returns:
-        Whether every record was right, and those of the same cell the same.
+        Whether every record was right, and those of the same cell have the same result.
 
     Raises:
         InputError: If the folders hold studies that differ in more.
@@ -53,7 +59,8 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
         refuse_links(source.folder)
     target.check(held[0] if held else study)
     target.write_study(study)
-    copied, same, wrong = 0, 0, []
+    counts: Counter[_Taken] = Counter()
+    wrong = []
     for source in others:
         for folder in source.record_folders():
             try:
@@ -62,16 +69,17 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
             except InputError as error:
                 wrong.append(f"left out: {error}")
                 continue
-            different = _take(record, folder, source, target)
-            if different is None:
-                copied += 1
-            elif different:
+            taken, different = _take(record, folder, source, target)
+            counts[taken] += 1
+            if taken == "set aside":
                 wrong.append(f"differs and is set aside: {folder}: {', '.join(different)}")
-            else:
-                same += 1
     for line in wrong:
         print_line(console, line)
-    words = f"records copied {copied}, there already {same}, differing or left out {len(wrong)}"
+    if counts["again"]:
+        words = "cells that were run twice to the same bits, of which only times differ and the first is kept"
+        print_line(console, f"{study.name}: {words}: {counts['again']}")
+    there = counts["there"] + counts["again"]
+    words = f"records copied {counts['copied']}, there already {there}, differing or left out {len(wrong)}"
     print_line(console, f"{study.name}: {words}: {target.folder}")
     return not wrong
 
@@ -131,19 +139,36 @@ def _check_related(first: Study, study: Study) -> None:
         raise InputError(f"{first.name} and {study.name} differ in {', '.join(names)}: they cannot be merged")
 
 
-def _take(record: AnyRecord, folder: Path, source: RunStore, target: RunStore) -> list[str] | None:
-    """Copy a record; None where it was copied, else the files in which the target's own differs."""
+def _take(record: AnyRecord, folder: Path, source: RunStore, target: RunStore) -> tuple[_Taken, list[str]]:
+    """Copy a record where the target has none of the cell; also the files in which the target's own differs."""
     place = target.cell_folder(record.cell)
     if not place.exists():
         _copy(record, folder, place)
         _copy_scores(source, target, record)
-        return None
+        return "copied", []
     different = sorted(_different(record, folder, place))
-    if different:
-        _copy(record, folder, target.folder / "set-aside" / f"{place.name}--{file_sha256(folder / RECORD_FILE)[:12]}")
-    else:
+    if not different:
         _copy_scores(source, target, record)
-    return different
+        return "there", []
+    if _has_same_result(record, folder, place, different):
+        return "again", different
+    _copy(record, folder, target.folder / "set-aside" / f"{place.name}--{file_sha256(folder / RECORD_FILE)[:12]}")
+    return "set aside", different
+
+
+def _has_same_result(record: AnyRecord, folder: Path, place: Path, different: Sequence[str]) -> bool:
+    """Whether the target's record of the cell has the same scene, views and steps, and differs in times alone."""
+    if not record.views or not {RECORD_FILE, EVENTS_FILE}.issuperset(different):
+        return False
+    try:
+        return _result(record, folder) == _result(read_record(place), place)
+    except InputError:  # the target's is corrupt
+        return False
+
+
+def _result(record: AnyRecord, folder: Path) -> tuple[object, ...]:
+    events = read_events(folder) if EVENTS_FILE in record.file_bytes else []
+    return record.status, record.divergence, [event.model_copy(update={"seconds": 0.0}) for event in events]
 
 
 def _different(record: AnyRecord, folder: Path, place: Path) -> Iterator[str]:

@@ -20,6 +20,7 @@ from bench.records.study_cells import study_cells
 from bench.scores.control_views import ControlViews, control_views, sample_views
 from bench.scores.event_table import event_table
 from bench.scores.frames import owner_of
+from bench.scores.missing_values import describe_missing
 from bench.scores.scorers import candidate_texts, load_scorers, scoring_device, scoring_settings
 from bench.scores.scoring import Scores, is_scored, score_view_sets
 from bench.scores.tables import TABLES, table_of, write_frame
@@ -82,6 +83,8 @@ def score_study(study: Study, store: RunStore, console: Console) -> pd.DataFrame
     for card in cards:
         if card.cut:
             print_line(console, f"{study.name}: {card.cut_of_columns}")
+    for line in describe_missing(cards, scored.records, scored.cells):
+        print_line(console, f"{study.name}: {line}")
     words = f"{len(scored.records)} completed cells scored, {len(frame)} values"
     print_line(console, f"{study.name}: {words}")
     return frame

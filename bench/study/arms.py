@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bench.errors import InputError
+from bench.study.naming import missing_package
 from bench.study.resolve import resolve_part, resolve_settings
 from bench.study.settings import is_imported
 from bench.study.study import Study
@@ -33,7 +34,12 @@ def arms_of(study: Study) -> dict[str, Arm]:
     Raises:
         InputError: If a name or a value is wrong.
     """
-    return {label: _arm(study, label) for label, table in study.methods.items() if not is_imported(table)}
+    try:
+        return {label: _arm(study, label) for label, table in study.methods.items() if not is_imported(table)}
+    except InputError as error:
+        if isinstance(error.__cause__, UnknownNameError) and (hint := missing_package(study)):
+            raise InputError(f"{error}{hint}") from error
+        raise
 
 
 def _arm(study: Study, label: str) -> Arm:

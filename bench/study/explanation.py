@@ -24,7 +24,7 @@ _Path = tuple[int | str, ...]
 
 
 def explain(error: ValidationError, fields: Mapping[str, Any], model: type[BaseModel], hidden: Collection[str]) -> str:
-    """Describe the most informative mistake in one line, and the number of the others.
+    """Describe the most informative mistake in one line, and the number of the others; all missing keys are one.
 
     Args:
         error: The errors of the fields.
@@ -36,7 +36,12 @@ def explain(error: ValidationError, fields: Mapping[str, Any], model: type[BaseM
     # a misspelt key is also a missing one, and is more informative as the former
     problem = min(problems, key=lambda each: each["type"] not in _UNKNOWN)
     others = _count_mistakes(problems, fields) - 1
-    return _explain(problem, fields, model, hidden) + (f" (and {others} more)" if others else "")
+    line = _explain(problem, fields, model, hidden)
+    if _is_missing_key(problem):
+        *keys, last = [repr(".".join(map(str, each["loc"]))) for each in problems if _is_missing_key(each)]
+        others -= len(keys)
+        line = f"the keys {', '.join(keys)} and {last} are missing" if keys else line
+    return line + (f" (and {others} more)" if others else "")
 
 
 def keys_of(model: type[BaseModel], hidden: Collection[str], path: Sequence[str] = ()) -> list[str]:
@@ -55,7 +60,7 @@ def _explain(problem: ErrorDetails, fields: Mapping[str, Any], model: type[BaseM
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             return f"unknown key {key!r}: {nearest(path[-1], keys_of(model, hidden, path[:-1]))}"
-        case "missing" if not isinstance(problem["loc"][-1], int):
+        case "missing" if _is_missing_key(problem):
             return f"the key {key!r} is missing"
         case "value_error" if isinstance(problem["input"], dict):  # a check of a whole table, which names its key
             return ".".join([*path, str(problem["ctx"]["error"])])
@@ -65,6 +70,11 @@ def _explain(problem: ErrorDetails, fields: Mapping[str, Any], model: type[BaseM
         path = path[:-1]
     place = ".".join(map(str, _place(problem, fields))) or ".".join(path)
     return f"{place} = {problem['input']!r}: {_right(problem)}"
+
+
+def _is_missing_key(problem: ErrorDetails) -> bool:
+    """Whether a table lacks a key; a list that is too short has the same type of error."""
+    return problem["type"] == "missing" and not isinstance(problem["loc"][-1], int)
 
 
 def _right(problem: ErrorDetails) -> str:

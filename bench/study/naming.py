@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from bench.study.study import Study
 
 
+def missing_package(study: Study) -> str:
+    """The end of the line about a name of a run folder that nothing has: there it was known once; "" for a file's."""
+    if study.pinned is None:
+        return ""
+    return "; a package that adds it may be missing: the run's records have those it had, as environment.packages"
+
+
 @contextmanager
 def named_in(study: Study, key: str) -> Iterator[None]:
     """Put the study and its key before the message about a name that nothing has, raised within.
@@ -23,5 +30,7 @@ def named_in(study: Study, key: str) -> Iterator[None]:
 
     try:
         yield
-    except (UnknownNameError, PromptSetError) as error:
-        raise type(error)(f"{study.name}: {key}: {error}") from error
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{study.name}: {key}: {error}{missing_package(study)}") from error
+    except PromptSetError as error:
+        raise PromptSetError(f"{study.name}: {key}: {error}") from error

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ import torch
 from bench.study.section import Section
 from bench.watch.machine import core_count
 from bench.watch.nvml import Nvml
+from methods.registry import plug_in_groups
 
 _PACKAGES = (
     "sdi-bench", "torch", "diffusers", "transformers", "open_clip_torch", "safetensors", "numpy", "pydantic",
@@ -39,7 +40,7 @@ class Environment(Section):
     platform: str
     """Operating system and architecture."""
     packages: dict[str, str]
-    """Versions of the packages that touch the numbers."""
+    """Versions of the packages that touch the numbers, and of those that add anything to the suite."""
     cpu: str
     """Model of the processor."""
     cores: int
@@ -99,14 +100,15 @@ def device_name(device: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that touch the numbers, those that are installed."""
+    """Versions of the installed packages that touch the numbers, and of all that have an entry point of the suite's."""
     found = {}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    plug_ins = [entry.dist for group in plug_in_groups() for entry in entry_points(group=group) if entry.dist]
+    return found | dict(sorted((package.name, package.version) for package in plug_ins))
 
 
 @lru_cache(maxsize=1)  # once per process: a commit made during a run is not the code that runs

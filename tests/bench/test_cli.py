@@ -320,3 +320,10 @@ def test_help_does_not_wait_for_torch() -> None:
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"sdibench {version('sdi-bench')}\n"
+
+
+def test_the_module_is_the_command() -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(bench.__file__).parents[1])}
+    command = [sys.executable, "-m", "bench.cli", "--version"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout == f"sdibench {version('sdi-bench')}\n"

@@ -275,6 +275,7 @@ def test_a_killed_cell_goes_on_to_the_same_bits(workplace: tuple[Path, dict[str,
         straight = workplace[0] / "straight" / "cells" / scene.parent.name
         assert scene.read_bytes() == (straight / "scene.safetensors").read_bytes()
         records = [json.loads((folder / "record.json").read_text()) for folder in (scene.parent, straight)]
+        assert [record["environment"]["packages"]["sdibench-foreign"] for record in records] == ["1.0", "1.0"]
         assert [(record["status"], record["attempts"]) for record in records] == [("completed", 2), ("completed", 1)]
         steps = [line.split('"seconds"')[0] for line in (scene.parent / "events.jsonl").read_text().splitlines()]
         assert steps == [line.split('"seconds"')[0] for line in (straight / "events.jsonl").read_text().splitlines()]

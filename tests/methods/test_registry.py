@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from foreign_package import install
 
 from methods.registry import RegistrationError, Registry, UnknownNameError, nearest
 
@@ -110,3 +111,47 @@ def test_an_entry_point_names_a_thing_and_not_its_module(monkeypatch: pytest.Mon
         RegistrationError, match=r"mine = collections:NoDict cannot be imported: AttributeError: .*NoDict"
     ):
         given("collections:NoDict").names()
+
+
+def test_a_package_that_cannot_be_imported_is_named_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "foreign-broken", "import nopackage\n", {"sdibench.broken_thing: mine": "Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    line = (
+        r"^broken thing: the entry point mine = foreign_broken:Mine cannot be imported: ModuleNotFoundError: No module "
+        r"named 'nopackage' \(foreign_broken\.py, line 1\); mend or uninstall the package foreign-broken 1\.2$"
+    )
+    with pytest.raises(RegistrationError, match=line):
+        Registry("broken thing").names()
+
+
+def test_two_packages_with_one_name_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("foreign-one", "foreign-two"):
+        install(tmp_path, name, "class Mine: ...\n", {"sdibench.doubled_thing: mine": "Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[type] = Registry("doubled thing")
+    with pytest.raises(RegistrationError) as told:
+        registry.names()
+    for name in ("one", "two"):
+        assert f"foreign_{name}.Mine of the package foreign-{name} 1.2" in str(told.value)
+    assert str(told.value).endswith("; uninstall or rename one")
+    assert sorted(str(error) for _, error in registry.plug_ins()) == sorted(["None", str(told.value)])
+
+
+def test_a_package_that_takes_a_name_of_the_suite_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "foreign-taken", "class Mine: ...\n", {"sdibench.taken_thing: one": "Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[type] = Registry("taken thing")
+    registry.register("one")(int)
+    line = r"'one' is registered twice: builtins\.int and foreign_taken\.Mine of the package foreign-taken 1\.2; "
+    with pytest.raises(RegistrationError, match=line):
+        registry.names()
+
+
+def test_a_package_whose_thing_is_refused_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "foreign-bare", "class Mine: ...\n", {"sdibench.bare_thing: mine": "Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    line = r"must be a frozen dataclass, .*; mend or uninstall the package foreign-bare 1\.2$"
+    with pytest.raises(RegistrationError, match=line):
+        Registry("bare thing", base=type("OwnBase", (), {})).names()

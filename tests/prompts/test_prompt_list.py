@@ -16,8 +16,11 @@ from prompts.prompt_list import LISTS, read_prompt_list
 
 #: What str.splitlines takes for the end of a line, and a text editor does not.
 NO_LINE_ENDS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029\r"
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(f"aAbC+ é猫狗{NO_LINE_ENDS}"), max_size=70)
-LINES = st.lists(TEXTS.map(lambda text: text.replace("\n", " ").rstrip("\r")), max_size=8)
+ANY = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(f"aAbC+ é猫狗{NO_LINE_ENDS}"), max_size=70)
+TEXTS = ANY.map(lambda text: text.replace("\n", " ").rstrip("\r")).filter(
+    lambda text: not text.replace("\ufeff", "").lstrip().startswith("#")  # which is refused
+)
+LINES = st.lists(TEXTS, max_size=8)
 
 
 def load(folder: Path, name: str, content: bytes | str) -> PromptSet:
@@ -63,12 +66,12 @@ def test_the_formats_hold_the_same_prompts(tmp_path_factory: pytest.TempPathFact
         return
     folder = tmp_path_factory.getbasetemp()
     table = io.StringIO()
-    csv.writer(table).writerows([["id", "Prompt"], *([number, line] for number, line in enumerate(lines))])
+    csv.writer(table).writerows([["number", "Prompt"], *([number, line] for number, line in enumerate(lines))])
     expected = load(folder, "same.txt", "\n".join(lines)).prompts
     for name, content in (
         ("same.csv", table.getvalue()),
         ("same.json", json.dumps(lines)),
-        ("same.JSON", json.dumps([{"id": 1, "prompt": line} for line in lines], ensure_ascii=False)),
+        ("same.JSON", json.dumps([{"number": 1, "prompt": line} for line in lines], ensure_ascii=False)),
         ("same.Json", "\ufeff" + json.dumps({"version": 3, "prompts": lines})),
         ("library.json", json.dumps({"dreamfusion": lines})),
     ):
@@ -130,6 +133,28 @@ def test_a_quoted_cell_may_hold_commas_and_line_ends(tmp_path: Path) -> None:
     assert texts(found) == ["a hat, torn\nand blue", "a mug"]
 
 
+def test_ids_of_the_file_are_those_of_its_prompts(tmp_path: Path) -> None:
+    """Also of two prompts of one text, as in TOML."""
+    expected = [("duck-1", "a duck"), ("7", "# a duck"), ("duck-2", "a duck")]
+    table = "prompt, ID\na duck,duck-1\n,\n# a duck, 7\na duck,duck-2\n"
+    objects = [
+        {"id": "duck-1", "prompt": "a duck"},
+        {"id": 7, "prompt": "# a duck"},
+        {"id": "duck-2", "text": "a duck"},
+    ]
+    for name, content in (("i.csv", table), ("i.json", json.dumps(objects))):
+        assert [(prompt.id, prompt.text) for prompt in load(tmp_path, name, content).prompts] == expected
+
+
+def test_columns_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "sdibench"):
+        load(tmp_path, "c.csv", "id,kind,prompt,caption,\na,x,a duck,y,\n")
+        load(tmp_path, "d.csv", "id,prompt\na,a duck\n")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/c.csv: columns that are not read: kind, caption"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -146,6 +171,25 @@ def test_a_quoted_cell_may_hold_commas_and_line_ends(tmp_path: Path) -> None:
         ("a.json", '["a", "\\ud800"]', "entry 2: '\\ud800': is not Unicode text (surrogates not allowed)"),
         ("a.json", "[" * 200_000, "is not JSON"),
         ("a.json", "a duck", "is not JSON: Expecting value"),
+        (
+            "a.csv",
+            "id,prompt\na,a duck\nA b,a mug\n",
+            "line 3: id = 'A b': must be small letters and digits, in words joined",
+        ),
+        ("a.csv", "id,prompt\na,a duck\n,a mug\n", "line 3: id = '': must be small letters and digits"),
+        (
+            "a.csv",
+            f"id,prompt\n{'a' * 61},a duck\n",
+            "aaa': must be small letters and digits, in words joined by -, of at most 60 ch",
+        ),
+        ("a.csv", "id,prompt\na,a duck\na,a mug\n", "line 3: id = 'a': is that of line 2; each prompt needs its own"),
+        ("a.json", '[{"id": "a", "prompt": "x"}, "y"]', "entry 2: id = '': must be small letters and digits"),
+        ("a.json", '[{"id": [1], "prompt": "x"}]', "entry 1: id = [1]: must be small letters and digits"),
+        (
+            "a.txt",
+            "a duck\n # two\n",
+            "line 2: '# two': begins with #, and a list has no comments; leave the line out, or",
+        ),
         ("a.txt", b"\xff\xfea\0", "is not UTF-8"),
         ("a.yaml", "- a duck", "the name of a file with prompts must end in one of .toml, .txt, .csv, .json"),
         ("noending", "a duck", "the file is there, but the name of a file with prompts must end in one of"),

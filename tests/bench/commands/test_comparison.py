@@ -49,6 +49,18 @@ def test_few_prompts_give_a_mean_and_no_interval(finished: RunStore) -> None:
         comparison.judge(["psnr.low < -0.5"])
 
 
+def test_the_table_is_printed_also_where_a_gate_cannot_tell(
+    finished: RunStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(finished.folder)
+    assert main(["compare", folder, folder]) == 0
+    table = capsys.readouterr().out
+    assert main(["compare", folder, folder, "--fail-if", "psnr < -0.5", "psnr.low < -0.5"]) == 2
+    out, error = capsys.readouterr()
+    assert out == table
+    assert error == "sdibench: --fail-if 'psnr.low < -0.5': the data cannot tell: 2 prompts, at least 6 are needed\n"
+
+
 def test_a_gate_fails_where_cells_are_lost(pair: tuple[RunStore, RunStore], capsys: pytest.CaptureFixture[str]) -> None:
     a, b = pair
     gate = ["compare", str(a.folder), str(b.folder), "--fail-if", "psnr < -1"]

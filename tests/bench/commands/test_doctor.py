@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from foreign_package import install
 from rich.console import Console
 
 import bench.commands.determinism
+import methods.distillation
 import methods.priors
 from bench.commands.backends import BACKENDS, Backend
 from bench.commands.doctor import half_precision, run_doctor
+from methods.diffusion.schedules import schedules
 from metrics import suites
 
 
@@ -116,3 +119,32 @@ def test_doctor_checks_the_scores_of_known_images(monkeypatch: pytest.MonkeyPatc
     healthy, text = _report()
     assert not healthy
     assert _row(text, "weights: reward of the suite toybox").startswith("the suite toybox: reward: three known images")
+
+
+BROKEN = {"sdibench.method: broken": "Mine", "sdibench.prior: broken": "Mine", "sdibench.metrics: typo": "Mine"}
+
+
+def test_doctor_lists_what_other_packages_add_and_goes_on_where_one_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "foreign-sick", "import nopackage\n", BROKEN)
+    module = "from methods.diffusion.schedules.uniform import Uniform as Mine\n"
+    install(tmp_path, "foreign-schedule", module, {"sdibench.timestep_schedule: sound": "Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(methods.distillation.methods, "_loaded", False)
+    monkeypatch.setattr(methods.priors.priors, "_loaded", False)
+    monkeypatch.setattr(schedules, "_found", dict(schedules._found))
+    healthy, text = _report()
+    assert not healthy
+    for group in ("method", "prior"):
+        row = _row(text, f"sdibench.{group}: broken")
+        assert row.startswith(
+            f"foreign-sick 1.2, {group}: the entry point broken = foreign_sick:Mine cannot be imported"
+        )
+    row = _row(text, "sdibench.metrics: typo")
+    assert row.startswith(
+        "foreign-sick 1.2, is not looked at: unknown group 'sdibench.metrics': did you mean sdibench."
+    )
+    assert _row(text, "sdibench.timestep_schedule: sound") == "foreign-schedule 1.2, loads"
+    assert _row(text, "same cell twice, cpu").startswith("not measured: ")
+    assert _row(text, "weights").startswith("not checked: prior: the entry point broken = ")

@@ -3,10 +3,12 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file
 
 import bench.commands.merge
 from bench.cli import main
@@ -15,11 +17,17 @@ from bench.commands.run import run_study
 from bench.commands.score import score_study
 from bench.commands.verify import verify_run
 from bench.errors import InputError
+from bench.records.read_record import read_record
+from bench.records.record import EVENTS_FILE
+from bench.records.seal import sealed
 from bench.records.store import RunStore
+from bench.study.cell import SCENE_FILE
 from bench.study.expand import expand
 from bench.study.pinning import pin
 from bench.study.study import Study, load_study
+from bench.watch.divergence import Status
 from methods.priors import priors
+from methods.weights import file_sha256, write_tensors
 
 Files = dict[str, bytes]
 
@@ -89,16 +97,69 @@ def test_a_merge_again_changes_nothing(parts: tuple[RunStore, RunStore], target:
     assert _files(target.folder) == before
 
 
-def test_of_two_records_of_a_cell_the_first_is_kept_and_the_other_set_aside(
+def test_of_two_records_of_one_result_the_first_is_enough(
     study: Study, parts: tuple[RunStore, RunStore], target: RunStore, console: Console
 ) -> None:
     cell = expand(study)[2]
     first, second = (part.cell_folder(cell) for part in parts)
     shutil.rmtree(second)
     run_study(study, parts[1], console)  # on the other machine: the same bits, other times
+    assert _files(first).keys() == _files(second).keys()
+    assert _files(first) != _files(second)
+    is_right, text = _merged(target, *parts)
+    assert is_right
+    line = "tiny: cells that were run twice to the same bits, of which only times differ and the first is kept: 3\n"
+    assert line in text
+    assert "records copied 4, there already 3, differing or left out 0" in text
+    assert _files(target.cell_folder(cell)) == _files(first)
+    assert not (target.folder / "set-aside").exists()
+    assert verify_run(study, target, console)
+
+
+def _of_other_scene(folder: Path) -> str:
+    """As of a machine whose sums have another order."""
+    tensors = load_file(folder / SCENE_FILE)
+    write_tensors({name: tensor + 1 for name, tensor in tensors.items()}, folder / SCENE_FILE)
+    return SCENE_FILE
+
+
+def _of_other_losses(folder: Path) -> str:
+    path = folder / EVENTS_FILE
+    path.write_text(path.read_text().replace('"loss":', '"loss":1', 1))
+    return EVENTS_FILE
+
+
+def _of_another_status(folder: Path) -> str:
+    return EVENTS_FILE  # which is as it was
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (_of_other_scene, "record.json, scene.safetensors"),
+        (_of_other_losses, "events.jsonl, record.json"),
+        (_of_another_status, "record.json"),
+    ],
+)
+def test_of_two_results_of_a_cell_the_first_is_kept_and_the_other_set_aside(
+    study: Study,
+    parts: tuple[RunStore, RunStore],
+    target: RunStore,
+    console: Console,
+    change: Callable[[Path], str],
+    names: str,
+) -> None:
+    cell = expand(study)[2]
+    first, second = (part.cell_folder(cell) for part in parts)
+    record = read_record(second)
+    name = change(second)
+    files = {"file_sha256": record.file_sha256 | {name: file_sha256(second / name)}}
+    files["file_bytes"] = record.file_bytes | {name: (second / name).stat().st_size}
+    status = Status.FROZEN if names == "record.json" else record.status
+    (second / "record.json").write_text(sealed(record.model_copy(update={**files, "status": status})))
     is_right, text = _merged(target, *parts)
     assert not is_right
-    assert f"differs and is set aside: {second}: events.jsonl, record.json" in text
+    assert f"differs and is set aside: {second}: {names}\n" in text
     assert _files(target.cell_folder(cell)) == _files(first)
     [aside] = [path for path in (target.folder / "set-aside").iterdir() if path.name.startswith(cell.folder_name)]
     assert _files(aside) == _files(second)

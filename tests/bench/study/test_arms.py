@@ -6,7 +6,8 @@ import pytest
 
 from bench.errors import InputError
 from bench.study.arms import arms_of
-from bench.study.study import load_study
+from bench.study.pinning import pin
+from bench.study.study import Study, load_study
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,24 @@ def test_a_mistake_in_a_scene_is_named_where_it_was_written(
     with pytest.raises(InputError) as caught:
         arms_of(load_study(study_file))
     assert str(caught.value).startswith(f"tiny: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"method": "mirrored"}, "tiny: methods.sdi: unknown method 'mirrored': known: "),
+        ({"inversion": "mirrored"}, "tiny: methods.sdi.inversion: unknown inversion strategy 'mirrored': known: "),
+        ({"settings": {"scene": "mirrored"}}, "tiny: methods.sdi.settings.scene: unknown scene 'mirrored': known: "),
+    ],
+)
+def test_a_name_that_the_run_once_knew_may_be_of_a_package_that_is_missing(
+    study: Study, arm: dict, message: str
+) -> None:
+    for started in (False, True):
+        own = (pin(study) if started else study).model_copy(update={"methods": {"sds": {}, "sdi": arm}})
+        with pytest.raises(InputError) as caught:
+            arms_of(own)
+        assert str(caught.value).startswith(message)
+        assert ("; a package that adds it may be missing: the run's records" in str(caught.value)) is started
+    with pytest.raises(InputError, match=r"^tiny: methods\.sdi: unknown key 'x': [^;]*$"):
+        arms_of(pin(study).model_copy(update={"methods": {"sds": {}, "sdi": {"x": 1}}}))

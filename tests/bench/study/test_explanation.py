@@ -45,6 +45,11 @@ FIGURE = {"kind": "arms", "title": "T", "metrics": ["psnr"]}
         ({"steps": 1, "ids": ["x"]}, "ids.0 = 'x': input should be a valid integer"),  # nor is its list too short
         ({"steps": 1, "ids": []}, "ids = []: must have at least 1 value"),
         ({}, "the key 'steps' is missing"),
+        (
+            {"figures": [{"name": "a", "kind": "arms"}, FIGURE]},
+            "the keys 'steps', 'figures.0.title' and 'figures.1.name' are missing",
+        ),
+        ({"figures": [FIGURE], "words": 3}, "the keys 'steps' and 'figures.0.name' are missing (and 1 more)"),
     ],
 )
 def test_each_mistake_counts_once(fields: dict[str, Any], line: str) -> None:

@@ -29,6 +29,13 @@ def test_every_key_is_in_its_table() -> None:
     assert _keys(KEYS) == set(Study.model_fields) - set(Handling.model_fields) - {"name", "pinned"}
 
 
+def test_the_tables_say_which_keys_are_required() -> None:
+    rows = [row for row in (KEYS + HANDLING).splitlines() if "required" in row]
+    required = {name for name, field in Study.model_fields.items() if field.is_required()} - {"name"}
+    assert all(_keys(row) & required for row in rows)
+    assert required <= set().union(*map(_keys, rows))
+
+
 def test_every_kind_of_figure_is_in_the_table() -> None:
     assert _keys(README.split("## Figures")[1].split("## ")[0]) == set(
         get_args(FigureSettings.model_fields["kind"].annotation)

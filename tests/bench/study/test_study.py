@@ -294,3 +294,10 @@ def test_a_scene_that_is_neither_name_nor_table_is_refused(tmp_path: Path) -> No
     (tmp_path / "study.toml").write_text(LEAST.format("scene = 3"))
     with pytest.raises(InputError, match=r"scene = 3: must be a name, or a table with the key name$"):
         load_study(tmp_path / "study.toml")
+
+
+def test_a_minimal_study_is_told_every_key_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "minimal.toml"
+    path.write_text('prompts = "toybox"\nsteps = 2\nmetrics = ["psnr"]\n[methods.sds]\n')
+    with pytest.raises(InputError, match=r"minimal\.toml: the keys 'title' and 'baseline' are missing$"):
+        load_study(path)
