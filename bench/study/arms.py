@@ -38,7 +38,7 @@ def arms_of(study: Study) -> dict[str, Arm]:
         return {label: _arm(study, label) for label, table in study.methods.items() if not is_imported(table)}
     except InputError as error:
         if isinstance(error.__cause__, UnknownNameError) and (hint := missing_package(study)):
-            raise InputError(f"{error}{hint}") from error
+            raise InputError(f"{error}{hint}") from error.__cause__
         raise
 
 
