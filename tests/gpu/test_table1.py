@@ -79,6 +79,26 @@ def test_a_row_of_table_1_takes_steps(
         assert peak <= 20
 
 
+@pytest.mark.parametrize("full_size_prior", DEVICES[:1], indirect=True)
+@pytest.mark.parametrize("at_once", [None, 2**22, 2**23, 2**24])
+def test_larger_blocks_take_memory_and_save_a_render(
+    full_size_prior: Any, at_once: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The step of SDI's row by the number of samples that are back-propagated at once; by default few fit anywhere."""
+    cell = cell_of("sdi", full_size_prior)
+    cell = cell.model_copy(update={"scene": cell.scene | {"samples_at_once": at_once}})
+    with torch_settings(torch.get_num_threads()):
+        meter, clock = MemoryMeter(full_size_prior.device), StepClock(full_size_prior.device)
+        loop = Optimisation(cell, full_size_prior, clock)
+        events = [loop.step(round(place * (cell.steps - 1))).event for place in PLACES["cuda"]]
+        peak = meter.read().peak_bytes / 1e9
+    warm = len(events) - clock.seconds.warm_up_steps
+    spent = ", ".join(f"{part} {getattr(clock.seconds, part) / warm:.3f}" for part in PARTS)
+    with capsys.disabled():
+        Console(width=400).print(f"samples_at_once {at_once}: {spent} s a step, {peak:.2f} GB")
+    assert all(bool(value.isfinite().all()) for value in loop.scene.parameters())
+
+
 def _estimated(cell: Cell) -> str:
     """The estimate of ``plan`` for this GPU, if it is one of the table."""
     gpu = gpu_named(torch.cuda.get_device_name())
