@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -182,7 +183,8 @@ def test_workers_that_share_a_gpu_need_its_memory_each(
     monkeypatch.setattr(bench.forecast.preflight, "_MANY_STEPS", 10**9)
     ran: list[int] = []
     assert engines["local"]  # they are found now
-    monkeypatch.setitem(engines._found, "local", lambda *given: ran.append(len(given[1])))
+    idle = SimpleNamespace(check=lambda *_: None, run=lambda *given: ran.append(len(given[1])))
+    monkeypatch.setitem(engines._found, "local", lambda: idle)
     options = EngineOptions(workers=workers + 1)
     if fits:
         with pytest.raises(RunError, match="3 of 3 cells have no record"):  # the engine did nothing
