@@ -57,12 +57,18 @@ def load_scene(record_folder: Path) -> Scene:
     try:
         require_readable(path)
         state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: is not the scene that the record describes ({_shown(error)})") from error
+    try:
         scene.resize(state)
         scene.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError, AttributeError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{path}: is not the scene that the record describes ({why:.200})") from error
+    except (RuntimeError, AttributeError) as error:  # the file is as it was written, so the code is another one
+        raise NoSceneHereError(f"{path}: is not the scene that the record describes ({_shown(error)})") from error
     return scene
+
+
+def _shown(error: Exception) -> str:
+    return f"{' '.join(str(error).split()):.200}"
 
 
 def _instead_of_cell(folder: Path) -> str:

@@ -55,9 +55,10 @@ class Optimisation:
         self.watch = Watch(cell.divergence)
         self.method = cell_method(cell)
         self.scene = initial_scene(cell).build(prior, self.streams["init"]).to(self.device)
-        self.state = self.method.start(self._timed_prior)
+        with no_global_draws(f"the method {cell.method}", self.device):
+            self.state = self.method.start(self._timed_prior)
         for name, state in self.state.items():
-            check_state(name, state)
+            check_state(name, state.state_dict())
         self.optimiser = self._make_optimiser()
         prior.null(1)  # these now, since large text encoders are not kept while the scene is optimised
         prior.embed(self.texts())
@@ -86,7 +87,7 @@ class Optimisation:
             "step": self.done,
             "scene": self.scene.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "method": {name: state.state_dict() for name, state in self.state.items()},
+            "method": {name: check_state(name, state.state_dict()) for name, state in self.state.items()},
             "streams": {name: stream.get_state() for name, stream in self.streams.items()},
             "watch": self.watch.state_dict(),
             "kept": self._kept,

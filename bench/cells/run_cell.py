@@ -97,11 +97,9 @@ def run_cell(
     try:
         shared.check()
     except SharedStateError as error:
-        this.fail(error)
-        cached_prior.cache_clear()  # the next cell loads it anew
-    except RuntimeError as error:  # a GPU that is lost to this process
         if not this.status.failed:
             this.fail(error)
+        cached_prior.cache_clear()  # the next cell loads it anew
     outcome = this.outcome()
     if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()

@@ -40,5 +40,5 @@ def kept_defaults() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
-            torch.set_default_device(device)
+            torch.set_default_device(None if device.type == "cpu" else device)  # None leaves no mode behind
         torch.set_grad_enabled(has_gradient)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from methods.contracts import Distillation, MethodState
+from methods.contracts import Distillation
 
 
 class ContractError(TypeError):
@@ -35,17 +35,20 @@ def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: in
         _check_shape(f"diagnostics[{name!r}]", value, ())
     times = update.timesteps
     _check_shape("timesteps", times, latents_shape[:1])
-    if times.device.type == "cpu" and not (float(times.min()) >= 0 and float(times.max()) <= timestep_count - 1):
+    if times.device.type != "cpu" or times.is_floating_point():
+        raise ContractError(f"timesteps: are {times.dtype} on {times.device.type}, must be whole numbers on the host")
+    if not 0 <= int(times.min()) <= int(times.max()) < timestep_count:
         raise ContractError(f"timesteps: {times.tolist()} must be from 0 to {timestep_count - 1}")
 
 
-def check_state(name: str, state: MethodState) -> None:
-    """Check that a checkpoint can keep a state, before there is one.
+def check_state(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    """Check that a checkpoint can keep what the ``state_dict`` of a method's state has, and return it.
 
     Raises:
         ContractError: If it has something else than tensors, numbers, texts, lists and dictionaries of them.
     """
-    _check_plain(f"state {name!r}", state.state_dict())
+    _check_plain(f"state {name!r}", state)
+    return state
 
 
 def _check_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
@@ -60,6 +63,8 @@ def _check_plain(where: str, value: Any) -> None:
         return
     if isinstance(value, dict):
         for key, entry in value.items():
+            if not isinstance(key, bool | int | float | str):
+                raise ContractError(f"{where}: has a {type(key).__name__} for a key, must be texts or numbers")
             _check_plain(f"{where}[{key!r}]", entry)
     elif isinstance(value, list | tuple):
         for index, entry in enumerate(value):

@@ -15,7 +15,7 @@ from bench.output import print_line
 from bench.records.atomic import new_folder
 from bench.records.check_files import check_files
 from bench.records.read_record import read_events, read_record
-from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord
+from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord, Record
 from bench.records.store import STUDY_FILE, RunStore, refuse_links
 from bench.study.imported_arms import imported_arms, united_renders
 from bench.study.pinning import other_inputs
@@ -157,7 +157,7 @@ def _take(record: AnyRecord, folder: Path, source: RunStore, target: RunStore) -
 
 
 def _has_same_result(record: AnyRecord, folder: Path, place: Path, different: Sequence[str]) -> bool:
-    """Whether the target's record of the cell has the same scene, views and steps, and differs in times alone."""
+    """Whether the target's record of the cell has the same scene, views, steps and code, and differs in times alone."""
     if not record.views or not {RECORD_FILE, EVENTS_FILE}.issuperset(different):
         return False
     try:
@@ -168,7 +168,8 @@ def _has_same_result(record: AnyRecord, folder: Path, place: Path, different: Se
 
 def _result(record: AnyRecord, folder: Path) -> tuple[object, ...]:
     events = read_events(folder) if EVENTS_FILE in record.file_bytes else []
-    return record.status, record.divergence, [event.model_copy(update={"seconds": 0.0}) for event in events]
+    code = record.method_sha256 if isinstance(record, Record) else None
+    return record.status, record.divergence, code, [event.model_copy(update={"seconds": 0.0}) for event in events]
 
 
 def _different(record: AnyRecord, folder: Path, place: Path) -> Iterator[str]:

@@ -32,6 +32,7 @@ from bench.study.imported_cell import AnyCell
 from bench.study.pinning import check_prior
 from bench.study.study import Study
 from bench.watch.divergence import Status
+from methods.priors.pipeline.settings import NoDeviceError
 from methods.registry import UnknownNameError
 from methods.weights import WeightsError, WeightsMissingError
 from metrics.card import MetricCard
@@ -102,7 +103,7 @@ def verify_run(
             with scoring_settings(study):
                 findings += _scored_otherwise(study, store, records, sample, scores)
             why = f"{len(sample)} cells scored again"
-        except WeightsMissingError as error:
+        except (WeightsMissingError, NoDeviceError) as error:
             why = f"none scored again: {error}"
     findings += _other_prior(study)
     _show(study, store, console, cells, findings, why, len(records))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from methods.registry import Registry
+from methods.registry import RegistrationError, Registry
 
 if TYPE_CHECKING:  # they import torch, which the options on the command line need not wait for
     from bench.engines.options import EngineOptions
@@ -19,7 +19,7 @@ class Engine(ABC):
     """A way to run cells of a study."""
 
     def check(self, study: Study, options: EngineOptions) -> None:
-        """Check that the study can run in this way, before anything in the run folder changes.
+        """Check that the study can run in this way, before records are set aside and cells are run.
 
         Raises:
             InputError: If it cannot.
@@ -31,4 +31,24 @@ class Engine(ABC):
         """Run the cells until each has a record in the store, or the failures are too many."""
 
 
-engines: Registry[type[Engine]] = Registry("engine", "bench.engines")
+class EngineRegistry(Registry[type[Engine]]):
+    """Engines by name."""
+
+    def register(self, name: str) -> Callable[[type[Engine]], type[Engine]]:
+        """Register the decorated engine under ``name``.
+
+        Raises:
+            RegistrationError: If another engine has the name, or this is no class of one.
+        """
+        keep = super().register(name)
+
+        def check(engine: type[Engine]) -> type[Engine]:
+            if not (isinstance(engine, type) and issubclass(engine, Engine)):
+                name_of = getattr(engine, "__qualname__", repr(engine))
+                raise RegistrationError(f"engine {name!r}: {name_of} is not a class derived from bench.engines.Engine")
+            return keep(engine)
+
+        return check
+
+
+engines = EngineRegistry("engine", "bench.engines")

@@ -25,7 +25,7 @@ _STEPS_OF_A_START = 200
 def workers_here(study: Study, cells: Sequence[Cell]) -> int:
     """One process per GPU, or as many as the cores and the free memory have room for and the cells are worth.
 
-    A prior without weights gets one process too, since its cells take less time than a process to start.
+    Priors without weights get one process too, since their cells take less time than a process to start.
     """
     names = {each.prior.name for each in study.by_prior()}
     devices = {prior_device(name) for name in names} - {None}

@@ -138,6 +138,11 @@ class RunStore:
         version = fields.pop("format_version", FORMAT_VERSION) if isinstance(fields, dict) else FORMAT_VERSION
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise VersionError.later(path, "format_version", version, FORMAT_VERSION)
+        if isinstance(fields, dict) and isinstance(fields.get("prior"), str):  # before format 3, whose cells are others
+            raise VersionError(
+                f"{path}: the run is of an earlier version of sdi-bench; read it with that version, or give another "
+                "run folder with --out"
+            )
         study = parse_study(fields, where=str(path))
         if study.pinned is not None:
             study.prompt_set()  # refuses malformed prompts before anything is done with them

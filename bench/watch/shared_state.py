@@ -10,6 +10,9 @@ from torch import Tensor
 
 from methods.contracts import HoldsTensors, Prior
 
+#: Numbers that are summed at once, which bounds the memory of a check.
+_AT_ONCE = 2**20
+
 
 class SharedStateError(RuntimeError):
     """A cell changed what other cells use."""
@@ -17,11 +20,13 @@ class SharedStateError(RuntimeError):
 
 class _Kept(NamedTuple):
     tensor: weakref.ref[Tensor]  # the prior may drop it, such as the weights of a text encoder
-    sums: Tensor
+    sums: list[float]
 
 
 class SharedState:
     """The state of a prior before a cell.
+
+    A tensor that cannot be summed (of another layout, or on a device without memory) is not looked at.
 
     Args:
         prior: The prior, whose tensors are held weakly.
@@ -29,7 +34,8 @@ class SharedState:
 
     def __init__(self, prior: Prior) -> None:
         tensors = prior.held_tensors() if isinstance(prior, HoldsTensors) else []
-        self._kept = [_Kept(weakref.ref(tensor), _sums(tensor)) for tensor in (prior.alphas_cumprod, *tensors)]
+        found = [(tensor, _sums(tensor)) for tensor in (prior.alphas_cumprod, *tensors)]
+        self._kept = [_Kept(weakref.ref(tensor), sums) for tensor, sums in found if sums is not None]
 
     def check(self) -> None:
         """Compare the prior's tensors with what they were.
@@ -39,17 +45,26 @@ class SharedState:
         """
         for kept in self._kept:
             tensor = kept.tensor()
-            if tensor is not None and not torch.equal(_sums(tensor), kept.sums):
+            sums = None if tensor is None else _sums(tensor)
+            if tensor is not None and sums is not None and sums != kept.sums:
                 raise SharedStateError(
                     f"a tensor {tuple(tensor.shape)} of the prior was changed in place, which would change the cells "
                     "after this one too; work on a copy"
                 )
 
 
-def _sums(tensor: Tensor) -> Tensor:
-    """Two numbers that hardly any change leaves as they are, without a copy of the tensor."""
-    values = tensor.detach()
-    total = values.sum(dtype=torch.float64)
-    if not values.is_floating_point():
-        return total[None]
-    return torch.stack([total, torch.linalg.vector_norm(values, dtype=torch.float32).double()])
+def _sums(tensor: Tensor) -> list[float] | None:
+    """Two numbers that hardly any change leaves as they are; None if the tensor cannot be summed."""
+    rows = tensor.detach()
+    rows = rows[None] if rows.ndim == 0 else rows
+    try:
+        totals = [_sums_of(part) for part in rows.split(max(1, _AT_ONCE * len(rows) // max(1, rows.numel())))]
+        found: list[float] = torch.stack(totals).sum(0).nan_to_num().tolist()  # NaN would be another each time
+    except (RuntimeError, TypeError):  # of a layout without sums, or no memory is left
+        return None
+    return found
+
+
+def _sums_of(values: Tensor) -> Tensor:
+    numbers = values.double()
+    return torch.stack([numbers.sum(), numbers.square().sum()])

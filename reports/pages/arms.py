@@ -20,6 +20,9 @@ _HYPER_PARAMETERS: Final = "hyper_parameters"
 #: Beginning of the path of a method's own setting, which is shown without it, as a study sets it.
 _OF_METHOD: Final = "method: "
 
+#: The setting whose parts may be others in each arm.
+_SCENE: Final = "scene"
+
 #: Most values of one arm that are listed; more, such as one of each prompt, would hide the arm's other settings.
 _MOST_LISTED: Final = 3
 _SHA256: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
@@ -92,15 +95,25 @@ def _varied(arms: Sequence[Settings]) -> list[str]:
     the name of the part says it.
     """
     paths = sorted(dict.fromkeys(path for settings in arms for path in settings), key=_is_of_study)
-    varied: list[str] = []
+    varied = []
     for path in paths:
         # the values themselves: arms with other values for each prompt have the same text
-        values = {tuple(settings.get(path, ())) for settings in arms}
-        if _is_of_study(path) and any(path.startswith(f"{part}.") for part in varied):
-            values.discard(())
-        if len(values) > 1:
+        having = [settings for settings in arms if path in settings]
+        values = {tuple(settings[path]) for settings in having}
+        lacking = [settings for settings in arms if path not in settings]
+        if len(values) > 1 or any(not _has_another_part(settings, having, path) for settings in lacking):
             varied.append(path)
     return varied
+
+
+def _has_another_part(lacking: Settings, having: Sequence[Settings], path: str) -> bool:
+    """Say whether an arm lacks a setting because its scene, or the part of it that the setting is of, is another."""
+    steps = path.split(".")
+    parts = [".".join(steps[:count]) for count in range(1, len(steps))] if steps[0] == _SCENE else []
+    return any(
+        part in lacking and all(tuple(lacking[part]) != tuple(settings.get(part, ())) for settings in having)
+        for part in parts
+    )
 
 
 def _is_of_study(path: str) -> bool:

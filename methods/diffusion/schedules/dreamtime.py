@@ -37,7 +37,7 @@ class DreamTime(TimestepSchedule):
     def __post_init__(self) -> None:
         require_range("low, high", self.low, self.high)
         require_range("plateau", *self.plateau)
-        require(min(self.widths) > 0, "widths", self.widths, "two positive fractions of T")
+        require(all(width > 0 for width in self.widths), "widths", self.widths, "two positive fractions of T")
 
     def __call__(self, prior: Prior, progress: float, count: int, generator: torch.Generator) -> Tensor:
         """The same timestep for all views."""

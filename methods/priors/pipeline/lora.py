@@ -59,16 +59,18 @@ class AdaptedNetwork:
         self._evaluate = evaluate
         self._network = copy.deepcopy(network, kept)
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(family.projections))
-        inject_adapter_in_model(config, self._network)
         self._camera: _WithCamera | None = None
-        if place:
-            parent, _, name = place.rpartition(".")
-            self._camera = _WithCamera(self._network.get_submodule(place))
-            setattr(self._network.get_submodule(parent), name, self._camera)
-            self._camera.embedding.to(network.device)
-        else:
-            embedding = TimestepEmbedding(16, network.time_embedding.linear_2.out_features)
-            self._network.class_embedding = embedding.to(network.device)
+        devices = [network.device] if network.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # the libraries draw from the global generator
+            inject_adapter_in_model(config, self._network)
+            if place:
+                parent, _, name = place.rpartition(".")
+                self._camera = _WithCamera(self._network.get_submodule(place))
+                setattr(self._network.get_submodule(parent), name, self._camera)
+                self._camera.embedding.to(network.device)
+            else:
+                embedding = TimestepEmbedding(16, network.time_embedding.linear_2.out_features)
+                self._network.class_embedding = embedding.to(network.device)
         self._network.eval()
         for value in self.parameters().values():  # half precision is too coarse for an optimiser's small steps
             value.data = value.data.float()

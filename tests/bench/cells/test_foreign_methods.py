@@ -70,7 +70,8 @@ def test_a_method_of_others_runs(run: Callable[..., Outcome]) -> None:
         ("prediction", lambda update: update.prediction[0], "prediction: has the shape "),
         ("timesteps", lambda update: update.timesteps * 0 - 1, "timesteps: [-1] must be from 0 to 999"),
         ("timesteps", lambda update: update.timesteps * 0 + 1000, "timesteps: [1000] must be from 0 to 999"),
-        ("timesteps", lambda update: update.timesteps * np.nan, "timesteps: [nan] must be from 0 to 999"),
+        ("timesteps", lambda update: update.timesteps * 0.5, "timesteps: are torch.float32 on cpu, must be whole"),
+        ("timesteps", lambda update: update.timesteps.to("meta"), "timesteps: are torch.int64 on meta, must be whole"),
         ("timesteps", lambda update: update.timesteps[0], "timesteps: has the shape (), must be (1,)"),
         ("diagnostics", lambda update: {"norm": torch.zeros(2)}, "diagnostics['norm']: has the shape (2,), must be ()"),
         ("diagnostics", lambda update: {"norm": 1.0}, "diagnostics['norm']: is a float, must be a tensor ()"),
@@ -170,6 +171,7 @@ def test_a_cell_starts_again_if_the_code_of_its_method_has_changed(
     [
         ({"history": np.zeros(2)}, "state 'mine'['history']: is a ndarray"),
         ({"all": [1, {2}]}, "state 'mine'['all'][1]: is a set"),
+        ({torch.float32: 1.0}, "state 'mine': has a dtype for a key"),
     ],
 )
 def test_a_state_that_no_checkpoint_can_keep_is_named_at_the_start(
@@ -179,5 +181,62 @@ def test_a_state_that_no_checkpoint_can_keep_is_named_at_the_start(
     method = type("Foreign", (_Foreign,), {"start": lambda self, prior: {"mine": state}})()
     monkeypatch.setattr(bench.cells.optimisation, "cell_method", lambda _: method)
     outcome = run_cell(cell, prior)
-    assert _failure(outcome).startswith(f"ContractError: {where}, which a checkpoint cannot keep")
+    assert _failure(outcome).startswith(f"ContractError: {where}")
     assert not outcome.events
+
+
+def test_a_state_that_becomes_such_is_named_when_it_is_saved(
+    cell: Cell, prior: Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {}
+
+    class Changing(_Foreign):
+        def start(self, prior: Prior) -> Any:
+            return {"mine": SimpleNamespace(state_dict=lambda: dict(kept))}
+
+        def __call__(self, view: Any, **given: Any) -> Any:
+            kept["last"] = np.zeros(1)
+            return super().__call__(view, **given)
+
+    monkeypatch.setattr(bench.cells.optimisation, "cell_method", lambda _: Changing())
+    outcome = run_cell(cell, prior, checkpoint=Checkpoint(tmp_path / "c.safetensors", cell.identity, 0.0))
+    assert _failure(outcome).startswith("ContractError: state 'mine'['last']: is a ndarray, which a checkpoint cannot")
+
+
+def test_what_a_method_draws_before_its_first_step_counts_too(
+    cell: Cell, prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = type("Foreign", (_Foreign,), {"start": lambda self, prior: torch.randn(1) and {}})()
+    monkeypatch.setattr(bench.cells.optimisation, "cell_method", lambda _: method)
+    assert _failure(run_cell(cell, prior)).startswith("GlobalDrawError: the method sds drew from the global generator")
+
+
+def test_a_copy_with_adapters_may_be_made_in_a_step(run: Callable[..., Outcome]) -> None:
+    def change(update: Distillation, prior: Any) -> Distillation:
+        prior.adapted(4, torch.Generator())
+        return update
+
+    assert run(change, cached_prior("toybox", "mode")).record.status == "completed"
+
+
+def test_a_check_of_the_prior_ends_no_cell(run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where there is no memory for it, nor for a tensor that has no sum or is not a number."""
+    prior = cached_prior("gaussian", "mode")
+    held = [torch.zeros(2, device="meta"), torch.full((2,), torch.nan), torch.zeros(()), torch.zeros(0, 3)]
+    monkeypatch.setattr(type(prior), "held_tensors", lambda self: held, raising=False)
+    assert run(lambda update, given: update, prior).record.status == "completed"
+
+    def refuse(values: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("bench.watch.shared_state._sums_of", refuse)
+    assert run(lambda update, given: update, prior).record.status == "completed"
+
+
+def test_an_earlier_failure_is_kept(run: Callable[..., Outcome]) -> None:
+    def change(update: Distillation, prior: Any) -> Distillation:
+        prior.alphas_cumprod.mul_(0.99)
+        raise torch.OutOfMemoryError
+
+    assert run(change).record.status == "oom"
+    assert float(cached_prior("gaussian", "mode").alphas_cumprod[0]) > 0.99

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,3 +86,29 @@ def test_a_study_that_is_not_of_a_run_is_refused(study: Study, tmp_path: Path, m
     monkeypatch.delitem(methods._found, "sdi")
     with pytest.raises(InputError, match="unknown method 'sdi'"):
         study_cells(study, store)
+
+
+def test_records_of_other_cells_are_left_out(
+    finished: RunStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of another number of steps, which an earlier study left, and those that cannot be read."""
+    study = finished.read_study()
+    cells = expand(study)
+    with monkeypatch.context() as patch:
+        patch.delitem(methods._found, "sdi")
+        assert study_cells(study, finished).cells == cells
+    record = finished.read(cells[0])
+    assert record is not None
+    other = record.cell.model_copy(update={"steps": 6})
+    foreign = record.model_copy(update={"cell": other, "identity": other.identity, "started_at": "2099-01-01T00:00:00"})
+    folder = Path(shutil.copytree(finished.cell_folder(cells[0]), finished.cell_folder(other)))
+    (folder / "record.json").write_text(foreign.model_dump_json())
+    damaged = folder.with_name("sds--pink-cat--s0--0123456789ab")
+    damaged.mkdir()
+    (damaged / "record.json").write_text("{")
+    monkeypatch.delitem(methods._found, "sdi")
+    assert study_cells(study, finished).cells == cells
+    shutil.rmtree(folder)
+    (finished.cell_folder(cells[0]) / "record.json").write_text("{")
+    with pytest.raises(InputError, match="corrupt record"):
+        study_cells(study, finished)

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -267,6 +268,18 @@ def test_records_are_checked_without_the_scorers_and_scores_are_not(
     assert "none scored again: no weights of toybox" in text
     _flip(finished.cell_folder(expand(study)[0]) / "views" / "rgb_000.png")
     assert not _verified(study, finished)[0]
+
+
+def test_a_device_that_is_not_here_keeps_no_other_finding_from_being_shown(
+    study: Study, finished: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.scores.scorers.study_suite", lambda _: SimpleNamespace(uses_gpu=True))
+    monkeypatch.setenv("SDIBENCH_DEVICE", "cuda:7")
+    _flip(finished.cell_folder(expand(study)[0]) / "views" / "rgb_000.png")
+    is_right, text = _verified(study, finished)
+    assert not is_right
+    assert "none scored again: SDIBENCH_DEVICE = 'cuda:7'" in text
+    assert "rgb_000.png: corrupt record" in text
 
 
 def test_which_cells_are_scored_again_follows_the_seed(study: Study, finished: RunStore) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.engines import EngineRegistry
 from bench.engines.options import EngineOptions
 from bench.errors import InputError
+from methods.registry import RegistrationError
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,12 @@ def test_options_of_another_engine_are_refused(options: dict[str, object], engin
 def test_options_of_all_engines_and_defaults_are_taken() -> None:
     for engine in ("local", "ray", "slurm", "mine"):
         EngineOptions(workers=2, fail_after=1).check_engine(engine)
+
+
+def test_an_engine_that_is_no_class_of_one_is_refused_where_it_is_registered() -> None:
+    def run_mine(*_: object) -> None: ...
+
+    with pytest.raises(
+        RegistrationError, match=r"^engine 'mine': .*run_mine is not a class derived from bench\.engines"
+    ):
+        EngineRegistry("engine").register("mine")(run_mine)  # type: ignore[arg-type]

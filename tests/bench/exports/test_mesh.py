@@ -12,7 +12,7 @@ import torch
 import trimesh
 from safetensors.torch import load_file, save_file
 
-from bench.cells.finished_scene import load_scene
+from bench.cells.finished_scene import NoSceneHereError, load_scene
 from bench.cells.run_cell import run_cell
 from bench.cli import main
 from bench.errors import InputError
@@ -164,7 +164,7 @@ def test_a_scene_without_a_surface_is_reported(folder: Path, tmp_path: Path) -> 
 
 def test_a_scene_that_is_not_the_records_is_reported(folder: Path, tmp_path: Path) -> None:
     _state(folder, lambda state: dict(list(state.items())[1:]))
-    with pytest.raises(InputError, match=r"scene.safetensors: is not the scene that the record describes"):
+    with pytest.raises(NoSceneHereError, match=r"scene.safetensors: is not the scene that the record describes"):
         export_mesh(folder, tmp_path / "a.glb")
 
 

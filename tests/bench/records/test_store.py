@@ -255,6 +255,14 @@ def test_a_record_of_an_earlier_version_is_distinguished_from_a_corrupt_one(stor
     assert "corrupt" not in str(error.value)
 
 
+def test_a_run_of_an_earlier_version_is_named(store: RunStore, study: Study) -> None:
+    store.open(study)
+    fields = json.loads((store.folder / "study.json").read_text()) | {"prior": "toybox"}
+    (store.folder / "study.json").write_text(json.dumps(fields))
+    with pytest.raises(InputError, match="the run is of an earlier version of sdi-bench; read it with that version"):
+        store.check(study)
+
+
 def test_a_record_is_known_by_its_folder(store: RunStore, outcome: Outcome) -> None:
     store.write(outcome)
     [folder] = store.record_folders()

@@ -106,8 +106,10 @@ def _flip(images: np.ndarray) -> None:
         lambda views: views.others[0].fill(0),
         lambda views: _flip(views.truths[0].rgb),
         lambda views: _flip(views.objects[0].rgb),
+        lambda views: views.rgb[1].fill(0),
+        lambda views: views.truths[0].faceless.fill(0),
     ],
-    ids=["rgb", "opacity", "azimuth_deg", "samples", "others", "truths", "objects"],
+    ids=["rgb", "opacity", "azimuth_deg", "samples", "others", "truths", "objects", "one view", "faceless"],
 )
 @pytest.mark.parametrize("count", [2, 24])
 def test_a_metric_that_changes_the_images_is_refused(write: Callable[[Views], None], count: int) -> None:
@@ -115,7 +117,7 @@ def test_a_metric_that_changes_the_images_is_refused(write: Callable[[Views], No
     draws = np.random.default_rng(0)
     rgb = draws.integers(0, 255, (5, count, 4, 4, 3), dtype=np.uint8)
     azimuths = np.arange(count, 0.0, -1)
-    truths = [TruthViews("duck", images, images[..., 0].copy()) for images in rgb[1:3]]
+    truths = [TruthViews("duck", images, images[..., 0].copy(), faceless=images.copy()) for images in rgb[1:3]]
     views = Views(rgb[0], rgb[0, ..., 0].copy(), azimuths, truths[:1], truths[1:], samples=rgb[3], others=[rgb[4]])
     line = "^metric given: changed the images of sds--duck that it was given, must copy them first$"
     with pytest.raises(InputError, match=line):

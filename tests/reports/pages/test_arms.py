@@ -66,6 +66,21 @@ def test_of_another_scene_the_name_is_listed_and_not_all_of_its_settings(frames:
     assert not [path for path, _ in arms.shared if path.startswith("scene")]
 
 
+def test_what_an_arm_leaves_out_is_a_difference_unless_its_scene_is_another(frames: ReportFrames) -> None:
+    priors = {"sds-4": {"name": "sd21"}, "sds-30": {"name": "sd21", "resolution": 256}, "sdi": {"name": "sdxl"}}
+    cells = frames.cells[frames.cells["provenance"] != "imported"]
+    texts = [json.dumps(json.loads(cell.settings) | {"prior": priors[cell.method]}) for cell in cells.itertuples()]
+    arms = Arms.of(dataclasses.replace(frames, cells=cells.assign(settings=texts)))
+    rows = {row.label: row.entries[1].text for row in arms.table.rows}
+    assert rows["sds-4"].endswith("prior = sd21")
+    assert rows["sds-30"].endswith("prior = sd21; prior.resolution = 256")
+    scenes = {"sds-4": {"name": "nerf"}, "sds-30": {"name": "nerf", "lit": True}, "sdi": {"name": "image", "side": 8}}
+    texts = [json.dumps(json.loads(cell.settings) | {"scene": scenes[cell.method]}) for cell in cells.itertuples()]
+    arms = Arms.of(dataclasses.replace(frames, cells=cells.assign(settings=texts)))
+    rows = {row.label: row.entries[1].text.partition("scene")[2] for row in arms.table.rows}
+    assert rows == {"sds-4": " = nerf", "sds-30": " = nerf; scene.lit = true", "sdi": " = image"}
+
+
 def test_what_all_share_is_listed_once_without_what_is_of_one_cell(frames: ReportFrames) -> None:
     assert Arms.of(frames).shared == (
         ("steps", "50"),
