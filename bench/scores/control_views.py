@@ -20,8 +20,10 @@ from bench.output import print_line
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
 from bench.scores.image_folder import image_folder, image_names, is_whole
+from bench.scores.truth import TRUTH_VERSION, read_truth, truth_folders
 from bench.scores.view_set import ViewSet, cell_views
 from bench.study.pinning import loaded_prior, study_prior
+from bench.study.settings import EvaluationSettings
 from bench.study.study import Study
 from methods.cameras import view_words, with_view
 from methods.diffusion.bounded import with_bound
@@ -173,6 +175,7 @@ class _Maker:
             seed=self.seed,
             renders=self.renders,
             sample=_PriorSampler(self.study, prompt.id, self.seed, self.words),
+            truth=None if prompt.truth is None else _Truth(prompt, self.ring, self.store.folder / "truth"),
         )
 
     def all_views(self, name: str, control: Control, prompts: Sequence[Prompt]) -> tuple[list[ViewSet], str]:
@@ -220,6 +223,23 @@ class _Maker:
             objects=None if control.has_cameras else self.store.folder / "truth",
             texts=tuple(prompt.text + words for words in self.words) if name == _SAMPLES else None,
         )
+
+
+class _Truth:
+    """The images of the first object that fits a prompt, which are rendered when they are read."""
+
+    def __init__(self, prompt: Prompt, ring: EvaluationSettings, folder: Path) -> None:
+        self._prompt, self._ring, self._folder = prompt, ring, folder
+
+    @property
+    def identity(self) -> JsonValue:
+        cameras = self._ring.model_dump(mode="json", exclude={"snapshots", "snapshot_views"})
+        truth = None if self._prompt.truth is None else self._prompt.truth.model_dump(mode="json")
+        return [TRUTH_VERSION, cameras, truth]
+
+    def read(self) -> Views:
+        truth = read_truth(truth_folders(self._prompt, self._ring, self._folder)[0])
+        return Views(truth.rgb, truth.opacity, self._ring.cameras().azimuth_deg.numpy())
 
 
 class _PriorSampler:

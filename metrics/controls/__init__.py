@@ -62,6 +62,8 @@ class ControlSources:
     """Renders of the study's baseline by the text of the prompt; their order counts."""
     sample: Sampler | None = None
     """Sampler of the study's prior."""
+    truth: StoredViews | None = None
+    """Images of the first object that fits the prompt, from the cameras of the ring; None where none is known."""
 
     def __post_init__(self) -> None:
         require(0 <= self.background <= 1, "background", self.background, "from 0 to 1")

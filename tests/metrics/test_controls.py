@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 
@@ -14,7 +15,7 @@ from metrics.suites import Suite
 from metrics.views import TruthViews, Views
 
 PROMPTS = ["a car", "a duck", "a mug", "a robot"]
-SHIPPED = {"blank", "noise", "other_prompt", "prior_2d"}
+SHIPPED = {"blank", "flat", "noise", "other_prompt", "prior_2d", "truth"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def sources(make_views: Callable[..., Views]) -> ControlSources:
         prompt: Render(prompt, Views(views.rgb // (1 + at), views.opacity, views.azimuth_deg, truth))
         for at, prompt in enumerate(PROMPTS)
     }
-    return ControlSources(views.azimuth_deg, 32, background=0.5, renders=renders, sample=Sampler())
+    known = Render("the duck", Views(views.rgb // 3, views.opacity, views.azimuth_deg, truth))
+    return ControlSources(views.azimuth_deg, 32, background=0.5, renders=renders, sample=Sampler(), truth=known)
 
 
 def make(name: str, prompt: str, sources: ControlSources) -> Views:
@@ -94,6 +96,7 @@ def test_identities_are_those_of_the_sources_that_are_used(sources: ControlSourc
     identities = {name: controls[name]().identity(sources) for name in SHIPPED}
     assert identities["blank"] == identities["noise"] == identities["other_prompt"] == []
     assert identities["prior_2d"] == [("weights", 7.5)]
+    assert identities["truth"] == identities["flat"] == ["the duck"]
 
 
 def test_blank_is_the_background_and_nothing_else(sources: ControlSources) -> None:
@@ -122,6 +125,20 @@ def test_other_prompt_is_never_the_prompt_itself_and_each_is_used_once(sources: 
         used += [other for other, render in sources.renders.items() if np.array_equal(render.views.rgb, rgb)]
         assert used[-1] != prompt
     assert sorted(used) == sorted(PROMPTS)
+
+
+def test_the_truth_is_shown_as_it_is_and_its_mean_from_every_camera(sources: ControlSources) -> None:
+    assert sources.truth is not None
+    truth, flat = (make(name, "a duck", sources) for name in ("truth", "flat"))
+    np.testing.assert_array_equal(truth.rgb, sources.truth.read().rgb)
+    assert len(np.unique(flat.rgb, axis=0)) == len(np.unique(flat.opacity, axis=0)) == 1
+    np.testing.assert_allclose(flat.rgb[0], truth.rgb.mean(0), atol=0.5)
+    unknown = dataclasses.replace(sources, truth=None)
+    for name in ("truth", "flat"):
+        assert not controls[name]().available("a duck", unknown)
+        assert controls[name]().identity(unknown) == []
+        with pytest.raises(ValueError, match="needs prompts whose truth is known, and that of 'a duck' is not"):
+            controls[name]().views("a duck", unknown)
 
 
 def test_prior_samples_are_resized_to_the_renders(sources: ControlSources) -> None:

@@ -63,6 +63,29 @@ def test_each_control_is_scored_for_each_prompt(controlled: Study, finished: Run
     assert values["noise", "psnr"].max() < values["blank", "psnr"].min()
 
 
+def test_the_truth_scores_as_a_perfect_result_and_its_mean_as_a_flat_one(
+    study: Study, finished: RunStore, console: Console
+) -> None:
+    score_study(study.model_copy(update={"controls": ("truth", "flat")}), finished, console)
+    frame = pd.read_parquet(finished.folder / "controls.parquet")
+    means = frame.groupby(["control", "prompt_id", "metric"])["value"].mean()
+    for prompt in ("blue-duck", "red-striped-car"):
+        assert means["truth", prompt, "iou"] == 1
+        assert means["truth", prompt, "ssim"] == 1
+        assert means["truth", prompt, "psnr"] == 100  # the largest that the metric gives
+        assert 0 < means["flat", prompt, "iou"] < 1
+        assert 10 < means["flat", prompt, "psnr"] < 30
+
+
+def test_of_a_prompt_without_a_known_truth_there_is_none(
+    study: Study, finished: RunStore, console: Console, records: list[Record]
+) -> None:
+    prompts = [prompt.model_copy(update={"truth": None}) for prompt in study.chosen_prompts()]
+    asked = study.model_copy(update={"controls": ("truth", "flat")})
+    assert control_views(asked, records, prompts, finished, console) == []
+    assert "no truth for 2 of 2 prompts: it needs prompts whose truth is known" in console.file.getvalue()
+
+
 def test_the_report_reads_them_with_paths_that_hold(
     controlled: Study, finished: RunStore, console: Console, tmp_path: Path
 ) -> None:
