@@ -187,6 +187,7 @@ class RunStore:
             InputError: If one of them is corrupt; nothing is deleted.
         """
         known: dict[bytes, Any] = {}
+        named: dict[frozenset[str], set[str]] = {}
         records: list[AnyRecord] = []
         for cell in cells:
             record = self.read(cell)
@@ -195,6 +196,8 @@ class RunStore:
                 shared = {name: known.setdefault(to_json(part), part) for name, part in alike.items()}
                 shared["file_bytes"] = _without_images(record.file_bytes)
                 records.append(record.model_copy(update={"cell": cell, "file_sha256": {}, **shared}))
+                given = records[-1].model_fields_set  # two kilobytes, of which all records have the same
+                object.__setattr__(records[-1], "__pydantic_fields_set__", named.setdefault(frozenset(given), given))
         return records
 
     def write(self, outcome: Outcome) -> Record:
