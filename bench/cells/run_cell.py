@@ -289,7 +289,8 @@ class _CellRun:
         self.divergence = divergence
 
     def fail(self, error: Exception) -> None:
-        """Note an error of the cell."""
+        """Note an error of the cell, which counts instead of a divergence."""
+        self.divergence = None
         is_memory = is_out_of_memory(error)
         self.status = Status.OOM if is_memory else Status.CRASHED
         self.failure = Failure(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from methods.contracts import Distillation
+
+#: The types of whole numbers that index the prior's schedule.
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 class ContractError(TypeError):
@@ -35,7 +39,7 @@ def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: in
         _check_shape(f"diagnostics[{name!r}]", value, ())
     times = update.timesteps
     _check_shape("timesteps", times, latents_shape[:1])
-    if times.device.type != "cpu" or times.is_floating_point():
+    if times.device.type != "cpu" or times.dtype not in _WHOLE:
         raise ContractError(f"timesteps: are {times.dtype} on {times.device.type}, must be whole numbers on the host")
     if not 0 <= int(times.min()) <= int(times.max()) < timestep_count:
         raise ContractError(f"timesteps: {times.tolist()} must be from 0 to {timestep_count - 1}")

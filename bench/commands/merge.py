@@ -15,7 +15,7 @@ from bench.output import print_line
 from bench.records.atomic import new_folder
 from bench.records.check_files import check_files
 from bench.records.read_record import read_events, read_record
-from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord, Record
+from bench.records.record import EVENTS_FILE, RECORD_FILE, AnyRecord
 from bench.records.store import STUDY_FILE, RunStore, refuse_links
 from bench.study.imported_arms import imported_arms, united_renders
 from bench.study.pinning import other_inputs
@@ -34,7 +34,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
 
     Two records are of the same cell if their identities are equal.  One that the target has already stays.  Another
     of the same cell with other content is kept in ``set-aside/``, unless it was run twice with one result, the same
-    scene and views to the bit: then only times differ, and the first is enough.  Kept scores come along with their
+    scene and views to the bit: then the first is enough.  Kept scores come along with their
     record; ``scores.parquet`` is for ``sdibench score`` to write, which then computes only what is missing.
     Unfinished cells are left out.  A merge that was cut short goes on where it was.
 
@@ -76,7 +76,7 @@ def merge_runs(sources: Sequence[RunStore], target: RunStore, console: Console) 
     for line in wrong:
         print_line(console, line)
     if counts["again"]:
-        words = "cells that were run twice to the same bits, of which only times differ and the first is kept"
+        words = "cells that were run twice to the same bits, whose times or code differ, and the first is kept"
         print_line(console, f"{study.name}: {words}: {counts['again']}")
     there = counts["there"] + counts["again"]
     words = f"records copied {counts['copied']}, there already {there}, differing or left out {len(wrong)}"
@@ -157,7 +157,7 @@ def _take(record: AnyRecord, folder: Path, source: RunStore, target: RunStore) -
 
 
 def _has_same_result(record: AnyRecord, folder: Path, place: Path, different: Sequence[str]) -> bool:
-    """Whether the target's record of the cell has the same scene, views, steps and code, and differs in times alone."""
+    """Whether the target's record of the cell has the same scene, views and steps."""
     if not record.views or not {RECORD_FILE, EVENTS_FILE}.issuperset(different):
         return False
     try:
@@ -168,8 +168,7 @@ def _has_same_result(record: AnyRecord, folder: Path, place: Path, different: Se
 
 def _result(record: AnyRecord, folder: Path) -> tuple[object, ...]:
     events = read_events(folder) if EVENTS_FILE in record.file_bytes else []
-    code = record.method_sha256 if isinstance(record, Record) else None
-    return record.status, record.divergence, code, [event.model_copy(update={"seconds": 0.0}) for event in events]
+    return record.status, record.divergence, [event.model_copy(update={"seconds": 0.0}) for event in events]
 
 
 def _different(record: AnyRecord, folder: Path, place: Path) -> Iterator[str]:

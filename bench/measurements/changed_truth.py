@@ -51,7 +51,10 @@ class Options:
 
 
 def _blur(sigma: float) -> Change:
-    return lambda truth: (_bytes(gaussian_filter(truth.rgb.astype(float), (0, sigma, sigma, 0))), truth.opacity)
+    return lambda truth: (
+        _bytes(gaussian_filter(truth.rgb.astype(float), (0, sigma, sigma, 0))),
+        _bytes(gaussian_filter(truth.opacity.astype(float), (0, sigma, sigma))),
+    )
 
 
 def _moved(pixels: int) -> Change:
@@ -64,8 +67,8 @@ def _turned(steps: int) -> Change:
 
 def _larger(truth: TruthViews) -> tuple[np.ndarray, np.ndarray]:
     side = truth.rgb.shape[1]
-    rgb = zoom(truth.rgb.astype(float), (1, 1.1, 1.1, 1), order=1)
-    opacity = zoom(truth.opacity.astype(float), (1, 1.1, 1.1), order=1)
+    rgb = zoom(truth.rgb.astype(float), (1, 1.1, 1.1, 1), order=3)
+    opacity = zoom(truth.opacity.astype(float), (1, 1.1, 1.1), order=3)
     first = (rgb.shape[1] - side) // 2
     inside = slice(first, first + side)
     return _bytes(rgb[:, inside, inside]), _bytes(opacity[:, inside, inside])
@@ -140,6 +143,8 @@ def means(frame: pd.DataFrame) -> pd.DataFrame:
 
 def main(options: Options) -> None:
     """Measure and print."""
+    if options.prompts < 1:
+        raise SystemExit(f"--prompts = {options.prompts}: must be at least 1")
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         found = means(measure(load_prompt_set("toybox").prompts[: options.prompts], Path(folder)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from bench.errors import InputError
 from bench.records.read_record import read_record
 from bench.records.record import AnyRecord
 from bench.records.store import RunStore
 from bench.study.cell import Cell
+from bench.study.expand import expand
 from bench.study.imported_arms import all_cells
 from bench.study.imported_cell import AnyCell
 from bench.study.settings import CellSettings, is_imported
@@ -48,13 +49,9 @@ def _recorded(study: Study, store: RunStore) -> list[AnyCell]:
     Raises:
         InputError: If the only record for a place is corrupt.
     """
-    own = {label: study.of_arm(label) for label, arm in study.methods.items() if not is_imported(arm)}
-    places = {
-        (label, prompt.id, seed): None
-        for seed in study.seeds
-        for prompt in study.chosen_prompts()
-        for label in study.methods
-    }  # in the order of expand
+    prompts = {prompt.id: prompt.text for prompt in study.chosen_prompts()}
+    arms = {label: _Arm.of(study, label) for label in study.methods}
+    places = {(label, prompt, seed): None for seed in study.seeds for prompt in prompts for label in arms}  # as expand
     found: dict[tuple[str, str, int], AnyRecord] = {}
     broken: dict[str, InputError] = {}
     for folder in store.record_folders():
@@ -65,8 +62,10 @@ def _recorded(study: Study, store: RunStore) -> list[AnyCell]:
             continue
         cell = record.cell
         place = (cell.label, cell.prompt_id, cell.seed)
+        if place not in places or cell.prompt != prompts[cell.prompt_id] or not arms[cell.label].has(cell):
+            continue
         before = found.get(place)
-        if _is_of(cell, own.get(cell.label)) and (before is None or before.started_at < record.started_at):
+        if before is None or before.started_at < record.started_at:
             found[place] = record
     for label, prompt, seed in places.keys() - found.keys():
         if (why := broken.get(f"{label}--{prompt}--s{seed}")) is not None:
@@ -74,8 +73,35 @@ def _recorded(study: Study, store: RunStore) -> list[AnyCell]:
     return [found[place].cell for place in places if place in found]
 
 
-def _is_of(cell: AnyCell, arm: Study | None) -> bool:
-    """Whether a cell has the settings of an arm, as far as they need no registry; ``arm`` is None for imported ones."""
-    if arm is None or not isinstance(cell, Cell):
-        return arm is None and not isinstance(cell, Cell)
-    return all(getattr(cell, name) == getattr(arm, name) for name in CellSettings.model_fields)
+class _Arm(NamedTuple):
+    """An arm, as far as it is known here."""
+
+    study: Study | None
+    """The arm's own study; None for an imported one."""
+    method: str
+    """Name of its method."""
+    identities: frozenset[str] | None
+    """Identities of its cells; None if one of its parts is not registered here."""
+
+    @classmethod
+    def of(cls, study: Study, label: str) -> Self:
+        """The arm with the label."""
+        if is_imported(study.methods[label]):
+            return cls(None, "", None)
+        own = study.of_arm(label)
+        try:
+            identities = frozenset(cell.identity for cell in expand(study.narrow(methods=[label])))
+        except (InputError, UnknownNameError):
+            identities = None
+        return cls(own, str(own.methods[label].get("method", label)), identities)
+
+    def has(self, cell: AnyCell) -> bool:
+        """Whether a cell is one of the arm, as far as that can be said without the parts that are missing."""
+        if self.study is None or not isinstance(cell, Cell):
+            return self.study is None and not isinstance(cell, Cell)
+        if self.identities is not None:
+            return cell.identity in self.identities
+        is_same = all(getattr(cell, name) == getattr(self.study, name) for name in CellSettings.model_fields)
+        pinned = self.study.pinned
+        is_same &= pinned is None or cell.prior_sha256 == pinned.prior.weights_sha256
+        return is_same and cell.method == self.method

@@ -54,17 +54,23 @@ class SharedState:
 
 
 def _sums(tensor: Tensor) -> list[float] | None:
-    """Two numbers that hardly any change leaves as they are; None if the tensor cannot be summed."""
+    """Numbers that hardly any change leaves as they are, that of an order neither; None if there are none."""
     rows = tensor.detach()
+    rows = torch.view_as_real(rows) if rows.is_complex() else rows
     rows = rows[None] if rows.ndim == 0 else rows
     try:
-        totals = [_sums_of(part) for part in rows.split(max(1, _AT_ONCE * len(rows) // max(1, rows.numel())))]
-        found: list[float] = torch.stack(totals).sum(0).nan_to_num().tolist()  # NaN would be another each time
+        parts = rows.split(max(1, _AT_ONCE * len(rows) // max(1, rows.numel())))
+        totals = [place * _sums_of(part) for place, part in enumerate(parts, 1)]
+        found: list[float] = torch.stack(totals).sum(0).tolist()
     except (RuntimeError, TypeError):  # of a layout without sums, or no memory is left
         return None
     return found
 
 
 def _sums_of(values: Tensor) -> Tensor:
-    numbers = values.double()
-    return torch.stack([numbers.sum(), numbers.square().sum()])
+    """The sum, the sum weighted by place, and the places of what is no finite number."""
+    numbers = values.reshape(-1).double()
+    is_finite = numbers.isfinite()
+    numbers = numbers.where(is_finite, 0.0)
+    place = torch.arange(1, len(numbers) + 1, dtype=numbers.dtype, device=numbers.device)
+    return torch.stack([numbers.sum(), numbers @ place, (~is_finite).to(place) @ place])

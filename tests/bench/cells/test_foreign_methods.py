@@ -114,6 +114,12 @@ def test_a_prior_that_was_changed_is_not_the_next_cells(run: Callable[..., Outco
         return update
 
     before = run_cell(cell, cached_prior("gaussian", "mode"))
+
+    def turn(update: Distillation, prior: Any) -> Distillation:
+        prior.alphas_cumprod.copy_(prior.alphas_cumprod.roll(1))
+        return update
+
+    assert _failure(run(turn)).startswith("SharedStateError: ")
     assert re.search(r"SharedStateError: a tensor \(1000,\) of the prior was changed in place", _failure(run(change)))
     after = run_cell(cell, cached_prior("gaussian", "mode"))
     assert all(torch.equal(after.scene[name], value) for name, value in before.scene.items())

@@ -108,7 +108,7 @@ def test_of_two_records_of_one_result_the_first_is_enough(
     assert _files(first) != _files(second)
     is_right, text = _merged(target, *parts)
     assert is_right
-    line = "tiny: cells that were run twice to the same bits, of which only times differ and the first is kept: 3\n"
+    line = "tiny: cells that were run twice to the same bits, whose times or code differ, and the first is kept: 3\n"
     assert line in text
     assert "records copied 4, there already 3, differing or left out 0" in text
     assert _files(target.cell_folder(cell)) == _files(first)

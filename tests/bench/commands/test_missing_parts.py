@@ -13,6 +13,7 @@ from bench.cli import main
 from bench.errors import InputError
 from bench.records.store import RunStore
 from bench.records.study_cells import study_cells
+from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
 from methods.distillation import methods
@@ -109,6 +110,15 @@ def test_records_of_other_cells_are_left_out(
     monkeypatch.delitem(methods._found, "sdi")
     assert study_cells(study, finished).cells == cells
     shutil.rmtree(folder)
+    # of the arm whose part is missing the method, the prompt and the prior are known, of the others everything
+    changes = (0, {"hyper_parameters": {"guidance_scale": 99.0}}), (1, {"prior_sha256": "0"}), (1, {"steps": 6})
+    for at, change in changes:
+        other = Cell(**{name: getattr(cells[at], name) for name in Cell.model_fields} | change)
+        foreign = record.model_copy(update={"cell": other, "identity": other.identity, "started_at": "2099"})
+        folder = Path(shutil.copytree(finished.cell_folder(cells[at]), finished.cell_folder(other)))
+        (folder / "record.json").write_text(foreign.model_dump_json())
+        assert study_cells(study, finished).cells == cells
+        shutil.rmtree(folder)
     (finished.cell_folder(cells[0]) / "record.json").write_text("{")
     with pytest.raises(InputError, match="corrupt record"):
         study_cells(study, finished)
