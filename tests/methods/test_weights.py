@@ -148,3 +148,8 @@ def test_files_without_a_card_hash_as_those_with_one(tmp_path: Path, home: Path)
     assert combined_sha256(tmp_path / "model", ["b", "a"]) == verify_weights(tmp_path / "model")
     with pytest.raises(WeightsError, match="c: missing"):
         combined_sha256(tmp_path / "model", ["a", "c"])
+
+
+def test_the_home_of_an_unknown_user_is_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDIBENCH_WEIGHTS", "~no-such-user/x")
+    assert weights_home() == Path("~no-such-user/x")  # and no RuntimeError
