@@ -168,7 +168,7 @@ class Optimisation:
                 streams=self.streams,
                 state=self.state,
             )
-        check_update(update, (len(cameras), *self.prior.latent_shape), len(self._log_snr))
+        update = check_update(update, (len(cameras), *self.prior.latent_shape), len(self._log_snr))
         largest = self.cell.update_clamp_at(progress)
         if largest is not None:
             clamp_update(view.latents, largest)

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from methods.contracts import Distillation
 
-#: The types of whole numbers that index the prior's schedule.
-_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+#: Types of tensors that hold no numbers with an order.
+_NO_NUMBERS = (torch.bool, torch.complex64, torch.complex128)
 
 
 class ContractError(TypeError):
     """A method, or a part of one, returned something else than its contract says; the message is one line."""
 
 
-def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: int) -> None:
-    """Check one update; nothing here waits for a device.
+def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: int) -> Distillation:
+    """Check one update, and return it with its timesteps as int64; nothing here waits for a device.
 
     Args:
         update: What the method returned.
@@ -39,10 +39,12 @@ def check_update(update: Any, latents_shape: tuple[int, ...], timestep_count: in
         _check_shape(f"diagnostics[{name!r}]", value, ())
     times = update.timesteps
     _check_shape("timesteps", times, latents_shape[:1])
-    if times.device.type != "cpu" or times.dtype not in _WHOLE:
+    is_number = times.device.type == "cpu" and times.dtype not in _NO_NUMBERS
+    if not is_number or not bool((times.double().round() == times).all()):
         raise ContractError(f"timesteps: are {times.dtype} on {times.device.type}, must be whole numbers on the host")
-    if not 0 <= int(times.min()) <= int(times.max()) < timestep_count:
+    if not 0 <= float(times.min()) <= float(times.max()) < timestep_count:
         raise ContractError(f"timesteps: {times.tolist()} must be from 0 to {timestep_count - 1}")
+    return update._replace(timesteps=times.long())
 
 
 def check_state(name: str, state: dict[str, Any]) -> dict[str, Any]:

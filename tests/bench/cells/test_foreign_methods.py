@@ -58,6 +58,8 @@ def _failure(outcome: Outcome) -> str:
 
 def test_a_method_of_others_runs(run: Callable[..., Outcome]) -> None:
     assert run(lambda update, prior: update).record.status == "completed"
+    as_floats = run(lambda update, prior: update._replace(timesteps=update.timesteps.float()))
+    assert as_floats.record.status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_a_method_of_others_runs(run: Callable[..., Outcome]) -> None:
         ("prediction", lambda update: update.prediction[0], "prediction: has the shape "),
         ("timesteps", lambda update: update.timesteps * 0 - 1, "timesteps: [-1] must be from 0 to 999"),
         ("timesteps", lambda update: update.timesteps * 0 + 1000, "timesteps: [1000] must be from 0 to 999"),
-        ("timesteps", lambda update: update.timesteps * 0.5, "timesteps: are torch.float32 on cpu, must be whole"),
+        ("timesteps", lambda update: update.timesteps * 0 + 0.5, "timesteps: are torch.float32 on cpu, must be whole"),
+        ("timesteps", lambda update: update.timesteps * np.nan, "timesteps: are torch.float32 on cpu, must be whole"),
+        ("timesteps", lambda update: update.timesteps > 0, "timesteps: are torch.bool on cpu, must be whole"),
         ("timesteps", lambda update: update.timesteps.to("meta"), "timesteps: are torch.int64 on meta, must be whole"),
         ("timesteps", lambda update: update.timesteps[0], "timesteps: has the shape (), must be (1,)"),
         ("diagnostics", lambda update: {"norm": torch.zeros(2)}, "diagnostics['norm']: has the shape (2,), must be ()"),
