@@ -81,11 +81,7 @@ class Registry(Generic[T]):
         """
 
         def keep(thing: T) -> T:
-            if self._has_settings and not _is_frozen_dataclass(thing):
-                raise RegistrationError(
-                    f"{self.kind} {name!r}: {_origin(thing)} must be a frozen dataclass, or its fields would be no "
-                    "settings; write @dataclass(frozen=True) between the line that registers it and the class"
-                )
+            self._check(name, thing)
             known = self._found.setdefault(name, thing)
             package = self._package_of.setdefault(name, self._package)
             if known is not thing and _origin(known) != _origin(thing):
@@ -95,6 +91,14 @@ class Registry(Generic[T]):
             return thing
 
         return keep
+
+    def _check(self, name: str, thing: T) -> None:
+        """Raise a RegistrationError if ``thing`` is none of the kind."""
+        if self._has_settings and not _is_frozen_dataclass(thing):
+            raise RegistrationError(
+                f"{self.kind} {name!r}: {_origin(thing)} must be a frozen dataclass, or its fields would be no "
+                "settings; write @dataclass(frozen=True) between the line that registers it and the class"
+            )
 
     def __getitem__(self, name: str) -> T:
         """The thing registered under ``name``.

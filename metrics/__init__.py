@@ -6,7 +6,7 @@ A metric is a class in a file of its own, registered by name, and built with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -66,23 +66,12 @@ class NeedsOwnModel(Protocol):
 class MetricRegistry(Registry[type[Metric]]):
     """Metrics by name; ``pyiqa:NAME`` is any metric of the package pyiqa that needs no reference image."""
 
-    def register(self, name: str) -> Callable[[type[Metric]], type[Metric]]:
-        """Register the decorated metric under ``name``.
-
-        Raises:
-            RegistrationError: If another metric has the name, or this one does not say what it needs.
-        """
-        keep = super().register(name)
-
-        def check(metric: type[Metric]) -> type[Metric]:
-            for member, example in (("columns", 'a tuple of Column("x", …)'), ("role", "None without a model")):
-                if not hasattr(metric, member):
-                    raise RegistrationError(
-                        f"metric {name!r}: {metric.__module__}.{metric.__qualname__} has no {member} ({example})"
-                    )
-            return keep(metric)
-
-        return check
+    def _check(self, name: str, thing: type[Metric]) -> None:
+        for member, example in (("columns", 'a tuple of Column("x", …)'), ("role", "None without a model")):
+            if not hasattr(thing, member):
+                raise RegistrationError(
+                    f"metric {name!r}: {thing.__module__}.{thing.__qualname__} has no {member} ({example})"
+                )
 
     def __getitem__(self, name: str) -> type[Metric]:
         """Look a metric up.

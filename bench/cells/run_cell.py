@@ -99,7 +99,7 @@ def run_cell(
     except SharedStateError as error:
         if not this.status.failed:
             this.fail(error)
-        cached_prior.cache_clear()  # the next cell loads it anew
+        cached_prior.cache_clear()  # so that the next cell loads it again
     outcome = this.outcome()
     if this.status is Status.OOM:  # now that nothing holds the scene any more
         gc.collect()

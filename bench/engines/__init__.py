@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from methods.registry import RegistrationError, Registry
@@ -34,21 +34,10 @@ class Engine(ABC):
 class EngineRegistry(Registry[type[Engine]]):
     """Engines by name."""
 
-    def register(self, name: str) -> Callable[[type[Engine]], type[Engine]]:
-        """Register the decorated engine under ``name``.
-
-        Raises:
-            RegistrationError: If another engine has the name, or this is no class of one.
-        """
-        keep = super().register(name)
-
-        def check(engine: type[Engine]) -> type[Engine]:
-            if not (isinstance(engine, type) and issubclass(engine, Engine)):
-                name_of = getattr(engine, "__qualname__", repr(engine))
-                raise RegistrationError(f"engine {name!r}: {name_of} is not a class derived from bench.engines.Engine")
-            return keep(engine)
-
-        return check
+    def _check(self, name: str, thing: type[Engine]) -> None:
+        if not (isinstance(thing, type) and issubclass(thing, Engine)):
+            name_of = getattr(thing, "__qualname__", repr(thing))
+            raise RegistrationError(f"engine {name!r}: {name_of} is not a class derived from bench.engines.Engine")
 
 
 engines = EngineRegistry("engine", "bench.engines")

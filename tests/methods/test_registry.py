@@ -131,12 +131,12 @@ def test_two_packages_with_one_name_are_named(tmp_path: Path, monkeypatch: pytes
         install(tmp_path, name, "class Mine: ...\n", {"sdibench.doubled_thing: mine": "Mine"})
     monkeypatch.syspath_prepend(tmp_path)
     registry: Registry[type] = Registry("doubled thing")
-    with pytest.raises(RegistrationError) as told:
+    with pytest.raises(RegistrationError) as caught:
         registry.names()
     for name in ("one", "two"):
-        assert f"foreign_{name}.Mine of the package foreign-{name} 1.2" in str(told.value)
-    assert str(told.value).endswith("; uninstall or rename one")
-    assert sorted(str(error) for _, error in registry.plug_ins()) == sorted(["None", str(told.value)])
+        assert f"foreign_{name}.Mine of the package foreign-{name} 1.2" in str(caught.value)
+    assert str(caught.value).endswith("; uninstall or rename one")
+    assert sorted(str(error) for _, error in registry.plug_ins()) == sorted(["None", str(caught.value)])
 
 
 def test_a_package_that_takes_a_name_of_the_suite_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
