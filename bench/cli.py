@@ -141,7 +141,7 @@ class PrintTable:
     """Print one table of a scored run, or some rows and columns of it, as a paper has it; writes no file."""
 
     run: tyro.conf.Positional[Path]
-    """Run folder."""
+    """Run folder, or the folder data of a report, which needs no run."""
     table: str = "summary"
     """Name of the table, as the files in report/tables are called."""
     rows: Names = ()
@@ -155,22 +155,18 @@ class PrintTable:
 
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
-        from bench.commands.report import report_tables
-        from bench.records.store import RunStore
-        from bench.study.imported_arms import imported_arms
+        from bench.commands.report import printed_tables
         from bench.study.imported_cell import imported_title
         from methods.registry import nearest
         from reports.part import part_of
         from reports.render import FORMATS
         from reports.render.terminal import print_table
 
-        store = RunStore(self.run)
-        study = store.read_study()
-        tables = {table.name: table for table in report_tables(study, store)}
+        tables = {table.name: table for table in printed_tables(self.run)}
         if self.table not in tables:
             raise InputError(f"--table {self.table}: is no table of {self.run}: {nearest(self.table, tables)}")
-        titles = {label: imported_title(label) for label in imported_arms(study)}
-        rows = [titles.get(row, row) for row in self.rows]
+        known = {row.label for row in tables[self.table].rows}
+        rows = [row if row in known or imported_title(row) not in known else imported_title(row) for row in self.rows]
         part = part_of(tables[self.table], rows=rows, columns=self.columns, means_only=self.means_only)
         if self.format == "terminal":
             print_table(part, console, whole=True)

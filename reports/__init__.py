@@ -1,9 +1,21 @@
 """Tables, figures and pages of a study's results, from data frames alone."""
 
 from reports.claim import Claim
+from reports.data_files import ReportData, is_data, read_data
 from reports.figures.spec import FigureSpec
 from reports.frames import ReportError, ReportFrames
 from reports.tables import Reproduction
 from reports.write import ReportFiles, write_report
 
-__all__ = ["Claim", "FigureSpec", "ReportError", "ReportFiles", "ReportFrames", "Reproduction", "write_report"]
+__all__ = [
+    "Claim",
+    "FigureSpec",
+    "ReportData",
+    "ReportError",
+    "ReportFiles",
+    "ReportFrames",
+    "Reproduction",
+    "is_data",
+    "read_data",
+    "write_report",
+]

@@ -169,6 +169,8 @@ class ReportFrames:
             if _has_twice(frame, keys):
                 twice = frame[frame.duplicated(keys)]
                 raise ReportError(f"{name}: {twice.iloc[0][keys].to_dict()} occurs twice, must be unique")
+        if taken := [metric for metric in self.metric_columns["metric"] if metric in CELLS or metric in CONTROLS]:
+            raise ReportError(f"metric_columns.metric: {taken[0]!r} is a column of the cells, choose another name")
         _refuse("cells.status", self.cells["status"], STATUSES)
         _refuse("scores.metric", self.scores["metric"], tuple(self.metric_columns["metric"]))
 

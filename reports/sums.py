@@ -11,7 +11,7 @@ from typing import Final
 #: A report's list of its files, in the format that ``sha256sum --check`` reads.
 SUMS_FILE: Final = "sha256sums.txt"
 #: Folders of a report, which are replaced when it is written again.
-FOLDERS: Final = ("figures", "images", "meshes", "prompts", "tables", "thumbnails", "turntables")
+FOLDERS: Final = ("data", "figures", "images", "meshes", "prompts", "tables", "thumbnails", "turntables")
 
 
 def list_sums(folder: Path) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
 from filelock import FileLock
 
-from reports.claim import Claim
+from reports.data_files import ReportData
 from reports.figures.drawing.style import Draw
 from reports.figures.spec import FigureSpec, explained, make_or_explain
 from reports.figures.standard import standard_figures
@@ -31,7 +32,6 @@ from reports.pages.prompt import prompt_page
 from reports.render import FORMATS
 from reports.sums import FOLDERS, SUMS_FILE, list_sums
 from reports.table import Table
-from reports.tables import Reproduction, all_tables
 
 
 class ReportFiles(NamedTuple):
@@ -42,31 +42,19 @@ class ReportFiles(NamedTuple):
 
 
 def write_report(
-    frames: ReportFrames,
+    data: ReportData,
     folder: Path,
     *,
-    title: str,
-    notes: Sequence[str],
-    baseline: str,
-    own_baselines: Mapping[str, str] | None = None,
     figures: Sequence[FigureSpec] = (),
-    claims: Sequence[Claim] = (),
-    reproduction: Reproduction | None = None,
     provenance: Mapping[str, str] | None = None,
     cards: Cards = (),
 ) -> ReportFiles:
-    """Write the report of a study to ``folder``; the same frames give the same bytes.
+    """Write the report of a study to ``folder``; the same data give the same bytes.
 
     Args:
-        frames: The study's results.
+        data: The study's results, and what is to be said of them.
         folder: Created if it is missing; see ``write_pages``.
-        title: Heading of the page.
-        notes: Sentences for the page and the caption of every table, such as the suite of the scorers.
-        baseline: Label of the arm that others are compared with.
-        own_baselines: Label of another arm that an arm is compared with, by that arm's label.
         figures: Figures that the study asks for, in addition to the standard ones.
-        claims: What papers say of the arms, for a table of its own.
-        reproduction: Published tables to show next to the results.
         provenance: Further facts for the page's end, such as packages and threads.
         cards: Cards of methods and metrics for the page, each with a heading.
 
@@ -74,23 +62,23 @@ def write_report(
         ReportError: If a baseline is not an arm of the study, a claim names an unknown arm or score, a published
             table is unknown, two figures have one name, or an image or mesh cannot be read.
     """
+    frames, baseline = data.frames, data.baseline
     if baseline not in frames.methods:
         raise ReportError(f"baseline: {baseline!r} is not a method of the study: {', '.join(frames.methods)}")
-    tables = all_tables(
-        frames, notes, baseline=baseline, own_baselines=own_baselines, claims=claims, reproduction=reproduction
-    )
+    tables = data.tables()
     page = write_pages(
         frames,
         folder,
         tables=tables,
         figures=[
             *((explained(spec), make_or_explain(frames, spec)) for spec in figures),
-            *standard_figures(frames, baseline=baseline, own_baselines=own_baselines),
+            *standard_figures(frames, baseline=baseline, own_baselines=data.own_baselines),
         ],
-        title=title,
-        notes=notes,
+        title=data.title,
+        notes=data.notes,
         provenance=provenance or {},
         cards=cards,
+        data=data.files(),
     )
     return ReportFiles(page, tables)
 
@@ -105,12 +93,24 @@ def write_pages(
     notes: Sequence[str],
     provenance: Mapping[str, str],
     cards: Cards = (),
+    data: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write pages, tables, figures and images to ``folder``, which then needs no other file and no network.
 
     All files are made before the first one is moved there, so that an error leaves an earlier report unchanged.
     ``index.html``, the checksums and the folders of an earlier report are replaced; other files remain.  Of two
     processes that write at once, one waits for the other to have replaced them all.
+
+    Args:
+        frames: The study's results.
+        folder: Created if it is missing.
+        tables: Tables, the main one first.
+        figures: Figures with the functions that draw them.
+        title: Heading of the page.
+        notes: Sentences for the page.
+        provenance: Further facts for the page's end.
+        cards: Cards of methods and metrics, each with a heading.
+        data: Content of the files in ``data``, by name.
 
     Returns:
         Path of ``index.html``.
@@ -127,6 +127,8 @@ def write_pages(
         for table in tables:
             for suffix, render in FORMATS.items():
                 put(f"tables/{table.name}.{suffix}", _encode(render(table)))
+        for name, text in data.items():
+            put(f"data/{name}", _encode(text))
         written = [write_figure(spec, draw, put) for spec, draw in figures]
         prompts = prompt_rows(frames, write_images(frames, put))
         grid = draw_grid(frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 from bench.cells.finished_scene import NoSceneHereError
 from bench.commands.documented import plain
@@ -28,11 +28,20 @@ from bench.watch.divergence import Status
 from methods.card import card_of
 from methods.distillation import methods
 from metrics import MetricCard
-from reports import Claim, FigureSpec, ReportFiles, ReportFrames, Reproduction, write_report
+from reports import (
+    Claim,
+    FigureSpec,
+    ReportData,
+    ReportFiles,
+    ReportFrames,
+    Reproduction,
+    is_data,
+    read_data,
+    write_report,
+)
 from reports.costs import COSTS, study_costs
 from reports.frames import listed
 from reports.table import Table
-from reports.tables import all_tables
 
 #: Points along an edge of the grid of a mesh: fewer for many cells, which limits the size of their report.
 FINE_POINTS, COARSE_POINTS = 80, 32
@@ -59,24 +68,25 @@ def report_study(study: Study, store: RunStore) -> ReportFiles:
     scored.frames.cells["mesh_path"] = scored.frames.cells["cell"].map(meshes)
     cards = [(f"Metric {card.name}: {card.title}", card.facts) for card in scored.cards]
     return write_report(
-        scored.frames,
+        scored.data,
         store.folder / "report",
-        title=study.title,
-        **scored.of_tables,
         figures=_figures(study, scored.frames),
         provenance=_provenance(study, scored.records),
         cards=[*_method_cards(scored.records), *cards],
     )
 
 
-def report_tables(study: Study, store: RunStore) -> list[Table]:
-    """The tables of the report of a run, without writing anything.
+def printed_tables(folder: Path) -> list[Table]:
+    """The tables of a scored run, or of the folder ``data`` of a report; writes nothing.
 
     Raises:
-        InputError: As ``report_study``.
+        InputError: As ``report_study``, or if the folder is neither.
+        ReportError: If the files of ``data`` cannot be read.
     """
-    scored = _Scored(study, store, lambda records: table_frames(records, store))
-    return all_tables(scored.frames, **scored.of_tables)
+    if is_data(folder):
+        return read_data(folder).tables()
+    store = RunStore(folder)
+    return _Scored(store.read_study(), store, lambda records: table_frames(records, store)).data.tables()
 
 
 class _Scored:
@@ -96,18 +106,20 @@ class _Scored:
                 f"{others[0]}, or score it with {suite} first"
             )
         unknown = [f"{unknown_part}: read from the records, so that cells without one are not counted."]
-        self.of_tables: dict[str, Any] = {
-            "notes": [
+        self.data = ReportData(
+            self.frames,
+            title=study.title,
+            baseline=_title(study, study.baseline),
+            own_baselines={
+                _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
+            },
+            notes=[
                 *_notes(study, self.records, len(cells) - len(self.records), self.frames, self.cards),
                 *(unknown if unknown_part else ()),
             ],
-            "baseline": _title(study, study.baseline),
-            "own_baselines": {
-                _title(study, arm): _title(study, other) for other, arms in study.more_baselines.items() for arm in arms
-            },
-            "claims": _claims(study),
-            "reproduction": Reproduction(study.published, study.prior.name, suite),
-        }
+            claims=_claims(study),
+            reproduction=Reproduction(study.published, study.prior.name, suite),
+        )
 
 
 def cell_meshes(records: Sequence[AnyRecord], store: RunStore) -> dict[str, str]:

@@ -37,6 +37,10 @@ def prompt_bootstrap(
     counts a part of that noise twice and errs on the wide side: the variance grows by σ²_seed (s − 1) / (n s²)
     (Davison & Hinkley 1997, section 3.8).
 
+    The bootstrap's own spread is too small for few prompts, by √((n − 1) / n), and its tails are the normal
+    distribution's.  So the interval is taken at the level at which the mean's would be as wide as Student's (Hesterberg
+    2015, section 4.4: expanded percentile intervals).
+
     Args:
         values: Scores or paired differences, (prompts,) or (prompts, seeds); NaN where a cell has none.
         rng: Source of the resamples.  An integer is a seed: calls with the same seed and the same number of prompts
@@ -95,6 +99,12 @@ def _draws(n: int, most: int, rng: np.random.Generator, resamples: int) -> list[
     return [first + rng.integers(0, most, (resamples, n)) for _ in range(most)] if most > 1 else [first]
 
 
+def expanded_level(n: int) -> float:
+    """Compute the level at which the interval of ``n`` ≥ 2 normal values is as wide as Student's at ``LEVEL``."""
+    half_width = np.sqrt(n / (n - 1)) * stats.t.ppf((1 + LEVEL) / 2, n - 1)
+    return float(2 * stats.norm.cdf(half_width) - 1)
+
+
 def _bounds(means: Floats, distribution: Floats, statistic: Statistic, method: Method) -> tuple[float, float]:
     """Compute the interval of a given bootstrap distribution with SciPy."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -107,6 +117,6 @@ def _bounds(means: Floats, distribution: Floats, statistic: Statistic, method: M
             bootstrap_result=SimpleNamespace(bootstrap_distribution=distribution),
             vectorized=True,
             method="BCa" if method == "bca" else "percentile",
-            confidence_level=LEVEL,
+            confidence_level=expanded_level(len(means)),
         ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from reports.frames import ReportFrames
 from reports.render.printed import better
 from reports.table import Sentence, TableColumn
+
+#: The facts of a metric's card that footnotes print.
+CARD_FACTS: Final = ("checkpoint", "weights_sha256", "preprocessing", "version", "candidates")
 
 
 def metric_footnotes(frames: ReportFrames, columns: Iterable[TableColumn]) -> tuple[Sentence, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports import FigureSpec, write_report
+from reports import FigureSpec, ReportData, write_report
 from reports.figures.drawing.style import LIGHT
 from reports.figures.spec import KINDS, make_or_explain
 from reports.frames import ReportFrames
@@ -95,11 +95,12 @@ def test_every_kind_of_figure(cases: dict[str, ReportFrames], case: str, golden:
 def test_every_page(
     cases: dict[str, ReportFrames], case: str, golden: Callable[[str, str], None], tmp_path: Path
 ) -> None:
-    files = write_report(cases[case], tmp_path / "report", title="Toy", notes=["Toy scorers."], baseline="sds-16")
+    data = ReportData(cases[case], "Toy", "sds-16", notes=["Toy scorers."])
+    files = write_report(data, tmp_path / "report")
     pages = [files.page, *sorted(files.page.parent.glob("prompts/*.html"))]
     words = "\n\n".join(f"== {page.name}\n{_words(page.read_text(encoding='utf-8'))}" for page in pages)
     golden(f"reports/nothing/pages-{'failed' if case == 'untyped' else case}.txt", words + "\n")
-    again = write_report(cases[case], tmp_path / "again", title="Toy", notes=["Toy scorers."], baseline="sds-16")
+    again = write_report(data, tmp_path / "again")
     assert again.page.read_bytes() == files.page.read_bytes()
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from PIL import Image
 
-from reports import FigureSpec, ReportError, write_report
+from reports import FigureSpec, ReportData, ReportError, write_report
 from reports.figures.drawing import style
 from reports.frames import ReportFrames
 from reports.render import FORMATS
@@ -73,7 +73,10 @@ class Page(HTMLParser):
 def written(frames, folder, **changes):
     options = {"title": "Toy", "notes": ["Toy scorers."], "baseline": "sds", "provenance": {"torch": "2.13"}}
     options["cards"] = [("Metric quality", [("definition", "definition of CLIP-IQA")])]
-    return write_report(frames, folder, **(options | changes)).page
+    options |= changes
+    of_data = {field.name for field in dataclasses.fields(ReportData)} & options.keys()
+    data = ReportData(frames, **{name: options.pop(name) for name in of_data})
+    return write_report(data, folder, **options).page
 
 
 def contents(folder):
@@ -331,7 +334,7 @@ def test_a_cell_that_measured_nothing_is_still_reported(make_frames, tmp_path):
 def test_an_imported_arm_has_scores_and_no_cost(make_frames, as_imported, tmp_path):
     frames = make_frames(statuses={("sdi", "mug"): "empty"}, views=1)
     frames = as_imported(frames, "sdi", ["red-car", "mug"])
-    report = write_report(frames, tmp_path, title="Toy", notes=[], baseline="sds")
+    report = write_report(ReportData(frames, "Toy", "sds"), tmp_path)
     row = next(row for row in report.tables[0].rows if row.label == "sdi")
     entries = dict(zip([column.key for column in report.tables[0].columns], row.entries, strict=True))
     assert entries["divergence"].note == "by the images"

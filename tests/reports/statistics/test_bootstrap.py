@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from reports.statistics import interquartile_mean, paired_differences, prompt_bootstrap
-from reports.statistics.bootstrap import resample_prompts
+from reports.statistics.bootstrap import expanded_level, resample_prompts
 
 PROMPTS, SD, CORRELATION = 43, 2.4, 0.5  # as Table 1 of arXiv 2405.15891
 NAN = float("nan")
@@ -19,7 +19,13 @@ def two_methods(rng, *, gap=1.3):
 def test_agrees_with_scipy_on_the_same_resamples(method, scipys, statistic):
     values = np.random.default_rng(1).gamma(2, 2, PROMPTS)
     expected = stats.bootstrap(
-        (values,), statistic, vectorized=True, n_resamples=3000, method=scipys, rng=np.random.default_rng(5)
+        (values,),
+        statistic,
+        vectorized=True,
+        n_resamples=3000,
+        confidence_level=expanded_level(PROMPTS),
+        method=scipys,
+        rng=np.random.default_rng(5),
     ).confidence_interval
     got = prompt_bootstrap(values, np.random.default_rng(5), statistic=statistic, method=method, resamples=3000)
     assert (got.interval.low, got.interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12, rel=0)
@@ -33,6 +39,32 @@ def test_intervals_of_paired_differences_cover(method):
         interval = prompt_bootstrap(paired_differences(*two_methods(rng)), rng, method=method, resamples=800).interval
         covered += interval.contains(1.3)
     assert 0.93 <= covered / 1500 <= 0.97
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+@pytest.mark.parametrize("prompts", [6, 8, 16])
+def test_intervals_of_few_prompts_cover(prompts, method):
+    """Without the expanded level these are .85, .88 and .91 for BCa."""
+    rng, covered = np.random.default_rng(12), 0
+    for _ in range(800):
+        covered += prompt_bootstrap(rng.normal(5, 1, prompts), rng, method=method, resamples=800).interval.contains(5)
+    assert 0.91 <= covered / 800 <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("prompts", "level"), [(2, 1.0), (6, 0.99514), (16, 0.97229), (43, 0.95876), (10_000, 0.95003)]
+)
+def test_the_level_for_few_prompts(prompts, level):
+    """At n = 6: 2Φ(√1.2 · 2.5706) − 1 = 2Φ(2.8159) − 1, from printed tables of t and Φ."""
+    assert expanded_level(prompts) == pytest.approx(level, abs=1e-4)
+
+
+@pytest.mark.parametrize("prompts", [6, 10, 43])
+def test_an_interval_is_as_wide_as_students(prompts):
+    values = stats.norm.ppf((np.arange(prompts) + 0.5) / prompts)  # without skewness, which Student's does not see
+    interval = prompt_bootstrap(values, 1, resamples=100_000).interval
+    expected = stats.t.interval(0.95, prompts - 1, values.mean(), stats.sem(values))
+    assert interval.high - interval.low == pytest.approx(expected[1] - expected[0], rel=0.06)
 
 
 def test_intervals_of_means_over_seeds_cover():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from reports import FigureSpec, ReportFrames, write_report
+from reports import FigureSpec, ReportData, ReportFrames, write_report
 from reports.figures.drawing.style import LIGHT
 from reports.figures.spec import KINDS, make_figure
 from reports.figures.standard import STANDARD, standard_figures
@@ -94,7 +94,7 @@ def test_a_study_can_ask_for_it_in_every_kind_of_figure(frames: ReportFrames, ki
 def test_it_is_on_the_pages_of_the_study_and_of_each_prompt_and_in_the_terminal(
     frames: ReportFrames, tables: dict, tmp_path
 ) -> None:
-    page = write_report(frames, tmp_path / "report", title="T", notes=[], baseline="sds").page
+    page = write_report(ReportData(frames, "T", "sds"), tmp_path / "report").page
     prompts = sorted((page.parent / "prompts").iterdir())
     assert len(prompts) == len(PROMPTS)
     console = Console(file=io.StringIO(), width=80)
@@ -143,5 +143,5 @@ def test_a_column_that_is_not_a_headline_is_in_no_table_and_no_figure_but_on_the
         assert "haze" not in [column.key for column in table.columns]
     for _, draw in standard_figures(quiet, baseline="sds"):
         assert not any("Haze" in axis.get_title() for axis in draw(LIGHT).axes)
-    page = write_report(quiet, tmp_path / "report", title="T", notes=[], baseline="sds").page
+    page = write_report(ReportData(quiet, "T", "sds"), tmp_path / "report").page
     assert "Haze" in (page.parent / "prompts" / "p0.html").read_text()
