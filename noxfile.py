@@ -38,7 +38,7 @@ SPREAD = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-lo
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, a fifth of the fault injection included."""
+    """Run the tests that take minutes together."""
     install(session, "test")
     marks = "not e2e and not faults and not full_size"
     session.run("pytest", *SPREAD, "-m", marks, *session.posargs, env={"OMP_NUM_THREADS": "1"})
@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Run the end-to-end tests: whole runs through the commands, foreign packages, pages in a browser."""
+    """Run the end-to-end tests: whole runs, a fifth of the fault injection, foreign packages, pages in a browser."""
     install(session, "test")
     session.run("pytest", *SPREAD, "-m", "e2e", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 

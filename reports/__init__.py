@@ -1,9 +1,10 @@
 """Tables, figures and pages of a study's results, from data frames alone."""
 
 from reports.claim import Claim
-from reports.data_files import ReportData, is_data, read_data
 from reports.figures.spec import FigureSpec
 from reports.frames import ReportError, ReportFrames
+from reports.read_data import is_data, read_data
+from reports.report_data import ReportData
 from reports.tables import Reproduction
 from reports.write import ReportFiles, write_report
 

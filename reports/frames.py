@@ -14,6 +14,8 @@ DIVERGED: Final = ("nan", "empty", "opaque", "frozen")
 #: The cell ended for a reason of the machine, which says nothing about the method's stability.
 FAILED: Final = ("oom", "timeout", "crashed")
 STATUSES: Final = ("completed", *DIVERGED, *FAILED)
+#: The ``view`` of a score that is the mean over all views.
+ALL_VIEWS: Final = -1
 #: The ``method`` of the rows of ``views`` that show the right answer of a prompt.
 GROUND_TRUTH: Final = "ground truth"
 
@@ -50,7 +52,7 @@ SCORES: Final[Mapping[str, str]] = {
     "prompt_id": "slug of the prompt",
     "prompt": "text of the prompt",
     "seed": "seed of the cell",
-    "view": "index of the evaluation view",
+    "view": "index of the evaluation view, or ALL_VIEWS",
     "azimuth_deg": "azimuth of the view, degrees; 0 looks at the front",
     "metric": "name of the metric's column, one of metric_columns.metric",
     "value": "the view's score before scaling; NaN where the metric is not defined for the view",
@@ -115,6 +117,8 @@ METRIC_COLUMNS: Final[Mapping[str, str]] = {
     "headline": "whether tables and figures show it, or only files and prompt pages",
     "card": "JSON of the metric's card",
 }
+#: Names that no metric's column can have.
+RESERVED: Final = frozenset((*CELLS, *SCORES, *CONTROLS))
 _COLUMNS: Final = {
     "cells": CELLS,
     "scores": SCORES,
@@ -169,8 +173,8 @@ class ReportFrames:
             if _has_twice(frame, keys):
                 twice = frame[frame.duplicated(keys)]
                 raise ReportError(f"{name}: {twice.iloc[0][keys].to_dict()} occurs twice, must be unique")
-        if taken := [metric for metric in self.metric_columns["metric"] if metric in CELLS or metric in CONTROLS]:
-            raise ReportError(f"metric_columns.metric: {taken[0]!r} is a column of the cells, choose another name")
+        if taken := [metric for metric in self.metric_columns["metric"] if metric in RESERVED]:
+            raise ReportError(f"metric_columns.metric: {taken[0]!r} is a name of the report's own columns")
         _refuse("cells.status", self.cells["status"], STATUSES)
         _refuse("scores.metric", self.scores["metric"], tuple(self.metric_columns["metric"]))
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import pandas as pd
 from filelock import FileLock
 
-from reports.data_files import ReportData
 from reports.figures.drawing.style import Draw
 from reports.figures.spec import FigureSpec, explained, make_or_explain
 from reports.figures.standard import standard_figures
@@ -30,6 +29,7 @@ from reports.pages.index import Cards, index_page
 from reports.pages.meshes import write_meshes
 from reports.pages.prompt import prompt_page
 from reports.render import FORMATS
+from reports.report_data import ReportData
 from reports.sums import FOLDERS, SUMS_FILE, list_sums
 from reports.table import Table
 
@@ -142,6 +142,7 @@ def write_pages(
             provenance=provenance,
             cards=cards,
             extra_faces=write_extra_faces(frames, prompts, put),
+            data=[name for name in data if name in ("cells.csv", "controls.csv")],
         )
         put("index.html", _encode(index))
         _write_prompts(frames, prompts, title, put)

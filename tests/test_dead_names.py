@@ -28,7 +28,8 @@ def dead_names(root: Path) -> set[str]:
             for name, is_counted in _definitions(tree.body):
                 defined.add(name)
                 uses[name] -= is_counted
-    other = (*(root / "reports").rglob("templates/*"), root / "pyproject.toml", root / "noxfile.py")
+    templates = [path for folder in ("templates", "texts") for path in (root / "reports").rglob(f"{folder}/*")]
+    other = (*templates, root / "pyproject.toml", root / "noxfile.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in other if path.is_file())
     return {name for name in defined if uses[name] <= 0 and not re.search(rf"\b{name}\b", text)} - EXCEPTIONS
 

@@ -106,7 +106,7 @@ def test_links_lead_to_files(readme: Path) -> None:
 
 def test_the_printed_table_is_the_one_of_a_run() -> None:
     """The table that the README links to is a file that a report wrote; the README itself has none."""
-    table = (ROOT / "reports" / "examples" / "quick.md").read_text(encoding="utf-8")
+    table = (ROOT / "reports" / "results" / "quick.md").read_text(encoding="utf-8")
     assert table.startswith("#") or "| Method |" in table
     for method in ("sds", "nfsd", "ism", "sdi"):
         assert f"| {method} |" in table

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,8 @@ class Options:
     """Seed of timesteps and noise."""
     threads: int = 1
     """CPU threads."""
+    out: Path | None = None
+    """CSV file for what is printed."""
 
 
 def update(
@@ -87,10 +90,13 @@ def main(options: Options) -> None:
     """Measure and print the means over images and progress."""
     torch.set_num_threads(options.threads)
     frame = measure(load_prior(options.prior), options, methods.names())
-    means = frame.groupby(["method", "bound"])[["size", "cosine"]].mean().to_dict("index")
+    means = frame.groupby(["method", "bound"])[["size", "cosine"]].mean()
+    if options.out:
+        means.round(6).to_csv(options.out)
+    found = means.to_dict("index")
     table = Table("method", *(f"{bound}: {what}" for bound in ("target", "all") for what in ("size %", "cosine")))
     for name in methods.names():
-        cells = [means[name, bound] for bound in ("target", "all")]
+        cells = [found[name, bound] for bound in ("target", "all")]
         texts = [(f"{100 * cell['size']:.1f}", f"{cell['cosine']:.3f}") for cell in cells]
         table.add_row(name, *chain.from_iterable(texts))
     Console(width=100).print(table)

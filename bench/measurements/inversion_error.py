@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import bootstrap
 
 from methods.cameras import evaluation_ring, view_words, with_view
 from methods.contracts import InversionStrategy, Prior, Rendering, View, ViewPrompt
@@ -29,6 +29,7 @@ from methods.diffusion.noise_levels import log_snr_on_host
 from methods.inversion import fixed_point_error, strategies
 from methods.priors.loading import load_prior
 from prompts.toybox import all_objects, is_held_out, render_object, with_article
+from reports.statistics import prompt_bootstrap
 
 REFERENCE = "random"
 
@@ -47,8 +48,10 @@ class Options:
     """Diffusion timesteps."""
     seed: int = 0
     """Seed of the noise and of the bootstrap."""
-    threads: int = 2
+    threads: int = 1
     """CPU threads."""
+    out: Path | None = None
+    """CSV file for what is printed."""
 
 
 def errors(
@@ -96,14 +99,15 @@ def measure(prior: Prior, options: Options, names: Sequence[str]) -> pd.DataFram
 
 
 def differences(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Mean paired difference to ``REFERENCE`` with its 95 % percentile interval, by strategy and timestep."""
+    """Mean paired difference to ``REFERENCE`` with its 95 % interval over images, by strategy and timestep."""
     rows = []
     for t, at in frame.groupby("timestep"):
         wide = at.pivot_table(index="image", columns="strategy", values="error")
         for name in wide.columns.drop(REFERENCE):
             gap = (wide[name] - wide[REFERENCE]).to_numpy()
-            interval = bootstrap((gap,), np.mean, method="percentile", rng=np.random.default_rng(seed))
-            rows.append((name, t, wide[name].mean(), gap.mean(), *interval.confidence_interval))
+            interval = prompt_bootstrap(gap, seed).interval
+            ends = (np.nan, np.nan) if interval.low is None else (interval.low, interval.high)  # of few images
+            rows.append((name, t, wide[name].mean(), gap.mean(), *ends))
     return pd.DataFrame(rows, columns=["strategy", "timestep", "error", "difference", "low", "high"])
 
 
@@ -113,6 +117,11 @@ def main(options: Options) -> None:
     prior = with_bound(load_prior(options.prior), options.bound)
     frame = measure(prior, options, strategies.names())
     gaps = differences(frame, options.seed)
+    if options.out:
+        reference = (
+            frame[frame["strategy"] == REFERENCE].groupby(["strategy", "timestep"], as_index=False)["error"].mean()
+        )
+        pd.concat([reference, gaps]).round(6).to_csv(options.out, index=False)
     levels = log_snr_on_host(prior.alphas_cumprod).tolist()
     columns = [f"t = {t}\nlog-SNR {levels[t]:+.1f}" for t in options.timesteps]
     table = Table("strategy", *columns, title=f"error of eq. 8, minus {REFERENCE}'s")
@@ -121,8 +130,9 @@ def main(options: Options) -> None:
         for t in options.timesteps:
             mean = frame.loc[(frame["strategy"] == name) & (frame["timestep"] == t), "error"].mean()
             cells.append(f"{mean:.4f}")
-            for gap in gaps[(gaps["strategy"] == name) & (gaps["timestep"] == t)].itertuples():
-                cells[-1] += f" ({gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}])"
+            for gap in gaps[(gaps["strategy"] == name) & (gaps["timestep"] == t)].to_dict("records"):
+                interval = "" if np.isnan(gap["low"]) else f" [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+                cells[-1] += f" ({gap['difference']:+.4f}{interval})"
         table.add_row(name, *cells)
     Console(width=200).print(table)
 

@@ -18,15 +18,22 @@ def check_metrics(study: Study) -> None:
 
     Raises:
         UnknownNameError: If a metric, a control, a suite of scorer models or the prior is not registered.
-        InputError: If the study names no suite, and its prior has none, or two metrics have a column of one name.
+        InputError: If the study names no suite, and its prior has none, or the name of a metric's column is taken.
         WeightsMissingError: If the suite lacks a model that one of the metrics needs, or one needs a model of its own.
     """
     suite = study_suite(study)
     for role in scorer_roles(study):
         suite.folder(role)
+    from reports.frames import RESERVED  # imports pandas, which takes long
+
     owners: dict[str, str] = {}
     for name in study.metrics:
         for column in metrics[name].columns:
+            if column.name in RESERVED:
+                raise InputError(
+                    f"{study.name}: metrics: {name} has a column {column.name!r}, which is a name of the tables' own "
+                    "columns; give it another name"
+                )
             if (other := owners.setdefault(column.name, name)) != name:
                 raise InputError(
                     f"{study.name}: metrics: {other} and {name} both have a column {column.name!r}; leave one out, or "

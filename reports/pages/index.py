@@ -37,6 +37,7 @@ def index_page(
     provenance: Mapping[str, str],
     cards: Cards,
     extra_faces: Sequence[ExtraFaces] = (),
+    data: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -50,6 +51,7 @@ def index_page(
         provenance: Further facts for the end.
         cards: Cards of methods and metrics.
         extra_faces: By method, the views of backs that were counted as showing a face.
+        data: Names of files in the folder ``data`` to link to.
     """
     cells = CellList(frames, prompts, root="")
     status, gaps, arms = frames.cells["status"], Gaps.of(frames), Arms.of(frames)
@@ -85,6 +87,7 @@ def index_page(
         cards=cards,
         extra_faces=extra_faces,
         provenance={**_provenance(frames.cells), **provenance},
+        data=data,
     )
 
 

@@ -39,7 +39,8 @@ def prompt_bootstrap(
 
     The bootstrap's own spread is too small for few prompts, by √((n − 1) / n), and its tails are the normal
     distribution's.  So the interval is taken at the level at which the mean's would be as wide as Student's (Hesterberg
-    2015, section 4.4: expanded percentile intervals).
+    2015, section 4.4: expanded percentile intervals).  Other statistics take the same level, at which the interquartile
+    mean's intervals are a little wide.
 
     Args:
         values: Scores or paired differences, (prompts,) or (prompts, seeds); NaN where a cell has none.

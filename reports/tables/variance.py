@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from reports.frames import ALL_VIEWS
 from reports.statistics import VarianceComponents, variance_components
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import headline_scores
@@ -15,8 +16,13 @@ from reports.tables.measured import Measured
 _SOURCES = ("prompt", "seed", "view")
 
 
-def variance_table(measured: Measured, notes: Sequence[str]) -> Table:
-    """Build the table of the SD between prompts, seeds and views of each score, pooled over the methods."""
+def variance_table(measured: Measured, notes: Sequence[str]) -> Table | None:
+    """Build the table of the SD between prompts, seeds and views of each score, pooled over the methods.
+
+    Without the scores of views there is none.
+    """
+    if (measured.frames.scores["view"] == ALL_VIEWS).any():
+        return None
     columns = tuple(TableColumn(source, f"SD between {source}s") for source in _SOURCES)
     rows, reasons = [], []
     for column in headline_scores(measured.frames):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,6 +196,27 @@ def test_a_part_of_a_table_is_printed_and_nothing_is_written(
     assert main(["table", "run", "--columns", "psrn"]) == 2
     assert "has no column 'psrn'; it has divergence, time, " in capsys.readouterr().err
     assert _contents(finished.folder) == before
+
+
+def test_the_data_of_a_report_give_its_tables_without_the_run(
+    finished: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "run"]) == 0
+    data = Path(shutil.copytree(finished.folder / "report" / "data", tmp_path / "data"))
+    for table in ("summary", "comparisons", "cost"):
+        printed = []
+        for folder in ("run", str(data)):
+            capsys.readouterr()
+            assert main(["table", folder, "--table", table, "--format", "json"]) == 0
+            printed.append(capsys.readouterr().out)
+        assert printed[0] == printed[1]
+    cells = data / "cells.csv"
+    cells.write_text("".join(cells.read_text().splitlines(keepends=True)[:-1]))
+    assert main(["table", str(data)]) == 2
+    line = (
+        f"sdibench: {data}: cannot be read as the data of a report: cells.csv: has 3 whole rows or fewer, must have 4\n"
+    )
+    assert capsys.readouterr().err == line
 
 
 def test_a_run_folder_stands_for_its_study(finished: RunStore, capsys: pytest.CaptureFixture[str]) -> None:

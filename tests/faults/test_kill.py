@@ -122,7 +122,11 @@ def _command(stage: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("points", "least"), [pytest.param(12, 6, id="few"), pytest.param(60, 50, id="all", marks=pytest.mark.faults)]
+    ("points", "least"),
+    [
+        pytest.param(12, 6, id="few", marks=pytest.mark.e2e),
+        pytest.param(60, 50, id="all", marks=pytest.mark.faults),
+    ],
 )
 def test_a_killed_stage_goes_on_to_the_same_files(
     server: ForkServer, undisturbed: dict, points: int, least: int, capsys: pytest.CaptureFixture[str]
@@ -154,6 +158,7 @@ def test_a_killed_stage_goes_on_to_the_same_files(
     assert killed >= least  # the others had ended before their time came
 
 
+@pytest.mark.e2e
 def test_two_runs_at_once_do_each_cell_once(server: ForkServer, undisturbed: dict) -> None:
     folder = server.folder / "two"
     ended = server(*_command("run", folder), folder=folder, copies=2)

@@ -65,3 +65,11 @@ def test_duplicate_rows_are_those_of_pandas(rows, as_categories, far):
     if as_categories:
         frame = frame.astype({"cell": "category", "metric": "category"})
     assert _has_twice(frame, ["cell", "view", "metric"]) == expected
+
+
+@pytest.mark.parametrize("name", ["seconds", "value", "title"])
+def test_a_metric_with_the_name_of_a_column_is_refused(make_frames, name):
+    frames = make_frames(views=1)
+    parts = {part: getattr(frames, part).replace({"metric": {"psnr": name}}) for part in ("scores", "metric_columns")}
+    with pytest.raises(ReportError, match=f"metric_columns.metric: '{name}' is a name of the report's own columns"):
+        dataclasses.replace(frames, **parts)

@@ -34,7 +34,7 @@ def test_a_gate_fails_where_a_condition_holds(
     captured = capsys.readouterr()
     assert captured.err == "sdibench: psnr < -8.5: holds for sdi, mean -9\n"
     assert captured.out.startswith("**")
-    assert status("sdi.psnr.high < -5.5") == 1
+    assert status("sdi.psnr.high < -4.5") == 1
     assert status("sdi.psnr.low < -20") == 0
     assert status("psnr <") == 2
     assert status("pnsr < 0") == 2

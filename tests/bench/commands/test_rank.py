@@ -125,6 +125,12 @@ def test_a_row_is_called_by_the_label_that_was_given(
         assert main([*table, *rows]) == 0
         lines = capsys.readouterr().out.splitlines()[1:]
         assert [line.split(",")[0] for line in lines] == ["A (imported)", "gifs (imported)"]
+    data = ["table", str(tmp_path / "run" / "report" / "data"), "--format", "csv", "--rows"]
+    assert main([*data, "A", "gifs"]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        "A (imported)",
+        "gifs (imported)",
+    ]
     assert main([*table, "B"]) == 2
     assert "table summary: has no row 'B'; it has gifs (imported), A (imported)" in capsys.readouterr().err
 

@@ -142,7 +142,7 @@ def test_arms_are_compared_with_their_own_baselines(
 ) -> None:
     given: dict[str, dict[str, str]] = {}
     monkeypatch.setattr(
-        "bench.commands.report.write_report", lambda *_, own_baselines, **__: given.update(own=own_baselines)
+        "bench.commands.report.write_report", lambda data, *_, **__: given.update(own=data.own_baselines)
     )
     report_study(study, finished)
     assert given["own"] == {}

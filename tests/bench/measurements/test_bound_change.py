@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bench.measurements.bound_change import Options, measure
+from bench.measurements.bound_change import Options, main, measure
+from methods.distillation import methods
 from methods.priors.closed_form.gaussian import GaussianPrior
 
 
@@ -19,3 +21,12 @@ def test_only_a_range_that_is_reached_changes_an_update(limit, is_changed) -> No
     if is_changed:
         assert by_bound["sds", "all"] < 1
         assert by_bound["sdi", "target"] != pytest.approx(by_bound["sdi", "all"])
+
+
+def test_what_is_printed_is_written(tmp_path, monkeypatch, capsys) -> None:
+    names = ["sds", "sdi"]
+    monkeypatch.setattr(methods, "names", lambda: names)
+    main(Options(prior="gaussian", images=2, progress=(0.5,), out=tmp_path / "bound.csv"))
+    rows = pd.read_csv(tmp_path / "bound.csv").set_index(["method", "bound"])
+    assert set(rows.index) == {(name, bound) for name in names for bound in ("target", "all")}
+    assert f"{100 * rows.loc[('sdi', 'all'), 'size']:.1f}" in capsys.readouterr().out

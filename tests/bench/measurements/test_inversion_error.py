@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from bench.cells.streams import make_streams
-from bench.measurements.inversion_error import Options, differences, errors, measure, truths
+from bench.measurements.inversion_error import Options, differences, errors, main, measure, truths
 from methods.diffusion.guidance import add_noise, guided_prediction
 from methods.inversion import fixed_point_error
 from methods.inversion.random import RandomNoise
@@ -41,3 +43,14 @@ def test_ddim_inversion_is_nearer_to_the_fixed_point_than_fresh_noise_on_the_toy
     prior = load_prior("toybox")
     frame = measure(prior, Options(images=8, timesteps=(400,)), ["random", "ddim"])
     assert differences(frame, 0).iloc[0]["high"] < 0
+
+
+def test_what_is_printed_is_written_also_with_too_few_images_for_an_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(Options(prior="gaussian", images=3, timesteps=(500,), out=tmp_path / "errors.csv"))
+    assert "nan" not in capsys.readouterr().out
+    rows = pd.read_csv(tmp_path / "errors.csv").set_index("strategy")
+    assert rows.loc["random", ["difference", "low", "high"]].isna().all()
+    assert np.isfinite(rows.loc["ddim", ["error", "difference"]].astype(float)).all()
+    assert rows.loc["ddim", ["low", "high"]].isna().all()

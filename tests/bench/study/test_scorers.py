@@ -52,6 +52,13 @@ def test_two_metrics_with_a_column_of_one_name_are_refused(study: Study, monkeyp
         check_metrics(both)
 
 
+def test_a_column_with_a_name_of_the_tables_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    (column,) = metrics["clip_score"].columns
+    monkeypatch.setattr(metrics["clip_score"], "columns", (column.model_copy(update={"name": "seconds"}),))
+    with pytest.raises(InputError, match="tiny: metrics: clip_score has a column 'seconds', which is a name of the"):
+        check_metrics(study.model_copy(update={"metrics": ("clip_score",)}))
+
+
 @pytest.mark.parametrize("missing", ["columns", "role"])
 def test_a_metric_that_does_not_say_what_it_needs_is_refused(missing: str) -> None:
     members = {"columns": (), "role": None}

@@ -1,0 +1,1 @@
+"""Texts about studies, whose numbers and tables are computed from the data of their reports."""

@@ -1,0 +1,186 @@
+"""Tables of a text, as Markdown: some scores of some arms, with as little as the text needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from reports.costs import COSTS
+from reports.render.markdown import render
+from reports.render.printed import heading, letter, number
+from reports.statistics import PairedComparison
+from reports.table import Entry, TableColumn
+from reports.tables import claims
+from reports.tables.columns import compared_column
+from reports.tables.differences import verdict
+from reports.tables.measured import score_entry
+from reports.tables.ranks import rank_of_each
+from reports.tables.summary import summary_table
+from reports.text.study_numbers import StudyNumbers, split
+from reports.text.words import TextError
+
+_MARKS: Final = {"better": "⁺", "worse": "⁻"}
+_LETTERS: Final = "ᵃᵇᶜᵈᵉᶠᵍʰ"
+_MISSING: Final = "—"
+
+
+def arms_table(
+    study: StudyNumbers,
+    scores: str,
+    *,
+    arms: str | Sequence[str] = (),
+    labels: Mapping[str, Sequence[str]] | None = None,
+    stub: str = "method",
+    costs: str = "",
+    controls: str = "",
+    show: str = "",
+) -> str:
+    """Print a row for each arm with the means of some scores.
+
+    Args:
+        study: The numbers.
+        scores: Keys of the scores, each with its digits after a colon if they differ from the column's.
+        arms: Labels of the arms; without any, all of them.
+        labels: The first cells of an arm's row, by its label, in place of the label alone.
+        stub: Headings of these first cells, with ``|`` between them.
+        costs: Costs after the scores: ``unet_rows`` and others of ``reports.costs``, or ``steps``; digits as above.
+        controls: Names of controls for the last rows.
+        show: What stands behind a mean: ``intervals``, ``marks`` (verdicts against the arm's baseline), ``ranks``
+            (groups of the column, with intervals), or nothing.
+    """
+    columns = [study.column(score) for score in scores.split()]
+    names = [_cost_heading(cost) for cost in costs.split()]
+    lines = [_line([*stub.split("|"), *(heading(column) for column in columns), *names])]
+    first = len(stub.split("|"))
+    lines += [_line(["---"] * first + ["---:"] * (len(columns) + len(names)))]
+    for arm in split(arms) or study.arms:
+        shown = list((labels or {}).get(arm, [arm]))
+        values = [_shown(study, column, arm, show) for column in columns]
+        lines.append(_line([*shown, *values, *(_cost(study, cost, arm) for cost in costs.split())]))
+    for control in controls.split():
+        title = study.data.frames.control_titles[control]
+        values = [_control(study, column, control, with_interval=show in ("intervals", "ranks")) for column in columns]
+        lines.append(_line([f"*{title}*", *[""] * (first - 1), *values, *[_MISSING] * len(names)]))
+    return "\n".join(lines)
+
+
+def grouped_table(
+    study: StudyNumbers,
+    scores: str,
+    groups: Mapping[str, str],
+    *,
+    heads: str,
+    stub: str = "method",
+    marks: bool = True,
+    within_rows: bool = False,
+    more: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """Print a row for each group of arms, with their means in one cell per score.
+
+    Args:
+        study: The numbers.
+        scores: As ``arms_table`` has them.
+        groups: Labels of the arms by the row's name; ``-`` for one that a group does not have.
+        heads: What distinguishes the arms of a group, in their order, for the first heading.
+        stub: Heading of the rows' names.
+        marks: Whether verdicts against an arm's baseline are marked.
+        within_rows: Whether only verdicts against another arm of the row are marked.
+        more: Headings of further columns, and their cells by the row's name.
+    """
+    columns, others = [study.column(score) for score in scores.split()], more or {}
+    names = [heading(column) for column in columns]
+    lines = [_line([stub, f"{names[0]}: {heads}", *names[1:], *others])]
+    lines += [_line(["---"] * (1 + len(columns)) + ["---:"] * len(others))]
+    for name, row in groups.items():
+        arms = row.split()
+        marked = [arm for arm in arms if marks and not (within_rows and study.measured.baselines.of(arm) not in arms)]
+        cells = [
+            ", ".join(
+                _MISSING if arm == "-" else _shown(study, column, arm, "marks" if arm in marked else "") for arm in arms
+            )
+            for column in columns
+        ]
+        lines.append(_line([name, *cells, *(values[name] for values in others.values())]))
+    return "\n".join(lines)
+
+
+def claims_table(study: StudyNumbers) -> str:
+    """Print the papers' claims that the study tests; those in bold have p ≤ 0.05 after Holm's correction for all."""
+    found = claims.claims_table(study.measured, study.data.claims, ())
+    if found is None:
+        raise TextError("the study tests no claims")
+    keys = [column.key for column in found.columns]
+    lines = [_line(["paper", "claim", "here", "score", "this method / the other", "difference", "p"])]
+    lines += [_line(["---"] * 6 + ["---:"])]
+    for row in found.rows:
+        entry: dict[str, Entry] = dict(zip(keys, row.entries, strict=True))
+        column: dict[str, TableColumn] = {each.key: each for each in row.columns}
+        here, corrected = entry["agrees"].text, entry["p_holm"].mean
+        if here in ("yes", "no") and corrected is not None and corrected <= 0.05:
+            here = f"**{here}**"
+        arms = " / ".join(number(_known(entry[key].mean), column[key].decimals) for key in ("arm", "against"))
+        difference, p = entry["difference"], entry["p"].mean
+        printed = number(_known(difference.mean), column["difference"].decimals, signed=True)
+        if difference.low is not None and difference.high is not None:
+            ends = (difference.low, difference.high)
+            printed += f" [{', '.join(number(end, column['difference'].decimals, signed=True) for end in ends)}]"
+        of_p = _MISSING if p is None else "< 0.001" if p < 0.001 else number(p, 3)
+        lines.append(_line([row.part, entry["claim"].text, here, entry["score"].text, arms, printed, of_p]))
+    return "\n".join(lines)
+
+
+def full_table(study: StudyNumbers) -> str:
+    """Print the report's main table with all scores, intervals, caption and footnotes."""
+    return render(summary_table(study.measured, study.data.notes))
+
+
+def _shown(study: StudyNumbers, column: TableColumn, arm: str, show: str) -> str:
+    entry = score_entry(study.measured.scores(column.key).method(arm), column)
+    if entry.mean is None:
+        return _MISSING
+    text = number(entry.mean, column.decimals)
+    if show == "marks" and arm in study.measured.baselines.others(study.arms):
+        comparison: PairedComparison = study.measured.comparisons(column)[arm]
+        return text + _MARKS.get(verdict(comparison, compared_column(column)), "")
+    if show == "ranks":
+        group = rank_of_each(study.measured.scores(column.key), column).get(arm)
+        text += "" if group is None else _LETTERS["abcdefgh".index(letter(group))]
+    return text + (_interval(entry, column) if show in ("intervals", "ranks") else "")
+
+
+def _control(study: StudyNumbers, column: TableColumn, control: str, *, with_interval: bool) -> str:
+    values = list(study.measured.controls(control, column.key).values())
+    if not values:
+        return _MISSING
+    entry = score_entry(values, column)
+    fewer = f" ({len(values)} of {study.prompts})" if len(values) < study.prompts else ""
+    return number(_known(entry.mean), column.decimals) + (_interval(entry, column) if with_interval else "") + fewer
+
+
+def _interval(entry: Entry, column: TableColumn) -> str:
+    if entry.low is None or entry.high is None:
+        return ""
+    return f" [{number(entry.low, column.decimals)}, {number(entry.high, column.decimals)}]"
+
+
+def _cost(study: StudyNumbers, cost: str, arm: str) -> str:
+    source, _, decimals = cost.partition(":")
+    known = next((each for each in COSTS if each.source == source), None)
+    size = known.size if known else 1.0
+    return number(study.cost(source, arm) / size, int(decimals) if decimals else known.decimals if known else 0)
+
+
+def _cost_heading(cost: str) -> str:
+    source = cost.partition(":")[0]
+    known = next((each for each in COSTS if each.source == source), None)
+    return f"{known.title} {known.unit}" if known else source
+
+
+def _known(value: float | None) -> float:
+    if value is None:
+        raise TextError("a mean is missing")
+    return value
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
