@@ -24,7 +24,7 @@ _NUMBERS: Final = (
 class _Others(BaseModel):
     """The content of ``tables.json``."""
 
-    model_config = ConfigDict(extra="forbid", strict=False)
+    model_config = ConfigDict(extra="forbid")
 
     format: int
     title: str

@@ -21,7 +21,7 @@ from reports.tables.footnotes import CARD_FACTS
 #: Number of the files' format, raised when the meaning of a column or key changes.
 FORMAT: Final = 1
 #: Columns of cells that are paths on the machine that ran them, or too long for a table.
-LEFT_OUT: Final = ("settings", "mesh_path", "folder")
+_LEFT_OUT: Final = ("settings", "mesh_path", "folder")
 #: Columns of a control's rows that are no scores.
 CONTROL_KEYS: Final = ("control", "title", "prompt_id", "prompt")
 
@@ -66,7 +66,7 @@ class ReportData:
         controls, ``columns.csv`` title, unit and direction of each score, and ``tables.json`` the rest, and how many
         rows each has.  Reasons of failures are as the cells gave them, and may have a path in them.
         """
-        facts = self.frames.cells.drop(columns=list(LEFT_OUT))[[name for name in CELLS if name not in LEFT_OUT]]
+        facts = self.frames.cells[[name for name in CELLS if name not in _LEFT_OUT]]
         metrics = [str(metric) for metric in self.frames.metric_columns["metric"]]
         keys = ["method", "prompt_id", "seed"]
         assets = asset_means(self.frames)

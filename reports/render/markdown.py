@@ -27,8 +27,13 @@ def render(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def superscript(letters: str) -> str:
+    """Raise small letters, such as the mark of a rank group."""
+    return "".join(_SUPERSCRIPT[letter] for letter in letters)
+
+
 def _entry(entry: Printed) -> str:
-    mark = "".join(_SUPERSCRIPT[letter] for letter in entry.mark)
+    mark = superscript(entry.mark)
     sd, interval, bracket = entry.sd and f" {entry.sd}", entry.interval and f" [{entry.interval}]", entry.bracket
     return _text(entry.mean + mark + sd + interval + (f" ({bracket})" if bracket else ""))
 

@@ -11,15 +11,15 @@ import numpy as np
 from reports.claim import Claim
 from reports.frames import ReportError
 from reports.render.printed import heading
-from reports.statistics import PairedComparison, compare_to_baseline
-from reports.statistics.constants import ALPHA, ALPHA_TEXT, LEVEL_TEXT, POWER_TEXT, SEED
+from reports.statistics import PairedComparison
+from reports.statistics.constants import ALPHA, ALPHA_TEXT, LEVEL_TEXT, POWER_TEXT
 from reports.statistics.holm import holm
 from reports.statistics.values import prompt_means
 from reports.table import Entry, Row, Table, TableColumn
 from reports.tables.columns import compared_column, mean_of, score_columns
 from reports.tables.differences import CANNOT_TELL, verdict
 from reports.tables.footnotes import metric_footnotes
-from reports.tables.measured import Measured, compared_scores, estimate_entry
+from reports.tables.measured import Measured, estimate_entry
 
 _COLUMNS: Final = (
     TableColumn("claim", "claim", kind="words"),
@@ -51,7 +51,7 @@ def claims_table(measured: Measured, claims: Sequence[Claim], notes: Sequence[st
             raise ReportError(f"{where}: {claim.metric!r} is not one of the scores {', '.join(scores)}")
         if scores[claim.metric].direction is None:
             raise ReportError(f"{where}: {claim.metric!r} has no better direction")
-    found = [_compare(measured, claim, scores[claim.metric]) for claim in ordered]
+    found = [measured.compare(scores[claim.metric], claim.arm, claim.against) for claim in ordered]
     corrected = holm([comparison.test.p for comparison in found])
     rows = [
         _row(measured, claim, scores[claim.metric], replace(comparison, p_holm=p))
@@ -82,14 +82,6 @@ def agreement(claim: Claim, comparison: PairedComparison, column: TableColumn) -
     if alone == CANNOT_TELL and claim.expects == "level" and comparison.test.p is not None:
         return "no difference seen"
     return {"better": "yes", "worse": "no"}.get(alone, alone)
-
-
-def _compare(measured: Measured, claim: Claim, column: TableColumn) -> PairedComparison:
-    scores, better = compared_scores(measured.scores(column.key), column)
-    both = np.stack([scores.method(claim.arm), scores.method(claim.against)])
-    scores = replace(scores, methods=(claim.arm, claim.against), means=both)
-    (comparison,) = compare_to_baseline(scores, claim.against, SEED, higher_is_better=better)
-    return comparison
 
 
 def _row(measured: Measured, claim: Claim, column: TableColumn, comparison: PairedComparison) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -95,6 +95,21 @@ class Measured:
                 scores, self.baseline, SEED, own_baselines=self.own_baselines, higher_is_better=better
             )
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
+
+    def compare(self, column: TableColumn, arm: str, other: str, family: Sequence[str] = ()) -> PairedComparison:
+        """Compare two arms in a metric, over the prompts and seeds that both have.
+
+        Args:
+            column: Column of the metric.
+            arm: Label of the arm.
+            other: Label of the arm that is subtracted.
+            family: All arms that are compared with ``other``, for which p is corrected; without any, ``arm`` alone.
+        """
+        scores, better = compared_scores(self.scores(column.key), column)
+        labels = (other, *(family or [arm]))
+        chosen = replace(scores, methods=labels, means=np.stack([scores.method(label) for label in labels]))
+        found = compare_to_baseline(chosen, other, SEED, higher_is_better=better)
+        return next(comparison for comparison in found if comparison.method == arm)
 
     def controls(self, control: str, metric: str) -> dict[str, float]:
         """Average over the views of a control, for each prompt that has it, in the printed unit."""

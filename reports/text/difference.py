@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.render.printed import number
 from reports.statistics import PairedComparison
+from reports.statistics.constants import ALPHA
 from reports.text.words import TextError, print_p
 
 
@@ -101,9 +102,9 @@ class Difference:
 
     @property
     def is_seen(self) -> bool:
-        """Whether p is at most 0.05 and the interval excludes 0."""
+        """Whether p is at most ``ALPHA`` and the interval excludes 0."""
         p, holds_zero = self.p_value, self.comparison.difference.interval.contains(0.0)
-        return p is not None and p <= 0.05 and holds_zero is False
+        return p is not None and p <= ALPHA and holds_zero is False
 
     def _size(self, sign: int, direction: str, *, of_distance: bool) -> str:
         if of_distance != self.is_distance:

@@ -139,13 +139,13 @@ class StudyNumbers:
                 that of this pair alone.
         """
         column = self.column(score)
-        scores, better = compared_scores(self.measured.scores(column.key), column)
-        labels = (other, *(split(family) or [arm]))
-        chosen = replace(scores, methods=labels, means=np.stack([scores.method(label) for label in labels]))
-        found = {each.method: each for each in compare_to_baseline(chosen, other, SEED, higher_is_better=better)}
-        comparison = found[arm] if family else replace(found[arm], p_holm=None)
-        decimals = compared_column(column).decimals if ":" not in score else column.decimals
-        return Difference(f"{score}, {arm} − {other}", comparison, decimals, column.target is not None)
+        if family and arm not in split(family):
+            raise TextError(f"{score}: {arm!r} is not one of the family")
+        found = self.measured.compare(column, arm, other, split(family))
+        comparison = found if family else replace(found, p_holm=None)
+        return Difference(
+            f"{score}, {arm} − {other}", comparison, _decimals(score, column), is_distance=column.target is not None
+        )
 
     def differences(self, score: str, pairs: Mapping[str, Sequence[str]]) -> dict[str, Difference]:
         """Compare the two arms of each pair in a score; the differences have the pairs' names."""
@@ -166,9 +166,8 @@ class StudyNumbers:
         labels = tuple(" − ".join(arms) for arms in (pair, other))
         means = [paired_differences(scores.method(arm), scores.method(less)) for arm, less in (pair, other)]
         (found,) = compare_to_baseline(replace(scores, methods=labels, means=np.stack(means)), labels[1], SEED)
-        decimals = compared_column(column).decimals if ":" not in score else column.decimals
         what = f"{score}, ({labels[0]}) − ({labels[1]})"
-        return Difference(what, replace(found, p_holm=None), decimals, is_distance=False)
+        return Difference(what, replace(found, p_holm=None), _decimals(score, column), is_distance=False)
 
     def judged(self, score: str, result: str, arms: str | Sequence[str] = ()) -> list[str]:
         """The arms whose verdict against their baseline, by the report, is ``result``: ``better`` or ``worse``.
@@ -225,6 +224,11 @@ class StudyNumbers:
 
     def _mean(self, score: str, values: Floats, what: str) -> float:
         return _finite(float(mean_of(self.column(score))(values)) if len(values) else np.nan, f"{score}: {what}")
+
+
+def _decimals(score: str, column: TableColumn) -> int:
+    """Digits of a difference: those that were asked for, or those of the compared column."""
+    return column.decimals if ":" in score else compared_column(column).decimals
 
 
 def _finite(value: float, what: str) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reports.costs import COSTS
-from reports.render.markdown import render
+from reports.render.markdown import render, superscript
 from reports.render.printed import heading, letter, number
 from reports.statistics import PairedComparison
+from reports.statistics.constants import ALPHA
 from reports.table import Entry, TableColumn
 from reports.tables import claims
 from reports.tables.columns import compared_column
@@ -20,8 +22,8 @@ from reports.text.study_numbers import StudyNumbers, split
 from reports.text.words import TextError
 
 _MARKS: Final = {"better": "⁺", "worse": "⁻"}
-_LETTERS: Final = "ᵃᵇᶜᵈᵉᶠᵍʰ"
 _MISSING: Final = "—"
+_COSTS: Final = {cost.source: cost for cost in COSTS}
 
 
 def arms_table(
@@ -116,7 +118,7 @@ def claims_table(study: StudyNumbers) -> str:
         entry: dict[str, Entry] = dict(zip(keys, row.entries, strict=True))
         column: dict[str, TableColumn] = {each.key: each for each in row.columns}
         here, corrected = entry["agrees"].text, entry["p_holm"].mean
-        if here in ("yes", "no") and corrected is not None and corrected <= 0.05:
+        if here in ("yes", "no") and corrected is not None and corrected <= ALPHA:
             here = f"**{here}**"
         arms = " / ".join(number(_known(entry[key].mean), column[key].decimals) for key in ("arm", "against"))
         difference, p = entry["difference"], entry["p"].mean
@@ -144,7 +146,7 @@ def _shown(study: StudyNumbers, column: TableColumn, arm: str, show: str) -> str
         return text + _MARKS.get(verdict(comparison, compared_column(column)), "")
     if show == "ranks":
         group = rank_of_each(study.measured.scores(column.key), column).get(arm)
-        text += "" if group is None else _LETTERS["abcdefgh".index(letter(group))]
+        text += "" if group is None else superscript(letter(group))
     return text + (_interval(entry, column) if show in ("intervals", "ranks") else "")
 
 
@@ -165,15 +167,14 @@ def _interval(entry: Entry, column: TableColumn) -> str:
 
 def _cost(study: StudyNumbers, cost: str, arm: str) -> str:
     source, _, decimals = cost.partition(":")
-    known = next((each for each in COSTS if each.source == source), None)
-    size = known.size if known else 1.0
-    return number(study.cost(source, arm) / size, int(decimals) if decimals else known.decimals if known else 0)
+    known = _COSTS.get(source)
+    shown = int(decimals) if decimals else known.decimals if known else 0
+    return number(study.cost(source, arm) / (known.size if known else 1.0), shown)
 
 
 def _cost_heading(cost: str) -> str:
     source = cost.partition(":")[0]
-    known = next((each for each in COSTS if each.source == source), None)
-    return f"{known.title} {known.unit}" if known else source
+    return heading(replace(_COSTS[source].column, direction=None)) if source in _COSTS else source
 
 
 def _known(value: float | None) -> float:
