@@ -117,21 +117,14 @@ class Score(Selection):
 class Report(Selection):
     """Write tables, figures and the page of a scored run, and print the results."""
 
-    format: Literal["terminal", "markdown"] = "terminal"
-    """Format of the printed results: fitted to the terminal, or whole as Markdown."""
-
     def __call__(self, console: Console) -> int:
         """Do it and return the exit status."""
         from bench.commands.report import report_study
-        from reports.render import FORMATS
         from reports.render.terminal import print_table
 
         study, store = self.resolve()
         report = report_study(store.check(study), store)
-        if self.format == "markdown":
-            sys.stdout.write(FORMATS["md"](report.tables[0]))  # plain, for a file: a console would wrap its lines
-        else:
-            print_table(report.tables[0], console)
+        print_table(report.tables[0], console)
         print_line(console, f"report: {report.page}")
         return 0
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -125,22 +125,31 @@ def _json(text: str, where: str) -> Iterator[Entry]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PromptSetError(f"{where}: is not JSON: {error}") from None
+    keys: list[str] = []
     if isinstance(content, dict):
-        lists = [value for value in content.values() if isinstance(value, list)]
-        content = next((content[name] for name in COLUMNS if isinstance(content.get(name), list)), None) or (
-            lists[0] if len(lists) == 1 else None
-        )
+        lists = [key for key, value in content.items() if isinstance(value, list)]
+        key = next((name for name in COLUMNS if name in lists), lists[0] if len(lists) == 1 else None)
+        keys = [name for name in content if name != key]
+        content = None if key is None else content[key]
     if not isinstance(content, list):
         raise PromptSetError(f'{where}: must be a list of prompts, such as ["a blue duck"], or have one as "prompts"')
+    keys += [
+        name for entry in content if isinstance(entry, dict) for name in entry if name not in (_ID, _key_of(entry))
+    ]
+    if keys:
+        _warn(f"{where}: keys that are not read: {_some_of(list(dict.fromkeys(keys)))}")
     for number, entry in enumerate(content, 1):
         place = f"entry {number}"
         yield Entry(place, _text_of(entry, f"{where}: {place}"), _id_of(entry, f"{where}: {place}"))
 
 
+def _key_of(entry: dict[str, Any]) -> str | None:
+    return next((name for name in COLUMNS if isinstance(entry.get(name), str)), None)
+
+
 def _text_of(entry: Any, where: str) -> str:
-    named: Iterable[Any] = (entry.get(name) for name in COLUMNS) if isinstance(entry, dict) else (entry,)
-    text = next((value for value in named if isinstance(value, str)), None)
-    if text is None:
+    text = entry.get(_key_of(entry)) if isinstance(entry, dict) else entry
+    if not isinstance(text, str):
         raise PromptSetError(f"{where}: {entry!r:.80}: must be a text, or an object with a text as prompt")
     return text
 

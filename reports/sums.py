@@ -22,10 +22,11 @@ def list_sums(folder: Path) -> str:
 def damaged_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files of a report that are not as they were written, each with what is wrong with it.
 
-    Files that a user has put next to ``index.html`` are left out, and so is what cannot be read.  A report of an
-    earlier version has no list, so that nothing is known of its files.
+    Files that a user has put next to ``index.html`` are left out, and so is what cannot be read.
     """
     listed = folder / SUMS_FILE
+    if (folder / "index.html").is_file() and not listed.exists():
+        yield listed, "is missing"
     try:
         lines = [line.split("  ", 1) for line in listed.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:

@@ -17,7 +17,7 @@ from bench.engines.work import set_record_aside
 from bench.engines.workers import workers_per_gpu
 from bench.errors import RunError
 from bench.forecast.preflight import check_forecast
-from bench.imports.import_arms import import_arms
+from bench.imports.import_arms import check_arms, import_arms
 from bench.output import print_line
 from bench.records.record import RECORD_FILE, Record
 from bench.records.store import RunStore
@@ -71,7 +71,7 @@ def run_study(
     runner = engines[engine]()
     study = store.check(study)
     check_report(study)  # rather than after all cells
-    study = import_arms(study, store, console)
+    check_arms(study)
     cells = expand(study)
     records = store.read_all(cells)  # a corrupt one stops here, before any work
     done = {record.identity for record in records}
@@ -89,11 +89,13 @@ def run_study(
             f"{study.name}: {count} finished cells are of other code of {listed(list(changed), 'and')} than today's; "
             "they stay (--retry-changed runs them again)",
         )
+    here = engine == "local"  # elsewhere may be another device
     if missing:
-        here = engine == "local"  # elsewhere may be another device
         runner.check(study, options)
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)
+    study = import_arms(study, store, console)
+    if missing:
         for line in describe_reading(study):
             print_line(console, f"{study.name}: {line}")
         if budget_hours is not None:

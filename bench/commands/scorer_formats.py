@@ -113,7 +113,7 @@ def _open_head(folder: Path, model: ScorerModel) -> None:
 
 def _convert_reward(folder: Path, suite: Suite) -> None:
     """Convert the published pickle to what the suite loads; BERT's vocabulary was fetched before."""
-    from metrics.models.convert_image_reward import write_files
+    from metrics.models.convert_image_reward import convert_image_reward
 
     bert = suite.models.get("bert")
     local = None if bert is None else bert.folder
@@ -124,7 +124,7 @@ def _convert_reward(folder: Path, suite: Suite) -> None:
             "bert reward"
         )
     pickled, config = (folder / name for name in _REWARD)
-    write_files(pickled, config, vocabulary, folder)
+    convert_image_reward(pickled, config, vocabulary, folder)
     _remove(folder, _REWARD)
 
 
@@ -142,7 +142,7 @@ FORMATS: dict[PublishedFormat, Published] = {
     ),
     "hps": Published(_exactly(_HPS), convert=_convert_hps, open=_open_clip, script="metrics.models.convert_hps"),
     "image_reward": Published(
-        _exactly(*_REWARD), convert=_convert_reward, script="python -m metrics.models.convert_image_reward"
+        _exactly(*_REWARD), convert=_convert_reward, script="metrics.models.convert_image_reward"
     ),
     "linear_head": Published(
         _exactly(_HEAD), convert=_convert_head, open=_open_head, script="metrics.models.linear_head"

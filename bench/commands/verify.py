@@ -106,7 +106,7 @@ def verify_run(
         except (WeightsMissingError, NoDeviceError) as error:
             why = f"none scored again: {error}"
     findings += _other_prior(study)
-    _show(study, store, console, cells, findings, why, len(records))
+    _show(study, store, console, cells, findings, why, records)
     if redo:
         for path in dict.fromkeys(path for finding in findings for path in finding.paths):
             if path.exists():
@@ -261,13 +261,15 @@ def _show(
     cells: Sequence[AnyCell],
     findings: Sequence[Finding],
     scores: str,
-    right: int,
+    right: Sequence[AnyRecord],
 ) -> None:
     wrong = Counter(finding.what for finding in findings)
     others = {path.name for path in store.record_folders()} - {cell.folder_name for cell in cells}
     table = Table("what", "found", title=f"{study.name}: {store.folder}")
     table.add_row("cells", str(len(cells)))
-    table.add_row("records that are right", str(right))
+    table.add_row("records that are right", str(len(right)))
+    if unsealed := sum(record.record_sha256 is None for record in right):
+        table.add_row("of these without a SHA-256, whose numbers may have been changed", str(unsealed))
     for kind, title in _KINDS.items():
         table.add_row(title, str(wrong[kind]))
     table.add_row("scores", f"{scores}, {wrong['score']} wrong (tolerance {TOLERANCE:g})")

@@ -1,28 +1,18 @@
-"""Write the published ImageReward-v1.0 as a folder of this suite.
-
-    python -m metrics.models.convert_image_reward ImageReward.pt OUT
-
-reads ``ImageReward.pt`` and ``med_config.json`` in the same folder (both from the hub repository
-``THUDM/ImageReward``) and ``vocab.txt`` (from ``google-bert/bert-base-uncased``), and writes
-``OUT/reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``tokenizer_config.json`` and ``card.json``.
-"""
+"""Write the published ImageReward-v1.0, a pickle, as a folder of this suite."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import tyro
 from torch import Tensor
 
-from methods.weights import WeightsError, file_sha256, write_card, write_tensors
+from methods.weights import WeightsError, write_tensors
 from metrics.models.checkpoint import read_checkpoint
 from metrics.models.reward import CONFIG_FILE, WEIGHTS_FILE, RewardConfig, RewardNetwork
 
@@ -47,20 +37,6 @@ _RENAMED = (
 
 #: Weights that are not part of the score: BLIP's contrastive projections, and a counter.
 _UNUSED = re.compile(r"blip\.(vision_proj|text_proj)\.|blip\.text_encoder\.embeddings\.position_ids$")
-
-
-@dataclass(frozen=True)
-class Options:
-    """Input and output of the conversion."""
-
-    checkpoint: Annotated[Path, tyro.conf.Positional]
-    """``ImageReward.pt``."""
-    out: Annotated[Path, tyro.conf.Positional]
-    """The folder to write, created if it is missing."""
-    med_config: Path | None = None
-    """``med_config.json``; by default the one in the checkpoint's folder."""
-    vocab: Path | None = None
-    """BERT's ``vocab.txt``; by default the one in the checkpoint's folder."""
 
 
 def rename_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -121,34 +97,22 @@ def reward_config(weights: Mapping[str, Tensor], med: Mapping[str, Any]) -> Rewa
     )
 
 
-def convert(options: Options) -> None:
-    """Write the folder and its card.
+def convert_image_reward(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> None:
+    """Write all files of the folder ``out`` but its card.
 
-    Raises:
-        WeightsError: If a file is missing or the checkpoint is not ImageReward's; nothing is written then.
-    """
-    med = options.med_config or options.checkpoint.with_name("med_config.json")
-    vocab = options.vocab or options.checkpoint.with_name("vocab.txt")
-    write_files(options.checkpoint, med, vocab, options.out)
-    write_card(
-        options.out,
-        title="ImageReward-v1.0",
-        source="THUDM/ImageReward",
-        licence="Apache-2.0",
-        script="python -m metrics.models.convert_image_reward",
-        converted_from={path.name: file_sha256(path) for path in (options.checkpoint, med, vocab)},
-    )
-
-
-def write_files(checkpoint: Path, med_config: Path, vocab: Path, out: Path) -> None:
-    """Write all files of the folder ``out`` but its card, which must list no others.
+    Args:
+        checkpoint: ``ImageReward.pt``.
+        med_config: ``med_config.json``.
+        vocab: BERT's ``vocab.txt`` (``google-bert/bert-base-uncased``).
+        out: The folder, created if it is missing: ``reward_config.json``, ``model.safetensors``, ``vocab.txt`` and
+            ``tokenizer_config.json``.
 
     Raises:
         WeightsError: If a file is missing or the checkpoint is not ImageReward's; nothing is written then.
     """
     for path in (checkpoint, med_config, vocab):
         if not path.is_file():
-            raise WeightsError(f"{path}: not there; see python -m metrics.models.convert_image_reward --help")
+            raise WeightsError(f"{path}: missing; download or copy it there")
     weights = rename_weights(read_checkpoint(checkpoint))
     config = reward_config(weights, json.loads(med_config.read_text(encoding="utf-8")))
     with torch.device("meta"):  # names and shapes only
@@ -182,10 +146,3 @@ def _layers(weights: Mapping[str, Tensor], start: str) -> int:
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> torch.Size | None:
     return weights[name].shape if name in weights else None
-
-
-if __name__ == "__main__":
-    try:
-        convert(tyro.cli(Options, description=__doc__))
-    except WeightsError as problem:
-        sys.exit(str(problem))

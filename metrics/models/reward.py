@@ -111,8 +111,8 @@ class RewardModel:
     """The reward of images for a prompt, normalised as ``ImageReward.score`` does.
 
     Args:
-        folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``; the published model's
-            is written by ``python -m metrics.models.convert_image_reward``.
+        folder: ``reward_config.json``, ``model.safetensors``, ``vocab.txt``, ``card.json``; of the published model
+            :mod:`metrics.models.convert_image_reward` writes all but the card.
         device: Device of the network.
 
     Raises:

@@ -72,10 +72,14 @@ class StudyNumbers:
     def column(self, score: str) -> TableColumn:
         """The column of a score, with the digits that are asked for."""
         key, _, decimals = score.partition(":")
-        found = next((column for column in score_columns(self.data.frames) if column.key == key), None)
-        if found is None:
+        if key not in self._columns:
             raise TextError(f"{key!r} is not a score of the study")
+        found = self._columns[key]
         return replace(found, decimals=int(decimals)) if decimals else found
+
+    @cached_property
+    def _columns(self) -> dict[str, TableColumn]:
+        return {column.key: column for column in score_columns(self.data.frames)}
 
     def of_prompts(self, score: str, arm: str) -> Floats:
         """The means of the prompts that have a value."""

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.models.convert_image_reward import Options, convert
+from methods.weights import write_card
+from metrics.models.convert_image_reward import convert_image_reward
 from metrics.models.reward import RewardModel
 
 SEED, IMAGE_SEED = 5, 11
@@ -35,7 +36,9 @@ def _published(folder: Path, layouts: ModuleType, sizes: Any) -> Path:
 
 
 def _ours(folder: Path, layouts: ModuleType, device: str = "cpu") -> np.ndarray:
-    convert(Options(folder / "ImageReward.pt", folder / "ours"))
+    published = (folder / name for name in ("ImageReward.pt", "med_config.json", "vocab.txt"))
+    convert_image_reward(*published, folder / "ours")
+    write_card(folder / "ours", title="ImageReward of random weights")
     model = RewardModel(folder / "ours", device)
     return np.stack([model.rewards(np.load(folder / "images.npy"), prompt) for prompt in layouts.PROMPTS])
 

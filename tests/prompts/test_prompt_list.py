@@ -146,12 +146,19 @@ def test_ids_of_the_file_are_those_of_its_prompts(tmp_path: Path) -> None:
         assert [(prompt.id, prompt.text) for prompt in load(tmp_path, name, content).prompts] == expected
 
 
-def test_columns_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_columns_and_keys_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "sdibench"):
         load(tmp_path, "c.csv", "id,kind,prompt,caption,\na,x,a duck,y,\n")
         load(tmp_path, "d.csv", "id,prompt\na,a duck\n")
+        load(
+            tmp_path,
+            "e.json",
+            '{"seed": 3, "prompts": ["a", {"text": "b", "caption": "c", "kind": 1}, {"prompt": "d"}]}',
+        )
+        load(tmp_path, "f.json", '[{"id": "a", "prompt": "a duck"}]')
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}/c.csv: columns that are not read: kind, caption"
+        f"{tmp_path}/c.csv: columns that are not read: kind, caption",
+        f"{tmp_path}/e.json: keys that are not read: seed, caption, kind",
     ]
 
 

@@ -63,6 +63,7 @@ def test_a_file_that_the_list_has_not_is_found(whole: Path) -> None:
     assert list(damaged_files(folder)) == []
 
 
-def test_a_report_without_a_list_is_not_judged(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<")
+def test_a_report_without_a_list_is_damaged(tmp_path: Path) -> None:
     assert list(damaged_files(tmp_path)) == []
+    (tmp_path / "index.html").write_text("<")
+    assert list(damaged_files(tmp_path)) == [(tmp_path / SUMS_FILE, "is missing")]

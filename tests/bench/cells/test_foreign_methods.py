@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random  # noqa: TID251, a method that draws from it is what is tested
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,6 +111,10 @@ def test_a_draw_from_a_global_generator_is_named(
 
     found = _failure(run(change))
     assert found.startswith(f"GlobalDrawError: the method sds drew from the global generator of {name}, so that its")
+
+
+def test_a_method_that_exits_ends_its_cell_and_no_other(run: Callable[..., Outcome]) -> None:
+    assert _failure(run(lambda update, prior: sys.exit("no more memory"))) == "SystemExit: no more memory"
 
 
 def test_a_prior_that_was_changed_is_not_the_next_cells(run: Callable[..., Outcome], cell: Cell) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from foreign_renders import write_frames
 from rich.console import Console
 
 import bench.cells.run_cell
@@ -251,6 +252,23 @@ def test_an_engine_of_other_machines_is_given_what_this_one_cannot_run(
     study = study.model_copy(update={"scene": {"name": "latent"}})
     with pytest.raises(WeightsError, match="SDIBENCH_DEVICE = 'cuda:7': torch sees"):
         run_study(study, RunStore(tmp_path / "here"), console, budget_hours=24.0)
+
+
+def test_nothing_is_imported_for_a_study_that_cannot_run_here(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gsplat, "problem", lambda: "has no CUDA device here")
+    write_frames(tmp_path / "mine" / study.chosen_prompts()[0].id)
+    arm = {"renders": {"name": "frames", "folder": str(tmp_path / "mine")}}
+    study = study.model_copy(
+        update={
+            "methods": {**study.methods, "mine": arm},
+            "scene": {"name": "gaussians", "count": 9, "rasteriser": "gsplat"},
+        }
+    )
+    with pytest.raises(NotInstalledError):
+        run_study(study, RunStore(tmp_path / "run"), console)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_engine_is_told(study: Study, tmp_path: Path, console: Console) -> None:

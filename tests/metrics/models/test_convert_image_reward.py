@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from methods.weights import WeightsError
-from metrics.models.convert_image_reward import Options, convert, rename_weights, reward_config
+from metrics.models.convert_image_reward import convert_image_reward, rename_weights, reward_config
+
+FILES = ("ImageReward.pt", "med_config.json", "vocab.txt")
 
 
 def test_names_that_are_not_image_rewards_are_refused() -> None:
@@ -24,8 +26,8 @@ def test_last_layer_keeps_its_place_and_what_the_score_does_not_use_is_left_out(
 
 
 def test_missing_file_is_one_line(tmp_path) -> None:
-    with pytest.raises(WeightsError, match=r"ImageReward\.pt: not there; see python -m") as error:
-        convert(Options(tmp_path / "ImageReward.pt", tmp_path / "out"))
+    with pytest.raises(WeightsError, match=r"ImageReward\.pt: missing; download or copy it there") as error:
+        convert_image_reward(*(tmp_path / name for name in FILES), tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -38,9 +40,9 @@ def test_pickled_code_is_not_run(tmp_path, capsys) -> None:
             return (print, ("called",))
 
     torch.save({"mlp.layers.7.bias": Call()}, tmp_path / "ImageReward.pt")
-    for name in ("med_config.json", "vocab.txt"):
+    for name in FILES[1:]:
         (tmp_path / name).write_text("{}")
     with pytest.raises(WeightsError, match="is not a file of weights only") as error:
-        convert(Options(tmp_path / "ImageReward.pt", tmp_path / "out"))
+        convert_image_reward(*(tmp_path / name for name in FILES), tmp_path / "out")
     assert "\n" not in str(error.value)
     assert "called" not in capsys.readouterr().out
