@@ -48,6 +48,8 @@ class Options:
     """Prompts of the set ``toybox``, from its first."""
     threads: int = 1
     """Torch's threads."""
+    out: Path | None = None
+    """CSV file of what is printed; None for none."""
 
 
 def _blur(sigma: float) -> Change:
@@ -148,6 +150,8 @@ def main(options: Options) -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         found = means(measure(load_prompt_set("toybox").prompts[: options.prompts], Path(folder)))
+    if options.out:
+        found.round(6).to_csv(options.out)
     table = Table("change", *COLUMNS, title="the truth after one change")
     for name, row in found.iterrows():
         table.add_row(str(name), *(f"{row[column]:.1f}" for column in COLUMNS))
