@@ -12,7 +12,7 @@ from bench.forecast.scene_costs import SceneCosts, scene_costs
 from bench.forecast.timed_steps import disk_bytes, stages, views_of
 from bench.study.cell import Cell
 from methods.priors.pipeline.architecture import Architecture
-from methods.scenes.nerf.blocks import samples_in
+from methods.scenes.nerf.blocks import block_bytes, samples_in
 
 _TERA = 1e12
 
@@ -100,7 +100,8 @@ class Estimator:
 
     def _blocks(self, cell: Cell, scene: SceneCosts, side: int) -> float:
         """Blocks that a step's renders of ``side`` pixels are back-propagated in, 1 for all at once."""
-        return max(1.0, scene.samples * cell.views_per_step * side**2 / samples_in(self._gpu.memory_bytes))
+        at_once = samples_in(self._gpu.memory_bytes, scene.backend)
+        return max(1.0, scene.samples * cell.views_per_step * side**2 / at_once)
 
     def _render(self, cell: Cell, scene: SceneCosts, side: int) -> tuple[float, float]:
         """Operations and seconds of a step's renders of ``side`` pixels; those in blocks are rendered twice."""
@@ -133,8 +134,11 @@ class Estimator:
         rays = cell.views_per_step * side**2
         whole = rays * scene.held_bytes
         blocks = self._blocks(cell, scene, side)
+        block = whole / blocks
+        if scene.samples > 0:  # a block is so small; what waits was counted in plain torch, where kernels keep less
+            block = min(block, block_bytes(self._gpu.memory_bytes))
         marched = scene.marching_bytes * min(max(side, cell.evaluation.resolution) ** 2, scene.rays_at_once)
-        held = 0.0 if blocks > 1 else whole
+        held = 0.0 if blocks > 1 else block
         weights, running = float(scene.parameter_bytes), 0.0
         if self._networks is not None:
             weights += self._networks.weight_bytes + self._networks.trained_bytes(counted.rank)
@@ -144,4 +148,4 @@ class Estimator:
                     held += rows * cost.held_bytes
                 else:
                     running = max(running, rows * cost.peak_bytes)
-        return math.ceil(weights + max(held + running, whole / blocks, marched))
+        return math.ceil(weights + max(held + running, block, marched))

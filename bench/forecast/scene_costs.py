@@ -62,6 +62,8 @@ class SceneCosts(NamedTuple):
     """The most bytes of a render without a gradient, for each ray that is marched at once."""
     rays_at_once: float
     """Rays that are marched at once."""
+    backend: str | None = None
+    """The encoding's backend on a GPU, which decides how many samples are back-propagated at once."""
 
 
 def scene_costs(cell: Cell) -> SceneCosts:
@@ -119,12 +121,20 @@ def scene_costs(cell: Cell) -> SceneCosts:
         held_bytes=held / rays if kept is None else kept / full**2,
         marching_bytes=counted.peak_bytes / (len(ring) * side**2),
         rays_at_once=_rays_at_once(scene),
+        backend=_backend(written),
     )
 
 
 def _render(scene: Scene, cameras: Cameras, side: int, generator: torch.Generator) -> Rendering:
     background = torch.ones(len(cameras), 3)
     return scene.render(cameras, resolution=side, background=background, generator=generator, training=True)
+
+
+def _backend(written: SceneSettings) -> str | None:
+    """The backend that reads the hash grid where Triton works, which is so on every GPU of the table."""
+    encoding = getattr(written, "encoding", None)
+    found = getattr(getattr(encoding, "encoding", encoding), "backend", None)  # of progressive bands, that within
+    return "triton" if found == "auto" else found
 
 
 def _rays_at_once(scene: Scene) -> float:

@@ -25,16 +25,18 @@ class Block(NamedTuple):
     samples: slice
 
 
-#: Memory of one sample whose gradient is wanted: 10.5 kB were measured with 16 levels of a hash grid in plain torch,
-#: analytic normals and every penalty; other scenes take less.
+#: Memory of one sample whose gradient is wanted, with 16 levels of a hash grid, analytic normals and every penalty;
+#: other scenes take less.  10.5 kB were measured in plain torch; with Triton's kernels 2.2 kB for the field with its
+#: normals (on an H200), to which a third is added for the rest of the render.
 _BYTES_PER_SAMPLE = 10_500
+_BYTES_WITH_KERNELS = {"triton": 3_000}
 
-#: Share of a device's memory for one block.
-_SHARE = 1 / 8
+#: Share of a device's memory for one block, and the most bytes, so that table 1 takes less than 20 GB on any GPU.
+_SHARE, _MOST_BYTES = 1 / 8, 12e9
 
 
-def samples_in_memory(device: torch.device) -> int:
-    """Number of samples in one block on ``device``.
+def samples_in_memory(device: torch.device, backend: str | None) -> int:
+    """Number of samples in one block on ``device``, by the backend of the encoding.
 
     It depends on the memory that the device has and not on what is free now: a cell that is continued must be cut into
     the same blocks, or its sums are rounded differently.
@@ -43,12 +45,17 @@ def samples_in_memory(device: torch.device) -> int:
         total = torch.cuda.get_device_properties(device).total_memory
     else:
         total = psutil.virtual_memory().total
-    return samples_in(total)
+    return samples_in(total, backend)
 
 
-def samples_in(memory_bytes: int) -> int:
+def samples_in(memory_bytes: int, backend: str | None) -> int:
     """Number of samples in one block on a device with ``memory_bytes`` of memory."""
-    return max(1, int(memory_bytes * _SHARE) // _BYTES_PER_SAMPLE)
+    return max(1, block_bytes(memory_bytes) // _BYTES_WITH_KERNELS.get(backend or "", _BYTES_PER_SAMPLE))
+
+
+def block_bytes(memory_bytes: int) -> int:
+    """Memory for one block on a device with ``memory_bytes`` of memory."""
+    return int(min(memory_bytes * _SHARE, _MOST_BYTES))
 
 
 def cut(counts: Tensor, at_once: int) -> list[Block]:

@@ -96,7 +96,7 @@ class NeRF(SceneSettings):
     """Measurement of normals."""
     samples_at_once: int | None = None
     """Samples that are back-propagated at once, which decides the memory of a step and none of its numbers beyond
-    rounding; by default as many as fit in an eighth of the device's memory."""
+    rounding; by default as many as fit in an eighth of the device's memory, and in 12 GB."""
 
     def __post_init__(self) -> None:
         require(self.radius > 0, "radius", self.radius, "a positive number")
@@ -227,7 +227,8 @@ class NeRFScene(Scene):
 
     def _cut(self, samples: Samples) -> list[Block]:
         """The rays in blocks of at most ``samples_at_once`` samples."""
-        at_once = self.settings.samples_at_once or samples_in_memory(samples.points.device)
+        device = samples.points.device
+        at_once = self.settings.samples_at_once or samples_in_memory(device, self.field.encoding.backend_on(device))
         rays, _ = samples.shape
         if len(samples.ray) <= at_once:
             return [Block(slice(0, rays), slice(0, len(samples.ray)))]

@@ -80,6 +80,11 @@ def test_a_render_that_does_not_fit_into_one_block_is_rendered_twice_and_holds_o
     assert in_blocks.peak_bytes == pytest.approx(600 + 12782 / 10 * 1000, abs=1)
     seconds = [estimate.step.seconds / LAUNCH_SECONDS for estimate in (whole, in_blocks)]
     assert seconds == pytest.approx([40, 50 * rays * 10 / 12782])
+    kernels = scene._replace(backend="triton", held_bytes=200_000)  # more than an eighth of the memory in 44739 samples
+    monkeypatch.setattr(bench.forecast.estimate, "scene_costs", lambda cell: kernels)
+    more_at_once = _estimate(cell, replace(gpus["a100"], memory_gib=1))
+    assert more_at_once.step.seconds / LAUNCH_SECONDS == pytest.approx(50 * rays * 10 / 44739)
+    assert more_at_once.peak_bytes == 600 + 2**30 // 8
     marched = scene._replace(marching_bytes=50_000)
     monkeypatch.setattr(bench.forecast.estimate, "scene_costs", lambda cell: marched)
     assert _estimate(cell, replace(gpus["a100"], memory_gib=1)).peak_bytes == 600 + 100 * 50_000

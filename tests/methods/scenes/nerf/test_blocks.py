@@ -102,4 +102,6 @@ def test_the_default_depends_on_the_memory_that_the_device_has(monkeypatch: pyte
         total = 16 * 2**30
 
     monkeypatch.setattr("psutil.virtual_memory", Memory)
-    assert samples_in_memory(torch.device("cpu")) == 2 * 2**30 // 10_500
+    for backend in (None, "torch", "tinycudann"):
+        assert samples_in_memory(torch.device("cpu"), backend) == 2 * 2**30 // 10_500
+    assert samples_in_memory(torch.device("cpu"), "triton") == 2 * 2**30 // 3_000
