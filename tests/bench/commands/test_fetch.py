@@ -300,6 +300,7 @@ def hub() -> Iterator[Hub]:
         thread.join()
 
 
+@pytest.mark.e2e
 def test_the_hub_is_asked_for_what_is_needed_and_a_download_goes_on(hub: Hub, home: Path) -> None:
     """Three commands in one process of its own, which learns where the hub is before it imports the client."""
     code = (
