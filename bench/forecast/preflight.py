@@ -57,7 +57,8 @@ def check_forecast(
         workers_per_gpu: Number of worker processes that share a GPU, and each hold a cell and a prior on it.
 
     Raises:
-        InputError: If the memory is too small, or the budget is exceeded and nobody agrees.
+        InputError: If the memory is too small, or the budget is exceeded or (on other machines) cannot be compared with
+            a forecast, and nobody agrees.
     """
     steps = sum(cell.steps for cell in missing)
     device = study_device(study) if times_steps else None  # SDIBENCH_DEVICE may be of the machines of a cluster alone
@@ -74,7 +75,7 @@ def check_forecast(
     forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
     if device is not None and is_on_gpu:
         _check_memory(forecasts, device, workers_per_gpu)
-    _check_budget(study, missing, forecasts, console, budget_hours)
+    _check_budget(study, missing, forecasts, console, budget_hours, is_worth_it=is_worth_it and not times_steps)
 
 
 def _check_memory(forecasts: dict[str, Forecast], device: torch.device, workers: int) -> None:
@@ -104,15 +105,23 @@ def _check_budget(
     forecasts: dict[str, Forecast],
     console: Console,
     budget_hours: float,
+    *,
+    is_worth_it: bool,
 ) -> None:
     known = [cost for cell in missing if (cost := forecasts[cell.label].cost)]
     hours = sum(cost.seconds for cost in known) / 3600
-    if hours <= budget_hours:
+    if hours <= budget_hours and (known or not is_worth_it):
         return
     least = "at least" if len(known) < len(missing) else "about"
     line = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
+    agree = f"--budget-hours {math.ceil(hours)} or --yes"
+    if not known:  # on other machines, where no step is timed
+        steps = sum(cell.steps for cell in missing)
+        cells = f"{len(missing)} cells of {steps} steps in all"
+        line = f"{study.name}: {cells} run elsewhere; how long they take is unknown"
+        agree = "--yes; sdibench plan --on GPU estimates it"
     if console.is_terminal and sys.stdin.isatty():
         if console.input(f"{line}; go on? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
             return
         raise InputError(f"{study.name}: nothing was run; sdibench plan shows the cost of each method")
-    raise InputError(f"{line}; agree with --budget-hours {math.ceil(hours)} or --yes")
+    raise InputError(f"{line}; agree with {agree}")

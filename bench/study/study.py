@@ -49,7 +49,8 @@ class Handling(Section):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the metrics to score with."""
     controls: tuple[str, ...] = ()
-    """Control rows to score in addition to the methods: blank, noise, other_prompt, prior_2d."""
+    """Control rows to score in addition to the methods: blank, noise, other_prompt, prior_2d; truth and flat where the
+    truth is known."""
     baseline: str
     """Label of the arm that the others are compared with."""
     more_baselines: dict[Slug, tuple[Slug, ...]] = Field(default={})

@@ -16,7 +16,7 @@ from methods import contracts
 from methods.diffusion.schedules import schedules
 from methods.distillation import methods
 from methods.inversion import strategies
-from methods.priors import priors
+from methods.priors import priors, suite_of
 from methods.priors.loading import folder_of, hub_of
 from methods.weights import WeightsMissingError
 
@@ -95,7 +95,8 @@ def test_the_strategy_s_noise_is_standard_correlated_and_continues_from_its_stat
 def test_the_prior_has_its_name_repository_and_variable(example, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SDIBENCH_WEIGHTS", str(tmp_path / "home"))
     monkeypatch.delenv("MY_PRIOR", raising=False)
-    example("priors.register")
+    priors.register("mine")(example("PriorSource(").source)  # as the entry point does
+    assert suite_of("mine") == "sd21"
     assert hub_of("mine").origin()[:2] == ("owner/name", "revision")
     with pytest.raises(WeightsMissingError, match="run: sdibench fetch mine"):
         folder_of("mine")

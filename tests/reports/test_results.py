@@ -8,6 +8,8 @@ import pytest
 from reports import read_data
 from reports.text.__main__ import RESULTS, main
 from reports.text.render import render_text
+from reports.text.study_numbers import StudyNumbers
+from reports.text.words import word
 
 TEXTS = sorted((RESULTS / "texts").glob("*.md.j2"))
 DATA = sorted(path for path in (RESULTS / "data").iterdir() if path.is_dir())
@@ -56,3 +58,34 @@ def test_a_text_that_is_wrong_ends_with_status_2(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out == "a.md: written\n"
     assert main() == 0
     assert capsys.readouterr().out == ""
+
+
+def test_the_main_page_says_what_the_data_say():
+    page = " ".join((RESULTS.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    toybox, rivals, rows = (
+        StudyNumbers(read_data(RESULTS / "data" / name)) for name in ("toybox", "rivals", "rivals_rows")
+    )
+    others = [arm for arm in toybox.arms if arm != "sds"]
+    detail = toybox.difference("detail", "sdi", "sds", family=others)
+    right = toybox.difference("right_detail", "sdi", "sds", family=others)
+    assert 1.75 <= toybox.value("detail", "sdi") / toybox.value("detail", "sds") < 2
+    assert detail.is_seen
+    assert detail.nearer_by
+    assert right.is_seen
+    assert right.less_by
+    steps = toybox.data.frames.cells["steps"].max()
+    assert (
+        f"After {steps} steps SDI has nearly twice SDS's detail ({detail.p}), and less of the truth's at its place"
+        in page
+    )
+    assert not rivals.judged("clip_score", "better")
+    assert rivals.mean("clip_score:1", "hifa") == rivals.mean("clip_score:1", "sdi")
+    assert (
+        f"none of [{len(rivals.arms) - 1} rivals](reports/results/rivals.md) has a better CLIP score by a test" in page
+    )
+    higher = rows.above("clip_score", rows.value("clip_score", "sdi"))
+    assert not any(rows.difference("clip_score", arm, "sdi").is_seen for arm in higher)
+    claim = (
+        f"for equal UNet rows {word(len(higher))} have a higher mean, which {word(rows.prompts)} prompts cannot confirm"
+    )
+    assert claim in page

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,15 +11,17 @@ import pytest
 import torch
 from rich.console import Console
 
+import bench.commands.run
 import bench.engines.workers
 import bench.forecast.forecast
 import bench.forecast.preflight
 from bench.commands.run import run_study
-from bench.engines import engines
+from bench.engines import Engine, engines
 from bench.engines.options import EngineOptions
 from bench.errors import InputError, RunError
 from bench.records.record import RECORD_FILE
 from bench.records.store import RunStore
+from bench.study.cell import Cell
 from bench.study.expand import expand
 from bench.study.study import Study
 
@@ -53,6 +56,29 @@ def test_more_than_the_budget_is_refused_without_a_terminal(
     assert line.startswith("tiny: 1 cells will take about 100 CPU-hours on ")
     assert line.endswith("; agree with --budget-hours 101 or --yes")
     assert _cells(unfinished) == 3
+
+
+def test_a_long_study_on_other_machines_is_not_begun_unasked(
+    study: Study, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    class Elsewhere(Engine):
+        def run(self, study: Study, cells: Sequence[Cell], store: RunStore, options: EngineOptions) -> None:
+            given.extend(cells)
+
+    monkeypatch.setitem(engines._found, "elsewhere", Elsewhere)
+    monkeypatch.setattr(bench.commands.run, "_check", lambda *_: None)
+    study, store = study.model_copy(update={"steps": 10_000}), RunStore(tmp_path / "run")
+    with pytest.raises(InputError) as caught:
+        run_study(study, store, console, engine="elsewhere", budget_hours=24.0)
+    assert str(caught.value) == (
+        "tiny: 4 cells of 40000 steps in all run elsewhere; how long they take is unknown; agree with --yes; "
+        "sdibench plan --on GPU estimates it"
+    )
+    assert not given
+    run_study(study, store, console, engine="elsewhere", budget_hours=None)
+    assert len(given) == 4
 
 
 @pytest.mark.parametrize("budget_hours", [101.0, None])

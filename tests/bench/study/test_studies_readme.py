@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from bench.study.figure_settings import FigureSettings
-from bench.study.study import STUDIES, Handling, Study, parse_study
+from bench.study.study import STUDIES, Handling, Study, load_study, parse_study
 
 README = (STUDIES / "README.md").read_text(encoding="utf-8")
 KEYS, HANDLING = re.search(r"## Keys(.*?)These may change(.*?)## Arms", README, flags=re.DOTALL).groups()
@@ -45,5 +45,7 @@ def test_every_kind_of_figure_is_in_the_table() -> None:
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL))
 def test_the_examples_are_parts_of_a_study(study: Study, example: str) -> None:
     fields = study.model_dump(mode="json") | {"baseline": "sds"} | tomllib.loads(example)
+    if (base := fields.pop("extends", None)) is not None:
+        load_study(base)
     for label in parse_study(fields, where="").methods:
         parse_study(fields, where="").of_arm(label)
