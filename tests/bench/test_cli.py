@@ -173,7 +173,7 @@ def test_benchmark_runs_scores_and_reports(study_file: Path, capsys: pytest.Capt
     assert f"report: runs/{name}/report/index.html" in output
     assert "0.0 (0/1)" not in output  # a table for the terminal: n and notes are in the files
     assert "─" * 20 in output  # the line below the headings
-    assert main(["report", "tiny.toml", "--prompts", "blue-duck", "--format", "markdown"]) == 0
+    assert main(["table", f"runs/{name}", "--format", "markdown"]) == 0
     assert "| sdi | 0.0 (0/1) |" in capsys.readouterr().out
     assert (Path("runs") / name / "report" / "index.html").is_file()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ class Balls(nn.Module):
     """Balls of known place and size, red in front of x = 0 and blue behind it."""
 
     radius = 1.0
+    encoding = SimpleNamespace(backend_on=lambda device: None)
 
     def __init__(self, balls: list[tuple[float, float, float, float]], *, inside: float, softness: float) -> None:
         super().__init__()
