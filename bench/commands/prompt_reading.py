@@ -19,7 +19,8 @@ from reports.frames import listed
 def describe_reading(study: Study) -> Iterator[str]:
     """Yield a line on prompts that a prior's text encoder cuts, and one on words that it does not know, for each prior.
 
-    Nothing is yielded for a prior without a tokenizer.
+    Nothing of this is yielded for a prior without a tokenizer.  A further line names arms whose prompts have view
+    words, although their scene has no sides.
 
     Raises:
         InputError: If a name or a value of the study is wrong.
@@ -27,8 +28,13 @@ def describe_reading(study: Study) -> Iterator[str]:
         WeightsError: If its tokenizer cannot be read.
     """
     arms: dict[str, list[Study]] = {}
-    for arm in arms_of(study).values():
+    flat = []
+    for label, arm in arms_of(study).items():
         arms.setdefault(arm.study.prior.name, []).append(arm.study)
+        if not arm.scene.has_sides and arm.study.view_prompts != "none":
+            flat.append(label)
+    if flat:
+        yield f'the scene of {listed(flat, "and")} has no sides, and its prompts name them; set view_prompts = "none"'
     for name, own in arms.items():
         yield from _describe_reading(study, name, {each.view_prompts for each in own})
 

@@ -22,8 +22,8 @@ class EngineOptions:
     """The options of all engines; each uses its own."""
 
     workers: Positive | None = None
-    """Worker processes, each with its own prior (slurm: array tasks, 1); by default one per GPU or CPU core here, and
-    as many as find room on a Ray cluster."""
+    """Worker processes, each with its own prior (slurm: array tasks, 1); by default one per GPU or up to one per CPU
+    core here, and as many as find room on a Ray cluster."""
     fail_after: Positive | None = None
     """Start no further cell once this many of this run have failed (oom, timeout, crashed); exit status 1."""
     track: TrackerName | None = None

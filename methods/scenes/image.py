@@ -28,6 +28,8 @@ class Image(SceneSettings):
         ValueError: If a setting is out of its range.
     """
 
+    has_sides = False
+
     side: int = 64
     """Height and width, pixels; renders of another resolution are resized."""
     initial_std: float = 0.1

@@ -25,6 +25,8 @@ class LatentImage(SceneSettings):
         ValueError: If a setting is out of its range.
     """
 
+    has_sides = False
+
     initial_std: float = 0.1
     """Standard deviation of the latents about 0 before the first step."""
     learning_rate: float = 0.1

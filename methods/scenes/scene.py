@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -138,6 +138,9 @@ class Scene(nn.Module, ABC):
 @dataclass(frozen=True)
 class SceneSettings(ABC):
     """The settings of a scene: a frozen dataclass whose fields are its hyper-parameters."""
+
+    has_sides: ClassVar[bool] = True
+    """Whether cameras see it from different sides, which view words name."""
 
     def miniature(self, side: int, small: int) -> Self:
         """Settings with which a render of ``small`` pixels costs per pixel what one of ``side`` costs with these.

@@ -105,6 +105,17 @@ def test_prompts_that_are_cut_and_words_that_are_unknown_are_named(study: Study,
     assert below == []
 
 
+@pytest.mark.parametrize("scene", ["image", "latent"])
+def test_arms_whose_scene_has_no_sides_are_named_if_their_prompts_name_them(
+    study: Study, tmp_path: Path, scene: str
+) -> None:
+    flat = study.model_copy(update={"methods": {"sds": {}, "sdi": {"settings": {"scene": {"name": scene}}}}})
+    _, below = _printed(flat, RunStore(tmp_path / "run"), timing_seconds=0.0)
+    assert below == ['the scene of sdi has no sides, and its prompts name them; set view_prompts = "none"']
+    without = flat.model_copy(update={"view_prompts": "none"})
+    assert _printed(without, RunStore(tmp_path / "run"), timing_seconds=0.0)[1] == []
+
+
 def test_prompts_that_a_scorer_does_not_read_to_the_end_are_named_by_column(study: Study, tmp_path: Path) -> None:
     """By tokenizers alone, and a line for each model, without those that are not fetched."""
     long = " ".join(["a blue duck"] * 6)
