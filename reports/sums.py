@@ -25,7 +25,7 @@ def damaged_files(folder: Path) -> Iterator[tuple[Path, str]]:
     Files that a user has put next to ``index.html`` are left out, and so is what cannot be read.
     """
     listed = folder / SUMS_FILE
-    if (folder / "index.html").is_file() and not listed.exists():
+    if _names(folder) and not listed.exists():
         yield listed, "is missing"
     try:
         lines = [line.split("  ", 1) for line in listed.read_text(encoding="utf-8", errors="replace").splitlines()]

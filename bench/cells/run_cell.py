@@ -92,7 +92,7 @@ def run_cell(
             this.run(on_step, on_snapshot, time_limit_seconds, checkpoint, interrupted)
     except (StorageError, VersionError, MissingPackageError):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001, the cell's boundary: whatever it was, the next cell runs
+    except Exception as error:  # noqa: BLE001, the cell's boundary: whatever went wrong, the next cell still runs
         this.fail(error)
     try:
         shared.check()
@@ -288,7 +288,7 @@ class _CellRun:
         self.status = divergence.status
         self.divergence = divergence
 
-    def fail(self, error: Exception | SystemExit) -> None:
+    def fail(self, error: Exception) -> None:
         """Note an error of the cell, which counts instead of a divergence."""
         self.divergence = None
         is_memory = is_out_of_memory(error)

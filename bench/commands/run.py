@@ -94,8 +94,6 @@ def run_study(
         runner.check(study, options)
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)
-    study = import_arms(study, store, console)
-    if missing:
         for line in describe_reading(study):
             print_line(console, f"{study.name}: {line}")
         if budget_hours is not None:
@@ -109,7 +107,7 @@ def run_study(
                 times_steps=here,
                 workers_per_gpu=workers_per_gpu(study, missing, options.workers) if here else 1,
             )
-    study = store.open(study)
+    study = store.open(import_arms(study, store, console))
     store.tidy()
     missing = [cell for cell in missing if cell.identity not in again or set_record_aside(cell, store, is_old)]
     counts = f"{len(cells)} cells, {len(cells) - len(missing)} done, {len(missing)} to run"

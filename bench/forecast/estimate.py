@@ -100,7 +100,8 @@ class Estimator:
 
     def _blocks(self, cell: Cell, scene: SceneCosts, side: int) -> float:
         """Blocks that a step's renders of ``side`` pixels are back-propagated in, 1 for all at once."""
-        at_once = samples_in(self._gpu.memory_bytes, scene.backend)
+        asked = cell.scene.get("samples_at_once")
+        at_once = asked if isinstance(asked, int) else samples_in(self._gpu.memory_bytes, scene.backend)
         return max(1.0, scene.samples * cell.views_per_step * side**2 / at_once)
 
     def _render(self, cell: Cell, scene: SceneCosts, side: int) -> tuple[float, float]:
@@ -135,8 +136,8 @@ class Estimator:
         whole = rays * scene.held_bytes
         blocks = self._blocks(cell, scene, side)
         block = whole / blocks
-        if scene.samples > 0:  # a block is so small; what waits was counted in plain torch, where kernels keep less
-            block = min(block, block_bytes(self._gpu.memory_bytes))
+        if scene.backend == "triton" and cell.scene.get("samples_at_once") is None:
+            block = min(block, block_bytes(self._gpu.memory_bytes))  # counted in plain torch, where more waits
         marched = scene.marching_bytes * min(max(side, cell.evaluation.resolution) ** 2, scene.rays_at_once)
         held = 0.0 if blocks > 1 else block
         weights, running = float(scene.parameter_bytes), 0.0

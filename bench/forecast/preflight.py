@@ -75,7 +75,7 @@ def check_forecast(
     forecasts = forecast_arms(study, arms, costs, store, timing_seconds=timing_seconds)
     if device is not None and is_on_gpu:
         _check_memory(forecasts, device, workers_per_gpu)
-    _check_budget(study, missing, forecasts, console, budget_hours, is_worth_it=is_worth_it and not times_steps)
+    _check_budget(study, missing, forecasts, console, budget_hours, is_elsewhere=not times_steps)
 
 
 def _check_memory(forecasts: dict[str, Forecast], device: torch.device, workers: int) -> None:
@@ -106,20 +106,24 @@ def _check_budget(
     console: Console,
     budget_hours: float,
     *,
-    is_worth_it: bool,
+    is_elsewhere: bool,
 ) -> None:
     known = [cost for cell in missing if (cost := forecasts[cell.label].cost)]
     hours = sum(cost.seconds for cost in known) / 3600
-    if hours <= budget_hours and (known or not is_worth_it):
+    unknown = [cell for cell in missing if not forecasts[cell.label].cost]
+    longest = hours + sum(cell.steps for cell in unknown) * _LONG_STEP / 3600
+    if hours <= budget_hours and (longest <= budget_hours or not is_elsewhere):
         return
-    least = "at least" if len(known) < len(missing) else "about"
-    line = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
-    agree = f"--budget-hours {math.ceil(hours)} or --yes"
-    if not known:  # on other machines, where no step is timed
+    agree = f"--budget-hours {math.ceil(longest if is_elsewhere else hours)} or --yes"
+    if known:
+        least = "at least" if unknown else "about"
+        line = f"{study.name}: {len(missing)} cells will take {least} {hours:.3g} {hours_of(known)}"
+    else:  # on other machines, where no step is timed
         steps = sum(cell.steps for cell in missing)
-        cells = f"{len(missing)} cells of {steps} steps in all"
-        line = f"{study.name}: {cells} run elsewhere; how long they take is unknown"
-        agree = "--yes; sdibench plan --on GPU estimates it"
+        line = (
+            f"{study.name}: {len(missing)} cells of {steps} steps in all run elsewhere; how long they take is unknown"
+        )
+        agree += "; sdibench plan --on GPU estimates it"
     if console.is_terminal and sys.stdin.isatty():
         if console.input(f"{line}; go on? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
             return

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from reports.statistics.constants import FLIPS
 from reports.statistics.p_value import PValue
-from reports.statistics.values import Floats, observed, prompt_means, why_unknown
+from reports.statistics.values import observed, prompt_means, why_unknown
 
 #: Sums that differ by less than this share of the sizes of their terms differ by round-off only.
 _ROUND_OFF = 1e-12
@@ -46,16 +46,16 @@ def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, re
     return PValue(as_far / len(signs) if exact else (as_far + 1) / (len(signs) + 1), n, exact=exact)
 
 
-@lru_cache(maxsize=4)
-def _seeded_signs(n: int, seed: int, resamples: int) -> Floats:
+@lru_cache(maxsize=8)
+def _seeded_signs(n: int, seed: int, resamples: int) -> NDArray[np.int8]:
     return _drawn_signs(n, np.random.default_rng(seed), resamples)
 
 
-def _drawn_signs(n: int, rng: np.random.Generator, resamples: int) -> Floats:
-    return np.array(2 * rng.integers(0, 2, (resamples, n), dtype=np.int8) - 1, float)
+def _drawn_signs(n: int, rng: np.random.Generator, resamples: int) -> NDArray[np.int8]:
+    return 2 * rng.integers(0, 2, (resamples, n), dtype=np.int8) - 1
 
 
-@lru_cache(maxsize=4)
-def _all_signs(n: int) -> Floats:
+@lru_cache(maxsize=8)
+def _all_signs(n: int) -> NDArray[np.int8]:
     """Return every vector of n signs, (2ⁿ, n): the bits of 0 to 2ⁿ − 1."""
-    return np.array(2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1) - 1, float)
+    return (2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1) - 1).astype(np.int8)

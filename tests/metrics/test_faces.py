@@ -76,7 +76,7 @@ def _score(
 
 
 #: Kinds of which an object with two front halves is built, which takes seconds; of all, the images are put together.
-_BUILT = list(KINDS)[::6]
+_BUILT = list(KINDS)[::3]
 
 
 def _two_faced(kind: str) -> tuple[float, float]:

@@ -85,6 +85,8 @@ def test_a_render_that_does_not_fit_into_one_block_is_rendered_twice_and_holds_o
     more_at_once = _estimate(cell, replace(gpus["a100"], memory_gib=1))
     assert more_at_once.step.seconds / LAUNCH_SECONDS == pytest.approx(50 * rays * 10 / 44739)
     assert more_at_once.peak_bytes == 600 + 2**30 // 8
+    asked = _cell(prior="gaussian", render={"resolution": 128}, scene=FIELDS["scene"] | {"samples_at_once": 10_000})
+    assert _estimate(asked, gpus["a100"]).peak_bytes == pytest.approx(600 + 10_000 / 10 * 200_000, abs=1)
     marched = scene._replace(marching_bytes=50_000)
     monkeypatch.setattr(bench.forecast.estimate, "scene_costs", lambda cell: marched)
     assert _estimate(cell, replace(gpus["a100"], memory_gib=1)).peak_bytes == 600 + 100 * 50_000
@@ -176,3 +178,18 @@ def test_other_devices_are_not_taken_for_one_of_the_table() -> None:
     assert gpus[PAPERS_GPU].title == "RTX A6000"
     with pytest.raises(UnknownNameError, match=r"unknown GPU 'h10': did you mean h100\?"):
         gpus["h10"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "backend"),
+    [
+        ({"name": "hash_grid"}, "triton"),
+        ({"name": "progressive_bands"}, "triton"),
+        ({"name": "hash_grid", "backend": "torch"}, "torch"),
+        ({"name": "dense_grid"}, None),
+    ],
+)
+def test_the_backend_that_a_gpu_takes_is_the_one_that_blocks_are_sized_for(
+    encoding: dict[str, str], backend: str | None
+) -> None:
+    assert scene_costs(_cell(scene=FIELDS["scene"] | {"encoding": encoding})).backend == backend

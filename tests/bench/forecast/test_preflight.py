@@ -73,12 +73,26 @@ def test_a_long_study_on_other_machines_is_not_begun_unasked(
     with pytest.raises(InputError) as caught:
         run_study(study, store, console, engine="elsewhere", budget_hours=24.0)
     assert str(caught.value) == (
-        "tiny: 4 cells of 40000 steps in all run elsewhere; how long they take is unknown; agree with --yes; "
-        "sdibench plan --on GPU estimates it"
+        "tiny: 4 cells of 40000 steps in all run elsewhere; how long they take is unknown; agree with --budget-hours "
+        "45 or --yes; sdibench plan --on GPU estimates it"
     )
     assert not given
-    run_study(study, store, console, engine="elsewhere", budget_hours=None)
-    assert len(given) == 4
+    for budget_hours in (None, 45.0):
+        run_study(study, store, console, engine="elsewhere", budget_hours=budget_hours)
+    assert len(given) == 8
+
+
+def test_arms_that_nothing_is_known_of_count_on_other_machines(
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records of one arm are no forecast of another."""
+    for cell in expand(study):
+        if cell.label == "sdi":
+            finished.set_aside(finished.cell_folder(cell))
+    monkeypatch.setitem(engines._found, "elsewhere", type("Elsewhere", (Engine,), {"run": lambda *_: None}))
+    monkeypatch.setattr(bench.forecast.preflight, "_LONG_STEP", 1e5)
+    with pytest.raises(InputError, match=r"^tiny: 2 cells of 8 steps in all run elsewhere; .* --budget-hours 223 or"):
+        run_study(study, finished, console, engine="elsewhere", budget_hours=24.0)
 
 
 @pytest.mark.parametrize("budget_hours", [101.0, None])

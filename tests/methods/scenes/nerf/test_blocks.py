@@ -10,7 +10,7 @@ import torch
 from methods.cameras import evaluation_ring
 from methods.priors.closed_form.gaussian import GaussianPrior
 from methods.scenes.nerf.backgrounds.environment_map import EnvironmentMap
-from methods.scenes.nerf.blocks import cut, samples_in_memory
+from methods.scenes.nerf.blocks import cut, samples_in, samples_in_memory
 from methods.scenes.nerf.encodings.hash_grid import HashGrid
 from methods.scenes.nerf.marching.occupancy import OccupancyMarching
 from methods.scenes.nerf.materials.point_light import PointLight
@@ -105,3 +105,4 @@ def test_the_default_depends_on_the_memory_that_the_device_has(monkeypatch: pyte
     for backend in (None, "torch", "tinycudann"):
         assert samples_in_memory(torch.device("cpu"), backend) == 2 * 2**30 // 10_500
     assert samples_in_memory(torch.device("cpu"), "triton") == 2 * 2**30 // 3_000
+    assert samples_in(150 * 2**30, "triton") == 4_000_000  # 12 GB
