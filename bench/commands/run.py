@@ -89,8 +89,8 @@ def run_study(
             f"{study.name}: {count} finished cells are of other code of {listed(list(changed), 'and')} than today's; "
             "they stay (--retry-changed runs them again)",
         )
-    here = engine == "local"  # elsewhere may be another device
     if missing:
+        here = engine == "local"  # elsewhere may be another device
         runner.check(study, options)
         check_ready(study, is_elsewhere=not here)
         check_inputs(study)

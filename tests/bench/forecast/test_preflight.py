@@ -82,16 +82,26 @@ def test_a_long_study_on_other_machines_is_not_begun_unasked(
     assert len(given) == 8
 
 
+@pytest.mark.parametrize(
+    ("is_one_known", "line"),
+    [
+        (False, "2 cells of 8 steps in all run elsewhere; .* --budget-hours 223 or"),
+        (True, "3 cells will take at least .*; agree with --budget-hours 223 or"),
+    ],
+)
 def test_arms_that_nothing_is_known_of_count_on_other_machines(
-    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch
+    study: Study, finished: RunStore, console: Console, monkeypatch: pytest.MonkeyPatch, is_one_known: bool, line: str
 ) -> None:
-    """The records of one arm are no forecast of another."""
-    for cell in expand(study):
-        if cell.label == "sdi":
-            finished.set_aside(finished.cell_folder(cell))
+    """The records of one arm are no forecast of another, whether cells of it are left to run or not."""
+    cells = expand(study)
+    left = [cell for cell in cells if cell.label == "sdi"] + [cell for cell in cells if cell.label == "sds"][
+        :is_one_known
+    ]
+    for cell in left:
+        finished.set_aside(finished.cell_folder(cell))
     monkeypatch.setitem(engines._found, "elsewhere", type("Elsewhere", (Engine,), {"run": lambda *_: None}))
     monkeypatch.setattr(bench.forecast.preflight, "_LONG_STEP", 1e5)
-    with pytest.raises(InputError, match=r"^tiny: 2 cells of 8 steps in all run elsewhere; .* --budget-hours 223 or"):
+    with pytest.raises(InputError, match=f"^tiny: {line}"):
         run_study(study, finished, console, engine="elsewhere", budget_hours=24.0)
 
 
