@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from reports.render.printed import Printed, heading, printed_rows
 from reports.table import Table
@@ -13,14 +14,14 @@ _SUPERSCRIPT = dict(zip("abcdefghijklmnopqrstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰ�
 def render(table: Table) -> str:
     """Render Markdown; text from the data is escaped."""
     lines = [f"**{_text(table.title)}**", ""]
-    lines += [_line([_text(table.stub), *(_text(heading(column)) for column in table.columns)])]
-    lines += [_line(["---", *("---" if column.kind == "words" else "---:" for column in table.columns)])]
+    lines += [line([_text(table.stub), *(_text(heading(column)) for column in table.columns)])]
+    lines += [line(["---", *("---" if column.kind == "words" else "---:" for column in table.columns)])]
     part = ""
     for row, entries in printed_rows(table):
         if row.part != part:
             part = row.part
-            lines.append(_line([f"**{_text(part)}**", *("" for _ in table.columns)]))
-        lines.append(_line([_text(row.label), *map(_entry, entries)]))
+            lines.append(line([f"**{_text(part)}**", *("" for _ in table.columns)]))
+        lines.append(line([_text(row.label), *map(_entry, entries)]))
     lines += ["", _text(" ".join(table.caption))]
     if table.footnotes:
         lines += ["", *(f"- {_text(footnote)}" for footnote in table.footnotes)]
@@ -38,7 +39,8 @@ def _entry(entry: Printed) -> str:
     return _text(entry.mean + mark + sd + interval + (f" ({bracket})" if bracket else ""))
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """Print a row of a pipe table."""
     return "| " + " | ".join(cells) + " |"
 
 

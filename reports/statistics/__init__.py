@@ -15,6 +15,7 @@ from reports.statistics.holm import holm
 from reports.statistics.improvement import probability_of_improvement
 from reports.statistics.interval import Interval
 from reports.statistics.iqm import interquartile_mean
+from reports.statistics.leave_one_out import deciding_prompts
 from reports.statistics.missing import with_blank_for_diverged
 from reports.statistics.p_value import PValue
 from reports.statistics.pairing import paired_differences
@@ -37,6 +38,7 @@ __all__ = [
     "StudyScores",
     "VarianceComponents",
     "compare_to_baseline",
+    "deciding_prompts",
     "fewest_prompts",
     "geometric_mean",
     "geometric_sd",

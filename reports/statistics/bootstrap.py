@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Literal
 
@@ -100,6 +100,7 @@ def _draws(n: int, most: int, rng: np.random.Generator, resamples: int) -> list[
     return [first + rng.integers(0, most, (resamples, n)) for _ in range(most)] if most > 1 else [first]
 
 
+@cache
 def expanded_level(n: int) -> float:
     """Compute the level at which the interval of ``n`` ≥ 2 normal values is as wide as Student's at ``LEVEL``."""
     half_width = np.sqrt(n / (n - 1)) * stats.t.ppf((1 + LEVEL) / 2, n - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from scipy import optimize, stats
 
@@ -27,6 +28,7 @@ def minimum_detectable_difference(sd: float, prompts: int) -> float | None:
     return _noncentrality(prompts - 1) * sd / math.sqrt(prompts)
 
 
+@cache
 def _noncentrality(freedom: int) -> float:
     """Return the mean, in standard errors, that a two-sided t-test with ``freedom`` degrees detects with ``POWER``."""
     critical = float(stats.t.ppf(1 - ALPHA / 2, freedom))

@@ -42,6 +42,9 @@ class Measured:
     _scores: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
     _costs: dict[str, StudyScores] = field(default_factory=dict, init=False, repr=False)
     _comparisons: dict[str, list[PairedComparison]] = field(default_factory=dict, init=False, repr=False)
+    _families: dict[tuple[str, tuple[str, ...]], list[PairedComparison]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def methods(self) -> list[str]:
@@ -105,11 +108,13 @@ class Measured:
             other: Label of the arm that is subtracted.
             family: All arms that are compared with ``other``, for which p is corrected; without any, ``arm`` alone.
         """
-        scores, better = compared_scores(self.scores(column.key), column)
         labels = (other, *(family or [arm]))
-        chosen = replace(scores, methods=labels, means=np.stack([scores.method(label) for label in labels]))
-        found = compare_to_baseline(chosen, other, SEED, higher_is_better=better)
-        return next(comparison for comparison in found if comparison.method == arm)
+        key = (column.key, labels)
+        if key not in self._families:
+            scores, better = compared_scores(self.scores(column.key), column)
+            chosen = replace(scores, methods=labels, means=np.stack([scores.method(label) for label in labels]))
+            self._families[key] = compare_to_baseline(chosen, other, SEED, higher_is_better=better)
+        return next(comparison for comparison in self._families[key] if comparison.method == arm)
 
     def controls(self, control: str, metric: str) -> dict[str, float]:
         """Average over the views of a control, for each prompt that has it, in the printed unit."""

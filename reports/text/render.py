@@ -15,6 +15,7 @@ from reports.read_data import read_data
 from reports.render.printed import number
 from reports.text import text_tables
 from reports.text.difference import seen, signs, sizes
+from reports.text.differences_table import differences_table
 from reports.text.paragraphs import refill
 from reports.text.study_numbers import StudyNumbers
 from reports.text.words import TextError, holds, least_p, most_p, span, word
@@ -48,6 +49,7 @@ def render_text(template: Path, data: Path) -> str:
         "grouped_table": text_tables.grouped_table,
         "claims_table": text_tables.claims_table,
         "full_table": text_tables.full_table,
+        "differences_table": differences_table,
     }
     environment = Environment(
         loader=FileSystemLoader(template.parent),

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from reports.frames import DIVERGED
 from reports.render.printed import number
 from reports.report_data import ReportData
-from reports.statistics import compare_to_baseline, paired_differences
+from reports.statistics import compare_to_baseline, deciding_prompts, paired_differences
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
 from reports.table import TableColumn
@@ -62,12 +63,31 @@ class StudyNumbers:
 
     def without(self, prompt: str) -> StudyNumbers:
         """The same study without a prompt."""
-        frames = self.data.frames
-        if prompt not in frames.prompts:
+        if prompt not in self.data.frames.prompts:
             raise TextError(f"{prompt!r} is not a prompt of the study")
-        parts = {name: getattr(frames, name) for name in ("cells", "scores", "controls")}
-        kept = {name: rows[rows["prompt_id"] != prompt] for name, rows in parts.items()}
+        return self._on([each for each in self.data.frames.prompts if each != prompt])
+
+    def on_prompts_of(self, other: StudyNumbers) -> StudyNumbers:
+        """The same study on the prompts of another one, all of which it must have."""
+        if missing := set(other.data.frames.prompts) - set(self.data.frames.prompts):
+            raise TextError(f"{sorted(missing)} are not prompts of the study")
+        return self._on(list(other.data.frames.prompts))
+
+    def of_seed(self, seed: int) -> StudyNumbers:
+        """The same study with one of its seeds."""
+        frames = self.data.frames
+        if seed not in set(frames.cells["seed"]):
+            raise TextError(f"{seed} is not a seed of the study")
+        kept = {name: rows[rows["seed"] == seed] for name, rows in self._rows("cells", "scores").items()}
         return StudyNumbers(replace(self.data, frames=replace(frames, **kept)))
+
+    def _on(self, prompts: Sequence[str]) -> StudyNumbers:
+        rows = self._rows("cells", "scores", "controls")
+        kept = {name: each[each["prompt_id"].isin(prompts)] for name, each in rows.items()}
+        return StudyNumbers(replace(self.data, frames=replace(self.data.frames, **kept)))
+
+    def _rows(self, *names: str) -> dict[str, pd.DataFrame]:
+        return {name: getattr(self.data.frames, name) for name in names}
 
     def column(self, score: str) -> TableColumn:
         """The column of a score, with the digits that are asked for."""
@@ -192,6 +212,24 @@ class StudyNumbers:
         found = prompt_means(scores.method(arm) - scores.method(other))
         return number(_finite(float(np.median(found)), f"{score}: {arm} − {other}"), column.decimals, signed=True)
 
+    def paired(self, score: str, arm: str, other: str) -> Floats:
+        """The differences of two arms, arm − other, on each prompt that both have, in the study's order.
+
+        Of a score with a target, those of the distances to it.
+        """
+        return prompt_means(self._paired(score, arm, other))
+
+    def each_difference(self, score: str, arm: str, other: str) -> str:
+        """Print the differences of the prompts, with their signs: ``+40.6 and +3.7``."""
+        column = self.column(score)
+        printed = [number(value, _decimals(score, column), signed=True) for value in self.paired(score, arm, other)]
+        return " and ".join([", ".join(printed[:-1]), printed[-1]] if len(printed) > 1 else printed)
+
+    def decided_by(self, score: str, arm: str, other: str) -> list[str]:
+        """The prompts without which p of the pair alone would be on the other side of ``ALPHA``."""
+        found = deciding_prompts(self._paired(score, arm, other), SEED)
+        return [self.measured.scores(self.column(score).key).prompts[place] for place in found]
+
     def wins(self, score: str, arm: str, other: str) -> int:
         """Number of prompts on which the arm's score is higher."""
         scores = self.measured.scores(self.column(score).key)
@@ -204,9 +242,11 @@ class StudyNumbers:
             raise TextError(f"{score}: {control} has no value")
         return sum(self.prompt(score, arm, prompt) > bound for prompt, bound in bounds.items())
 
-    def tau(self, score: str, arms: str | Sequence[str], others: str | Sequence[str]) -> float:
-        """Kendall's τ between the means of two lists of arms of the same length."""
-        first, second = self.values(score, arms), self.values(score, others)
+    def tau(
+        self, score: str, arms: str | Sequence[str], others: str | Sequence[str], study: StudyNumbers | None = None
+    ) -> float:
+        """Kendall's τ between the means of two lists of arms of the same length; the second may be another study's."""
+        first, second = self.values(score, arms), (study or self).values(score, others)
         if len(first) != len(second):
             raise TextError(
                 f"{score}: Kendall's τ needs two lists of the same length, not {len(first)} and {len(second)}"
@@ -225,6 +265,11 @@ class StudyNumbers:
         costs = self.measured.cost(source)
         ratios = prompt_means(np.log(costs.method(arm) / costs.method(other)))
         return _finite(float(np.exp(ratios.mean())) if len(ratios) else np.nan, f"{source}: {arm} / {other}")
+
+    def _paired(self, score: str, arm: str, other: str) -> Floats:
+        column = self.column(score)
+        scores, _ = compared_scores(self.measured.scores(column.key), column)
+        return paired_differences(scores.method(arm), scores.method(other))
 
     def _mean(self, score: str, values: Floats, what: str) -> float:
         return _finite(float(mean_of(self.column(score))(values)) if len(values) else np.nan, f"{score}: {what}")

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from reports.costs import COSTS
-from reports.render.markdown import render, superscript
+from reports.render.markdown import line, render, superscript
 from reports.render.printed import heading, letter, number
 from reports.statistics import PairedComparison
 from reports.statistics.constants import ALPHA
+from reports.statistics.values import prompt_means
 from reports.table import Entry, TableColumn
 from reports.tables import claims
 from reports.tables.columns import compared_column
@@ -48,21 +49,22 @@ def arms_table(
         costs: Costs after the scores: ``unet_rows`` and others of ``reports.costs``, or ``steps``; digits as above.
         controls: Names of controls for the last rows.
         show: What stands behind a mean: ``intervals``, ``marks`` (verdicts against the arm's baseline), ``ranks``
-            (groups of the column, with intervals), or nothing.
+            (groups of the column, with intervals), or nothing; with ``prompts`` the scores of the prompts stand in
+            place of their mean, in the study's order.
     """
     columns = [study.column(score) for score in scores.split()]
     names = [_cost_heading(cost) for cost in costs.split()]
-    lines = [_line([*stub.split("|"), *(heading(column) for column in columns), *names])]
+    lines = [line([*stub.split("|"), *(heading(column) for column in columns), *names])]
     first = len(stub.split("|"))
-    lines += [_line(["---"] * first + ["---:"] * (len(columns) + len(names)))]
+    lines += [line(["---"] * first + ["---:"] * (len(columns) + len(names)))]
     for arm in split(arms) or study.arms:
         shown = list((labels or {}).get(arm, [arm]))
         values = [_shown(study, column, arm, show) for column in columns]
-        lines.append(_line([*shown, *values, *(_cost(study, cost, arm) for cost in costs.split())]))
+        lines.append(line([*shown, *values, *(_cost(study, cost, arm) for cost in costs.split())]))
     for control in controls.split():
         title = study.data.frames.control_titles[control]
         values = [_control(study, column, control, with_interval=show in ("intervals", "ranks")) for column in columns]
-        lines.append(_line([f"*{title}*", *[""] * (first - 1), *values, *[_MISSING] * len(names)]))
+        lines.append(line([f"*{title}*", *[""] * (first - 1), *values, *[_MISSING] * len(names)]))
     return "\n".join(lines)
 
 
@@ -91,8 +93,8 @@ def grouped_table(
     """
     columns, others = [study.column(score) for score in scores.split()], more or {}
     names = [heading(column) for column in columns]
-    lines = [_line([stub, f"{names[0]}: {heads}", *names[1:], *others])]
-    lines += [_line(["---"] * (1 + len(columns)) + ["---:"] * len(others))]
+    lines = [line([stub, f"{names[0]}: {heads}", *names[1:], *others])]
+    lines += [line(["---"] * (1 + len(columns)) + ["---:"] * len(others))]
     for name, row in groups.items():
         arms = row.split()
         marked = [arm for arm in arms if marks and not (within_rows and study.measured.baselines.of(arm) not in arms)]
@@ -102,7 +104,7 @@ def grouped_table(
             )
             for column in columns
         ]
-        lines.append(_line([name, *cells, *(values[name] for values in others.values())]))
+        lines.append(line([name, *cells, *(values[name] for values in others.values())]))
     return "\n".join(lines)
 
 
@@ -112,8 +114,8 @@ def claims_table(study: StudyNumbers) -> str:
     if found is None:
         raise TextError("the study tests no claims")
     keys = [column.key for column in found.columns]
-    lines = [_line(["paper", "claim", "here", "score", "this method / the other", "difference", "p"])]
-    lines += [_line(["---"] * 6 + ["---:"])]
+    lines = [line(["paper", "claim", "here", "score", "this method / the other", "difference", "p"])]
+    lines += [line(["---"] * 6 + ["---:"])]
     for row in found.rows:
         entry: dict[str, Entry] = dict(zip(keys, row.entries, strict=True))
         column: dict[str, TableColumn] = {each.key: each for each in row.columns}
@@ -127,7 +129,7 @@ def claims_table(study: StudyNumbers) -> str:
             ends = (difference.low, difference.high)
             printed += f" [{', '.join(number(end, column['difference'].decimals, signed=True) for end in ends)}]"
         of_p = _MISSING if p is None else "< 0.001" if p < 0.001 else number(p, 3)
-        lines.append(_line([row.part, entry["claim"].text, here, entry["score"].text, arms, printed, of_p]))
+        lines.append(line([row.part, entry["claim"].text, here, entry["score"].text, arms, printed, of_p]))
     return "\n".join(lines)
 
 
@@ -137,6 +139,10 @@ def full_table(study: StudyNumbers) -> str:
 
 
 def _shown(study: StudyNumbers, column: TableColumn, arm: str, show: str) -> str:
+    if show == "prompts":
+        scores = study.measured.scores(column.key)
+        each = [prompt_means(row) for row in scores.method(arm)]
+        return ", ".join(number(float(values[0]), column.decimals) if len(values) else _MISSING for values in each)
     entry = score_entry(study.measured.scores(column.key).method(arm), column)
     if entry.mean is None:
         return _MISSING
@@ -181,7 +187,3 @@ def _known(value: float | None) -> float:
     if value is None:
         raise TextError("a mean is missing")
     return value
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,130 @@
+"""A table of paired differences in several scores, so that what speaks against a sentence stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from reports.render.markdown import line
+from reports.render.printed import heading, number
+from reports.statistics import holm, least_p
+from reports.statistics.constants import ALPHA
+from reports.table import TableColumn
+from reports.tables.columns import compared_column
+from reports.text.difference import Difference
+from reports.text.study_numbers import StudyNumbers
+from reports.text.words import TextError, word
+
+_BETTER: Final = {True: "⁺", False: "⁻"}
+_UNTESTABLE: Final = "†"
+_DECIDED: Final = "°"
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One entry: a difference, whether it is better, and the pairs of prompts that differ in it."""
+
+    difference: Difference
+    column: TableColumn
+    pairs: int
+    differing: int
+    decided: bool
+
+    @property
+    def is_better(self) -> bool:
+        return (self.difference.value > 0) == (compared_column(self.column).direction == "up")
+
+    @property
+    def can_be_seen(self) -> bool:
+        return self.differing > 0 and least_p(self.differing, 1) <= ALPHA
+
+
+def differences_table(study: StudyNumbers, scores: str, pairs: Mapping[str, str], *, stub: str = "difference") -> str:
+    """Print a row for each pair of arms with the differences in all scores, and below the table what its marks mean.
+
+    A table of means invites comparisons, of which a text picks some.  Here are all of them: each with its interval, the
+    mark of its test alone and after Holm's correction for the whole table, and whether one prompt decides.
+
+    Args:
+        study: The numbers.
+        scores: Keys of the scores, each with its digits after a colon if they differ from the column's.
+        pairs: ``"sdi sds"`` for SDI − SDS, by the row's name.
+        stub: Heading of the rows' names.
+
+    Raises:
+        TextError: If a pair is not two arms, or has no prompt in common.
+    """
+    columns = [study.column(score) for score in scores.split()]
+    tested = [[_tested(study, score, pair) for score in scores.split()] for pair in pairs.values()]
+    corrected = iter(holm([each.difference.p_value for row in tested for each in row]))
+    prompts = max(each.pairs for row in tested for each in row)
+    lines = [line([stub, *(_heading(column) for column in columns)])]
+    lines += [line(["---", *["---:"] * len(columns)])]
+    shown = ""
+    for name, row in zip(pairs, tested, strict=True):
+        entries = [_entry(each, next(corrected), prompts) for each in row]
+        shown += "".join(entries)
+        lines.append(line([name, *entries]))
+    return "\n".join([*lines, "", _legend(shown, [each for row in tested for each in row], prompts)])
+
+
+def _tested(study: StudyNumbers, score: str, pair: str) -> _Tested:
+    arms = pair.split()
+    if len(arms) != 2:
+        raise TextError(f"{pair!r} is not a pair of arms, such as 'sdi sds'")
+    values = study.paired(score, *arms)
+    return _Tested(
+        study.difference(score, *arms),
+        study.column(score),
+        len(values),
+        int(np.count_nonzero(values)),
+        bool(study.decided_by(score, *arms)),
+    )
+
+
+def _heading(column: TableColumn) -> str:
+    if column.target is None:
+        return heading(column)
+    return f"{column.title}, {'octaves' if column.is_ratio else column.unit} off ↓"
+
+
+def _entry(tested: _Tested, p_holm: float | None, prompts: int) -> str:
+    difference = tested.difference
+    text = difference.signed_by
+    if difference.comparison.difference.interval.low is not None:
+        text += f" {difference.interval}"
+    if difference.is_seen:
+        text += _BETTER[tested.is_better] * (2 if p_holm is not None and p_holm <= ALPHA else 1)
+        text += _DECIDED if tested.decided else ""
+    elif not tested.can_be_seen:
+        text += _UNTESTABLE
+    return text + (f" ({tested.pairs})" if tested.pairs < prompts else "")
+
+
+def _legend(shown: str, tested: list[_Tested], prompts: int) -> str:
+    """Explain the marks that the table has, and count them."""
+    testable = [each for each in tested if each.can_be_seen]
+    seen = sum(each.difference.is_seen for each in testable)
+    by_chance = number(ALPHA * len(testable), 0)
+    lines = [
+        f"Mean differences over {word(prompts)} prompts, with 95 % intervals.",
+        f"⁺ is better and ⁻ worse: p ≤ {ALPHA:g} for this difference alone, and the interval excludes 0.",
+    ]
+    lines.append(f"{seen} of {len(testable)} have a mark; about {by_chance} would have one if nothing differed.")
+    after = f"after Holm's correction for all {len(testable)} as well"
+    doubled = "⁺⁺" in shown or "⁻⁻" in shown
+    lines.append(f"Two marks: p ≤ {ALPHA:g} {after}." if doubled else f"None has p ≤ {ALPHA:g} {after}.")
+    if any(each.column.is_ratio for each in tested):
+        lines.append(
+            "Octaves off: the distances to 100 % are compared; one octave is a factor of two, and negative is nearer."
+        )
+    if _DECIDED in shown:
+        lines.append(f"{_DECIDED}: without one of the prompts p would be above {ALPHA:g}.")
+    if _UNTESTABLE in shown:
+        lines.append(f"{_UNTESTABLE}: too few prompts differ for p ≤ {ALPHA:g}, however large the difference.")
+    if any(each.pairs < prompts for each in tested):
+        lines.append("In brackets: the number of prompts that have a value under both arms.")
+    return " ".join(lines)
