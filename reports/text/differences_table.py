@@ -88,7 +88,8 @@ def _tested(study: StudyNumbers, score: str, pair: str) -> _Tested:
 def _heading(column: TableColumn) -> str:
     if column.target is None:
         return heading(column)
-    return f"{column.title}, {'octaves' if column.is_ratio else column.unit} off ↓"
+    unit = "octaves" if column.is_ratio else column.unit
+    return f"{column.title}, {f'{unit} ' if unit else ''}off ↓"
 
 
 def _entry(tested: _Tested, p_holm: float | None, prompts: int) -> str:

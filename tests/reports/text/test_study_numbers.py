@@ -161,3 +161,40 @@ def test_costs_are_compared_by_prompt(numbers):
     seconds = cells[cells["status"] == "completed"].pivot_table(index="prompt_id", columns="method", values="seconds")
     expected = stats.gmean((seconds["csd"] / seconds["sds"]).dropna())
     assert numbers.cost_ratio("seconds", "csd", "sds") == pytest.approx(expected)
+
+
+def test_differences_of_the_prompts(numbers):
+    mine, theirs = assets(numbers, "sdi", "clip_score"), assets(numbers, "sds", "clip_score")
+    assert numbers.paired("clip_score", "sdi", "sds") == pytest.approx((mine - theirs).to_numpy())
+    assert numbers.each_difference("clip_score:1", "csd", "sds") == "+2.0, +2.1, +2.2, +2.3, +2.4, +2.5 and +2.6"
+    octaves = [np.abs(np.log2(assets(numbers, arm, "sharpness") / 30)) for arm in ("sdi", "sds")]
+    assert numbers.paired("sharpness", "sdi", "sds") == pytest.approx((octaves[0] - octaves[1]).to_numpy())
+
+
+def test_prompts_that_decide_are_named_in_a_score_that_others_lack(numbers):
+    """``csd`` has seven prompts that agree: no one decides."""
+    assert numbers.decided_by("clip_score", "csd", "sds") == []
+    six = numbers.without("p0")
+    assert six.decided_by("clip_score", "csd", "sds") == [f"p{index}" for index in range(1, 7)]
+
+
+def test_the_study_on_the_prompts_of_another(numbers):
+    fewer = numbers.without("p3")
+    assert fewer.prompts == 7
+    same = numbers.on_prompts_of(fewer)
+    assert same.value("clip_score", "sds") == fewer.value("clip_score", "sds")
+    assert same.control_value("quality", "noise") == fewer.control_value("quality", "noise")
+    with pytest.raises(TextError, match="p3"):
+        fewer.on_prompts_of(numbers)
+
+
+def test_the_study_with_one_seed(numbers):
+    seed = int(numbers.data.frames.cells["seed"].iloc[0])
+    assert numbers.of_seed(seed).value("clip_score", "sds") == numbers.value("clip_score", "sds")
+    assert numbers.of_seed(seed).tau("clip_score", numbers.arms, numbers.arms, numbers.without("p3")) == pytest.approx(
+        stats.kendalltau(
+            numbers.values("clip_score", numbers.arms), numbers.without("p3").values("clip_score", numbers.arms)
+        ).statistic
+    )
+    with pytest.raises(TextError, match="99 is not a seed"):
+        numbers.of_seed(99)

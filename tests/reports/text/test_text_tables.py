@@ -92,3 +92,10 @@ def test_marks_within_rows_and_further_columns(numbers):
     assert ["⁺" in cells[0] for cells in values] == [True, False]
     _, _, values = rows(grouped_table(numbers, "clip_score", groups, heads="a, b"))
     assert ["⁺" in cells[0] for cells in values] == [True, True]
+
+
+def test_the_scores_of_each_prompt(numbers):
+    _, labels, values = rows(arms_table(numbers, "clip_score:1", arms="sds csd", show="prompts"))
+    assert labels == ["sds", "csd"]
+    assert values[0][0] == ", ".join(f"{numbers.prompt('clip_score', 'sds', f'p{index}'):.1f}" for index in range(8))
+    assert values[1][0].endswith(", —")
