@@ -59,7 +59,7 @@ def differences_table(study: StudyNumbers, scores: str, pairs: Mapping[str, str]
     """
     columns = [study.column(score) for score in scores.split()]
     tested = [[_tested(study, score, pair) for score in scores.split()] for pair in pairs.values()]
-    corrected = iter(holm([each.difference.p_value for row in tested for each in row]))
+    corrected = iter(holm([each.difference.p_value if each.can_be_seen else None for row in tested for each in row]))
     prompts = max(each.pairs for row in tested for each in row)
     lines = [line([stub, *(_heading(column) for column in columns)])]
     lines += [line(["---", *["---:"] * len(columns)])]

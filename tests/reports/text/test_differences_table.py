@@ -95,6 +95,16 @@ def test_what_cannot_have_a_mark_is_named_and_not_counted(numbers):
     assert "In brackets: the number of prompts" in legend
 
 
+def test_what_cannot_have_a_mark_does_not_count_in_the_correction(numbers):
+    """Seven prompts of ``csd`` agree, so p is 2 / 2⁷; four times that would be above 0.05."""
+    tied = changed(numbers, prompts(5.0, 4.0, 4.5, 5.5, 4.2))
+    rows = {"a": "csd sds", **{f"b{index}": "sdi sds" for index in range(3)}}
+    _, entries, legend = parts(differences_table(tied, "clip_score", rows))
+    assert max(holm([2 / 2**7] * 4)) > 0.05
+    assert entries["a"]["CLIP ↑"].endswith("]⁺⁺ (7)")
+    assert "for all 1 as well" in legend
+
+
 def test_a_row_that_is_no_pair_is_refused(numbers):
     with pytest.raises(TextError, match="'sdi' is not a pair of arms"):
         differences_table(numbers, "clip_score", {"a": "sdi"})
