@@ -205,13 +205,6 @@ class StudyNumbers:
             raise TextError(f"{', '.join(chosen)}: one of them is compared with no baseline")
         return [arm for arm in chosen if verdict(found[arm], compared) == result]
 
-    def median_difference(self, score: str, arm: str, other: str) -> str:
-        """Print the median over prompts of arm − other, with its sign."""
-        column = self.column(score)
-        scores = self.measured.scores(column.key)
-        found = prompt_means(scores.method(arm) - scores.method(other))
-        return number(_finite(float(np.median(found)), f"{score}: {arm} − {other}"), column.decimals, signed=True)
-
     def paired(self, score: str, arm: str, other: str) -> Floats:
         """The differences of two arms, arm − other, on each prompt that both have, in the study's order.
 
