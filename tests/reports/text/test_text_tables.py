@@ -92,3 +92,17 @@ def test_marks_within_rows_and_further_columns(numbers):
     assert ["⁺" in cells[0] for cells in values] == [True, False]
     _, _, values = rows(grouped_table(numbers, "clip_score", groups, heads="a, b"))
     assert ["⁺" in cells[0] for cells in values] == [True, True]
+
+
+def test_what_all_prompts_agree_on_is_marked(numbers):
+    some = numbers.without("p7")
+    table = arms_table(some, "clip_score quality", show="prompts", against={"csd": "sds"}, costs="steps")
+    heads, labels, values = rows(table)
+    assert heads == ["method", "against", "CLIP ↑", "quality % ↑", "steps"]
+    found = dict(zip(labels, values, strict=True))
+    assert found["sds"][0] == found["sdi"][0] == "—"
+    assert found["csd"][0] == "sds"
+    assert found["csd"][1] == some.each("clip_score", "csd").replace(" and ", ", ") + "⁺"
+    assert not found["csd"][2].endswith(("⁺", "⁻"))
+    with pytest.raises(TextError, match='show="prompts" only'):
+        arms_table(numbers, "quality", against={"csd": "sds"})
