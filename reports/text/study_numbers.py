@@ -21,7 +21,7 @@ from reports.tables.columns import compared_column, mean_of, score_columns
 from reports.tables.differences import verdict
 from reports.tables.measured import Measured, compared_scores
 from reports.text.difference import Difference
-from reports.text.words import TextError, span
+from reports.text.words import TextError, listed, span
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,24 @@ class StudyNumbers:
     def each_difference(self, score: str, arm: str, other: str) -> str:
         """Print the differences of the prompts, with their signs: ``+40.6 and +3.7``."""
         column = self.column(score)
-        printed = [number(value, _decimals(score, column), signed=True) for value in self.paired(score, arm, other)]
-        return " and ".join([", ".join(printed[:-1]), printed[-1]] if len(printed) > 1 else printed)
+        return listed(number(value, _decimals(score, column), signed=True) for value in self.paired(score, arm, other))
+
+    def each(self, score: str, arm: str) -> str:
+        """Print the scores of the prompts, in the study's order: ``72.0 and 65.2``."""
+        return listed(self._printed(score, arm))
+
+    def direction(self, score: str, arm: str, other: str) -> str:
+        """``better`` or ``worse`` if the arm's score is so on every prompt, in printed digits; otherwise nothing."""
+        printed = self._printed(score, arm), self._printed(score, other)
+        if any(one == two for one, two in zip(*printed, strict=True)):
+            return ""
+        signs = set(np.sign(self.paired(score, arm, other)))
+        better = 1 if compared_column(self.column(score)).direction == "up" else -1
+        return {(better,): "better", (-better,): "worse"}.get(tuple(signs), "")
+
+    def _printed(self, score: str, arm: str) -> list[str]:
+        decimals = self.column(score).decimals
+        return [number(self.prompt(score, arm, prompt), decimals) for prompt in self.data.frames.prompts]
 
     def decided_by(self, score: str, arm: str, other: str) -> list[str]:
         """The prompts without which p of the pair alone would be on the other side of ``ALPHA``."""

@@ -37,6 +37,7 @@ def arms_table(
     costs: str = "",
     controls: str = "",
     show: str = "",
+    against: Mapping[str, str] | None = None,
 ) -> str:
     """Print a row for each arm with the means of some scores.
 
@@ -51,8 +52,13 @@ def arms_table(
         show: What stands behind a mean: ``intervals``, ``marks`` (verdicts against the arm's baseline), ``ranks``
             (groups of the column, with intervals), or nothing; with ``prompts`` the scores of the prompts stand in
             place of their mean, in the study's order.
+        against: The arm that an arm is compared with, by its label, for a column of its own: ``⁺`` or ``⁻`` stands
+            where the score is better or worse than that arm's on every prompt.  Only with ``show="prompts"``.
     """
+    if against is not None and show != "prompts":
+        raise TextError('against is there for show="prompts" only')
     columns = [study.column(score) for score in scores.split()]
+    stub += "|against" if against is not None else ""
     names = [_cost_heading(cost) for cost in costs.split()]
     lines = [line([*stub.split("|"), *(heading(column) for column in columns), *names])]
     first = len(stub.split("|"))
@@ -60,6 +66,13 @@ def arms_table(
     for arm in split(arms) or study.arms:
         shown = list((labels or {}).get(arm, [arm]))
         values = [_shown(study, column, arm, show) for column in columns]
+        if against is not None:
+            other = against.get(arm, "")
+            shown.append(other or _MISSING)
+            values = [
+                value + _MARKS.get(study.direction(score, arm, other), "") if other else value
+                for value, score in zip(values, scores.split(), strict=True)
+            ]
         lines.append(line([*shown, *values, *(_cost(study, cost, arm) for cost in costs.split())]))
     for control in controls.split():
         title = study.data.frames.control_titles[control]

@@ -197,3 +197,22 @@ def test_the_study_with_one_seed(numbers):
     )
     with pytest.raises(TextError, match="99 is not a seed"):
         numbers.of_seed(99)
+
+
+def test_a_direction_is_one_of_all_prompts_and_of_printed_digits(numbers):
+    some = numbers.without("p7")
+    assert some.direction("clip_score", "csd", "sds") == "better"
+    assert some.direction("clip_score", "sds", "csd") == "worse"
+    assert some.direction("clip_score", "sds", "sds") == ""
+    assert some.direction("quality", "sdi", "sds") == ""
+    with pytest.raises(TextError, match="csd on p7"):
+        numbers.direction("clip_score", "csd", "sds")
+
+
+def test_a_direction_towards_a_target_is_better(numbers):
+    one = numbers
+    for prompt in ("p1", "p2", "p3", "p4", "p5", "p6", "p7"):
+        one = one.without(prompt)
+    off = [abs(np.log2(one.prompt("sharpness", arm, "p0") / 30)) for arm in ("sdi", "sds")]
+    assert one.direction("sharpness:3", "sdi", "sds") == ("better" if off[0] < off[1] else "worse")
+    assert one.each("sharpness:3", "sdi") == f"{one.prompt('sharpness', 'sdi', 'p0'):.3f}"

@@ -99,3 +99,17 @@ def test_the_scores_of_each_prompt(numbers):
     assert labels == ["sds", "csd"]
     assert values[0][0] == ", ".join(f"{numbers.prompt('clip_score', 'sds', f'p{index}'):.1f}" for index in range(8))
     assert values[1][0].endswith(", —")
+
+
+def test_what_all_prompts_agree_on_is_marked(numbers):
+    some = numbers.without("p7")
+    table = arms_table(some, "clip_score quality", show="prompts", against={"csd": "sds"}, costs="steps")
+    heads, labels, values = rows(table)
+    assert heads == ["method", "against", "CLIP ↑", "quality % ↑", "steps"]
+    found = dict(zip(labels, values, strict=True))
+    assert found["sds"][0] == found["sdi"][0] == "—"
+    assert found["csd"][0] == "sds"
+    assert found["csd"][1] == some.each("clip_score", "csd").replace(" and ", ", ") + "⁺"
+    assert not found["csd"][2].endswith(("⁺", "⁻"))
+    with pytest.raises(TextError, match='show="prompts" only'):
+        arms_table(numbers, "quality", against={"csd": "sds"})
