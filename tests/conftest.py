@@ -50,6 +50,7 @@ def coarse_meshes() -> Iterator[None]:
     """Reports with coarse meshes: tests/methods/scenes look at fine ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.commands.report.FINE_POINTS", 20)
+        patch.setattr("methods.scenes.mesh._PIXELS", 32)
         yield
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import DataFrameGroupBy
 
 from bench.commands.comparison import Comparison
 from bench.errors import InputError
@@ -61,11 +62,10 @@ def compare_runs(a: RunStore, b: RunStore) -> Comparison:
     columns = [_column(cards[0][metric], metric) for metric in scored]
     not_comparable = _of_other_images(cards[0], (a, b)) | _not_comparable(cards, (a, b))
     estimates: dict[tuple[str, str], Estimate] = {}
-    assets = [asset_means(run) for run in runs]
+    assets = [asset_means(run).groupby(["method", "metric"], observed=True) for run in runs]
     for method in methods:
         for metric in [metric for metric in scored if metric not in not_comparable]:
-            sides = [each[each["metric"] == metric] for each in assets]
-            estimates[method, metric] = _difference(sides, method)
+            estimates[method, metric] = _difference([_group(each, (method, metric)) for each in assets])
         estimates[method, TIME.source] = _time_ratio(runs, method)
         estimates[method, "diverged"] = _divergence(runs, method)
     columns += _COST
@@ -210,22 +210,29 @@ def _check_prompts(runs: Sequence[ReportFrames], stores: Sequence[RunStore]) -> 
             raise InputError(f"the prompt {prompt_id} is {words}; they cannot be compared")
 
 
-def _difference(sides: Sequence[pd.DataFrame], method: str, *, log: bool = False) -> Estimate:
+def _difference(sides: Sequence[pd.DataFrame]) -> Estimate:
     """B − A of ``value`` over the prompts and seeds that both have."""
-    first, second = (side[side["method"] == method].set_index(["prompt_id", "seed"])["value"] for side in sides)
-    both = first.index.intersection(second.index, sort=False)
-    if log:
-        first, second = np.log(first), np.log(second)
-    prompts, seeds = (list(dict.fromkeys(both.get_level_values(key))) for key in ("prompt_id", "seed"))
-    grid = pd.MultiIndex.from_product([prompts, seeds], names=both.names)
-    theirs, ours = (side.reindex(grid).to_numpy(float).reshape(len(prompts), len(seeds)) for side in (first, second))
-    return prompt_bootstrap(paired_differences(ours, theirs) if len(both) else np.empty(0), SEED)
+    first, second = (
+        dict(zip(zip(side["prompt_id"], side["seed"], strict=True), side["value"].astype(float), strict=True))
+        for side in sides
+    )
+    both = [place for place in first if place in second]
+    prompts, seeds = (list(dict.fromkeys(place[axis] for place in both)) for axis in (0, 1))
+    grid = [[(prompt, seed) for seed in seeds] for prompt in prompts]
+    theirs, ours = (np.array([[side.get(place, np.nan) for place in row] for row in grid]) for side in (first, second))
+    return prompt_bootstrap(paired_differences(ours, theirs) if both else np.empty(0), SEED)
+
+
+def _group(groups: DataFrameGroupBy, key: tuple[str, str]) -> pd.DataFrame:
+    """The rows of a method and a metric; none if it has no value."""
+    return groups.obj.iloc[groups.indices.get(key, [])]
 
 
 def _time_ratio(runs: Sequence[ReportFrames], method: str) -> Estimate:
     """Geometric mean over prompts of B's time of the optimisation over A's, of cells that completed in both."""
-    completed = [run.cells[(run.cells["status"] == "completed") & (run.cells[TIME.source] > 0)] for run in runs]
-    logs = _difference([cells.assign(value=cells[TIME.source]) for cells in completed], method, log=True)
+    arms = [run.cells[run.cells["method"] == method] for run in runs]
+    completed = [cells[(cells["status"] == "completed") & (cells[TIME.source] > 0)] for cells in arms]
+    logs = _difference([cells.assign(value=np.log(cells[TIME.source])) for cells in completed])
     interval = logs.interval
     if interval.low is not None and interval.high is not None:
         interval = Interval(float(np.exp(interval.low)), float(np.exp(interval.high)))
@@ -234,8 +241,9 @@ def _time_ratio(runs: Sequence[ReportFrames], method: str) -> Estimate:
 
 def _divergence(runs: Sequence[ReportFrames], method: str) -> Estimate:
     """Share of diverged cells in B less that in A, in percentage points, of cells that came to an end in both."""
-    ended = [run.cells[~run.cells["status"].isin(FAILED)] for run in runs]
-    return _difference([cells.assign(value=100.0 * cells["status"].isin(DIVERGED)) for cells in ended], method)
+    arms = [run.cells[run.cells["method"] == method] for run in runs]
+    ended = [cells[~cells["status"].isin(FAILED)] for cells in arms]
+    return _difference([cells.assign(value=100.0 * cells["status"].isin(DIVERGED)) for cells in ended])
 
 
 def _column(card: MetricCard, metric: str) -> TableColumn:

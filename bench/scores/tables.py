@@ -122,21 +122,28 @@ def read_card(text: object, metric: str, folder: Path) -> MetricCard:
 def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
     """Read a Parquet file column by column, which needs little more memory than the frame; ``words`` become categories.
 
+    One thread reads: most files are small, and threads take longer to start than these to read.
+
     Whole numbers are stored in four bytes if they fit.
 
     Raises:
         OSError, ValueError: If it cannot be read.
     """
     columns = {}
-    for name in pyarrow.parquet.read_schema(path).names:
-        column = pyarrow.parquet.read_table(path, columns=[name], read_dictionary=list(words))[name].to_pandas()
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            column = _sorted(column)
-        elif column.dtype == np.int64 and column.max() < 2**31 and column.min() >= -(2**31):
-            column = column.astype(np.int32)
-        columns[name] = column
-        pa.default_memory_pool().release_unused()  # otherwise its memory is still held for the next column
+    with pyarrow.parquet.ParquetFile(path, read_dictionary=list(words)) as file:
+        for name in file.schema_arrow.names:
+            columns[name] = _read_column(file, name)
     return pd.DataFrame(columns, copy=False)
+
+
+def _read_column(file: pyarrow.parquet.ParquetFile, name: str) -> pd.Series:
+    column = file.read(columns=[name], use_threads=False)[name].to_pandas()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = _sorted(column)
+    elif column.dtype == np.int64 and column.max() < 2**31 and column.min() >= -(2**31):
+        column = column.astype(np.int32)
+    pa.default_memory_pool().release_unused()  # otherwise its memory is still held for the next column
+    return column
 
 
 def _sorted(words: pd.Series) -> pd.Series:
