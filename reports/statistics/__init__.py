@@ -15,16 +15,15 @@ from reports.statistics.holm import holm
 from reports.statistics.improvement import probability_of_improvement
 from reports.statistics.interval import Interval
 from reports.statistics.iqm import interquartile_mean
-from reports.statistics.leave_one_out import deciding_prompts
 from reports.statistics.missing import with_blank_for_diverged
-from reports.statistics.p_value import PValue
+from reports.statistics.p_value import PValue, is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
 from reports.statistics.rank_groups import rank_groups
 from reports.statistics.ratios import geometric_mean, geometric_sd, octaves_off
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
-from reports.statistics.sign_flip import sign_flip_test
+from reports.statistics.sign_flip import p_without_each, sign_flip_test
 from reports.statistics.unpaired import Moments, newcombe_interval, welch_interval
 from reports.statistics.variance import VarianceComponents, variance_components
 from reports.statistics.wilson import wilson_interval
@@ -38,17 +37,18 @@ __all__ = [
     "StudyScores",
     "VarianceComponents",
     "compare_to_baseline",
-    "deciding_prompts",
     "fewest_prompts",
     "geometric_mean",
     "geometric_sd",
     "holm",
     "interquartile_mean",
+    "is_significant",
     "least_p",
     "mcnemar_test",
     "minimum_detectable_difference",
     "newcombe_interval",
     "octaves_off",
+    "p_without_each",
     "paired_differences",
     "performance_profile",
     "probability_of_improvement",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reports.statistics.constants import ALPHA
+
 
 @dataclass(frozen=True)
 class PValue:
@@ -17,3 +19,8 @@ class PValue:
     """Whether all outcomes were enumerated, rather than sampled."""
     reason: str = ""
     """Reason for a missing p-value; empty if there is one."""
+
+
+def is_significant(p: float | None) -> bool:
+    """Whether there is a p-value, corrected or not, and it is at most ``ALPHA``."""
+    return p is not None and p <= ALPHA

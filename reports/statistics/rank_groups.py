@@ -8,6 +8,7 @@ from itertools import combinations
 from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import ALPHA, RANK_FLIPS
 from reports.statistics.holm import holm
+from reports.statistics.p_value import is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.scores import StudyScores
 from reports.statistics.sign_flip import sign_flip_test
@@ -36,7 +37,7 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
         for one, other in pairs
     ]
     corrected = holm([test.p for test in tests])
-    apart = [pair for pair, p in zip(pairs, corrected, strict=True) if p is not None and p <= ALPHA]
+    apart = [pair for pair, p in zip(pairs, corrected, strict=True) if is_significant(p)]
     return _groups(ranked, apart)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reports.statistics.constants import FLIPS
 from reports.statistics.p_value import PValue
-from reports.statistics.values import observed, prompt_means, why_unknown
+from reports.statistics.values import Floats, observed, prompt_means, why_unknown
 
 #: Sums that differ by less than this share of the sizes of their terms differ by round-off only.
 _ROUND_OFF = 1e-12
@@ -34,16 +34,53 @@ def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, re
         reason = why_unknown(observed(differences), fewest=2)
     if reason:
         return PValue(None, n, reason=reason)
-    exact = 2**n <= resamples
-    if exact:
-        signs = _all_signs(n)
-    elif isinstance(rng, np.random.Generator):
-        signs = _drawn_signs(n, rng, resamples)
-    else:
-        signs = _seeded_signs(n, rng, resamples)
+    signs, exact = _signs(n, rng, resamples)
+    return PValue(_share_as_far(signs @ means, means, exact=exact), n, exact=exact)
+
+
+def p_without_each(
+    differences: ArrayLike, rng: np.random.Generator | int, *, resamples: int = FLIPS
+) -> list[float | None]:
+    """Return p of the test without each prompt in turn.
+
+    One failed cell can make a difference that nothing else supports, or hide one that all other prompts have.
+
+    Args:
+        differences: As ``sign_flip_test`` has them.
+        rng: As there; without a prompt the others keep their signs.
+        resamples: As there.
+
+    Returns:
+        By prompt: p without it, which for one that has no value is p of all.  None if all prompts together have no p.
+    """
+    array = np.asarray(differences, dtype=np.float64)
+    whole = sign_flip_test(array, rng, resamples=resamples)
+    found = [whole.p] * len(array)
+    if whole.p is None:
+        return found
+    means = prompt_means(array)
+    signs, exact = _signs(whole.n, rng, resamples)
+    sums = signs @ means
+    for index, place in enumerate(np.flatnonzero(~np.isnan(np.atleast_2d(array.T)).all(axis=0))):
+        others = np.delete(means, index)
+        found[place] = _share_as_far(sums - signs[:, index] * means[index], others, exact=exact)
+    return found
+
+
+def _share_as_far(sums: Floats, means: Floats, *, exact: bool) -> float:
+    """Return the share of the flipped ``sums`` that are as far from 0 as the sum of ``means``, which is p."""
     least = abs(means.sum()) - _ROUND_OFF * np.abs(means).sum()
-    as_far = int((np.abs(signs @ means) >= least).sum())
-    return PValue(as_far / len(signs) if exact else (as_far + 1) / (len(signs) + 1), n, exact=exact)
+    as_far = int((np.abs(sums) >= least).sum())
+    return as_far / len(sums) if exact else (as_far + 1) / (len(sums) + 1)
+
+
+def _signs(n: int, rng: np.random.Generator | int, resamples: int) -> tuple[NDArray[np.int8], bool]:
+    """Return sign vectors, (vectors, n), and whether they are all."""
+    if 2**n <= resamples:
+        return _all_signs(n), True
+    if isinstance(rng, np.random.Generator):
+        return _drawn_signs(n, rng, resamples), False
+    return _seeded_signs(n, rng, resamples), False
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,8 @@ from reports.tables.measured import Measured, estimate_entry
 
 #: Verdict on a difference that the data do not determine.
 CANNOT_TELL: Final = "cannot tell"
+#: Most prompts that an entry names.
+_NAMED: Final = 3
 
 
 def verdict(comparison: PairedComparison, column: TableColumn) -> str:
@@ -70,14 +72,17 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         TableColumn("effect_size", "effect size", decimals=2, signed=True),
         TableColumn("improvement", "P(better)", "%", decimals=0),
         TableColumn("detectable", "detectable", decimals=2),
+        TableColumn("decided_by", "one prompt decides", kind="words"),
     )
     rows = []
     for column in scores:
         compared = compared_column(column)
         own = {"difference": compared.decimals, "detectable": compared.decimals}
         printed = tuple(replace(each, decimals=own.get(each.key, each.decimals)) for each in columns)
+        deciding = measured.decided_by(column)
         for method in measured.others:
-            entries, part = _compared(measured, column, method), heading(compared)
+            entries = (*_compared(measured, column, method), Entry(text=_names(deciding[method])))
+            part = heading(compared)
             rows.append(Row(_label(measured, method), entries, part=part, columns=printed))
     caption = (
         f"Method − {measured.baselines.name}, paired by prompt and seed: mean [{LEVEL_TEXT} interval] (pairs).",
@@ -85,7 +90,7 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         "p: two-sided sign-flip test over prompts; Holm: over the methods of one metric. Effect size: mean over SD of "
         "the prompts' differences. P(better): share of prompts that the method wins, ties as half. Detectable: the "
         f"smallest difference that this number of prompts with this spread detects with {POWER_TEXT} power (t-test, "
-        f"{ALPHA_TEXT}).",
+        f"{ALPHA_TEXT}). One prompt decides: without one of these, p (Holm) would be on the other side of {ALPHA:g}.",
         *notes,
     )
     footnotes = metric_footnotes(measured.frames, scores)
@@ -103,6 +108,11 @@ def _too_few(prompts: int, others: int) -> list[str]:
         f"{prompts} prompts are too few for a verdict on {others} methods: even if all agree, p is {alone:.2g} for one "
         f"method and {corrected:.2g} after the correction. It takes {needed} prompts."
     ]
+
+
+def _names(prompts: Sequence[str]) -> str:
+    """The prompts, or their number if they are many, as with few prompts, where each is needed."""
+    return ", ".join(prompts) if len(prompts) <= _NAMED else f"{len(prompts)} prompts"
 
 
 def _difference(measured: Measured, column: TableColumn, method: str, *, text: bool) -> Entry:

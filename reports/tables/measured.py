@@ -20,7 +20,11 @@ from reports.statistics import (
     StudyScores,
     compare_to_baseline,
     geometric_sd,
+    holm,
+    is_significant,
     octaves_off,
+    p_without_each,
+    paired_differences,
     prompt_bootstrap,
 )
 from reports.statistics.bootstrap import Statistic
@@ -98,6 +102,27 @@ class Measured:
                 scores, self.baseline, SEED, own_baselines=self.own_baselines, higher_is_better=better
             )
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
+
+    def decided_by(self, column: TableColumn) -> Mapping[str, list[str]]:
+        """Name the prompts without which Holm's p of ``comparisons`` would be on the other side of ``ALPHA``, by label.
+
+        The interval, which a verdict needs as well, is not computed again.
+        """
+        scores, _ = compared_scores(self.scores(column.key), column)
+        found = self.comparisons(column)
+        alone = [
+            p_without_each(paired_differences(scores.method(each.method), scores.method(each.baseline)), SEED)
+            for each in found.values()
+        ]
+        without = [holm(of_prompt) for of_prompt in zip(*alone, strict=True)]
+        return {
+            each.method: [
+                prompt
+                for prompt, corrected in zip(scores.prompts, without, strict=True)
+                if is_significant(corrected[place]) != is_significant(each.p_holm)
+            ]
+            for place, each in enumerate(found.values())
+        }
 
     def compare(self, column: TableColumn, arm: str, other: str, family: Sequence[str] = ()) -> PairedComparison:
         """Compare two arms in a metric, over the prompts and seeds that both have.

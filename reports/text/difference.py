@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.render.printed import number
-from reports.statistics import PairedComparison
-from reports.statistics.constants import ALPHA
+from reports.statistics import PairedComparison, is_significant
 from reports.text.words import TextError, print_p
 
 
@@ -103,8 +102,7 @@ class Difference:
     @property
     def is_seen(self) -> bool:
         """Whether p is at most ``ALPHA`` and the interval excludes 0."""
-        p, holds_zero = self.p_value, self.comparison.difference.interval.contains(0.0)
-        return p is not None and p <= ALPHA and holds_zero is False
+        return is_significant(self.p_value) and self.comparison.difference.interval.contains(0.0) is False
 
     def _size(self, sign: int, direction: str, *, of_distance: bool) -> str:
         if of_distance != self.is_distance:

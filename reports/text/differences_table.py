@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.render.markdown import line
 from reports.render.printed import heading, number
-from reports.statistics import holm, least_p
+from reports.statistics import holm, is_significant, least_p
 from reports.statistics.constants import ALPHA
 from reports.table import TableColumn
 from reports.tables.columns import compared_column
@@ -98,7 +98,7 @@ def _entry(tested: _Tested, p_holm: float | None, prompts: int) -> str:
     if difference.comparison.difference.interval.low is not None:
         text += f" {difference.interval}"
     if difference.is_seen:
-        text += _BETTER[tested.is_better] * (2 if p_holm is not None and p_holm <= ALPHA else 1)
+        text += _BETTER[tested.is_better] * (2 if is_significant(p_holm) else 1)
         text += _DECIDED if tested.decided else ""
     elif not tested.can_be_seen:
         text += _UNTESTABLE

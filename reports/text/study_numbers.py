@@ -13,7 +13,7 @@ from scipy import stats
 from reports.frames import DIVERGED
 from reports.render.printed import number
 from reports.report_data import ReportData
-from reports.statistics import compare_to_baseline, deciding_prompts, paired_differences
+from reports.statistics import compare_to_baseline, is_significant, p_without_each, paired_differences, sign_flip_test
 from reports.statistics.constants import SEED
 from reports.statistics.values import Floats, prompt_means
 from reports.table import TableColumn
@@ -236,8 +236,12 @@ class StudyNumbers:
 
     def decided_by(self, score: str, arm: str, other: str) -> list[str]:
         """The prompts without which p of the pair alone would be on the other side of ``ALPHA``."""
-        found = deciding_prompts(self._paired(score, arm, other), SEED)
-        return [self.measured.scores(self.column(score).key).prompts[place] for place in found]
+        differences = self._paired(score, arm, other)
+        whole, without = sign_flip_test(differences, SEED).p, p_without_each(differences, SEED)
+        prompts = self.measured.scores(self.column(score).key).prompts
+        return [
+            prompt for prompt, p in zip(prompts, without, strict=True) if is_significant(p) != is_significant(whole)
+        ]
 
     def wins(self, score: str, arm: str, other: str) -> int:
         """Number of prompts on which the arm's score is higher."""

@@ -9,8 +9,7 @@ from typing import Final
 from reports.costs import COSTS
 from reports.render.markdown import line, render, superscript
 from reports.render.printed import heading, letter, number
-from reports.statistics import PairedComparison
-from reports.statistics.constants import ALPHA
+from reports.statistics import PairedComparison, is_significant
 from reports.statistics.values import prompt_means
 from reports.table import Entry, TableColumn
 from reports.tables import claims
@@ -133,7 +132,7 @@ def claims_table(study: StudyNumbers) -> str:
         entry: dict[str, Entry] = dict(zip(keys, row.entries, strict=True))
         column: dict[str, TableColumn] = {each.key: each for each in row.columns}
         here, corrected = entry["agrees"].text, entry["p_holm"].mean
-        if here in ("yes", "no") and corrected is not None and corrected <= ALPHA:
+        if here in ("yes", "no") and is_significant(corrected):
             here = f"**{here}**"
         arms = " / ".join(number(_known(entry[key].mean), column[key].decimals) for key in ("arm", "against"))
         difference, p = entry["difference"], entry["p"].mean

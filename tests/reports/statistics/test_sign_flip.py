@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics import minimum_detectable_difference, sign_flip_test
+from reports.statistics import minimum_detectable_difference, p_without_each, sign_flip_test
 
 NAN = float("nan")
 
@@ -81,3 +81,39 @@ def test_without_enough_data_there_is_a_reason(values, n, reason):
 
 def test_a_constant_difference_has_the_p_value_of_its_signs():
     assert sign_flip_test([0.01] * 6, 0).p == pytest.approx(2 / 2**6)
+
+
+def test_one_prompt_hides_what_all_others_have():
+    values = [1.0, 1.1, 0.9, 1.2, 0.8, 1.0, 1.1, -9.0]
+    without = p_without_each(values, 0)
+    assert sign_flip_test(values, 0).p > 0.05
+    assert without[7] == pytest.approx(2 / 2**7)
+    assert min(without[:7]) > 0.05
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.4, 0.8])
+def test_p_without_each_is_the_test_without_each(gap):
+    values = np.round(np.random.default_rng(3).normal(gap, 1, 10), 1)  # rounded, so that sums tie
+    expected = [sign_flip_test(np.delete(values, place), 0).p for place in range(10)]
+    assert p_without_each(values, 0) == pytest.approx(expected)
+
+
+def test_p_without_each_is_near_the_test_where_signs_are_drawn():
+    values = np.random.default_rng(5).normal(0.3, 1, 43)
+    expected = [sign_flip_test(np.delete(values, place), 1).p for place in range(43)]
+    assert p_without_each(values, 0) == pytest.approx(expected, abs=0.006)
+
+
+def test_a_prompt_without_a_value_changes_nothing():
+    values = np.array([NAN, 1.0, 1.1, 0.9, NAN, 1.2, 0.8, 1.0, 1.1, -9.0])
+    whole, without = sign_flip_test(values, 0).p, p_without_each(values, 0)
+    assert [without[0], without[4]] == [whole, whole]
+    assert without[9] == pytest.approx(2 / 2**7)
+    seeds = np.stack([values, values], axis=1)
+    seeds[3, 1] = NAN
+    assert p_without_each(seeds, 0) == pytest.approx(without)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [0.0, 0.0, 0.0], [NAN, NAN]])
+def test_where_there_is_no_p_there_is_none_without_a_prompt(values):
+    assert p_without_each(np.array(values), 0) == [None] * len(values)

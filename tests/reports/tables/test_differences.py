@@ -42,7 +42,8 @@ def test_a_method_ties_with_its_copy(make_frames):
     (row,) = differences_table(measured, []).rows
     assert all((got.mean, got.low, got.text) == (0.0, None, "cannot tell") for got in row.entries)
     for row in comparisons_table(measured, []).rows:
-        difference, words, p, _, effect, improvement, detectable = row.entries
+        difference, words, p, _, effect, improvement, detectable, decided = row.entries
+        assert decided.text == ""
         assert (difference.mean, words.text, p.mean, effect.mean) == (0.0, "cannot tell", None, None)
         assert (p.why, improvement.mean, detectable.mean) == ("all prompts are tied", 50.0, None)
 
@@ -108,3 +109,61 @@ def test_comparisons_have_a_part_for_each_metric_in_its_own_decimals(make_frames
     assert got["improvement"].mean == 100 * found.improvement.value
     assert got["detectable"].mean == found.detectable
     assert table.caption[-1] == "Toy scorers."
+
+
+def shifted(make_frames, **shifts):
+    """Two methods on eight prompts whose CLIP scores are those of ``sds`` and a number for each prompt."""
+    frames = make_frames(methods=("sds", *shifts), prompts=MANY, views=1)
+    scores = frames.scores.set_index(["method", "prompt_id", "metric"])["value"]
+    for method, numbers in shifts.items():
+        for index, more in enumerate(numbers):
+            scores[method, f"p{index}", "clip_score"] = scores["sds", f"p{index}", "clip_score"] + more
+    frames.scores["value"] = scores.to_numpy()
+    return Measured(frames, "sds")
+
+
+def decided(measured):
+    """The last entries of the part on CLIP scores, and the verdicts."""
+    rows = [row for row in comparisons_table(measured, []).rows if row.part.startswith("CLIP ")]
+    return {row.label: (row.entries[1].text, row.entries[-1].text) for row in rows if row.part == rows[0].part}
+
+
+def test_the_prompt_that_hides_a_verdict_is_named(make_frames):
+    """Seven prompts that agree have p = 2 / 2⁷; the eighth, as far on the other side, has the mean with it."""
+    measured = shifted(make_frames, a=(5.0, 5.1, 4.9, 5.2, 4.8, 5.0, 5.1, -36.0))
+    assert decided(measured) == {"a": ("cannot tell", "p7")}
+
+
+def test_the_correction_is_made_again_without_the_prompt(make_frames):
+    """Eight that agree have 2 · 2 / 2⁸ for two methods, and seven 2 · 2 / 2⁷: no prompt decides.  Of six each does."""
+    up = (1.0, 1.1, 0.9, 1.2, 0.8, 1.0, 1.1, 0.7)
+    measured = shifted(make_frames, a=up, b=up)
+    assert decided(measured) == {"a": ("better", ""), "b": ("better", "")}
+    measured = shifted(make_frames, a=up, b=(*up[:6], 0.0, 0.0), c=up)
+    assert measured.comparisons(TableColumn("clip_score", "CLIP", direction="up"))["b"].p_holm == pytest.approx(
+        2 / 2**6
+    )
+    assert decided(measured)["b"] == ("better", "6 prompts")
+
+
+def test_a_prompt_that_the_method_lacks_decides_where_the_others_of_the_family_have_it():
+    """Without the third prompt the least of the two p is larger, and with it Holm's of both."""
+    rng = np.random.default_rng(2)
+    base = rng.normal(0, 1, (12, 1))
+    a, b = base + rng.normal(0.8, 1, (12, 1)), base + rng.normal(0.7, 1, (12, 1))
+    b[3] = np.nan
+    scores = StudyScores(("sds", "a", "b"), tuple(f"p{index}" for index in range(12)), (0,), np.stack([base, a, b]))
+    column = TableColumn("clip_score", "CLIP", direction="up")
+    measured = Measured(None, "sds")
+    measured._scores["clip_score"] = scores
+    expected = {"a": [], "b": []}
+    whole = {each.method: each.p_holm <= 0.05 for each in compare_to_baseline(scores, "sds", 0)}
+    for place, prompt in enumerate(scores.prompts):
+        means = scores.means.copy()
+        means[:, place] = np.nan
+        left = StudyScores(scores.methods, scores.prompts, scores.seeds, means)
+        for each in compare_to_baseline(left, "sds", 0):
+            if (each.p_holm <= 0.05) != whole[each.method]:
+                expected[each.method].append(prompt)
+    assert measured.decided_by(column) == expected
+    assert any(expected.values())
