@@ -19,7 +19,7 @@ from reports.statistics.missing import with_blank_for_diverged
 from reports.statistics.p_value import PValue, is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
-from reports.statistics.rank_groups import rank_groups
+from reports.statistics.rank_groups import can_be_ranked, rank_groups
 from reports.statistics.ratios import geometric_mean, geometric_sd, octaves_off
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
@@ -36,6 +36,7 @@ __all__ = [
     "PairedComparison",
     "StudyScores",
     "VarianceComponents",
+    "can_be_ranked",
     "compare_to_baseline",
     "fewest_prompts",
     "geometric_mean",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from itertools import combinations
 
+import numpy as np
+
 from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import ALPHA, RANK_FLIPS
+from reports.statistics.fewest_prompts import least_p
 from reports.statistics.holm import holm
 from reports.statistics.p_value import is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.scores import StudyScores
 from reports.statistics.sign_flip import sign_flip_test
+from reports.statistics.values import prompt_means
 
 
 def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True) -> list[tuple[str, ...]]:
@@ -39,6 +43,20 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
     corrected = holm([test.p for test in tests])
     apart = [pair for pair, p in zip(pairs, corrected, strict=True) if is_significant(p)]
     return _groups(ranked, apart)
+
+
+def can_be_ranked(scores: StudyScores) -> bool:
+    """Whether any two methods could be told apart, if all prompts in which they differ agreed.
+
+    A test of n prompts has p ≥ 2 / 2ⁿ, and Holm multiplies the smallest by the number of pairs.  So with few prompts,
+    or in a score that few prompts have, that no two methods can be distinguished is no finding.
+    """
+    differing = [
+        int(np.count_nonzero(prompt_means(paired_differences(scores.method(one), scores.method(other)))))
+        for one, other in combinations(scores.methods, 2)
+    ]
+    tested = [count for count in differing if count > 0]
+    return bool(tested) and is_significant(least_p(max(tested), len(tested)))
 
 
 def _groups(ranked: list[str], apart: list[tuple[str, str]]) -> list[tuple[str, ...]]:

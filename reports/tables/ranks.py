@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.statistics import StudyScores, rank_groups
+from reports.statistics import StudyScores, can_be_ranked, rank_groups
 from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import SEED
 from reports.statistics.values import MIN_PROMPTS, prompt_means
@@ -17,11 +17,14 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
     whose best method it does not differ from, so that a table needs one mark per entry.
 
     Returns:
-        Groups by label; empty without a direction, or if fewer than two methods have enough prompts.
+        Groups by label; empty without a direction, if fewer than two methods have enough prompts, or if no test of a
+        pair could tell two methods apart.
     """
     scores, higher = compared_scores(scores, column)
     counts = [len(prompt_means(scores.method(method))) for method in scores.methods]
     if higher is None or sum(count >= MIN_PROMPTS for count in counts) < 2:
+        return {}
+    if not can_be_ranked(scores):
         return {}
     alike = rank_groups(scores, SEED, higher_is_better=higher)
     means = comparable_means(scores)

@@ -165,7 +165,8 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
         sentences.append(Sentence(f"{names}: geometric mean over prompts, {why}.", keys))
         factor = f"×/÷: of {names}, the SD is that of the logarithm, as a factor: 10 ×/÷ 2 is a range from 5 to 20."
         sentences.append(Sentence(factor, keys, is_of_spread=True))
-    if any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries):
+    has_intervals = any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries)
+    if has_intervals:
         interval = f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts."
     else:
         interval = f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on."
@@ -180,6 +181,11 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
     elif any(entry.group == 0 for entry in entries):
         sentences.append(
             f"No two methods can be distinguished (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT})."
+        )
+    elif has_intervals and sum(row.part != CONTROLS_PART for row in rows) > 1:
+        sentences.append(
+            "No method is ranked: even if all prompts agreed, they would be too few to distinguish two methods after "
+            "the correction for all pairs."
         )
     ended = (
         f"Div. is the share of cells that ended {listed(DIVERGED)}, its interval Wilson's; cells that ran out "

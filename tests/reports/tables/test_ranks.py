@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from reports.statistics import StudyScores, rank_groups
+from reports.statistics import StudyScores, can_be_ranked, rank_groups
 from reports.statistics.comparable_means import comparable_means
 from reports.table import TableColumn
 from reports.tables.ranks import rank_of_each
@@ -70,3 +70,31 @@ def test_comparable_means_are_the_plain_ones_or_a_two_way_fit_where_prompts_are_
     coefficients = optimize.lsq_linear(design, table[rows, columns]).x  # prompt 0 as the reference
     expected = coefficients[:3] + np.append(0.0, coefficients[3:]).mean()
     assert list(comparable_means(study).values()) == pytest.approx(list(expected), rel=1e-6)
+
+
+def test_methods_that_no_test_could_tell_apart_are_not_ranked():
+    """Three pairs need 3 · 2 / 2ⁿ ≤ 0.05, so seven prompts, and ten pairs nine."""
+    far = {name: 9.0 * place for place, name in enumerate("abcde")}
+    three = dict(list(far.items())[:3])
+    assert not can_be_ranked(scores(6, **three))
+    assert can_be_ranked(scores(7, **three))
+    assert rank_of_each(scores(6, **three), UP) == {}
+    assert rank_of_each(scores(7, **three), UP) == {"c": 0, "b": 1, "a": 2}
+    assert not can_be_ranked(scores(8, **far))
+    assert can_be_ranked(scores(9, **far))
+
+
+def test_prompts_in_which_methods_tie_tell_nothing_apart():
+    """A share of views that is 0 for most objects: two methods differ in four of sixteen."""
+    study = scores(16, a=0.0, b=9.0)
+    study.means[1, 4:] = study.means[0, 4:]
+    assert not can_be_ranked(study)
+    assert rank_of_each(study, UP) == {}
+    study.means[1] = study.means[0]
+    assert not can_be_ranked(study)
+
+
+def test_a_method_without_scores_makes_no_pairs():
+    study = scores(6, a=0.0, b=9.0, lost=3.0)
+    study.means[2] = np.nan
+    assert can_be_ranked(study)

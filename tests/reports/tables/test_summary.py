@@ -186,6 +186,21 @@ def test_means_have_the_bootstraps_interval_from_six_prompts_on(make_frames):
     assert "distinguished from the best" not in caption
 
 
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (("sds", "sdi"), ["No two methods can be distinguished"]),
+        (("sds", "sdi", "ism", "vsd", "csd"), ["No method is ranked: even if all prompts agreed"]),
+        (("sds",), []),
+    ],
+)
+def test_why_no_method_is_better_is_said(make_frames, methods, said):
+    """Eight prompts that agree have p = 2 / 2⁸, and ten pairs of five methods ten times that."""
+    caption = " ".join(summary_table(Measured(make_frames(methods=methods, prompts=MANY), "sds"), []).caption)
+    all_said = ["No two methods can be distinguished", "No method is ranked: even if all prompts agreed"]
+    assert [each for each in all_said if each in caption] == said
+
+
 def test_controls_are_below_in_their_order_and_never_ranked(make_frames):
     frames = with_controls(make_frames(prompts=MANY, views=2), {"blank": 80.0, "noise": 90.0})
     table = summary_table(Measured(frames, "sds"), [])
