@@ -21,7 +21,8 @@ import bench
 
 ROOT = Path(bench.__file__).parents[1]
 
-#: Prints seconds and bytes as JSON.  The time of importing torch is printed separately: no run makes it longer.
+#: Prints seconds and bytes as JSON.  The time of importing torch is printed separately: no run makes it longer.  Its
+#: memory is not counted: the part that is mapped from the libraries' files differs by 0.1 GB between installations.
 MEASURE = """
 import time
 start = time.perf_counter()
@@ -35,7 +36,12 @@ from bench.records.store import RunStore
 
 what, folder = sys.argv[1:]
 imported, imported_cpu = time.perf_counter() - start, time.process_time()
-frame_bytes = 0
+
+def resident(which):  # not getrusage, whose peak begins with that of the process that started this one
+    [found] = [int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(which)]
+    return found
+
+base, frame_bytes = resident("VmRSS"), 0
 store, console = RunStore(Path(folder)), Console(file=io.StringIO(), width=200)
 study = store.read_study()
 match what:
@@ -52,8 +58,7 @@ match what:
         tables = (frames.cells, frames.scores, frames.events, frames.views)
         frame_bytes = int(sum(table.memory_usage(deep=True).sum() for table in tables))
 seconds, cpu_seconds = time.perf_counter() - start - imported, time.process_time() - imported_cpu
-# not getrusage, whose peak begins with that of the process that started this one
-[peak] = [int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")]
+peak = resident("VmHWM") - base
 print(json.dumps(dict(
     imports=imported, seconds=seconds, cpu_seconds=cpu_seconds, peak_bytes=peak, frame_bytes=frame_bytes
 )))
@@ -118,5 +123,5 @@ def test_ten_thousand_finished_cells(benchmark, write_run: Callable[[int], Path]
     folder = write_run(10_000)
     measured = benchmark.pedantic(_measure, args=(what.split(maxsplit=1)[0], folder), rounds=1)
     benchmark.extra_info.update(measured._asdict())
-    assert measured.peak_bytes <= 1e9
+    assert measured.peak_bytes <= 0.58e9  # with the imports, which take at least 0.42, 1 GB
     assert measured.seconds <= 10
