@@ -72,16 +72,16 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         TableColumn("effect_size", "effect size", decimals=2, signed=True),
         TableColumn("improvement", "P(better)", "%", decimals=0),
         TableColumn("detectable", "detectable", decimals=2),
-        TableColumn("decided_by", "one prompt decides", kind="words"),
+        TableColumn("depends_on", "depends on", kind="words"),
     )
     rows = []
     for column in scores:
         compared = compared_column(column)
         own = {"difference": compared.decimals, "detectable": compared.decimals}
         printed = tuple(replace(each, decimals=own.get(each.key, each.decimals)) for each in columns)
-        deciding = measured.decided_by(column)
+        depends = measured.depends_on(column)
         for method in measured.others:
-            entries = (*_compared(measured, column, method), Entry(text=_names(deciding[method])))
+            entries = (*_compared(measured, column, method), Entry(text=_names(depends[method])))
             part = heading(compared)
             rows.append(Row(_label(measured, method), entries, part=part, columns=printed))
     caption = (
@@ -90,7 +90,8 @@ def comparisons_table(measured: Measured, notes: Sequence[str]) -> Table | None:
         "p: two-sided sign-flip test over prompts; Holm: over the methods of one metric. Effect size: mean over SD of "
         "the prompts' differences. P(better): share of prompts that the method wins, ties as half. Detectable: the "
         f"smallest difference that this number of prompts with this spread detects with {POWER_TEXT} power (t-test, "
-        f"{ALPHA_TEXT}). One prompt decides: without one of these, p (Holm) would be on the other side of {ALPHA:g}.",
+        f"{ALPHA_TEXT}). Depends on: without one of these prompts p (Holm) would be on the other side of {ALPHA:g}; if "
+        "they are many, it is near that.",
         *notes,
     )
     footnotes = metric_footnotes(measured.frames, scores)

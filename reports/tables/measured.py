@@ -103,7 +103,7 @@ class Measured:
             )
         return {comparison.method: comparison for comparison in self._comparisons[column.key]}
 
-    def decided_by(self, column: TableColumn) -> Mapping[str, list[str]]:
+    def depends_on(self, column: TableColumn) -> Mapping[str, list[str]]:
         """Name the prompts without which Holm's p of ``comparisons`` would be on the other side of ``ALPHA``, by label.
 
         The interval, which a verdict needs as well, is not computed again.

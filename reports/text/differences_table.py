@@ -19,6 +19,8 @@ from reports.text.study_numbers import StudyNumbers
 from reports.text.words import TextError, word
 
 _BETTER: Final = {True: "⁺", False: "⁻"}
+#: Section of the pages' README that explains the marks.
+_MARKS: Final = "how-to-read-the-differences"
 _UNTESTABLE: Final = "†"
 _DECIDED: Final = "°"
 
@@ -106,26 +108,13 @@ def _entry(tested: _Tested, p_holm: float | None, prompts: int) -> str:
 
 
 def _legend(shown: str, tested: list[_Tested], prompts: int) -> str:
-    """Explain the marks that the table has, and count them."""
+    """Count the marks of the table; what they mean stands in the README of the pages."""
     testable = [each for each in tested if each.can_be_seen]
     seen = sum(each.difference.is_seen for each in testable)
     by_chance = number(ALPHA * len(testable), 0)
-    lines = [
-        f"Mean differences over {word(prompts)} prompts, with 95 % intervals.",
-        f"⁺ is better and ⁻ worse: p ≤ {ALPHA:g} for this difference alone, and the interval excludes 0.",
-    ]
-    lines.append(f"{seen} of {len(testable)} have a mark; about {by_chance} would have one if nothing differed.")
-    after = f"after Holm's correction for all {len(testable)} as well"
     doubled = "⁺⁺" in shown or "⁻⁻" in shown
-    lines.append(f"Two marks: p ≤ {ALPHA:g} {after}." if doubled else f"None has p ≤ {ALPHA:g} {after}.")
-    if any(each.column.is_ratio for each in tested):
-        lines.append(
-            "Octaves off: the distances to 100 % are compared; one octave is a factor of two, and negative is nearer."
-        )
-    if _DECIDED in shown:
-        lines.append(f"{_DECIDED}: without one of the prompts p would be above {ALPHA:g}.")
-    if _UNTESTABLE in shown:
-        lines.append(f"{_UNTESTABLE}: too few prompts differ for p ≤ {ALPHA:g}, however large the difference.")
-    if any(each.pairs < prompts for each in tested):
-        lines.append("In brackets: the number of prompts that have a value under both arms.")
-    return " ".join(lines)
+    corrected = "" if doubled else f" After Holm's correction none has p ≤ {ALPHA:g}."
+    return (
+        f"Mean differences over {word(prompts)} prompts, with 95 % intervals and [marks](README.md#{_MARKS}). "
+        f"{seen} of {len(testable)} have a mark; at most about {by_chance} would if nothing differed.{corrected}"
+    )

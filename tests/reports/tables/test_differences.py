@@ -165,5 +165,5 @@ def test_a_prompt_that_the_method_lacks_decides_where_the_others_of_the_family_h
         for each in compare_to_baseline(left, "sds", 0):
             if (each.p_holm <= 0.05) != whole[each.method]:
                 expected[each.method].append(prompt)
-    assert measured.decided_by(column) == expected
+    assert measured.depends_on(column) == expected
     assert any(expected.values())

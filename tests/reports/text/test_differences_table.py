@@ -49,13 +49,14 @@ def test_marks_are_of_the_test_alone_and_doubled_after_the_whole_tables_correcti
     _, entries, legend = parts(differences_table(all_higher, "clip_score", table))
     assert entries["up"]["CLIP ↑"].endswith("]⁺⁺")
     assert entries["down"]["CLIP ↑"].endswith("]⁻⁻")
-    assert "2 of 2 have a mark; about 0 would" in legend
-    assert "Two marks: p ≤ 0.05 after Holm's correction for all 2 as well." in legend
+    assert legend.endswith("2 of 2 have a mark; at most about 0 would if nothing differed.")
     many = {f"{name}{index}": pair for name, pair in table.items() for index in range(4)}
     _, entries, legend = parts(differences_table(all_higher, "clip_score", many))
     assert max(holm([2 / 2**8] * 8)) > 0.05
     assert entries["up0"]["CLIP ↑"].endswith("]⁺")
-    assert "None has p ≤ 0.05 after Holm's correction for all 8 as well." in legend
+    assert legend.endswith(
+        "8 of 8 have a mark; at most about 0 would if nothing differed. After Holm's correction none has p ≤ 0.05."
+    )
 
 
 def test_a_score_with_a_target_is_better_where_it_is_nearer(numbers):
@@ -74,15 +75,13 @@ def test_a_score_with_a_target_is_better_where_it_is_nearer(numbers):
 def test_a_mark_that_one_prompt_decides_is_named(numbers):
     """Seven agree and one does not: p is 4 / 2⁸, and without one of the seven that agree 4 / 2⁷ at least."""
     most = changed(numbers, prompts(5.0, 4.0, 4.5, 5.5, 4.2, 4.8, 5.1, -0.1))
-    _, entries, legend = parts(differences_table(most, "clip_score", {"a": "sdi sds"}))
+    _, entries, _ = parts(differences_table(most, "clip_score", {"a": "sdi sds"}))
     assert not most.decided_by("clip_score", "sdi", "sds")
     assert entries["a"]["CLIP ↑"].endswith("]⁺⁺")
-    assert "without one of the prompts" not in legend
     few = changed(numbers, prompts(5.0, 4.0, 4.5, 5.5, 4.2, 4.8))  # six that differ, and p 2 / 2⁶
-    _, entries, legend = parts(differences_table(few, "clip_score", {"a": "sdi sds"}))
+    _, entries, _ = parts(differences_table(few, "clip_score", {"a": "sdi sds"}))
     assert few.decided_by("clip_score", "sdi", "sds") == [f"p{index}" for index in range(6)]
     assert entries["a"]["CLIP ↑"].endswith("]⁺⁺°")
-    assert "°: without one of the prompts p would be above 0.05." in legend
 
 
 def test_what_cannot_have_a_mark_is_named_and_not_counted(numbers):
@@ -91,8 +90,6 @@ def test_what_cannot_have_a_mark_is_named_and_not_counted(numbers):
     _, entries, legend = parts(differences_table(tied, "clip_score", {"a": "sdi sds", "b": "csd sds"}))
     assert entries["a"]["CLIP ↑"].endswith("]†")
     assert "1 of 1 have a mark" in legend
-    assert "†: too few prompts differ for p ≤ 0.05, however large the difference." in legend
-    assert "In brackets: the number of prompts" in legend
 
 
 def test_what_cannot_have_a_mark_does_not_count_in_the_correction(numbers):
@@ -102,7 +99,7 @@ def test_what_cannot_have_a_mark_does_not_count_in_the_correction(numbers):
     _, entries, legend = parts(differences_table(tied, "clip_score", rows))
     assert max(holm([2 / 2**7] * 4)) > 0.05
     assert entries["a"]["CLIP ↑"].endswith("]⁺⁺ (7)")
-    assert "for all 1 as well" in legend
+    assert "1 of 1 have a mark" in legend
 
 
 def test_a_row_that_is_no_pair_is_refused(numbers):
