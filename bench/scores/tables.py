@@ -129,11 +129,9 @@ def read_columns(path: Path, words: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         OSError, ValueError: If it cannot be read.
     """
-    columns = {}
-    with pyarrow.parquet.ParquetFile(path, read_dictionary=list(words)) as file:
-        for name in file.schema_arrow.names:
-            columns[name] = _read_column(file, name)
-    return pd.DataFrame(columns, copy=False)
+    names = pyarrow.parquet.read_schema(path).names
+    with pyarrow.parquet.ParquetFile(path, read_dictionary=[word for word in words if word in names]) as file:
+        return pd.DataFrame({name: _read_column(file, name) for name in names}, copy=False)
 
 
 def _read_column(file: pyarrow.parquet.ParquetFile, name: str) -> pd.Series:

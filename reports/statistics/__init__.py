@@ -19,11 +19,11 @@ from reports.statistics.missing import with_blank_for_diverged
 from reports.statistics.p_value import PValue, is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.profile import performance_profile
-from reports.statistics.rank_groups import can_be_ranked, rank_groups
+from reports.statistics.rank_groups import has_too_few_to_rank, rank_groups
 from reports.statistics.ratios import geometric_mean, geometric_sd, octaves_off
 from reports.statistics.scores import StudyScores
 from reports.statistics.share import share
-from reports.statistics.sign_flip import p_without_each, sign_flip_test
+from reports.statistics.sign_flip import has_test, p_without_each, sign_flip_test
 from reports.statistics.unpaired import Moments, newcombe_interval, welch_interval
 from reports.statistics.variance import VarianceComponents, variance_components
 from reports.statistics.wilson import wilson_interval
@@ -36,11 +36,12 @@ __all__ = [
     "PairedComparison",
     "StudyScores",
     "VarianceComponents",
-    "can_be_ranked",
     "compare_to_baseline",
     "fewest_prompts",
     "geometric_mean",
     "geometric_sd",
+    "has_test",
+    "has_too_few_to_rank",
     "holm",
     "interquartile_mean",
     "is_significant",

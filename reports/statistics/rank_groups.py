@@ -14,7 +14,7 @@ from reports.statistics.holm import holm
 from reports.statistics.p_value import is_significant
 from reports.statistics.pairing import paired_differences
 from reports.statistics.scores import StudyScores
-from reports.statistics.sign_flip import sign_flip_test
+from reports.statistics.sign_flip import has_test, sign_flip_test
 from reports.statistics.values import prompt_means
 
 
@@ -45,18 +45,19 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
     return _groups(ranked, apart)
 
 
-def can_be_ranked(scores: StudyScores) -> bool:
-    """Whether any two methods could be told apart, if all prompts in which they differ agreed.
+def has_too_few_to_rank(scores: StudyScores) -> bool:
+    """Whether no two methods could be told apart, even if all prompts in which they differ agreed.
 
     A test of n prompts has p ≥ 2 / 2ⁿ, and Holm multiplies the smallest by the number of pairs.  So with few prompts,
-    or in a score that few prompts have, that no two methods can be distinguished is no finding.
+    or in a score that few prompts have, that no two methods can be distinguished is no finding.  False if no pair has a
+    test, as of methods that are all the same.
     """
-    differing = [
-        int(np.count_nonzero(prompt_means(paired_differences(scores.method(one), scores.method(other)))))
+    pairs = [
+        prompt_means(paired_differences(scores.method(one), scores.method(other)))
         for one, other in combinations(scores.methods, 2)
     ]
-    tested = [count for count in differing if count > 0]
-    return bool(tested) and is_significant(least_p(max(tested), len(tested)))
+    differing = [int(np.count_nonzero(means)) for means in pairs if has_test(means)]
+    return bool(differing) and not is_significant(least_p(max(differing), len(differing)))
 
 
 def _groups(ranked: list[str], apart: list[tuple[str, str]]) -> list[tuple[str, ...]]:

@@ -38,38 +38,49 @@ def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, re
     return PValue(_share_as_far(signs @ means, means, exact=exact), n, exact=exact)
 
 
-def p_without_each(
-    differences: ArrayLike, rng: np.random.Generator | int, *, resamples: int = FLIPS
-) -> list[float | None]:
+def p_without_each(differences: ArrayLike, seed: int, *, resamples: int = FLIPS) -> list[float | None]:
     """Return p of the test without each prompt in turn.
 
     One failed cell can make a difference that nothing else supports, or hide one that all other prompts have.
 
     Args:
         differences: As ``sign_flip_test`` has them.
-        rng: As there; without a prompt the others keep their signs.
+        seed: Seed of the signs; without a prompt the others keep theirs.
         resamples: As there.
 
     Returns:
-        By prompt: p without it, which for one that has no value is p of all.  None if all prompts together have no p.
+        By prompt: p without it, None if there is none; for a prompt that has no value, p of all.
     """
     array = np.asarray(differences, dtype=np.float64)
-    whole = sign_flip_test(array, rng, resamples=resamples)
+    whole = sign_flip_test(array, seed, resamples=resamples)
     found = [whole.p] * len(array)
-    if whole.p is None:
+    means, places = prompt_means(array), np.flatnonzero(~np.isnan(np.atleast_2d(array.T)).all(axis=0))
+    if not np.isfinite(means).all():
+        for index, place in enumerate(places):
+            found[place] = sign_flip_test(np.delete(means, index), seed, resamples=resamples).p
         return found
-    means = prompt_means(array)
-    signs, exact = _signs(whole.n, rng, resamples)
-    sums = signs @ means
-    for index, place in enumerate(np.flatnonzero(~np.isnan(np.atleast_2d(array.T)).all(axis=0))):
-        others = np.delete(means, index)
-        found[place] = _share_as_far(sums - signs[:, index] * means[index], others, exact=exact)
+    if whole.p is None:  # nor is there one with fewer prompts
+        return found
+    signs, exact = _signs(whole.n, seed, resamples)
+    sums, flips = signs @ means, np.ascontiguousarray(signs.T)
+    for index, place in enumerate(places):
+        others, mean = np.delete(means, index), means[index]
+        taken = _share_as_far(sums - flips[index] * mean, others, exact=exact, also=abs(mean)) if others.any() else None
+        found[place] = taken if len(others) > 1 else None
     return found
 
 
-def _share_as_far(sums: Floats, means: Floats, *, exact: bool) -> float:
-    """Return the share of the flipped ``sums`` that are as far from 0 as the sum of ``means``, which is p."""
-    least = abs(means.sum()) - _ROUND_OFF * np.abs(means).sum()
+def has_test(means: Floats) -> bool:
+    """Whether differences of prompts, (prompts,), have a p-value: two or more, finite, and not all 0."""
+    return len(means) > 1 and bool(np.isfinite(means).all() and means.any())
+
+
+def _share_as_far(sums: Floats, means: Floats, *, exact: bool, also: float = 0.0) -> float:
+    """Return the share of the flipped ``sums`` that are as far from 0 as the sum of ``means``, which is p.
+
+    ``also`` is the size of another term that was added and taken away, with its round-off.
+    """
+    least = abs(means.sum()) - _ROUND_OFF * np.abs(means).sum() - 8 * np.finfo(float).eps * also
     as_far = int((np.abs(sums) >= least).sum())
     return as_far / len(sums) if exact else (as_far + 1) / (len(sums) + 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.statistics import StudyScores, can_be_ranked, rank_groups
+from reports.statistics import StudyScores, has_too_few_to_rank, rank_groups
 from reports.statistics.comparable_means import comparable_means
 from reports.statistics.constants import SEED
 from reports.statistics.values import MIN_PROMPTS, prompt_means
@@ -24,7 +24,7 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
     counts = [len(prompt_means(scores.method(method))) for method in scores.methods]
     if higher is None or sum(count >= MIN_PROMPTS for count in counts) < 2:
         return {}
-    if not can_be_ranked(scores):
+    if has_too_few_to_rank(scores):
         return {}
     alike = rank_groups(scores, SEED, higher_is_better=higher)
     means = comparable_means(scores)
@@ -35,3 +35,11 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
         found |= dict.fromkeys(group, max(found.values(), default=-1) + 1)
         rest = [method for method in rest if method not in group]
     return found
+
+
+def cannot_be_ranked(scores: StudyScores, column: TableColumn) -> bool:
+    """Whether a column has no groups because no test of a pair could tell two methods apart."""
+    compared, higher = compared_scores(scores, column)
+    counts = [len(prompt_means(compared.method(method))) for method in compared.methods]
+    enough = sum(count >= MIN_PROMPTS for count in counts) > 1
+    return higher is not None and enough and has_too_few_to_rank(compared)

@@ -20,7 +20,7 @@ from reports.tables.columns import headline_scores
 from reports.tables.coverage import coverage
 from reports.tables.footnotes import metric_footnotes
 from reports.tables.measured import Measured, entry_of, estimate_entry, score_entry
-from reports.tables.ranks import rank_of_each
+from reports.tables.ranks import cannot_be_ranked, rank_of_each
 
 CONTROLS_PART: Final = "Controls: images that no method made, never ranked"
 DIVERGENCE: Final = TableColumn("divergence", "Div.", "%", "down", decimals=1)
@@ -130,6 +130,7 @@ def _table(
     images, truth = (headline_scores(measured.frames, group) for group in ("image", "truth"))
     of_column = {column.key: scores(measured, column).of_prompts(prompts) for column in (*images, *truth)}
     groups = {column.key: rank_of_each(of_column[column.key], column) for column in (*images, *truth)}
+    unranked = [column for column in (*images, *truth) if cannot_be_ranked(of_column[column.key], column)]
 
     def scored(columns: Sequence[TableColumn], method: str) -> list[Entry]:
         return [
@@ -147,12 +148,14 @@ def _table(
         shown = [[_control_entry(measured, control, column, prompts) for column in part] for part in (images, truth)]
         rows.append(Row(label, (*shown[0], *between, *shown[1]), part=CONTROLS_PART))
     columns = (*images, DIVERGENCE, *(cost.column for cost in costs), *truth)
-    caption = (*_how_to_read(rows, columns, costs), *on_more_starts(measured), *sentences)
+    caption = (*_how_to_read(rows, columns, costs, unranked), *on_more_starts(measured), *sentences)
     footnotes = metric_footnotes(measured.frames, (*images, *truth))
     return Table(name, title, caption, "Method", columns, tuple(rows), footnotes)
 
 
-def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Sequence[Cost]) -> list[str]:
+def _how_to_read(
+    rows: Sequence[Row], columns: Sequence[TableColumn], costs: Sequence[Cost], unranked: Sequence[TableColumn]
+) -> list[str]:
     """Return the sentences that something in the table needs."""
     entries = [entry for row in rows for entry in row.entries]
     sentences = [
@@ -165,12 +168,19 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
         sentences.append(Sentence(f"{names}: geometric mean over prompts, {why}.", keys))
         factor = f"×/÷: of {names}, the SD is that of the logarithm, as a factor: 10 ×/÷ 2 is a range from 5 to 20."
         sentences.append(Sentence(factor, keys, is_of_spread=True))
-    has_intervals = any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries)
-    if has_intervals:
+    if any(entry.low is not None and (entry.sd, entry.sd_factor) != (None, None) for entry in entries):
         interval = f"The interval is the mean's at {LEVEL_TEXT}, bootstrapped over prompts."
     else:
         interval = f"A mean has an interval, and methods are ranked, from {MIN_PROMPTS} prompts on."
     sentences.append(Sentence(interval, is_of_spread=True))
+    if unranked:
+        all_of_them = all(entry.group is None for entry in entries)
+        names = (
+            "No score has a ranking" if all_of_them else f"No ranking of {listed([each.title for each in unranked])}"
+        )
+        keys = () if all_of_them else tuple(column.key for column in unranked)
+        few = f"{names}: even if all prompts agreed, no two methods could be distinguished (Holm over all pairs)."
+        sentences.append(Sentence(few, keys, is_of_spread=True))
     if any(entry.group for entry in entries):
         ranks = (
             "Methods marked a cannot be distinguished from the best of the column, b not from the best of the rest, "
@@ -180,12 +190,8 @@ def _how_to_read(rows: Sequence[Row], columns: Sequence[TableColumn], costs: Seq
         sentences.append(Sentence(ranks, is_of_spread=True))
     elif any(entry.group == 0 for entry in entries):
         sentences.append(
-            f"No two methods can be distinguished (paired sign-flip tests, Holm over all pairs, {ALPHA_TEXT})."
-        )
-    elif has_intervals and sum(row.part != CONTROLS_PART for row in rows) > 1:
-        sentences.append(
-            "No method is ranked: even if all prompts agreed, they would be too few to distinguish two methods after "
-            "the correction for all pairs."
+            f"{'In the other scores no' if unranked else 'No'} two methods can be distinguished (paired sign-flip "
+            f"tests, Holm over all pairs, {ALPHA_TEXT})."
         )
     ended = (
         f"Div. is the share of cells that ended {listed(DIVERGED)}, its interval Wilson's; cells that ran out "

@@ -14,8 +14,8 @@ from reports.text.words import TextError, print_p
 class Difference:
     """Arm − other in one score; of a score with a target, the difference of their distances to it.
 
-    The words ``more``, ``less``, ``nearer`` and ``further`` each print the size of a difference that has this
-    direction, and refuse one that has not, so that a text cannot say the opposite of its data.
+    The words ``more_by``, ``less_by``, ``nearer_by`` and ``further_by`` each print the size of a difference that has
+    this direction, and refuse one that has not, so that a text cannot say the opposite of its data.
     """
 
     what: str
@@ -80,24 +80,9 @@ class Difference:
         return self._size(1, "further", of_distance=True)
 
     @property
-    def more(self) -> str:
-        """Amount by which the arm's score is higher, and its interval: ``4.4 [0.6, 8.2]``."""
-        return f"{self.more_by} {self._interval(1)}"
-
-    @property
-    def less(self) -> str:
-        """Amount by which it is lower, and its interval."""
-        return f"{self.less_by} {self._interval(-1)}"
-
-    @property
     def nearer(self) -> str:
         """Amount by which the arm is nearer to the target, and its interval."""
         return f"{self.nearer_by} {self._interval(-1)}"
-
-    @property
-    def further(self) -> str:
-        """Amount by which it is further from the target, and its interval."""
-        return f"{self.further_by} {self._interval(1)}"
 
     @property
     def is_seen(self) -> bool:

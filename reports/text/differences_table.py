@@ -13,7 +13,6 @@ from reports.render.printed import heading, number
 from reports.statistics import holm, is_significant, least_p
 from reports.statistics.constants import ALPHA
 from reports.table import TableColumn
-from reports.tables.columns import compared_column
 from reports.text.difference import Difference
 from reports.text.study_numbers import StudyNumbers
 from reports.text.words import TextError, word
@@ -27,17 +26,14 @@ _DECIDED: Final = "°"
 
 @dataclass(frozen=True)
 class _Tested:
-    """One entry: a difference, whether it is better, and the pairs of prompts that differ in it."""
+    """One entry: a difference, and the pairs of prompts that differ in it."""
 
     difference: Difference
     column: TableColumn
     pairs: int
     differing: int
     decided: bool
-
-    @property
-    def is_better(self) -> bool:
-        return (self.difference.value > 0) == (compared_column(self.column).direction == "up")
+    is_better: bool
 
     @property
     def can_be_seen(self) -> bool:
@@ -78,12 +74,14 @@ def _tested(study: StudyNumbers, score: str, pair: str) -> _Tested:
     if len(arms) != 2:
         raise TextError(f"{pair!r} is not a pair of arms, such as 'sdi sds'")
     values = study.paired(score, *arms)
+    difference = study.difference(score, *arms)
     return _Tested(
-        study.difference(score, *arms),
+        difference,
         study.column(score),
         len(values),
         int(np.count_nonzero(values)),
         bool(study.decided_by(score, *arms)),
+        difference.value * study.better_sign(score) > 0,
     )
 
 

@@ -18,7 +18,7 @@ from reports.text.difference import seen, signs, sizes
 from reports.text.differences_table import differences_table
 from reports.text.paragraphs import refill
 from reports.text.study_numbers import StudyNumbers
-from reports.text.words import TextError, holds, least_p, most_p, span, word
+from reports.text.words import TextError, holds, least_p, span, word
 
 #: First line of every text that is made, so that nobody edits it.
 MADE_BY = "<!-- Made from {source} by: python -m reports.text -->\n\n"
@@ -37,7 +37,6 @@ def render_text(template: Path, data: Path) -> str:
         "study": cache(lambda name: StudyNumbers(read_data(data / name))),
         "rows": lambda name: pd.read_csv(data / f"{name}.csv").to_dict("records"),
         "holds": holds,
-        "most_p": lambda *differences: most_p(each.p_value for each in differences),
         "least_p": lambda *differences: least_p(each.p_value for each in differences),
         "seen": seen,
         "signs": signs,

@@ -227,8 +227,15 @@ class StudyNumbers:
         if any(one == two for one, two in zip(*printed, strict=True)):
             return ""
         signs = set(np.sign(self.paired(score, arm, other)))
-        better = 1 if compared_column(self.column(score)).direction == "up" else -1
+        better = self.better_sign(score)
         return {(better,): "better", (-better,): "worse"}.get(tuple(signs), "")
+
+    def better_sign(self, score: str) -> int:
+        """The sign of a difference in the score that is better."""
+        direction = compared_column(self.column(score)).direction
+        if direction not in ("up", "down"):
+            raise TextError(f"{score} has no better direction")
+        return 1 if direction == "up" else -1
 
     def _printed(self, score: str, arm: str) -> list[str]:
         decimals = self.column(score).decimals

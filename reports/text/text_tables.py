@@ -7,16 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from reports.costs import COSTS
-from reports.render.markdown import line, render, superscript
-from reports.render.printed import heading, letter, number
-from reports.statistics import PairedComparison, is_significant
+from reports.render.markdown import line, render
+from reports.render.printed import heading, number
+from reports.statistics import is_significant
 from reports.statistics.values import prompt_means
 from reports.table import Entry, TableColumn
 from reports.tables import claims
-from reports.tables.columns import compared_column
-from reports.tables.differences import verdict
 from reports.tables.measured import score_entry
-from reports.tables.ranks import rank_of_each
 from reports.tables.summary import summary_table
 from reports.text.study_numbers import StudyNumbers, split
 from reports.text.words import TextError
@@ -35,7 +32,7 @@ def arms_table(
     stub: str = "method",
     costs: str = "",
     controls: str = "",
-    show: str = "",
+    by_prompt: bool = False,
     against: Mapping[str, str] | None = None,
 ) -> str:
     """Print a row for each arm with the means of some scores.
@@ -48,14 +45,14 @@ def arms_table(
         stub: Headings of these first cells, with ``|`` between them.
         costs: Costs after the scores: ``unet_rows`` and others of ``reports.costs``, or ``steps``; digits as above.
         controls: Names of controls for the last rows.
-        show: What stands behind a mean: ``intervals``, ``marks`` (verdicts against the arm's baseline), ``ranks``
-            (groups of the column, with intervals), or nothing; with ``prompts`` the scores of the prompts stand in
-            place of their mean, in the study's order.
+        by_prompt: Whether the scores of the prompts stand in place of their mean, in the study's order.
         against: The arm that an arm is compared with, by its label, for a column of its own: ``⁺`` or ``⁻`` stands
-            where the score is better or worse than that arm's on every prompt.  Only with ``show="prompts"``.
+            where the score is better or worse than that arm's on every prompt.  Only ``by_prompt``.
     """
-    if against is not None and show != "prompts":
-        raise TextError('against is there for show="prompts" only')
+    if against is not None and not by_prompt:
+        raise TextError("against is there with by_prompt only")
+    if controls and by_prompt:
+        raise TextError("controls are not there with by_prompt")
     columns = [study.column(score) for score in scores.split()]
     stub += "|against" if against is not None else ""
     names = [_cost_heading(cost) for cost in costs.split()]
@@ -64,7 +61,7 @@ def arms_table(
     lines += [line(["---"] * first + ["---:"] * (len(columns) + len(names)))]
     for arm in split(arms) or study.arms:
         shown = list((labels or {}).get(arm, [arm]))
-        values = [_shown(study, column, arm, show) for column in columns]
+        values = [_shown(study, column, arm, by_prompt=by_prompt) for column in columns]
         if against is not None:
             other = against.get(arm, "")
             shown.append(other or _MISSING)
@@ -75,7 +72,7 @@ def arms_table(
         lines.append(line([*shown, *values, *(_cost(study, cost, arm) for cost in costs.split())]))
     for control in controls.split():
         title = study.data.frames.control_titles[control]
-        values = [_control(study, column, control, with_interval=show in ("intervals", "ranks")) for column in columns]
+        values = [_control(study, column, control) for column in columns]
         lines.append(line([f"*{title}*", *[""] * (first - 1), *values, *[_MISSING] * len(names)]))
     return "\n".join(lines)
 
@@ -87,8 +84,6 @@ def grouped_table(
     *,
     heads: str,
     stub: str = "method",
-    marks: bool = True,
-    within_rows: bool = False,
     more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
     """Print a row for each group of arms, with their means in one cell per score.
@@ -99,8 +94,6 @@ def grouped_table(
         groups: Labels of the arms by the row's name; ``-`` for one that a group does not have.
         heads: What distinguishes the arms of a group, in their order, for the first heading.
         stub: Heading of the rows' names.
-        marks: Whether verdicts against an arm's baseline are marked.
-        within_rows: Whether only verdicts against another arm of the row are marked.
         more: Headings of further columns, and their cells by the row's name.
     """
     columns, others = [study.column(score) for score in scores.split()], more or {}
@@ -109,12 +102,8 @@ def grouped_table(
     lines += [line(["---"] * (1 + len(columns)) + ["---:"] * len(others))]
     for name, row in groups.items():
         arms = row.split()
-        marked = [arm for arm in arms if marks and not (within_rows and study.measured.baselines.of(arm) not in arms)]
         cells = [
-            ", ".join(
-                _MISSING if arm == "-" else _shown(study, column, arm, "marks" if arm in marked else "") for arm in arms
-            )
-            for column in columns
+            ", ".join(_MISSING if arm == "-" else _shown(study, column, arm) for arm in arms) for column in columns
         ]
         lines.append(line([name, *cells, *(values[name] for values in others.values())]))
     return "\n".join(lines)
@@ -150,37 +139,21 @@ def full_table(study: StudyNumbers) -> str:
     return render(summary_table(study.measured, study.data.notes))
 
 
-def _shown(study: StudyNumbers, column: TableColumn, arm: str, show: str) -> str:
-    if show == "prompts":
-        scores = study.measured.scores(column.key)
-        each = [prompt_means(row) for row in scores.method(arm)]
+def _shown(study: StudyNumbers, column: TableColumn, arm: str, *, by_prompt: bool = False) -> str:
+    scores = study.measured.scores(column.key).method(arm)
+    if by_prompt:
+        each = [prompt_means(row) for row in scores]
         return ", ".join(number(float(values[0]), column.decimals) if len(values) else _MISSING for values in each)
-    entry = score_entry(study.measured.scores(column.key).method(arm), column)
-    if entry.mean is None:
-        return _MISSING
-    text = number(entry.mean, column.decimals)
-    if show == "marks" and arm in study.measured.baselines.others(study.arms):
-        comparison: PairedComparison = study.measured.comparisons(column)[arm]
-        return text + _MARKS.get(verdict(comparison, compared_column(column)), "")
-    if show == "ranks":
-        group = rank_of_each(study.measured.scores(column.key), column).get(arm)
-        text += "" if group is None else superscript(letter(group))
-    return text + (_interval(entry, column) if show in ("intervals", "ranks") else "")
+    entry = score_entry(scores, column)
+    return _MISSING if entry.mean is None else number(entry.mean, column.decimals)
 
 
-def _control(study: StudyNumbers, column: TableColumn, control: str, *, with_interval: bool) -> str:
+def _control(study: StudyNumbers, column: TableColumn, control: str) -> str:
     values = list(study.measured.controls(control, column.key).values())
     if not values:
         return _MISSING
-    entry = score_entry(values, column)
     fewer = f" ({len(values)} of {study.prompts})" if len(values) < study.prompts else ""
-    return number(_known(entry.mean), column.decimals) + (_interval(entry, column) if with_interval else "") + fewer
-
-
-def _interval(entry: Entry, column: TableColumn) -> str:
-    if entry.low is None or entry.high is None:
-        return ""
-    return f" [{number(entry.low, column.decimals)}, {number(entry.high, column.decimals)}]"
+    return number(_known(score_entry(values, column).mean), column.decimals) + fewer
 
 
 def _cost(study: StudyNumbers, cost: str, arm: str) -> str:

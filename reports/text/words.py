@@ -34,13 +34,6 @@ def print_p(value: float | None) -> str:
     return f"= {value:.2f}" if value >= 0.1 else f"= {value:.{_P_DECIMALS}f}"
 
 
-def most_p(values: Iterable[float | None]) -> str:
-    """Print a bound that no p-value exceeds: ``p ≤ 0.004``."""
-    highest = max(_known(values))
-    decimals = 2 if highest >= 0.1 else _P_DECIMALS
-    return f"p ≤ {math.ceil(highest * 10**decimals - 1e-9) / 10**decimals:.{decimals}f}"
-
-
 def least_p(values: Iterable[float | None]) -> str:
     """Print a bound below which no p-value is: ``p ≥ 0.23``."""
     lowest = min(_known(values))

@@ -117,3 +117,15 @@ def test_a_prompt_without_a_value_changes_nothing():
 @pytest.mark.parametrize("values", [[], [1.0], [0.0, 0.0, 0.0], [NAN, NAN]])
 def test_where_there_is_no_p_there_is_none_without_a_prompt(values):
     assert p_without_each(np.array(values), 0) == [None] * len(values)
+
+
+def test_without_a_prompt_there_can_be_no_p():
+    """The others are tied; and an infinite one hides what the others have."""
+    assert p_without_each([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0], 0) == [1.0] * 6 + [None]
+    hidden = p_without_each([3.0, 4.0, 5.0, 3.0, 4.0, 5.0, 6.0, np.inf], 0)
+    assert hidden == [None] * 7 + [pytest.approx(2 / 2**7)]
+
+
+def test_p_is_never_0_without_a_very_large_prompt():
+    values = [1.3e5, 0.09, 0.04, 0.14, 0.09, 0.1, 0.07, 0.09, 0.11]
+    assert p_without_each(values, 0)[0] == pytest.approx(2 / 2**8)

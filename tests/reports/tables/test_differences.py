@@ -7,6 +7,7 @@ from reports.statistics import StudyScores, compare_to_baseline
 from reports.table import TableColumn
 from reports.tables import Measured
 from reports.tables.differences import comparisons_table, differences_table, verdict
+from reports.tables.measured import compared_scores
 
 MANY = {f"p{index}": f"object {index}" for index in range(8)}
 
@@ -146,24 +147,43 @@ def test_the_correction_is_made_again_without_the_prompt(make_frames):
     assert decided(measured)["b"] == ("better", "6 prompts")
 
 
-def test_a_prompt_that_the_method_lacks_decides_where_the_others_of_the_family_have_it():
-    """Without the third prompt the least of the two p is larger, and with it Holm's of both."""
-    rng = np.random.default_rng(2)
-    base = rng.normal(0, 1, (12, 1))
-    a, b = base + rng.normal(0.8, 1, (12, 1)), base + rng.normal(0.7, 1, (12, 1))
-    b[3] = np.nan
-    scores = StudyScores(("sds", "a", "b"), tuple(f"p{index}" for index in range(12)), (0,), np.stack([base, a, b]))
+@pytest.mark.parametrize("study", range(12))
+def test_what_a_verdict_depends_on_is_found_by_leaving_out_each_prompt(study):
+    """Scores that tie and lack values, two seeds, an own baseline, and every third study distances to a target."""
+    rng = np.random.default_rng(study)
+    shape = (4, int(rng.integers(6, 12)), 2)
+    means = rng.integers(0, 4, shape) + np.array([0.0, 1.2, 0.9, 2.0])[:, None, None]
+    means[rng.random(shape) < 0.08] = np.nan
+    if study % 4 == 1:
+        means[1, 0] = np.inf
+    prompts = tuple(f"p{index}" for index in range(shape[1]))
+    scores = StudyScores(("sds", "a", "b", "c"), prompts, (0, 1), means)
     column = TableColumn("clip_score", "CLIP", direction="up")
-    measured = Measured(None, "sds")
+    if study % 3 == 0:
+        column = TableColumn("clip_score", "CLIP", direction="target", target=2.0)
+    own = {"c": "b"}
+    measured = Measured(None, "sds", own)
     measured._scores["clip_score"] = scores
-    expected = {"a": [], "b": []}
-    whole = {each.method: each.p_holm <= 0.05 for each in compare_to_baseline(scores, "sds", 0)}
-    for place, prompt in enumerate(scores.prompts):
-        means = scores.means.copy()
-        means[:, place] = np.nan
-        left = StudyScores(scores.methods, scores.prompts, scores.seeds, means)
-        for each in compare_to_baseline(left, "sds", 0):
-            if (each.p_holm <= 0.05) != whole[each.method]:
-                expected[each.method].append(prompt)
+
+    def significant(without):
+        left = StudyScores(scores.methods, prompts, scores.seeds, np.where(without, np.nan, means))
+        compared = compared_scores(left, column)[0]
+        found = compare_to_baseline(compared, "sds", 0, own_baselines=own)
+        return {each.method: each.p_holm is not None and each.p_holm <= 0.05 for each in found}
+
+    whole = significant(np.zeros((1, shape[1], 1), dtype=bool))
+    expected = {method: [] for method in whole}
+    for place, prompt in enumerate(prompts):
+        left = significant((np.arange(shape[1]) == place)[None, :, None])
+        for method, names in expected.items():
+            names.extend([prompt] * (left[method] != whole[method]))
     assert measured.depends_on(column) == expected
-    assert any(expected.values())
+
+
+def test_it_depends_on_the_corrected_p(make_frames):
+    """Six of eight prompts: p alone is 0.03 with and without ``b``, whose family of three needs more."""
+    up = (1.0, 1.1, 0.9, 1.2, 0.8, 1.0, 0.0, 0.0)
+    alone, three = shifted(make_frames, a=up), shifted(make_frames, a=up, b=up, c=up)
+    column = TableColumn("clip_score", "CLIP", direction="up")
+    assert alone.depends_on(column) == {"a": [f"p{index}" for index in range(6)]}
+    assert three.depends_on(column) == {"a": [], "b": [], "c": []}

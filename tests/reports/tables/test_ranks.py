@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from reports.statistics import StudyScores, can_be_ranked, rank_groups
+from reports.statistics import StudyScores, has_too_few_to_rank, rank_groups
 from reports.statistics.comparable_means import comparable_means
 from reports.table import TableColumn
-from reports.tables.ranks import rank_of_each
+from reports.tables.ranks import cannot_be_ranked, rank_of_each
 
 UP = TableColumn("clip_score", "CLIP", direction="up")
 DOWN = TableColumn("extra_faces", "Extra faces", direction="down")
@@ -76,25 +76,39 @@ def test_methods_that_no_test_could_tell_apart_are_not_ranked():
     """Three pairs need 3 · 2 / 2ⁿ ≤ 0.05, so seven prompts, and ten pairs nine."""
     far = {name: 9.0 * place for place, name in enumerate("abcde")}
     three = dict(list(far.items())[:3])
-    assert not can_be_ranked(scores(6, **three))
-    assert can_be_ranked(scores(7, **three))
+    assert has_too_few_to_rank(scores(6, **three))
+    assert not has_too_few_to_rank(scores(7, **three))
     assert rank_of_each(scores(6, **three), UP) == {}
     assert rank_of_each(scores(7, **three), UP) == {"c": 0, "b": 1, "a": 2}
-    assert not can_be_ranked(scores(8, **far))
-    assert can_be_ranked(scores(9, **far))
+    assert has_too_few_to_rank(scores(8, **far))
+    assert not has_too_few_to_rank(scores(9, **far))
+    assert cannot_be_ranked(scores(8, **far), UP)
+    assert not cannot_be_ranked(scores(8, **far), TableColumn("steps", "steps"))
+    assert not cannot_be_ranked(scores(5, **far), UP)  # it has no intervals either, which another sentence says
+
+
+def test_the_pair_with_the_most_prompts_counts():
+    study = scores(7, a=0.0, b=9.0, c=18.0)
+    study.means[2, 3:] = np.nan
+    assert not has_too_few_to_rank(study)
 
 
 def test_prompts_in_which_methods_tie_tell_nothing_apart():
     """A share of views that is 0 for most objects: two methods differ in four of sixteen."""
     study = scores(16, a=0.0, b=9.0)
     study.means[1, 4:] = study.means[0, 4:]
-    assert not can_be_ranked(study)
+    assert has_too_few_to_rank(study)
     assert rank_of_each(study, UP) == {}
     study.means[1] = study.means[0]
-    assert not can_be_ranked(study)
+    assert not has_too_few_to_rank(study)
+    assert rank_of_each(study, UP) == {"a": 0, "b": 0}
 
 
-def test_a_method_without_scores_makes_no_pairs():
-    study = scores(6, a=0.0, b=9.0, lost=3.0)
-    study.means[2] = np.nan
-    assert can_be_ranked(study)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_pair_without_a_test_does_not_count(value):
+    """Six prompts that agree separate two methods, and not three pairs of methods."""
+    study = scores(6, a=0.0, b=9.0, lost=18.0)
+    assert has_too_few_to_rank(study)
+    study.means[2, 1:] = value
+    assert not has_too_few_to_rank(study)
+    assert ("b", "a") not in [group[:2] for group in rank_groups(study, 0)]

@@ -189,16 +189,32 @@ def test_means_have_the_bootstraps_interval_from_six_prompts_on(make_frames):
 @pytest.mark.parametrize(
     ("methods", "said"),
     [
-        (("sds", "sdi"), ["No two methods can be distinguished"]),
-        (("sds", "sdi", "ism", "vsd", "csd"), ["No method is ranked: even if all prompts agreed"]),
+        (("sds", "sdi"), ["no two methods can be distinguished"]),
+        (("sds", "sdi", "ism", "vsd", "csd"), ["No score has a ranking: even if all prompts agreed"]),
         (("sds",), []),
     ],
 )
 def test_why_no_method_is_better_is_said(make_frames, methods, said):
     """Eight prompts that agree have p = 2 / 2⁸, and ten pairs of five methods ten times that."""
     caption = " ".join(summary_table(Measured(make_frames(methods=methods, prompts=MANY), "sds"), []).caption)
-    all_said = ["No two methods can be distinguished", "No method is ranked: even if all prompts agreed"]
+    all_said = ["no two methods can be distinguished", "No score has a ranking: even if all prompts agreed"]
     assert [each for each in all_said if each in caption] == said
+
+
+def test_why_some_scores_have_no_ranking_is_said_of_them(make_frames):
+    """Where methods differ in two prompts alone no test can tell them apart; a copy of a method ties in all."""
+    frames = make_frames(methods=("sds", "sdi"), prompts=MANY)
+    values = frames.scores.set_index(["method", "prompt_id", "view", "metric"])["value"]
+    for prompt, view, metric in values.loc["sds"].index:
+        if (metric == "quality" and prompt not in ("p0", "p1")) or metric == "clip_score":
+            values["sdi", prompt, view, metric] = values["sds", prompt, view, metric]
+    frames.scores["value"] = values.to_numpy()
+    caption = summary_table(Measured(frames, "sds"), []).caption
+    [few] = [sentence for sentence in caption if "even if all prompts agreed" in sentence]
+    assert few.startswith("No ranking of quality")
+    assert "CLIP:" not in few
+    assert few.keys[0] == "quality"
+    assert [each for each in caption if each.startswith("In the other scores no two methods")]
 
 
 def test_controls_are_below_in_their_order_and_never_ranked(make_frames):

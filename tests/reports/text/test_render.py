@@ -48,7 +48,10 @@ def test_a_text_has_the_rows_of_a_file(data, tmp_path):
         ('{{ study("toy").mean("colour", "sds") }}', "'colour' is not a score"),
         ('{{ study("toy").mean("clip_score", "vsd") }}', "method 'vsd' is not one of"),
         ('{% do holds(1 > 2, "one is more") %}', "it does not hold that one is more"),
-        ('{{ study("toy").difference("clip_score", "sds", "csd").more }}', "more is said, but the difference is −2.30"),
+        (
+            '{{ study("toy").difference("clip_score", "sds", "csd").more_by }}',
+            "more is said, but the difference is −2.30",
+        ),
         ('{{ study("toy").mean("clip_score") }}', "missing 1 required positional argument"),
     ],
 )

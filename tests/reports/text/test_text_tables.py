@@ -34,29 +34,9 @@ def test_some_arms_with_labels_of_their_own(numbers):
     assert [cells[0] for cells in values] == ["x", "y"]
 
 
-def test_intervals(numbers):
-    _, _, values = rows(arms_table(numbers, "quality", arms="sds", show="intervals"))
-    interval = numbers.measured.mean_entry(numbers.measured.scores("quality"), "sds", numbers.column("quality"))
-    assert values == [[f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"]]
-
-
-def test_a_verdict_is_marked(numbers):
-    """``csd`` is 2 to 2.6 above ``sds`` on each of seven prompts: p is 2 / 2⁷, and twice that after Holm."""
-    _, labels, values = rows(arms_table(numbers, "clip_score", show="marks"))
-    found = dict(zip(labels, [cells[0] for cells in values], strict=True))
-    assert found["csd"].endswith("⁺")
-    assert found["sds"] == printed(numbers, "clip_score", "sds")[0]
-    assert not found["sdi"].endswith(("⁺", "⁻"))
-
-
-def test_rank_groups_are_letters(numbers):
-    _, _, values = rows(arms_table(numbers, "quality", show="ranks"))
-    assert all(cells[0][cells[0].index(".") + 2] in "ᵃᵇᶜ" for cells in values)
-
-
 def test_arms_of_a_group_share_a_cell(numbers):
     groups = {"one": "sds csd", "two": "sdi -"}
-    heads, labels, values = rows(grouped_table(numbers, "quality psnr", groups, heads="a, b", marks=False))
+    heads, labels, values = rows(grouped_table(numbers, "quality psnr", groups, heads="a, b"))
     assert heads == ["method", "quality % ↑: a, b", "PSNR dB ↑"]
     assert labels == ["one", "two"]
     assert values[0] == [", ".join(printed(numbers, score, "sds", "csd")) for score in ("quality", "psnr")]
@@ -82,20 +62,16 @@ def test_the_whole_table_is_the_reports(numbers):
     assert "| sdi |" in full_table(numbers)
 
 
-def test_marks_within_rows_and_further_columns(numbers):
-    """``csd`` is better than its baseline ``sds``, which only one of the rows has."""
-    groups = {"both": "sds csd", "alone": "csd sdi"}
+def test_further_columns(numbers):
     more = {"time": {"both": "1.0", "alone": "2.0"}}
-    heads, _, values = rows(grouped_table(numbers, "clip_score", groups, heads="a, b", within_rows=True, more=more))
+    groups = {"both": "sds csd", "alone": "csd sdi"}
+    heads, _, values = rows(grouped_table(numbers, "clip_score", groups, heads="a, b", more=more))
     assert heads[-1] == "time"
     assert [cells[-1] for cells in values] == ["1.0", "2.0"]
-    assert ["⁺" in cells[0] for cells in values] == [True, False]
-    _, _, values = rows(grouped_table(numbers, "clip_score", groups, heads="a, b"))
-    assert ["⁺" in cells[0] for cells in values] == [True, True]
 
 
 def test_the_scores_of_each_prompt(numbers):
-    _, labels, values = rows(arms_table(numbers, "clip_score:1", arms="sds csd", show="prompts"))
+    _, labels, values = rows(arms_table(numbers, "clip_score:1", arms="sds csd", by_prompt=True))
     assert labels == ["sds", "csd"]
     assert values[0][0] == ", ".join(f"{numbers.prompt('clip_score', 'sds', f'p{index}'):.1f}" for index in range(8))
     assert values[1][0].endswith(", —")
@@ -103,7 +79,7 @@ def test_the_scores_of_each_prompt(numbers):
 
 def test_what_all_prompts_agree_on_is_marked(numbers):
     some = numbers.without("p7")
-    table = arms_table(some, "clip_score quality", show="prompts", against={"csd": "sds"}, costs="steps")
+    table = arms_table(some, "clip_score quality", by_prompt=True, against={"csd": "sds"}, costs="steps")
     heads, labels, values = rows(table)
     assert heads == ["method", "against", "CLIP ↑", "quality % ↑", "steps"]
     found = dict(zip(labels, values, strict=True))
@@ -111,5 +87,7 @@ def test_what_all_prompts_agree_on_is_marked(numbers):
     assert found["csd"][0] == "sds"
     assert found["csd"][1] == some.each("clip_score", "csd").replace(" and ", ", ") + "⁺"
     assert not found["csd"][2].endswith(("⁺", "⁻"))
-    with pytest.raises(TextError, match='show="prompts" only'):
+    with pytest.raises(TextError, match="with by_prompt only"):
         arms_table(numbers, "quality", against={"csd": "sds"})
+    with pytest.raises(TextError, match="controls are not there with by_prompt"):
+        arms_table(numbers, "quality", by_prompt=True, controls="noise")
