@@ -18,7 +18,7 @@ from reports.tables.measured import Measured, estimate_entry
 #: Verdict on a difference that the data do not determine.
 CANNOT_TELL: Final = "cannot tell"
 #: Most prompts that an entry names.
-_NAMED: Final = 3
+_NAMED: Final = 2
 
 
 def verdict(comparison: PairedComparison, column: TableColumn) -> str:
