@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import methods.torchvision_shim  # noqa: F401  (before any test imports diffusers, transformers or open_clip)
+from methods.scenes.mesh import silhouette_level
 from reports.figures.drawing import style
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -48,9 +49,15 @@ def blank_figures_in_module() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def coarse_meshes() -> Iterator[None]:
     """Reports with coarse meshes: tests/methods/scenes look at fine ones."""
+
+    def coarse_level(*given: object) -> float | None:
+        with pytest.MonkeyPatch.context() as patch:  # for this call only: others look at meshes in this process too
+            patch.setattr("methods.scenes.mesh._PIXELS", 32)
+            return silhouette_level(*given)  # type: ignore[arg-type]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.commands.report.FINE_POINTS", 20)
-        patch.setattr("methods.scenes.mesh._PIXELS", 32)
+        patch.setattr("bench.exports.mesh.silhouette_level", coarse_level)
         yield
 
 
