@@ -8,6 +8,7 @@ import pytest
 from bench.measurements.changed_truth import CHANGES, COLUMNS, Options, main
 
 
+@pytest.mark.e2e
 def test_what_the_columns_see_of_a_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The findings of the published table, on two prompts; and the file has what is printed."""
     main(Options(prompts=2, out=tmp_path / "changes.csv"))
