@@ -18,7 +18,7 @@ from bench.study.expand import expand
 from bench.study.study import parse_study
 
 KILLS = 6
-SECONDS_BETWEEN = 4.0
+SECONDS_BETWEEN_KILLS, SECONDS_BETWEEN_LOOKS = 2.0, 0.1
 
 STUDY = {
     "name": "tiny",
@@ -54,12 +54,14 @@ def test_all_cells_end_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     over = threading.Event()
 
     def kill() -> None:
-        draw = np.random.default_rng(0)
-        while len(killed) < KILLS and not over.wait(SECONDS_BETWEEN):
+        draw, wait = np.random.default_rng(0), SECONDS_BETWEEN_LOOKS
+        while len(killed) < KILLS and not over.wait(wait):
+            wait = SECONDS_BETWEEN_LOOKS  # on a fast machine all cells end within seconds of the first step
             found = [together.attempts(cell).read() for cell in cells]
             numbers = [int(attempts.worker.partition(":")[2]) for attempts in found if attempts.step]
             at_work = [number for number in numbers if number not in killed]
             if at_work:
+                wait = SECONDS_BETWEEN_KILLS
                 killed.append(int(draw.choice(at_work)))
                 with suppress(ProcessLookupError):
                     os.kill(killed[-1], signal.SIGKILL)
