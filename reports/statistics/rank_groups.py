@@ -46,7 +46,7 @@ def rank_groups(scores: StudyScores, seed: int, *, higher_is_better: bool = True
 
 
 def has_too_few_to_rank(scores: StudyScores) -> bool:
-    """Whether no two methods could be told apart, even if all prompts in which they differ agreed.
+    """Whether no two methods could be distinguished, even if all prompts in which they differ agreed.
 
     A test of n prompts has p ≥ 2 / 2ⁿ, and Holm multiplies the smallest by the number of pairs.  So with few prompts,
     or in a score that few prompts have, that no two methods can be distinguished is no finding.  False if no pair has a

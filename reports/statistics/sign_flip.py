@@ -29,10 +29,9 @@ def sign_flip_test(differences: ArrayLike, rng: np.random.Generator | int, *, re
     """
     means = prompt_means(differences)
     n = len(means)
-    reason = "all prompts are tied" if n > 1 and not means.any() else ""
-    if not reason and (n < 2 or not np.isfinite(means).all()):
-        reason = why_unknown(observed(differences), fewest=2)
-    if reason:
+    if not has_test(means):
+        tied = n > 1 and not means.any()
+        reason = "all prompts are tied" if tied else why_unknown(observed(differences), fewest=2)
         return PValue(None, n, reason=reason)
     signs, exact = _signs(n, rng, resamples)
     return PValue(_share_as_far(signs @ means, means, exact=exact), n, exact=exact)
@@ -65,8 +64,8 @@ def p_without_each(differences: ArrayLike, seed: int, *, resamples: int = FLIPS)
     sums, flips = signs @ means, np.ascontiguousarray(signs.T)
     for index, place in enumerate(places):
         others, mean = np.delete(means, index), means[index]
-        taken = _share_as_far(sums - flips[index] * mean, others, exact=exact, also=abs(mean)) if others.any() else None
-        found[place] = taken if len(others) > 1 else None
+        taken = sums - flips[index] * mean
+        found[place] = _share_as_far(taken, others, exact=exact, also=abs(mean)) if has_test(others) else None
     return found
 
 

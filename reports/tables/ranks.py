@@ -18,13 +18,10 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
 
     Returns:
         Groups by label; empty without a direction, if fewer than two methods have enough prompts, or if no test of a
-        pair could tell two methods apart.
+        pair could distinguish two methods.
     """
     scores, higher = compared_scores(scores, column)
-    counts = [len(prompt_means(scores.method(method))) for method in scores.methods]
-    if higher is None or sum(count >= MIN_PROMPTS for count in counts) < 2:
-        return {}
-    if has_too_few_to_rank(scores):
+    if higher is None or not _two_have_enough(scores) or has_too_few_to_rank(scores):
         return {}
     alike = rank_groups(scores, SEED, higher_is_better=higher)
     means = comparable_means(scores)
@@ -38,8 +35,11 @@ def rank_of_each(scores: StudyScores, column: TableColumn) -> dict[str, int]:
 
 
 def cannot_be_ranked(scores: StudyScores, column: TableColumn) -> bool:
-    """Whether a column has no groups because no test of a pair could tell two methods apart."""
+    """Whether a column has no groups because no test of a pair could distinguish two methods."""
     compared, higher = compared_scores(scores, column)
-    counts = [len(prompt_means(compared.method(method))) for method in compared.methods]
-    enough = sum(count >= MIN_PROMPTS for count in counts) > 1
-    return higher is not None and enough and has_too_few_to_rank(compared)
+    return higher is not None and _two_have_enough(compared) and has_too_few_to_rank(compared)
+
+
+def _two_have_enough(scores: StudyScores) -> bool:
+    """Whether two methods or more have the prompts that an interval needs."""
+    return sum(len(prompt_means(scores.method(method))) >= MIN_PROMPTS for method in scores.methods) > 1

@@ -1,4 +1,4 @@
-"""A table of paired differences in several scores, so that what speaks against a sentence stands beside it."""
+"""A table of paired differences in all scores that a page shows, those that contradict its sentences too."""
 
 from __future__ import annotations
 

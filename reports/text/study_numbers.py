@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.frames import DIVERGED
+from reports.frames import DIVERGED, listed
 from reports.render.printed import number
 from reports.report_data import ReportData
 from reports.statistics import compare_to_baseline, is_significant, p_without_each, paired_differences, sign_flip_test
@@ -21,7 +21,7 @@ from reports.tables.columns import compared_column, mean_of, score_columns
 from reports.tables.differences import verdict
 from reports.tables.measured import Measured, compared_scores
 from reports.text.difference import Difference
-from reports.text.words import TextError, listed, span
+from reports.text.words import TextError, span
 
 
 @dataclass(frozen=True)
@@ -215,11 +215,12 @@ class StudyNumbers:
     def each_difference(self, score: str, arm: str, other: str) -> str:
         """Print the differences of the prompts, with their signs: ``+40.6 and +3.7``."""
         column = self.column(score)
-        return listed(number(value, _decimals(score, column), signed=True) for value in self.paired(score, arm, other))
+        differences = self.paired(score, arm, other)
+        return listed((number(value, _decimals(score, column), signed=True) for value in differences), "and")
 
     def each(self, score: str, arm: str) -> str:
         """Print the scores of the prompts, in the study's order: ``72.0 and 65.2``."""
-        return listed(self._printed(score, arm))
+        return listed(self._printed(score, arm), "and")
 
     def direction(self, score: str, arm: str, other: str) -> str:
         """``better`` or ``worse`` if the arm's score is so on every prompt, in printed digits; otherwise nothing."""

@@ -53,12 +53,6 @@ def span(values: Iterable[float], decimals: int = 0) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def listed(parts: Iterable[str]) -> str:
-    """Join the parts of an enumeration: ``a``, ``a and b``, ``a, b and c``."""
-    known = list(parts)
-    return " and ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known)
-
-
 def holds(condition: object, what: str) -> str:
     """Check what a sentence says in words, and print nothing.
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import ReportError
-from reports.frames import _has_twice
+from reports.frames import _has_twice, listed
 
 
 @pytest.mark.parametrize("name", ["cells", "scores", "events", "views", "metric_columns"])
@@ -73,3 +73,7 @@ def test_a_metric_with_the_name_of_a_column_is_refused(make_frames, name):
     parts = {part: getattr(frames, part).replace({"metric": {"psnr": name}}) for part in ("scores", "metric_columns")}
     with pytest.raises(ReportError, match=f"metric_columns.metric: '{name}' is a name of the report's own columns"):
         dataclasses.replace(frames, **parts)
+
+
+def test_an_enumeration_has_one_and():
+    assert [listed("abc"[:count], "and") for count in range(1, 4)] == ["a", "a and b", "a, b and c"]

@@ -1,6 +1,6 @@
 import pytest
 
-from reports.text.words import TextError, holds, least_p, listed, print_p, span, word
+from reports.text.words import TextError, holds, least_p, print_p, span, word
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,6 @@ def test_counts_and_ranges():
     assert span([107.2, 126.4, 110]) == "107 to 126"
     assert span([-1.04, 0.02], 1) == "−1.0 to 0.0"
     assert span([3.01, 3.02], 1) == "3.0"
-
-
-def test_an_enumeration_has_one_and():
-    assert [listed("abc"[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_what_does_not_hold_is_refused():
